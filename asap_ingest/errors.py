@@ -1,0 +1,145 @@
+"""The exception tree: errors carry data, and the exit code a command ends with.
+
+Exit codes: 0 all done, 1 done with failures, 2 bad parameters or input, 3 the render service
+could not be reached. An error's text is one line that says what was asked, what was found and
+what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+EXIT_DONE = 0
+EXIT_FAILURES = 1
+EXIT_BAD_INPUT = 2
+EXIT_UNREACHABLE = 3
+
+
+class AsapIngestError(Exception):
+    """Anything this package raises on purpose."""
+
+    exit_code = EXIT_BAD_INPUT
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # an error crosses process boundaries with its data, whatever its constructor asks for
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(cls: type[AsapIngestError], args: tuple[Any, ...], state: dict[str, Any]) -> AsapIngestError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ParameterError(AsapIngestError):
+    """A parameter whose value cannot be used: names the field, the value and what is allowed."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class MetafileError(AsapIngestError):
+    """A metafile entry that is missing or wrong, by its JSON path (`data[17].img_meta.stage_pos`)."""
+
+    def __init__(self, metafile: str, json_path: str, problem: str) -> None:
+        super().__init__(f"{metafile}: {json_path}: {problem}")
+        self.metafile = metafile
+        self.json_path = json_path
+        self.problem = problem
+
+
+class StorageError(AsapIngestError):
+    """Bytes that could not be read or written."""
+
+    def __init__(self, uri: str, problem: str) -> None:
+        super().__init__(f"{uri}: {problem}")
+        self.uri = uri
+        self.problem = problem
+
+
+class MissingFileError(StorageError):
+    """Nothing lies at the path or URI."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri, "no such file")
+
+
+class ImageError(AsapIngestError):
+    """Bytes that are not an image this package can use."""
+
+
+class NoSectionsError(AsapIngestError):
+    """The asked sections are not in the stack."""
+
+    def __init__(self, stack: str, asked: str, found: Sequence[float]) -> None:
+        super().__init__(f"stack {stack!r} has no sections at {asked}; it has {describe_z_values(found)}")
+        self.stack = stack
+        self.asked = asked
+        self.found = list(found)
+
+
+class ServiceError(AsapIngestError):
+    """The render service answered with an error status."""
+
+    def __init__(self, method: str, url: str, status: int, text: str) -> None:
+        super().__init__(
+            f"render service answered {status} to {method} {url}: {' '.join(text.split())[:300]}"
+        )
+        self.method = method
+        self.url = url
+        self.status = status
+
+
+class ServiceUnreachableError(AsapIngestError):
+    """Nothing that answers was found at the render service's address."""
+
+    exit_code = EXIT_UNREACHABLE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"no render service answers at {address} ({reason}); check render.host and render.port, "
+            "or start one: python -m asap_ingest.serve_render --port 8080 --database render.db"
+        )
+        self.address = address
+
+
+class StackNotFoundError(AsapIngestError):
+    """The owner's project has no stack of that name."""
+
+    def __init__(self, owner: str, project: str, stack: str, existing: Sequence[str]) -> None:
+        known = ", ".join(existing) if existing else "no stacks"
+        super().__init__(f"no stack {stack!r} for owner {owner!r} in project {project!r}; it has {known}")
+        self.stack = stack
+        self.existing = list(existing)
+
+
+class StackStateError(AsapIngestError):
+    """The stack's state does not let tiles be written."""
+
+    def __init__(self, stack: str, state: str) -> None:
+        super().__init__(
+            f"stack {stack!r} is {state}: tiles cannot be written; set it to COMPLETE, or name another stack"
+        )
+        self.stack = stack
+        self.state = state
+
+
+class WorkerDiedError(AsapIngestError):
+    """A worker process ended while it did a job, twice: usually the system ran out of memory."""
+
+    def __init__(self, exitcode: int | None) -> None:
+        super().__init__(f"worker process died (exit code {exitcode}); if memory ran out, lower pool_size")
+        self.exitcode = exitcode
+
+
+def describe_z_values(z_values: Sequence[float]) -> str:
+    """Few z values as they are, many as a range: `z 1, 2, 4` or `z 1..500 (480 sections)`."""
+    if not z_values:
+        return "no sections"
+    if len(z_values) > 6:
+        return f"z {min(z_values):g}..{max(z_values):g} ({len(z_values)} sections)"
+    return "z " + ", ".join(f"{z:g}" for z in z_values)

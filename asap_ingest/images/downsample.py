@@ -1,0 +1,163 @@
+"""The levels of an image pyramid, from the pixels of level 0. Arrays in, arrays out.
+
+Images are (height, width) or (height, width, 3) arrays of uint8 or uint16. Level n has
+floor(size / 2**n) pixels in each axis, at least one; an odd last row or column of a level is left
+out, never padded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[Any]
+
+#: Names that `PIL_filter` may give: Pillow's resampling filters.
+PIL_FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
+
+# An exact mean over 4**n samples needs 2n more bits than a sample has. 8-bit samples in the high
+# byte of 16 bits, and 16-bit samples in a float32, have room for 8 more: four halvings.
+_EXACT_HALVINGS = 4
+_FIXED_POINT = 256
+
+
+@dataclass(frozen=True)
+class Downsampling:
+    """How levels are made.
+
+    Attributes
+    ----------
+    method : name in `DOWNSAMPLE_METHODS`
+    block_func : name in `BLOCK_FUNCTIONS`, for `block_reduce`
+    pil_filter : name in `PIL_FILTERS`, for `PIL`
+    """
+
+    method: str = "block_reduce"
+    block_func: str = "mean"
+    pil_filter: str = "NEAREST"
+
+
+def level_shape(shape_yx: tuple[int, int], level: int) -> tuple[int, int]:
+    """(height, width) of a level of an image whose level 0 is `shape_yx`."""
+    height, width = shape_yx
+    return max(1, height >> level), max(1, width >> level)
+
+
+def to_8bit(image: Image) -> Image:
+    """The high byte of 16-bit samples; 8-bit images as they are."""
+    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+
+
+def levels_of(image: Image, levels: int, how: Downsampling) -> Iterator[Image]:
+    """Levels 1 to `levels` of an image, in that order."""
+    return DOWNSAMPLE_METHODS[how.method](image, levels, how)
+
+
+def mean_levels(image: Image, levels: int) -> Iterator[Image]:
+    """Block means: level n is the mean over 2**n x 2**n samples of level 0, rounded once.
+
+    Halves round up. The sums behind the means lose nothing, so the mean of the image does not
+    drift with the level: it stays within 0.13 grey values of level 0.
+    """
+    means = _widened(image)
+    for level in range(1, levels + 1):
+        if level == _EXACT_HALVINGS + 1:
+            means = means / np.float64(_FIXED_POINT) if means.dtype == np.uint16 else means.astype(np.float64)
+        means = _halved(means)
+        yield _rounded(means, image.dtype)
+
+
+def minimum_levels(mask: Image, levels: int) -> Iterator[Image]:
+    """Levels of a mask: a pixel is kept (255) only where its whole block is kept."""
+    for _ in range(levels):
+        mask = _cropped(mask, 1)
+        if mask.shape[0] > 1:
+            mask = np.minimum(mask[0::2], mask[1::2])
+        if mask.shape[1] > 1:
+            mask = np.minimum(mask[:, 0::2], mask[:, 1::2])
+        yield mask
+
+
+def _block_reduce_levels(image: Image, levels: int, how: Downsampling) -> Iterator[Image]:
+    return BLOCK_FUNCTIONS[how.block_func](image, levels)
+
+
+def _median_levels(image: Image, levels: int) -> Iterator[Image]:
+    """Medians over blocks of level 0 by scikit-image; a median between two values rounds up."""
+    from skimage.measure import block_reduce
+
+    for level in range(1, levels + 1):
+        cropped = _cropped(image, level)
+        block = (*(min(2**level, size) for size in cropped.shape[:2]), 1)[: image.ndim]
+        yield _rounded(block_reduce(cropped, block, np.median), image.dtype)
+
+
+def _pil_levels(image: Image, levels: int, how: Downsampling) -> Iterator[Image]:
+    """Pillow's resize of level 0, by exactly 2**n: what a level leaves out is not looked at."""
+    from PIL import Image as PilImage
+
+    resample = PilImage.Resampling[how.pil_filter]
+    # Pillow's averaging filters do not know 16-bit samples; float32 holds them exactly
+    known = image.astype(np.float32) if image.dtype == np.uint16 else image
+    planes = [PilImage.fromarray(plane) for plane in np.moveaxis(np.atleast_3d(known), 2, 0)]
+    for level in range(1, levels + 1):
+        height, width = level_shape(image.shape[:2], level)
+        used_height, used_width = _cropped(image, level).shape[:2]
+        box = (0, 0, used_width, used_height)
+        resized = np.dstack(
+            [np.asarray(plane.resize((width, height), resample, box=box)) for plane in planes]
+        )
+        joined = resized if image.ndim == 3 else resized[..., 0]
+        yield joined if joined.dtype == image.dtype else _rounded(joined, image.dtype)
+
+
+def _cropped(image: Image, level: int) -> Image:
+    """The rows and columns that whole blocks cover.
+
+    An axis shorter than 2**level is one block of the largest power of two that fits: what
+    halving `level` times leaves of it.
+    """
+    height, width = (
+        size >> level << level if size >> level else 1 << (size.bit_length() - 1) for size in image.shape[:2]
+    )
+    return image[:height, :width]
+
+
+def _widened(image: Image) -> Image:
+    """The samples with room for exact means: uint16 in units of 1/256 for uint8, else float32."""
+    if image.dtype != np.uint8:
+        return image.astype(np.float32)
+    import cv2
+
+    rows = image.reshape(image.shape[0], -1)
+    return cv2.merge([np.zeros_like(rows), rows]).reshape(rows.shape[0], -1).view("<u2").reshape(image.shape)
+
+
+def _halved(image: Image) -> Image:
+    import cv2
+
+    height, width = level_shape(image.shape[:2], 1)
+    return cv2.resize(_cropped(image, 1), (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _rounded(values: Image, dtype: np.dtype[Any]) -> Image:
+    """Nearest integers, halves up; uint16 values are in units of 1/256."""
+    if values.dtype == np.uint16:
+        return ((values + np.uint16(_FIXED_POINT // 2)) >> 8).astype(dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.floor(values + 0.5), limits.min, limits.max).astype(dtype)
+
+
+BLOCK_FUNCTIONS: dict[str, Callable[[Image, int], Iterator[Image]]] = {
+    "mean": mean_levels,
+    "median": _median_levels,
+}
+
+DOWNSAMPLE_METHODS: dict[str, Callable[[Image, int, Downsampling], Iterator[Image]]] = {
+    "block_reduce": _block_reduce_levels,
+    "PIL": _pil_levels,
+}

@@ -1,0 +1,34 @@
+"""Packaging of asap_ingest; requirements.txt is the one list of what it needs."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+
+def requirements() -> list[str]:
+    lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+setup(
+    name="asap_ingest",
+    version="0.1.0",
+    description="Volume electron microscopy from the microscope's metafile to stacks with image pyramids",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["asap_ingest", "asap_ingest.*"]),
+    package_data={
+        "asap_ingest": ["py.typed"],
+        "asap_ingest.render_ws": ["client_scripts/*.sh", "view/*"],
+    },
+    install_requires=requirements(),
+    extras_require={
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+        "lint": ["ruff>=0.6", "mypy>=1.11", "types-requests"],
+    },
+    entry_points={"console_scripts": ["asap-ingest=asap_ingest.__main__:main"]},
+)

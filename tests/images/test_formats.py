@@ -1,0 +1,127 @@
+"""Files to arrays and back; what is no usable image is refused with a reason."""
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as PilImage
+
+from asap_ingest.errors import ImageError
+from asap_ingest.images import formats
+
+GRAY = np.arange(7 * 5, dtype=np.uint8).reshape(7, 5) * 7
+GRAY_16 = GRAY.astype(np.uint16) * 257
+COLOUR = np.stack([GRAY, GRAY[::-1], 255 - GRAY], axis=2)
+
+
+def pillow_bytes(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def tiff_bytes(image, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, image, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("extension", ["tif", "png"])
+@pytest.mark.parametrize("image", [GRAY, GRAY_16, COLOUR], ids=["8bit", "16bit", "colour"])
+def test_lossless_round_trip(image, extension):
+    decoded = formats.decode(formats.encode(image, extension))
+    np.testing.assert_array_equal(decoded, image)
+    assert decoded.dtype == image.dtype
+
+
+def test_jpeg_keeps_shape_and_is_near():
+    smooth = np.add.outer(np.arange(64), np.arange(48)).astype(np.uint8)
+    decoded = formats.decode(formats.encode(smooth, "jpg"))
+    assert decoded.shape == smooth.shape
+    assert np.abs(decoded.astype(int) - smooth).max() < 12
+
+
+def test_the_same_image_gives_the_same_bytes():
+    for extension in formats.ENCODERS:
+        assert formats.encode(GRAY, extension) == formats.encode(GRAY.copy(), extension)
+
+
+def test_16bit_does_not_fit_a_jpeg():
+    with pytest.raises(ImageError, match="16-bit samples do not fit a JPEG"):
+        formats.encode(GRAY_16, "jpg")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiff_bytes(GRAY_16, byteorder=">"),
+        tiff_bytes(GRAY_16, compression="zlib"),
+        tiff_bytes(GRAY_16, compression="lzw"),
+        tiff_bytes(GRAY_16, tile=(16, 16)),
+        tiff_bytes(GRAY_16, bigtiff=True),
+        tiff_bytes(np.stack([GRAY_16, GRAY_16 // 2]), photometric="minisblack"),
+    ],
+    ids=["big-endian", "deflate", "lzw", "tiled", "bigtiff", "first page"],
+)
+def test_tiff_variants(content):
+    decoded = formats.decode(content)
+    np.testing.assert_array_equal(decoded, GRAY_16)
+    assert decoded.dtype.isnative
+
+
+def test_white_is_zero_is_inverted():
+    np.testing.assert_array_equal(formats.decode(tiff_bytes(GRAY, photometric="miniswhite")), 255 - GRAY)
+
+
+def test_planar_colour_tiff():
+    planar = tiff_bytes(np.moveaxis(COLOUR, 2, 0), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(formats.decode(planar), COLOUR)
+
+
+def test_alpha_is_dropped():
+    rgba = PilImage.fromarray(np.dstack([COLOUR, GRAY]))
+    np.testing.assert_array_equal(formats.decode(pillow_bytes(rgba, "PNG")), COLOUR)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "the file is empty"),
+        (
+            b"This is a text file named .tif",
+            "is not a TIFF, PNG or JPEG image; it starts with b'This is a te",
+        ),
+        (b"II*\0" + b"\xff" * 40, "is not a TIFF that can be read"),
+        (tiff_bytes(GRAY)[:-3], "is cut short: pixels reach to byte"),
+        (tiff_bytes(GRAY, compression="zlib")[:-9], "is cut short|not a TIFF"),
+        (pillow_bytes(PilImage.fromarray(GRAY), "PNG")[:50], "cannot be read"),
+        (pillow_bytes(PilImage.fromarray(np.tile(GRAY, (9, 9))), "JPEG")[:400], "cannot be read"),
+        (tiff_bytes(GRAY.astype(np.float32)), "has float32 samples"),
+        (tiff_bytes(GRAY.astype(np.int16)), "has int16 samples"),
+        (tiff_bytes(GRAY.astype(np.uint32)), "has uint32 samples"),
+        (tiff_bytes(COLOUR.astype(np.uint16), photometric="rgb"), "3 channels of uint16"),
+    ],
+    ids=[
+        "empty",
+        "text",
+        "damaged",
+        "cut",
+        "cut deflate",
+        "cut png",
+        "cut jpeg",
+        "float",
+        "signed",
+        "32bit",
+        "colour16",
+    ],
+)
+def test_what_is_no_usable_image_is_refused(content, says):
+    with pytest.raises(ImageError, match=says):
+        formats.decode(content)
+
+
+def test_a_header_that_asks_for_too_much_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(formats, "MAX_PIXELS", 20)
+    with pytest.raises(ImageError, match="the limit is 20 pixels"):
+        formats.decode(tiff_bytes(GRAY))

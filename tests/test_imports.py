@@ -1,0 +1,49 @@
+"""Imports go one way: commands -> subjects -> effects -> arrays -> errors. Subjects stay apart."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import asap_ingest
+
+PACKAGE = Path(asap_ingest.__file__).parent
+SUBJECTS = ("temca", "stacks", "mipmaps", "precomputed", "render_ws")
+LAYERS = (("errors",), ("images",), ("storage", "parallel"), SUBJECTS)
+COMMAND_LIBRARIES = ("argschema", "argparse", "marshmallow")
+SQL_MODULE = "render_ws/store.py"
+
+
+def modules():
+    return sorted(path for path in PACKAGE.rglob("*.py") if "client_scripts" not in path.parts)
+
+
+def part_of(module):
+    """The first name below the package: `mipmaps` for asap_ingest.mipmaps.build."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def layer_of(part):
+    return next((number for number, parts in enumerate(LAYERS) if part in parts), len(LAYERS))
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    relative = path.relative_to(PACKAGE)
+    part = relative.parts[0].removesuffix(".py")
+    for name in imported(path):
+        if name.startswith("asap_ingest.") and part_of(name) not in (part, "__version__"):
+            assert layer_of(part_of(name)) < layer_of(part) or layer_of(part) == len(LAYERS), name
+        if layer_of(part) < len(LAYERS):
+            assert name.split(".")[0] not in COMMAND_LIBRARIES, f"{name} belongs to the commands"
+        if name.split(".")[0] == "sqlite3":
+            assert str(relative) == SQL_MODULE
