@@ -1,0 +1,166 @@
+"""Metafile to stack: stage-coordinate tilespecs of one region, uploaded to one section.
+
+python -m asap_ingest.generate_EM_tilespecs_from_metafile --input_json in.json --output_json out.json
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asap_ingest import storage
+from asap_ingest.parallel import Executor
+from asap_ingest.render_module import RenderModule, run_as_program
+from asap_ingest.schemas import GenerateEMTileSpecsOutput, GenerateEMTileSpecsParameters
+from asap_ingest.stacks import Stack
+from asap_ingest.temca.metafile import Metafile, TileRecord, read_metafile
+from asap_ingest.temca.placement import tile_positions
+
+_TILES_PER_REQUEST = 1000
+
+
+@dataclass(frozen=True)
+class TileSpecSettings:
+    """What a metafile does not say about its tiles."""
+
+    z: float
+    image_directory: str
+    section_id: str
+    minimum_intensity: int = 0
+    maximum_intensity: int = 255
+    mask_url: str | None = None
+
+
+@dataclass(frozen=True)
+class UploadReport:
+    """What one upload did to its section, in tiles."""
+
+    tiles: int
+    added: int
+    replaced: int
+    removed: int
+    seconds: float
+
+
+def build_tilespecs(metafile: Metafile, settings: TileSpecSettings) -> list[Any]:
+    """One `renderapi` TileSpec a tile, in the order of the metafile."""
+    positions = tile_positions(metafile.tiles).tolist()
+    return [
+        _tilespec(metafile, tile, x, y, settings)
+        for tile, (x, y) in zip(metafile.tiles, positions, strict=True)
+    ]
+
+
+def upload_section(
+    *,
+    stack: Stack,
+    tilespecs: Sequence[Any],
+    z: float,
+    overwrite: bool,
+    executor: Executor,
+) -> UploadReport:
+    """Put tilespecs into a stack that is LOADING; `overwrite` removes what lies at z before.
+
+    Raises
+    ------
+    ServiceError, ServiceUnreachableError
+        Batches that are stored stay: doing it again does no harm.
+    """
+    start = time.perf_counter()
+    before, after = set(stack.tile_ids(z)), {tilespec.tileId for tilespec in tilespecs}
+    if overwrite:
+        stack.delete_section(z)
+    batches = [
+        (stack, tuple(tilespecs[first : first + _TILES_PER_REQUEST]))
+        for first in range(0, len(tilespecs), _TILES_PER_REQUEST)
+    ]
+    for outcome in executor.run(_put_batch, batches):
+        if outcome.error is not None:
+            raise outcome.error
+    return UploadReport(
+        tiles=len(tilespecs),
+        added=len(after - before),
+        replaced=len(after & before),
+        removed=len(before - after) if overwrite else 0,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _put_batch(batch: tuple[Stack, tuple[Any, ...]]) -> None:
+    stack, tilespecs = batch
+    stack.put_tilespecs(list(tilespecs))
+
+
+def _tilespec(metafile: Metafile, tile: TileRecord, x: int, y: int, settings: TileSpecSettings) -> Any:
+    import renderapi
+
+    return renderapi.tilespec.TileSpec(
+        tileId=f"{tile.name}.{settings.z}",
+        z=settings.z,
+        width=metafile.width,
+        height=metafile.height,
+        imageUrl=storage.as_uri(storage.join(settings.image_directory, tile.image)),
+        maskUrl=settings.mask_url,
+        minint=settings.minimum_intensity,
+        maxint=settings.maximum_intensity,
+        tforms=[renderapi.transform.AffineModel(B0=x, B1=y)],
+        layout=renderapi.tilespec.Layout(
+            sectionId=settings.section_id,
+            scopeId=metafile.temca_id,
+            cameraId=metafile.camera_id,
+            imageCol=tile.raster[0],
+            imageRow=tile.raster[1],
+            stageX=tile.stage_nm[0],
+            stageY=tile.stage_nm[1],
+            rotation=tile.angle_degrees,
+            pixelsize=metafile.pixel_size_nm,
+        ),
+    )
+
+
+class GenerateEMTileSpecsModule(RenderModule):
+    """The step as a program."""
+
+    default_schema = GenerateEMTileSpecsParameters
+    default_output_schema = GenerateEMTileSpecsOutput
+
+    def run(self) -> int:
+        args = self.args
+        metafile = read_metafile(args["metafile"])
+        tilespecs = build_tilespecs(metafile, self._settings())
+        stack = self.stack(args["stack"])
+        version = {
+            "stackResolutionX": metafile.pixel_size_nm,
+            "stackResolutionY": metafile.pixel_size_nm,
+            "stackResolutionZ": args["section_thickness"],
+        }
+        with stack.writing(version, args["close_stack"]):
+            report = upload_section(
+                stack=stack,
+                tilespecs=tilespecs,
+                z=float(args["z_index"]),
+                overwrite=args["overwrite_zlayer"],
+                executor=self.executor,
+            )
+        output = {"stack": stack.name, "z": args["z_index"], "render": args["render"], "report": vars(report)}
+        return self.finish(output)
+
+    def _settings(self) -> TileSpecSettings:
+        args = self.args
+        z = float(args["z_index"])
+        return TileSpecSettings(
+            z=z,
+            image_directory=args.get("image_directory") or storage.parent(args["metafile"]),
+            section_id=args.get("sectionId", str(z)),
+            minimum_intensity=args["minimum_intensity"],
+            maximum_intensity=args["maximum_intensity"],
+            mask_url=storage.as_uri(args["maskUrl"]) if "maskUrl" in args else None,
+        )
+
+
+main = GenerateEMTileSpecsModule.main
+
+if __name__ == "__main__":
+    run_as_program("generate_EM_tilespecs_from_metafile")

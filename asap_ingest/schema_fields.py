@@ -1,0 +1,91 @@
+"""Kinds of fields that the schemas are made of, and what their errors say."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from marshmallow import fields, validate
+
+INT32_MAX = 2**31 - 1
+
+
+class WholeNumber(fields.Integer):
+    """An int, or text or a float that is one; 1.5 and true are refused, not cut."""
+
+    default_error_messages = {
+        "invalid": "must be a whole number",
+        "required": "is required",
+    }
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+class Flag(fields.Boolean):
+    """true or false; argschema would take only Python's spelling on the command line."""
+
+    default_error_messages = {"invalid": "must be true or false"}
+
+
+class Text(fields.String):
+    """Any text."""
+
+    default_error_messages = {"invalid": "must be text", "required": "is required"}
+
+
+class ZValues(fields.List):
+    """z values: a JSON list, one number, or text like `1,2,5`."""
+
+    default_error_messages = {"invalid": "must be a list of numbers"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(fields.Float(error_messages={"invalid": "must be a number"}), **kwargs)
+        self.metadata["cli_as_single_argument"] = True
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                value = ast.literal_eval(value)
+            except (ValueError, SyntaxError) as error:
+                raise self.make_error("invalid") from error
+        if isinstance(value, int | float | tuple):
+            value = list(value) if isinstance(value, tuple) else [value]
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class NotRead(fields.Raw):
+    """A field that is accepted and not looked at."""
+
+
+def from_to(minimum: int, maximum: int) -> validate.Range:
+    return validate.Range(minimum, maximum, error=f"must be from {minimum} to {maximum}")
+
+
+def at_least(minimum: int) -> validate.Range:
+    return from_to(minimum, INT32_MAX)
+
+
+def one_of(choices: Any) -> validate.OneOf:
+    return validate.OneOf(sorted(choices), error="must be one of {choices}")
+
+
+#: render-ws refuses other names with 400.
+RENDER_NAME = validate.Regexp(
+    r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$",
+    error="must be letters and digits, in parts joined by single underscores",
+)
+
+
+def required(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
+    return kind(required=True, metadata={"description": description}, **kwargs)
+
+
+def optional(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
+    """A field that may be left out; `default=` is what it is then."""
+    if "default" in kwargs:
+        default = kwargs.pop("default")
+        kwargs |= {"dump_default": default, "load_default": default}
+    return kind(metadata={"description": description}, **kwargs)

@@ -1,0 +1,340 @@
+"""Every parameter of every step: name, type, default, meaning, what is allowed.
+
+The documented specification of the three steps is mirrored to the letter, misspellings included;
+fields that came later stand below it. argschema is known only here and in `render_module`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from argschema import ArgSchema
+from argschema.schemas import DefaultSchema
+from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
+
+from asap_ingest.images.downsample import BLOCK_FUNCTIONS, DOWNSAMPLE_METHODS, PIL_FILTERS
+from asap_ingest.mipmaps.locations import EXTENSIONS
+from asap_ingest.schema_fields import (
+    INT32_MAX,
+    RENDER_NAME,
+    Flag,
+    NotRead,
+    Text,
+    WholeNumber,
+    ZValues,
+    at_least,
+    from_to,
+    one_of,
+    optional,
+    required,
+)
+
+#: Environment variables that a missing connection parameter is taken from; the first that is set.
+RENDER_ENVIRONMENT = {
+    "host": ("DEFAULT_RENDER_HOST", "RENDER_HOST"),
+    "port": ("DEFAULT_RENDER_PORT", "RENDER_PORT"),
+    "owner": ("DEFAULT_RENDER_OWNER", "RENDER_OWNER"),
+    "project": ("DEFAULT_RENDER_PROJECT", "RENDER_PROJECT"),
+    "client_scripts": ("DEFAULT_RENDER_CLIENT_SCRIPTS", "RENDER_CLIENT_SCRIPTS"),
+    "memGB": ("RENDER_CLIENT_HEAP",),
+}
+
+
+class AliasedSchema(DefaultSchema):
+    """A schema whose fields have older names too."""
+
+    #: older name -> today's
+    aliases: ClassVar[dict[str, str]] = {}
+
+    @pre_load
+    def apply_aliases(self, data: Any, **kwargs: Any) -> Any:
+        for old, new in self.aliases.items():
+            if old in data and old not in self.fields:
+                if data.get(new, data[old]) != data[old]:
+                    raise ValidationError(f"means {new}, which is given too, as {data[new]!r}", old)
+                data[new] = data.pop(old)
+        return data
+
+
+class RenderParameters(DefaultSchema):
+    """Connection to the render service."""
+
+    host = required(Text, "render host")
+    port = required(WholeNumber, "render post integer", validate=from_to(1, 65535))
+    owner = required(Text, "render default owner", validate=RENDER_NAME)
+    project = required(Text, "render default project", validate=RENDER_NAME)
+    client_scripts = required(Text, "path to render client scripts")
+    memGB = optional(Text, "string describing java heap memory (default 5G)", default="5G")  # noqa: N815
+
+    validate_client = optional(NotRead, "accepted from older input; client scripts are never run")
+
+    @pre_load
+    def fill_from_environment(self, data: Any, **kwargs: Any) -> Any:
+        for name, variables in RENDER_ENVIRONMENT.items():
+            found = next((os.environ[variable] for variable in variables if variable in os.environ), None)
+            if found is not None:
+                data.setdefault(name, found)
+        return data
+
+
+class StepParameters(ArgSchema, AliasedSchema):
+    """What every step has."""
+
+    input_json = optional(Text, "file path of input json file")
+    output_json = optional(Text, "file path to output json file")
+    render = fields.Nested(
+        RenderParameters, metadata={"description": "parameters to connect to render server"}
+    )
+
+    report = optional(NotRead, "report of the step whose output this input was made of; not read")
+
+    @pre_load
+    def have_render(self, data: Any, **kwargs: Any) -> Any:
+        data.setdefault("render", {})
+        return data
+
+
+class SectionSelection(AliasedSchema):
+    """Which sections of a stack: all, unless z, zValues, or zstart and zend say otherwise."""
+
+    zstart = optional(WholeNumber, "start z-index in the stack")
+    zend = optional(WholeNumber, "end z-index in the stack")
+
+    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_selection(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        given = [name for name in ("z", "zValues") if name in data]
+        if any(name in data for name in ("zstart", "zend")):
+            given.append("zstart/zend")
+        if len(given) > 1:
+            raise ValidationError(f"only one of {', '.join(given)} can be given", given[0])
+        if data.get("zstart", 0) > data.get("zend", INT32_MAX):
+            raise ValidationError(f"is above zend ({data['zend']})", "zstart")
+
+
+class PyramidFields(AliasedSchema):
+    """How levels are made."""
+
+    method = optional(
+        Text,
+        "method to downsample mipmapLevels, can be 'block_reduce' for skimage based area downsampling, "
+        "'PIL' for PIL Image (currently NEAREST) filtered resize, 'render' for render-ws based rendering.  "
+        "Currently only PIL is implemented, while others may fall back to this.",
+        required=True,
+        dump_default="block_reduce",
+        validate=one_of([*DOWNSAMPLE_METHODS, "render"]),
+    )
+    imgformat = optional(
+        Text, "image format for mipmaps (default tiff)", default="tiff", validate=one_of(EXTENSIONS)
+    )
+    convert_to_8bit = optional(Flag, "convert the data from 16 to 8 bit (default True)", default=True)
+    force_redo = optional(Flag, "force re-generation of existing mipmaps", default=True)
+    levels = optional(
+        WholeNumber,
+        "number of levels of mipmaps, default is 6",
+        default=6,
+        validate=from_to(1, 24),
+    )
+
+    PIL_filter = optional(
+        Text, "Pillow filter that method PIL resizes with", default="NEAREST", validate=one_of(PIL_FILTERS)
+    )
+    block_func = optional(
+        Text, "what method block_reduce takes of a block", default="mean", validate=one_of(BLOCK_FUNCTIONS)
+    )
+
+
+class MetafileFields(AliasedSchema):
+    """What the tilespecs are made of."""
+
+    metafile = required(Text, "metadata file containing TEMCA acquisition data")
+    stack = required(Text, "stack to which tiles should be added", validate=RENDER_NAME)
+    z_index = required(WholeNumber, "z value to which tilespecs from ROI will be added")
+    image_directory = optional(
+        Text,
+        "directory used in determining absolute paths to images. "
+        "Defaults to parent directory containing metafile if omitted.",
+    )
+    sectionId = optional(  # noqa: N815
+        Text,
+        "sectionId to apply to tiles during ingest.  "
+        "If unspecified will default to a string representation of the float value of z_index.",
+    )
+    minimum_intensity = optional(WholeNumber, "intensity value to interpret as black", default=0)
+    maximum_intensity = optional(WholeNumber, "intensity value to interpret as white", default=255)
+    close_stack = optional(
+        Flag, "whether to set stack to 'COMPLETE' after performing operation", default=False
+    )
+    overwrite_zlayer = optional(
+        Flag, "whether to remove the existing layer from the target stack before uploading.", default=False
+    )
+
+    maskUrl = optional(Text, "path or URI of a mask for every tile: 8 bit, 255 where pixels are kept")  # noqa: N815
+    section_thickness = optional(
+        fields.Float,
+        "nm between sections, the z resolution of a stack that is made",
+        default=40.0,
+        validate=validate.Range(min=0, min_inclusive=False, error="must be above 0"),
+    )
+
+    aliases: ClassVar[dict[str, str]] = {
+        "metafile_uri": "metafile",
+        "image_prefix": "image_directory",
+        "maskUrl_uri": "maskUrl",
+        "output_stack": "stack",
+        "zValues": "z_index",
+        "z": "z_index",
+    }
+
+    @pre_load
+    def single_z(self, data: Any, **kwargs: Any) -> Any:
+        for name in ("zValues", "z_index"):
+            if isinstance(data.get(name), list) and len(data[name]) == 1:
+                data[name] = data[name][0]
+        return data
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_intensities(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        low, high = data["minimum_intensity"], data["maximum_intensity"]
+        if high <= low:
+            raise ValidationError(f"must be above minimum_intensity ({low})", "maximum_intensity")
+
+
+class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):
+    """Use a metadata file (json starting with `_metadata_`) produced by pyTEMCA to upload stage-coordinate
+    tilespecs to a new or existing stack."""
+
+    pool_size = optional(
+        WholeNumber, "processes to spawn for parallelization", default=1, validate=at_least(1)
+    )
+
+
+class GenerateEMTileSpecsOutput(DefaultSchema):
+    """What generate_EM_tilespecs_from_metafile leaves: with an output_dir, an input of generate_mipmaps."""
+
+    stack = required(Text, "stack to which generated tiles were added")
+
+    z = optional(WholeNumber, "z value of the tiles")
+    render = optional(fields.Dict, "connection to the render service")
+    report = optional(fields.Dict, "tiles, replaced tiles, seconds")
+
+
+class GenerateMipMapsParameters(PyramidFields, SectionSelection, StepParameters):
+    """Create multiple mipmap levels based on an existing render stack."""
+
+    input_stack = required(Text, "stack for which the mipmaps are to be generated", validate=RENDER_NAME)
+    output_dir = required(Text, "directory to which the mipmaps will be stored")
+    z = optional(WholeNumber, "z-index in the stack")
+    pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
+
+    aliases: ClassVar[dict[str, str]] = {
+        "output_prefix": "output_dir",
+        "stack": "input_stack",
+        "minZ": "zstart",
+        "maxZ": "zend",
+    }
+
+
+class GenerateMipMapsOutput(DefaultSchema):
+    """What generate_mipmaps leaves: an input of apply_mipmaps_to_render."""
+
+    input_stack = required(Text, "stack whose tiles have mipmaps now")
+    output_dir = required(Text, "directory that holds the mipmaps")
+    levels = required(WholeNumber, "number of levels of mipmaps")
+    imgformat = required(Text, "image format of the mipmaps")
+    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
+    render = optional(fields.Dict, "connection to the render service")
+    report = optional(fields.Dict, "tiles, files, bytes, seconds, failures")
+
+
+class AddMipMapsToStackParameters(SectionSelection, StepParameters):
+    """Build render stack based on mipmaplevels in render's format (as generated by generate_mipmaps or
+    render-ws clients)."""
+
+    input_stack = required(Text, "stack for which the mipmaps are to be generated", validate=RENDER_NAME)
+    mipmap_dir = required(Text, "directory to which the mipmaps will be stored")
+    output_stack = optional(
+        Text,
+        "the output stack name. Leave to overwrite input stack",
+        default=None,
+        allow_none=True,
+        validate=RENDER_NAME,
+    )
+    imgformat = optional(
+        Text, "mipmap image format, default is tiff", default="tiff", validate=one_of(EXTENSIONS)
+    )
+    levels = optional(
+        WholeNumber,
+        "number of levels of mipmaps, default is 6",
+        default=6,
+        validate=from_to(1, 24),
+    )
+    z = optional(WholeNumber, "z-index of section in the stack")
+    pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
+    close_stack = optional(
+        Flag, "whether to set output stack state to 'COMPLETE' upon completion", default=False
+    )
+
+    overwrite_zlayer = optional(
+        Flag, "whether to remove the sections from the output stack before writing them", default=False
+    )
+
+    aliases: ClassVar[dict[str, str]] = {
+        "mipmap_prefix": "mipmap_dir",
+        "output_dir": "mipmap_dir",
+        "output_prefix": "mipmap_dir",
+        "stack": "input_stack",
+        "minZ": "zstart",
+        "maxZ": "zend",
+    }
+
+
+class AddMipMapsToStackOutput(DefaultSchema):
+    """What apply_mipmaps_to_render leaves."""
+
+    output_stack = required(Text, "stack whose tiles know their mipmaps now")
+    mipmap_dir = required(Text, "directory that holds the mipmaps")
+    levels = required(WholeNumber, "number of levels of mipmaps")
+    imgformat = required(Text, "image format of the mipmaps")
+    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
+    render = optional(fields.Dict, "connection to the render service")
+    report = optional(fields.Dict, "tiles, seconds, failures")
+
+
+class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):
+    """Metafile to stack to mipmaps to a stack that knows them: the three steps in one run."""
+
+    output_dir = required(Text, "directory to which the mipmaps will be stored")
+    output_stack = optional(
+        Text,
+        "stack that gets the tiles with mipmaps; left out: `stack` itself",
+        default=None,
+        allow_none=True,
+        validate=RENDER_NAME,
+    )
+    close_stack = optional(Flag, "whether to set the last stack to 'COMPLETE'", default=True)
+    run_dir = optional(
+        Text, "folder for the steps' input and output JSON; left out: `runs/<stack>_z<z>` below output_dir"
+    )
+    pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
+
+    aliases: ClassVar[dict[str, str]] = {
+        **{old: new for old, new in MetafileFields.aliases.items() if old != "output_stack"},
+        "output_prefix": "output_dir",
+    }
+
+
+class IngestSectionOutput(DefaultSchema):
+    """What ingest_section leaves."""
+
+    stack = required(Text, "stack whose tiles know their mipmaps now")
+    run_dir = required(Text, "folder that holds the steps' input and output JSON")
+    report = optional(fields.Dict, "one entry a step")
+
+
+def field_names(schema: Schema) -> list[str]:
+    """Names that a schema's input may have, aliases included, sorted."""
+    return sorted({*schema.fields, *getattr(schema, "aliases", {})})

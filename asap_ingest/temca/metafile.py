@@ -1,0 +1,224 @@
+"""pyTEMCA metafiles: JSON to typed records.
+
+A metafile is a list of objects, `{"metadata": {...}}` and `{"data": [one object a tile]}`. An entry
+that is missing or wrong is an error that gives its JSON path, like `data[17].img_meta.stage_pos`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from asap_ingest import storage
+from asap_ingest.errors import MetafileError
+
+
+@dataclass(frozen=True)
+class TileRecord:
+    """One tile of an acquisition.
+
+    Attributes
+    ----------
+    image : str
+        File name of the image, relative to the image directory.
+    stage_nm : tuple of float
+        Stage position (x, y).
+    raster : tuple of int
+        (column, row).
+    angle_degrees : float
+        How the camera is turned against the stage.
+    move_nm : tuple of float
+        nm of stage movement per pixel, in x and y.
+    """
+
+    image: str
+    stage_nm: tuple[float, float]
+    raster: tuple[int, int]
+    angle_degrees: float
+    move_nm: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """The image's file name without folder and extension."""
+        return PurePosixPath(self.image).stem
+
+
+@dataclass(frozen=True)
+class Metafile:
+    """An acquisition of one region: its camera and its tiles."""
+
+    source: str
+    width: int
+    height: int
+    camera_id: str
+    temca_id: str
+    pixel_size_nm: float
+    tiles: tuple[TileRecord, ...]
+
+
+def read_metafile(uri: str) -> Metafile:
+    """Read and check a metafile.
+
+    Raises
+    ------
+    MissingFileError, StorageError
+    MetafileError
+        Not JSON, an entry missing, of another type, not finite or out of range, no tiles, or two
+        tiles with the same image name.
+    """
+    try:
+        document = json.loads(storage.read_bytes(uri))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise MetafileError(uri, "$", f"is not JSON: {error}") from error
+    return parse_metafile(document, uri)
+
+
+def parse_metafile(document: Any, source: str) -> Metafile:
+    """Check a metafile's parsed JSON; `source` names it in errors."""
+    root = _Entry(_sections(document, source), "", source)
+    metadata = root.item("metadata", _mapping)
+    camera = metadata.item("camera_info", _mapping)
+    data = root.item("data", _list).value
+    if not data:
+        raise MetafileError(source, "data", "is empty; a metafile lists at least one tile")
+    tiles = tuple(_tile(_Entry(tile, f"data[{index}]", source)) for index, tile in enumerate(data))
+    _refuse_duplicates(tiles, source)
+    return Metafile(
+        source=source,
+        width=camera.item("width", _size).value,
+        height=camera.item("height", _size).value,
+        camera_id=camera.item("camera_id", _text).value,
+        temca_id=metadata.item("temca_id", _text).value,
+        pixel_size_nm=metadata.item("calibration", _mapping)
+        .item("highmag", _mapping)
+        .item("x_nm_per_pix", _positive)
+        .value,
+        tiles=tiles,
+    )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A value of the document, and where it stands."""
+
+    value: Any
+    path: str
+    source: str
+
+    def item(self, name: str, check: Callable[[Any], Any]) -> _Entry:
+        path = f"{self.path}.{name}" if self.path else name
+        if not isinstance(self.value, dict):
+            raise MetafileError(self.source, self.path, f"{self.value!r} must be an object")
+        if name not in self.value:
+            raise MetafileError(self.source, path, "is missing")
+        found = self.value[name]
+        try:
+            return _Entry(check(found), path, self.source)
+        except (TypeError, ValueError) as error:
+            raise MetafileError(self.source, path, f"{_shown(found)} must be {error}") from error
+
+
+def _sections(document: Any, source: str) -> dict[str, Any]:
+    if not isinstance(document, list) or not all(isinstance(part, dict) for part in document):
+        raise MetafileError(source, "$", "must be a list of objects with the keys metadata and data")
+    return {name: value for part in document for name, value in part.items()}
+
+
+def _tile(tile: _Entry) -> TileRecord:
+    meta = tile.item("img_meta", _mapping)
+    return TileRecord(
+        image=tile.item("img_path", _file_name).value,
+        stage_nm=meta.item("stage_pos", _number_pair).value,
+        raster=meta.item("raster_pos", _whole_pair).value,
+        angle_degrees=meta.item("angle", _number).value,
+        move_nm=(
+            meta.item("pixel_size_x_move", _positive).value,
+            meta.item("pixel_size_y_move", _positive).value,
+        ),
+    )
+
+
+def _refuse_duplicates(tiles: tuple[TileRecord, ...], source: str) -> None:
+    first: dict[str, int] = {}
+    for index, tile in enumerate(tiles):
+        if tile.name in first:
+            raise MetafileError(
+                source, f"data[{index}].img_path", f"{tile.name!r} is the tile id of data[{first[tile.name]}] too"
+            )
+        first[tile.name] = index
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("an object")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("a list")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError("a finite number")
+    return float(value)
+
+
+def _positive(value: Any) -> float:
+    if _number(value) <= 0:
+        raise ValueError("a number above 0")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if _number(value) != int(value):
+        raise ValueError("a whole number")
+    return int(value)
+
+
+def _size(value: Any) -> int:
+    if _whole(value) < 1:
+        raise ValueError("a whole number of pixels, 1 or more")
+    return int(value)
+
+
+def _pair(value: Any, check: Callable[[Any], Any], description: str) -> Any:
+    if not isinstance(value, list) or len(value) != 2:
+        raise TypeError(description)
+    try:
+        return check(value[0]), check(value[1])
+    except (TypeError, ValueError) as error:
+        raise TypeError(description) from error
+
+
+def _number_pair(value: Any) -> tuple[float, float]:
+    return _pair(value, _number, "two finite numbers")
+
+
+def _whole_pair(value: Any) -> tuple[int, int]:
+    return _pair(value, _whole, "two whole numbers")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not value:
+        raise TypeError("text")
+    return value
+
+
+def _file_name(value: Any) -> str:
+    if not isinstance(value, str) or not PurePosixPath(value).name or "\0" in value:
+        raise TypeError("a file name")
+    return value

@@ -1,0 +1,51 @@
+"""A real embedded render service in its own process, and stacks of its tests' own."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asap_ingest.render_ws import CLIENT_SCRIPTS
+
+
+@pytest.fixture(scope="session")
+def service_url(tmp_path_factory) -> Iterator[str]:
+    """Base URL of an embedded render service, up to the port."""
+    database = tmp_path_factory.mktemp("service") / "render.db"
+    command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0", "--database", str(database)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+@pytest.fixture
+def render(service_url, request) -> dict:
+    """Connection parameters with a project of the test's own."""
+    host, _, port = service_url.rpartition(":")
+    project = re.sub(r"[^A-Za-z0-9]+", "_", request.node.name).strip("_")[:60].strip("_")
+    return {
+        "host": host,
+        "port": int(port),
+        "owner": "tests",
+        "project": project,
+        "client_scripts": CLIENT_SCRIPTS,
+    }
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port that nothing listens on."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too, with its content."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

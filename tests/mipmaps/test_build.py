@@ -1,0 +1,164 @@
+"""One job: every level of one image, whole files only, and what it reports."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+
+from asap_ingest import storage
+from asap_ingest.errors import ImageError, MissingFileError
+from asap_ingest.images import formats
+from asap_ingest.images.downsample import Downsampling, mean_levels
+from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from tests.conftest import listing
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return PyramidSettings(root=str(tmp_path / "mipmaps"), extension="tif", levels=3)
+
+
+def job_for(tmp_path, settings, image, **options):
+    path = tmp_path / "images" / "a.tif"
+    path.parent.mkdir(exist_ok=True)
+    tifffile.imwrite(path, image)
+    return PyramidJob(path.as_uri(), ("a.1.0",), settings, **options)
+
+
+def levels_written(job):
+    return [formats.decode(storage.read_bytes(job.uri_of(n))) for n in range(1, job.settings.levels + 1)]
+
+
+def image_of(dtype, shape=(37, 50)):
+    return np.random.default_rng(1).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+
+
+def test_8bit_keeps_its_brightness(tmp_path, settings):
+    image = np.full((64, 64), 200, np.uint8)
+    job = job_for(tmp_path, settings, image)
+    result = build_pyramid(job)
+    assert (result.written, result.skipped) == (3, 0)
+    assert all((level == 200).all() and level.dtype == np.uint8 for level in levels_written(job))
+
+
+def test_16bit_becomes_means_of_its_high_byte(tmp_path, settings):
+    image = image_of(np.uint16)
+    job = job_for(tmp_path, settings, image)
+    build_pyramid(job)
+    for level, expected in zip(
+        levels_written(job), mean_levels((image >> 8).astype(np.uint8), 3), strict=True
+    ):
+        np.testing.assert_array_equal(level, expected)
+
+
+def test_16bit_stays_if_asked(tmp_path, settings):
+    image = image_of(np.uint16)
+    job = job_for(tmp_path, replace(settings, convert_to_8bit=False), image)
+    build_pyramid(job)
+    for level, expected in zip(levels_written(job), mean_levels(image, 3), strict=True):
+        np.testing.assert_array_equal(level, expected)
+
+
+@pytest.mark.parametrize("extension", ["tif", "png", "jpg"])
+def test_formats(tmp_path, settings, extension):
+    job = job_for(tmp_path, replace(settings, extension=extension), image_of(np.uint8))
+    build_pyramid(job)
+    assert [level.shape for level in levels_written(job)] == [(18, 25), (9, 12), (4, 6)]
+    assert all(name.endswith(f"a.tif.{extension}") for name in listing(tmp_path / "mipmaps"))
+
+
+def test_one_pixel(tmp_path, settings):
+    job = job_for(tmp_path, settings, np.array([[77]], np.uint8))
+    build_pyramid(job)
+    assert [level.tolist() for level in levels_written(job)] == [[[77]]] * 3
+
+
+@pytest.mark.parametrize("options", [{"block_func": "median"}, {"method": "PIL", "pil_filter": "LANCZOS"}])
+def test_method_reaches_the_pixels(tmp_path, settings, options):
+    image = image_of(np.uint8)
+    mean, other = (
+        (build_pyramid(job), levels_written(job))[1]
+        for job in (
+            job_for(tmp_path, settings, image),
+            job_for(tmp_path, replace(settings, downsampling=Downsampling(**options)), image),
+        )
+    )
+    assert any((a != b).any() for a, b in zip(mean, other, strict=True))
+
+
+def test_mask(tmp_path, settings):
+    mask = np.full((8, 8), 255, np.uint8)
+    mask[0, 0] = 0
+    job = job_for(tmp_path, replace(settings, extension="jpg"), mask, is_mask=True)
+    build_pyramid(job)
+    assert job.uri_of(1).endswith("a.tif.png")
+    assert [int((level == 0).sum()) for level in levels_written(job)] == [1, 1, 1]
+
+
+def test_second_run_gives_the_same_bytes(tmp_path, settings):
+    job = job_for(tmp_path, settings, image_of(np.uint8))
+    build_pyramid(job)
+    first = listing(tmp_path / "mipmaps")
+    build_pyramid(job)
+    assert listing(tmp_path / "mipmaps") == first
+
+
+def test_skips_what_is_there_and_not_older_than_its_source(tmp_path, settings):
+    job = job_for(tmp_path, replace(settings, force_redo=False), image_of(np.uint8))
+    assert build_pyramid(job).written == 3
+    assert build_pyramid(job).skipped == 3
+    storage.local_path(job.uri_of(2)).unlink()
+    again = build_pyramid(job)
+    assert (again.written, again.skipped) == (1, 2)
+    os.utime(storage.local_path(job.image_uri), (2e9, 2e9))
+    assert build_pyramid(job).written == 3
+
+
+def test_a_missing_image_is_not_skipped(tmp_path, settings):
+    job = job_for(tmp_path, replace(settings, force_redo=False), image_of(np.uint8))
+    build_pyramid(job)
+    storage.local_path(job.image_uri).unlink()
+    with pytest.raises(MissingFileError):
+        build_pyramid(job)
+
+
+def test_an_image_that_cannot_be_read_leaves_nothing(tmp_path, settings):
+    job = job_for(tmp_path, settings, image_of(np.uint8))
+    path = storage.local_path(job.image_uri)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ImageError, match="cut short"):
+        build_pyramid(job)
+    assert listing(tmp_path / "mipmaps") == {}
+
+
+def test_stages_and_bytes_are_reported(tmp_path, settings):
+    job = job_for(tmp_path, settings, image_of(np.uint8))
+    result = build_pyramid(job)
+    assert set(result.seconds) == {"read", "decode", "reduce", "encode", "write"}
+    assert result.bytes_read == len(storage.read_bytes(job.image_uri))
+    assert result.bytes_written == sum(map(len, listing(tmp_path / "mipmaps").values()))
+
+
+def drawing(value, dtype=np.uint16):
+    def draw(level, shape_yx):
+        return formats.encode(np.full((shape_yx[0] >> level, shape_yx[1] >> level), value, dtype), "tif")
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("source", "wide", "to_8bit", "drawn", "expected"),
+    [
+        (np.uint8, False, True, 200, (200, np.uint8)),
+        (np.uint8, True, True, 200 * 256, (200, np.uint8)),
+        (np.uint16, False, True, 0x1234, (0x12, np.uint8)),
+        (np.uint16, False, False, 0x1234, (0x1234, np.uint16)),
+    ],
+)
+def test_levels_drawn_by_the_service(tmp_path, settings, source, wide, to_8bit, drawn, expected):
+    settings = replace(settings, convert_to_8bit=to_8bit)
+    job = job_for(tmp_path, settings, image_of(source, (64, 64)), draw=drawing(drawn), drawn_wide=wide)
+    build_pyramid(job)
+    assert {(int(level.max()), level.dtype.type) for level in levels_written(job)} == {expected}

@@ -1,0 +1,252 @@
+"""Pyramids for a stack, over a real service: what is written, what is refused, what fails alone."""
+
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import tifffile
+
+from asap_ingest.images import formats
+from asap_ingest.images.downsample import mean_levels
+from asap_ingest.stacks import RenderConnection, Stack
+from tests.acquisitions import random_tiles, write_acquisition
+from tests.conftest import listing
+from tests.steps import MIPMAPS, TILESPECS, command, refused, run_step
+
+
+@pytest.fixture
+def images():
+    return random_tiles(5)
+
+
+@pytest.fixture
+def parameters(render, tmp_path, images):
+    metafile = write_acquisition(tmp_path / "images", images)
+    run_step(TILESPECS, {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}, tmp_path)
+    output = tmp_path / "mipmaps"
+    return {"render": render, "input_stack": "raw", "output_dir": str(output), "levels": 3, "pool_size": 1}
+
+
+def level_file(tmp_path, name, level, extension="tif"):
+    return tmp_path / "mipmaps" / str(level) / str(tmp_path / "images" / f"{name}.{extension}").lstrip("/")
+
+
+def level_pixels(tmp_path, name, level, extension="tif"):
+    return formats.decode(level_file(tmp_path, name, level, extension).read_bytes())
+
+
+@pytest.mark.parametrize("pool_size", [1, 3])
+def test_every_tile_has_its_levels(parameters, tmp_path, images, pool_size):
+    ran = run_step(MIPMAPS, parameters | {"pool_size": pool_size}, tmp_path)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    for name, image in images.items():
+        for level, expected in enumerate(mean_levels(image, 3), start=1):
+            np.testing.assert_array_equal(level_pixels(tmp_path, name, level), expected)
+    assert len(listing(tmp_path / "mipmaps")) == 15
+
+
+def test_output_is_an_input_of_the_next_step(parameters, tmp_path):
+    output = run_step(MIPMAPS, parameters, tmp_path).output
+    assert (output["input_stack"], output["output_dir"]) == ("raw", parameters["output_dir"])
+    assert (output["levels"], output["imgformat"], output["zValues"]) == (3, "tiff", [1.0])
+    report = output["report"]
+    assert (report["tiles"], report["files_written"], report["failures"]) == (5, 15, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "extension"),
+    [("block_reduce", "png"), ("PIL", "tif"), ("PIL", "jpg"), ("render", "tif"), ("render", "png")],
+)
+def test_methods_and_formats(parameters, tmp_path, images, method, extension):
+    ran = run_step(MIPMAPS, parameters | {"method": method, "imgformat": extension}, tmp_path)
+    assert ran.exit_code == 0, ran.stderr
+    for name in images:
+        shapes = [level_pixels(tmp_path, name, level, extension).shape for level in (1, 2, 3)]
+        assert shapes == [(24, 32), (12, 16), (6, 8)]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("maximum", [255, 65535])
+def test_the_service_draws_what_we_compute(render, tmp_path, dtype, maximum):
+    smooth = (np.add.outer(np.arange(160), np.arange(200)) * (np.iinfo(dtype).max / 1400)).astype(dtype)
+    metafile = write_acquisition(tmp_path / "images", {"a.tif": smooth})
+    given = {
+        "render": render,
+        "metafile": str(metafile),
+        "stack": "raw",
+        "z_index": 1,
+        "maximum_intensity": maximum,
+    }
+    assert run_step(TILESPECS, given, tmp_path).exit_code == 0
+    output = {"render": render, "input_stack": "raw", "output_dir": str(tmp_path / "mipmaps"), "levels": 2}
+    assert run_step(MIPMAPS, output | {"method": "render", "pool_size": 1}, tmp_path).exit_code == 0
+    expected = (smooth >> 8 if dtype == np.uint16 else smooth).astype(np.uint8)
+    for level, ours in enumerate(mean_levels(expected, 2), start=1):
+        drawn = level_pixels(tmp_path, "a.tif", level)
+        assert drawn.dtype == np.uint8
+        # render leaves a tile's first or last row and column black, cuts its means at every level, and
+        # samples them 3/8 of a pixel off
+        assert np.abs(drawn[1:-1, 1:-1].astype(int) - ours[1:-1, 1:-1]).max() <= level
+
+
+def test_small_tiles_are_drawn_too(parameters, tmp_path):
+    ran = run_step(MIPMAPS, parameters | {"method": "render", "levels": 8}, tmp_path)
+    assert ran.exit_code == 0, ran.stderr
+    assert level_pixels(tmp_path, "tile_00.tif", 8).shape == (1, 1)
+
+
+def test_masks_have_pyramids_once(render, tmp_path, images):
+    metafile = write_acquisition(tmp_path / "images", images)
+    mask = np.full((48, 64), 255, np.uint8)
+    mask[:5] = 0
+    tifffile.imwrite(tmp_path / "images" / "mask.tif", mask)
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
+    run_step(TILESPECS, given | {"maskUrl": str(tmp_path / "images" / "mask.tif")}, tmp_path)
+    output = {"render": render, "input_stack": "raw", "output_dir": str(tmp_path / "mipmaps"), "levels": 2}
+    ran = run_step(MIPMAPS, output | {"pool_size": 1}, tmp_path)
+    assert ran.output["report"]["files_written"] == 2 * (len(images) + 1)
+    assert (level_pixels(tmp_path, "mask.tif", 1) == 0).all(axis=1).sum() == 3
+
+
+@pytest.fixture
+def three_sections(render, tmp_path):
+    metafile = write_acquisition(tmp_path / "images", random_tiles(1))
+    given = {"render": render, "metafile": str(metafile), "stack": "raw"}
+    for z in (1, 2, 4):
+        run_step(TILESPECS, given | {"z_index": z}, tmp_path)
+    return {"render": render, "input_stack": "raw", "output_dir": str(tmp_path / "mipmaps"), "levels": 1}
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({}, [1, 2, 4]),
+        ({"z": 2}, [2]),
+        ({"zstart": 2, "zend": 4}, [2, 4]),
+        ({"zstart": 2}, [2, 4]),
+        ({"zend": 3}, [1, 2]),
+        ({"zValues": [4, 1]}, [1, 4]),
+        ({"minZ": 1, "maxZ": 1}, [1]),
+    ],
+)
+def test_selection_of_sections(three_sections, tmp_path, selection, expected):
+    output = run_step(MIPMAPS, three_sections | selection, tmp_path, "--pool_size", "1").output
+    assert output["zValues"] == expected
+    assert output["report"]["tiles"] == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("selection", "asked"),
+    [({"z": 9}, "z 9"), ({"zstart": 5, "zend": 8}, "z 5..8"), ({"zValues": [1, 7]}, "z 7")],
+)
+def test_z_without_tiles(three_sections, tmp_path, selection, asked):
+    ran = run_step(MIPMAPS, three_sections | selection, tmp_path)
+    refused(ran, 2, f"stack 'raw' has no sections at {asked}; it has z 1, 2, 4")
+
+
+def test_stack_that_does_not_exist(parameters, tmp_path):
+    ran = run_step(MIPMAPS, parameters | {"input_stack": "row"}, tmp_path)
+    refused(ran, 2, "no stack 'row'", "it has raw")
+    assert not (tmp_path / "mipmaps").exists()
+
+
+def test_service_is_down(parameters, tmp_path, closed_port):
+    parameters["render"]["port"] = closed_port
+    refused(run_step(MIPMAPS, parameters, tmp_path), 3, "no render service answers")
+
+
+def test_output_folder_that_cannot_be_written(parameters, tmp_path):
+    (tmp_path / "file").touch()
+    ran = run_step(MIPMAPS, parameters | {"output_dir": str(tmp_path / "file" / "mipmaps")}, tmp_path)
+    refused(ran, 2, "output_dir", "cannot be written")
+
+
+def spoil(path, how):
+    if how == "missing":
+        path.unlink()
+    elif how == "text":
+        path.write_text("not an image at all")
+    elif how == "float":
+        tifffile.imwrite(path, np.zeros((48, 64), np.float32))
+    else:
+        path.write_bytes(path.read_bytes()[:-1000])
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("missing", "no such file"),
+        ("text", "is not a TIFF, PNG or JPEG image"),
+        ("truncated", "is cut short"),
+        ("float", "has float32 samples"),
+    ],
+)
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_a_bad_tile_fails_alone(parameters, tmp_path, images, how, reason, pool_size):
+    bad = tmp_path / "images" / "tile_02.tif"
+    spoil(bad, how)
+    ran = run_step(MIPMAPS, parameters | {"pool_size": pool_size}, tmp_path)
+    assert ran.exit_code == 1
+    (failure,) = ran.output["report"]["failures"]
+    assert (failure["tileId"], failure["image"]) == ("tile_02.1.0", bad.as_uri())
+    assert failure["reason"].startswith(reason)
+    assert "1 failed; the first: tile tile_02.1.0" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    written = listing(tmp_path / "mipmaps")
+    assert len(written) == 12
+    assert not any("tile_02" in name for name in written)
+
+
+def test_16bit_jpeg_is_a_failure_with_a_remedy(render, tmp_path):
+    metafile = write_acquisition(tmp_path / "images", random_tiles(1, dtype=np.uint16))
+    run_step(TILESPECS, {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}, tmp_path)
+    given = {"render": render, "input_stack": "raw", "output_dir": str(tmp_path / "mipmaps"), "pool_size": 1}
+    ran = run_step(MIPMAPS, given | {"imgformat": "jpg", "convert_to_8bit": False}, tmp_path)
+    assert ran.exit_code == 1
+    assert "set convert_to_8bit" in ran.output["report"]["failures"][0]["reason"]
+
+
+def test_force_redo_false_does_only_what_is_missing(parameters, tmp_path):
+    run_step(MIPMAPS, parameters, tmp_path)
+    before = listing(tmp_path / "mipmaps")
+    level_file(tmp_path, "tile_03.tif", 2).unlink()
+    report = run_step(MIPMAPS, parameters | {"force_redo": False}, tmp_path).output["report"]
+    assert (report["files_written"], report["files_skipped"]) == (1, 14)
+    assert listing(tmp_path / "mipmaps") == before
+
+
+@pytest.fixture
+def larger_section(render, tmp_path):
+    images = random_tiles(24, shape=(512, 512))
+    metafile = write_acquisition(tmp_path / "images", images)
+    run_step(TILESPECS, {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}, tmp_path)
+    return {"render": render, "input_stack": "raw", "output_dir": str(tmp_path / "mipmaps"), "pool_size": 2}
+
+
+@pytest.mark.parametrize("files_before_kill", [0, 1, 40, 100])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_and_run_again_equals_one_clean_run(larger_section, tmp_path, files_before_kill, how):
+    clean = tmp_path / "clean"
+    assert run_step(MIPMAPS, larger_section | {"output_dir": str(clean)}, tmp_path).exit_code == 0
+    killed = tmp_path / "mipmaps"
+    process = subprocess.Popen(
+        command(MIPMAPS, larger_section, tmp_path), start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    while len(listing(killed)) < files_before_kill and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, how)
+    process.wait()
+    for name, content in listing(killed).items():
+        assert content == (clean / name).read_bytes(), f"{name} is not whole"
+    assert run_step(MIPMAPS, larger_section | {"force_redo": False}, tmp_path).exit_code == 0
+    assert listing(killed) == listing(clean)
+
+
+def test_a_stack_that_is_complete_stays_complete(parameters, render, tmp_path):
+    stack = Stack(RenderConnection(**render), "raw")
+    stack.set_state("COMPLETE")
+    run_step(MIPMAPS, parameters, tmp_path)
+    assert stack.state() == "COMPLETE"

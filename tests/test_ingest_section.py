@@ -1,0 +1,77 @@
+"""The three steps from one JSON, and the files they hand on."""
+
+import json
+
+import pytest
+
+from asap_ingest.stacks import RenderConnection, Stack
+from tests.acquisitions import random_tiles, write_acquisition
+from tests.steps import APPLY, INGEST, MIPMAPS, TILESPECS, refused, run_step
+
+
+@pytest.fixture
+def parameters(render, tmp_path):
+    metafile = write_acquisition(tmp_path / "images", random_tiles(4))
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 3}
+    return given | {"output_dir": str(tmp_path / "mipmaps"), "levels": 2, "pool_size": 2}
+
+
+def levels_by_tile(render, name):
+    tiles = Stack(RenderConnection(**render), name).resolved_tiles(3.0)["tileIdToSpecMap"]
+    return [sorted(tile["mipmapLevels"]) for tile in tiles.values()]
+
+
+def test_metafile_to_stack_with_pyramids(parameters, render, tmp_path):
+    ran = run_step(INGEST, parameters, tmp_path)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert levels_by_tile(render, "raw") == [["0", "1", "2"]] * 4
+    assert Stack(RenderConnection(**render), "raw").state() == "COMPLETE"
+    assert ran.output["stack"] == "raw"
+
+
+def test_summary_table_has_a_row_a_step(parameters, tmp_path):
+    header, *rows = run_step(INGEST, parameters, tmp_path).stdout.strip().splitlines()
+    assert header.split() == ["step", "tiles", "MB", "seconds", "tiles/s", "failed"]
+    assert [row.split()[:2] for row in rows] == [[TILESPECS, "4"], [MIPMAPS, "4"], [APPLY, "4"]]
+    assert len({len(row) for row in (header, *rows)}) == 1
+
+
+def test_hand_off_files_are_left_and_run_by_themselves(parameters, tmp_path):
+    output = run_step(INGEST, parameters, tmp_path).output
+    run_dir = tmp_path / "mipmaps" / "runs" / "raw_z3"
+    assert output["run_dir"] == str(run_dir)
+    names = [f"{n}_{step}" for n, step in enumerate((TILESPECS, MIPMAPS, APPLY), start=1)]
+    assert sorted(path.name for path in run_dir.iterdir()) == sorted(
+        f"{name}.{side}.json" for name in names for side in ("input", "output")
+    )
+    for name in names:
+        given = json.loads((run_dir / f"{name}.input.json").read_text())
+        given.pop("output_json")
+        assert run_step(name[2:], given, tmp_path / "again").exit_code == 0
+
+
+def test_named_output_stack_and_run_folder(parameters, render, tmp_path):
+    more = {"output_stack": "mipmapped", "run_dir": str(tmp_path / "run")}
+    assert run_step(INGEST, parameters | more, tmp_path).exit_code == 0
+    assert levels_by_tile(render, "raw") == [["0"]] * 4
+    assert levels_by_tile(render, "mipmapped") == [["0", "1", "2"]] * 4
+    assert len(list((tmp_path / "run").iterdir())) == 6
+
+
+def test_a_bad_tile_does_not_stop_the_run(parameters, render, tmp_path):
+    (tmp_path / "images" / "tile_01.tif").write_text("no image")
+    ran = run_step(INGEST, parameters, tmp_path)
+    assert ran.exit_code == 1
+    assert sorted(levels_by_tile(render, "raw")) == [["0"]] + [["0", "1", "2"]] * 3
+    assert [step["failures"] for step in ran.output["report"]["steps"]] == [0, 1, 1]
+
+
+def test_a_bad_metafile_stops_before_anything(parameters, render, tmp_path):
+    (tmp_path / "images" / "_metadata_test.json").write_text("[]")
+    refused(run_step(INGEST, parameters, tmp_path), 2, "metadata: is missing")
+    assert RenderConnection(**render).stack_names() == []
+
+
+def test_service_is_down(parameters, tmp_path, closed_port):
+    parameters["render"]["port"] = closed_port
+    refused(run_step(INGEST, parameters, tmp_path), 3, "no render service answers")

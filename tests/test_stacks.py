@@ -1,0 +1,122 @@
+"""The client side of a stack, over a real service."""
+
+import http.server
+import threading
+
+import pytest
+
+from asap_ingest.errors import ServiceError, ServiceUnreachableError, StackNotFoundError, StackStateError
+from asap_ingest.stacks import RenderConnection, Stack
+
+TILES = {
+    "t": {
+        "tileId": "t",
+        "z": 1.0,
+        "width": 8.0,
+        "height": 8.0,
+        "mipmapLevels": {"0": {"imageUrl": "file:///a.tif"}},
+        "transforms": {"type": "list", "specList": []},
+    }
+}
+
+
+@pytest.fixture
+def stack(render):
+    return Stack(RenderConnection(**render), "s")
+
+
+def put(stack):
+    stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": TILES}, derive_data=True)
+
+
+def test_writing_makes_the_stack(stack):
+    with stack.writing({"stackResolutionX": 4.0}, close_stack=True):
+        assert stack.state() == "LOADING"
+        put(stack)
+    assert stack.state() == "COMPLETE"
+    assert stack.require()["currentVersion"]["stackResolutionX"] == 4.0
+
+
+@pytest.mark.parametrize("state", ["LOADING", "COMPLETE"])
+def test_failure_gives_the_state_back(stack, state):
+    with stack.writing({}, close_stack=state == "COMPLETE"):
+        put(stack)
+    with pytest.raises(KeyError), stack.writing({}, close_stack=True):
+        raise KeyError
+    assert stack.state() == state
+
+
+@pytest.mark.parametrize("state", ["READ_ONLY", "OFFLINE"])
+def test_locked_stacks_are_not_opened(stack, state):
+    with stack.writing({}, close_stack=True):
+        put(stack)
+    stack.set_state(state)
+    with pytest.raises(StackStateError, match=state), stack.writing({}, close_stack=True):
+        pytest.fail("must not come here")
+    assert stack.state() == state
+
+
+def test_another_run_may_complete_the_stack_meanwhile(stack):
+    with stack.writing({}, close_stack=True):
+        put(stack)
+        stack.set_state("COMPLETE")
+        put(stack)
+        stack.set_state("COMPLETE")
+        stack.delete_section(5.0)
+    assert stack.tile_ids(1.0) == ["t"]
+
+
+def test_refusal_of_the_service_is_told(stack):
+    with stack.writing({}, close_stack=False), pytest.raises(ServiceError, match="answered 400") as refused:
+        stack.put_resolved_tiles({"tileIdToSpecMap": {}}, derive_data=True)
+    assert refused.value.status == 400
+
+
+def test_missing_stack_names_those_there_are(stack):
+    stack.create({})
+    with pytest.raises(StackNotFoundError, match="no stack 'other' for owner 'tests'.* it has s"):
+        Stack(stack.connection, "other").require()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("em", 8080, "http://em:8080/render-ws/v1"),
+        ("http://em", 80, "http://em:80/render-ws/v1"),
+        ("https://em/", None, "https://em/render-ws/v1"),
+    ],
+)
+def test_base_url(host, port, url):
+    assert RenderConnection(host, port, "o", "p").base_url == url
+
+
+def test_unknown_host():
+    with pytest.raises(
+        ServiceUnreachableError, match="no render service answers at http://no.such.host.invalid"
+    ):
+        Stack(RenderConnection("no.such.host.invalid", 1, "o", "p"), "s").z_values()
+
+
+@pytest.fixture
+def flaky_service():
+    """Answers 503 twice, then an empty list: a service behind a busy proxy."""
+    answers = iter([503, 503])
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(next(answers, 200))
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_busy_service_is_asked_again(flaky_service):
+    assert Stack(RenderConnection("127.0.0.1", flaky_service, "o", "p"), "s").z_values() == []
