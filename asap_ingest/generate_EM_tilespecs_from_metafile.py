@@ -130,6 +130,11 @@ class GenerateEMTileSpecsModule(RenderModule):
         args = self.args
         metafile = read_metafile(args["metafile"])
         tilespecs = build_tilespecs(metafile, self._settings())
+        if metafile.bytes_per_sample == 2 and args["maximum_intensity"] <= 255:
+            self.logger.warning(
+                "tiles have 16 bits; with maximum_intensity %s level 0 is drawn white: 65535 shows all of it",
+                args["maximum_intensity"],
+            )
         stack = self.stack(args["stack"])
         version = {
             "stackResolutionX": metafile.pixel_size_nm,

@@ -90,7 +90,7 @@ def ingest_section(parameters: Mapping[str, Any], run_dir: str) -> tuple[list[St
         start = time.perf_counter()
         exit_code = max(exit_code, step.module(input_data=step_input, args=[]).run())
         handed_on = orjson.loads(storage.read_bytes(output_json))
-        summaries.append(_summary(step, handed_on["report"], time.perf_counter() - start))
+        summaries.append(summarise(step.name, handed_on["report"], time.perf_counter() - start))
     return summaries, exit_code
 
 
@@ -111,9 +111,10 @@ def summary_table(summaries: Sequence[StepSummary]) -> str:
     )
 
 
-def _summary(step: Step, report: Mapping[str, Any], seconds: float) -> StepSummary:
+def summarise(step: str, report: Mapping[str, Any], seconds: float) -> StepSummary:
+    """The table's row of a step, from the report in its output JSON."""
     handled = report.get("bytes_read", 0) + report.get("bytes_written", 0)
-    return StepSummary(step.name, report["tiles"], handled, seconds, len(report.get("failures", ())))
+    return StepSummary(step, report["tiles"], handled, seconds, len(report.get("failures", ())))
 
 
 def _write_json(uri: str, content: Mapping[str, Any]) -> None:

@@ -57,7 +57,7 @@ def test_field_is_as_documented(step, side, path, facts, is_required):
     field = field_at(SCHEMAS[step, side](), path)
     assert next(name for kind, name in JSON_TYPES if isinstance(field, kind)) == facts["type"]
     assert field.required is is_required
-    assert (missing if "default" not in facts else facts["default"]) == field.dump_default
+    assert facts.get("default", missing) == field.dump_default
     assert field.allow_none is facts.get("x-nullable", False)
     if "description" in facts:
         assert field.metadata["description"] == facts["description"]

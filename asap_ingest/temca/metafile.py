@@ -49,7 +49,10 @@ class TileRecord:
 
 @dataclass(frozen=True)
 class Metafile:
-    """An acquisition of one region: its camera and its tiles."""
+    """An acquisition of one region: its camera and its tiles.
+
+    `bytes_per_sample` is what the camera is said to write; None where the metafile does not tell.
+    """
 
     source: str
     width: int
@@ -57,6 +60,7 @@ class Metafile:
     camera_id: str
     temca_id: str
     pixel_size_nm: float
+    bytes_per_sample: int | None
     tiles: tuple[TileRecord, ...]
 
 
@@ -97,6 +101,7 @@ def parse_metafile(document: Any, source: str) -> Metafile:
         .item("highmag", _mapping)
         .item("x_nm_per_pix", _positive)
         .value,
+        bytes_per_sample=camera.item("pixel_depth", _size).value if "pixel_depth" in camera.value else None,
         tiles=tiles,
     )
 
@@ -147,7 +152,9 @@ def _refuse_duplicates(tiles: tuple[TileRecord, ...], source: str) -> None:
     for index, tile in enumerate(tiles):
         if tile.name in first:
             raise MetafileError(
-                source, f"data[{index}].img_path", f"{tile.name!r} is the tile id of data[{first[tile.name]}] too"
+                source,
+                f"data[{index}].img_path",
+                f"{tile.name!r} is the tile id of data[{first[tile.name]}] too",
             )
         first[tile.name] = index
 

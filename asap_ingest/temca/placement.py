@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from asap_ingest.temca.metafile import TileRecord
 
-
 # Turning by 180 degrees in floating point moves whole numbers by 1e-11 pixels, and truncating would
 # make that a pixel: 24 of the 200 tiles of a real region. So what is this close to whole is whole.
 _DECIMALS = 6

@@ -1,0 +1,55 @@
+# Each target sets up what it needs, in .venv of this folder; no step needs root.
+.DEFAULT_GOAL := help
+.PHONY: help demo test fast lint format bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+# the first Python that render-python can run on; PYTHON=... chooses another
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+SOURCES := requirements.txt setup.py pyproject.toml
+# every test module runs in one of as many processes as there are cores
+WORKERS ?= auto
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.demo ## simulate a section, ingest it, draw it: demo_output/section.png
+	$(BIN)/python -m asap_ingest demo $(ARGS)
+
+test: $(VENV)/.test ## all tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+fast: $(VENV)/.test ## the tests without processes and servers: seconds
+	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+lint: $(VENV)/.lint ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.lint ## format the code as lint wants it
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## measure; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.mipmaps $(ARGS)
+
+clean: ## remove what make made
+	rm -rf $(VENV) demo_output build *.egg-info
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; found: $$(python3 --version 2>&1)"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed; on Debian and Ubuntu it is in the package python3-venv"; exit 1; }
+
+$(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.lint: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,lint]"
+	@touch $@ $(VENV)/.test $(VENV)/.demo

@@ -1,0 +1,203 @@
+"""A section from the microscope to a picture, with nothing but this package: sees that all works.
+
+    python -m asap_ingest.demo [--output_dir demo_output] [--serve]
+
+Simulates an acquisition, starts the embedded render service, runs the three steps as a user would,
+checks every level of every tile and has the service draw the section from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from asap_ingest import storage
+from asap_ingest.errors import EXIT_FAILURES, AsapIngestError
+from asap_ingest.images import formats
+from asap_ingest.images.downsample import level_shape
+from asap_ingest.ingest_section import StepSummary, summarise, summary_table
+from asap_ingest.render_ws import CLIENT_SCRIPTS
+from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.temca.simulate import Acquisition, simulate_section
+
+LEVELS = 6
+_PICTURE_PIXELS = 1200  # longest side of the picture
+
+
+@dataclass(frozen=True)
+class DemoFailedError(AsapIngestError):
+    """A step did not do what it should."""
+
+    step: str
+    problem: str
+    exit_code: int = EXIT_FAILURES
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.problem}"
+
+
+def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
+    """Everything, with progress on standard output.
+
+    Raises
+    ------
+    DemoFailedError
+    """
+    say(f"simulating {acquisition.grid_shape[0]} x {acquisition.grid_shape[1]} tiles ...")
+    start = time.perf_counter()
+    metafile = simulate_section(folder / "acquisition", acquisition)
+    say(f"  {metafile} ({time.perf_counter() - start:.1f} s)")
+    with embedded_service(folder / "render.db") as address:
+        say(f"render service at {address}")
+        render = _connection(address)
+        summaries = [_run(step, given, folder) for step, given in _steps(render, metafile, folder)]
+        stack = Stack(RenderConnection(**render), "section_with_mipmaps")
+        say(f"checked {check_levels(stack)} level files of {summaries[-1].tiles} tiles")
+        picture = _draw(stack, folder / "section.png")
+        say(f"\n{summary_table(summaries)}\n\npicture of the section: {picture}")
+        page = f"{address}/render-ws/view/stacks.html"
+        say(f"open {page}  (Ctrl-C ends)" if serve else _WHAT_NEXT.format(folder=folder))
+        while serve:
+            time.sleep(1)
+
+
+_WHAT_NEXT = """
+what next:
+  asap-ingest demo --serve              the same, and the service stays up to be looked at
+  {folder}/*.json         the input and output of each step
+  asap-ingest                           all commands; the README has a first section of your own"""
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def embedded_service(database: Path) -> Iterator[str]:
+    """The address of an embedded render service in a process of its own, ended at the end."""
+    command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0", "--database", str(database)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            if not address:
+                raise DemoFailedError("serve_render", "did not start")
+            yield address
+        finally:
+            process.terminate()
+
+
+def check_levels(stack: Stack) -> int:
+    """See that levels 1 to 6 of every tile are registered, can be read and have their size.
+
+    Returns
+    -------
+    int
+        How many files were read.
+
+    Raises
+    ------
+    DemoFailedError
+    """
+    files = 0
+    for z in stack.z_values():
+        for tile in stack.resolved_tiles(z)["tileIdToSpecMap"].values():
+            shape_yx = int(tile["height"]), int(tile["width"])
+            for level in range(1, LEVELS + 1):
+                uri = tile["mipmapLevels"].get(str(level), {}).get("imageUrl")
+                if uri is None:
+                    raise DemoFailedError("check", f"tile {tile['tileId']} has no level {level}")
+                found = formats.decode(storage.read_bytes(uri)).shape
+                if found != level_shape(shape_yx, level):
+                    raise DemoFailedError("check", f"{uri} has the size {found}")
+                files += 1
+    return files
+
+
+def _connection(address: str) -> dict[str, Any]:
+    host, _, port = address.rpartition(":")
+    return {
+        "host": host,
+        "port": int(port),
+        "owner": "demo",
+        "project": "em",
+        "client_scripts": CLIENT_SCRIPTS,
+    }
+
+
+def _steps(render: Mapping[str, Any], metafile: Path, folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """(step, input): what a user would write."""
+    mipmaps = str(folder / "mipmaps")
+    tilespecs = {"metafile": str(metafile), "stack": "section", "z_index": 0, "overwrite_zlayer": True}
+    common = {"render": render, "levels": LEVELS, "pool_size": 2, "input_stack": "section"}
+    applied = {"output_stack": "section_with_mipmaps", "close_stack": True}
+    return [
+        (
+            "generate_EM_tilespecs_from_metafile",
+            {"render": render, **tilespecs, "maximum_intensity": 65535, "close_stack": True},
+        ),
+        ("generate_mipmaps", {**common, "method": "block_reduce", "output_dir": mipmaps}),
+        ("apply_mipmaps_to_render", {**common, "mipmap_dir": mipmaps, **applied}),
+    ]
+
+
+def _run(step: str, given: Mapping[str, Any], folder: Path) -> StepSummary:
+    input_json, output_json = folder / f"{step}.input.json", folder / f"{step}.output.json"
+    input_json.write_bytes(orjson.dumps(given, option=orjson.OPT_INDENT_2))
+    command = [
+        "-m",
+        f"asap_ingest.{step}",
+        "--input_json",
+        str(input_json),
+        "--output_json",
+        str(output_json),
+    ]
+    say(f"python {' '.join(command)}")
+    start = time.perf_counter()
+    ran = subprocess.run([sys.executable, *command], check=False)
+    if ran.returncode:
+        raise DemoFailedError(step, f"ended with exit code {ran.returncode}", ran.returncode)
+    return summarise(step, orjson.loads(output_json.read_bytes())["report"], time.perf_counter() - start)
+
+
+def _draw(stack: Stack, picture: Path) -> Path:
+    bounds = stack.require()["stats"]["stackBounds"]
+    longest = max(bounds["maxX"] - bounds["minX"], bounds["maxY"] - bounds["minY"])
+    scale = min(1.0, _PICTURE_PIXELS / longest)
+    storage.write_bytes(str(picture), stack.section_image(bounds["minZ"], "png", scale))
+    return picture
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run as a program; the exit code."""
+    parser = argparse.ArgumentParser(prog="asap-ingest demo", description=__doc__.partition("\n")[0])
+    parser.add_argument("--output_dir", type=Path, default=Path("demo_output"))
+    parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
+    parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column (default 4)")
+    parser.add_argument(
+        "--tile_size", type=int, default=3840, help="pixels in a row of a tile (default 3840)"
+    )
+    given = parser.parse_args(args)
+    try:
+        acquisition = Acquisition((given.grid, given.grid), (given.tile_size, given.tile_size))
+        given.output_dir.mkdir(parents=True, exist_ok=True)
+        with suppress(KeyboardInterrupt):
+            run_demo(given.output_dir, acquisition, given.serve)
+    except (AsapIngestError, OSError) as error:
+        sys.stderr.write(f"asap-ingest demo: error: {error}\n")
+        return getattr(error, "exit_code", EXIT_FAILURES)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

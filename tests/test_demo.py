@@ -1,0 +1,49 @@
+"""The demo, small: metafile to picture, and a demo that cannot work says so."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from asap_ingest.images import formats
+
+pytestmark = pytest.mark.slow
+
+
+def demo_command(folder: Path, *arguments: str) -> list[str]:
+    size = ["--grid", "2", "--tile_size", "300"]
+    return [sys.executable, "-m", "asap_ingest", "demo", "--output_dir", str(folder), *size, *arguments]
+
+
+def test_demo_leaves_a_picture_and_its_files(tmp_path):
+    for _ in range(2):  # a second time over the same folder too
+        ran = subprocess.run(demo_command(tmp_path), capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+    assert "checked 24 level files of 4 tiles" in ran.stdout
+    assert [line.split()[1] for line in ran.stdout.splitlines() if line.startswith(("gen", "app"))] == [
+        "4"
+    ] * 3
+    picture = formats.decode((tmp_path / "section.png").read_bytes())
+    assert picture.shape[2] == 3
+    assert 80 < np.mean(picture) < 200
+    assert len(list(tmp_path.glob("*.json"))) == 6
+
+
+def test_demo_serves_its_stacks(tmp_path):
+    with subprocess.Popen(demo_command(tmp_path, "--serve"), stdout=subprocess.PIPE, text=True) as demo:
+        line = next(line for line in demo.stdout if line.startswith("open "))
+        page = requests.get(line.split()[1], timeout=9)
+        demo.send_signal(2)
+    assert demo.returncode == 0
+    assert "section_with_mipmaps" in page.text
+
+
+def test_demo_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    ran = subprocess.run(demo_command(tmp_path / "file" / "x"), capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("asap-ingest demo: error:")
+    assert "Traceback" not in ran.stderr

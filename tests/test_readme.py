@@ -1,0 +1,102 @@
+"""The README's commands run as written, with its JSON, on a small acquisition in the demo's place."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from asap_ingest.__main__ import COMMANDS
+from asap_ingest.temca.simulate import Acquisition, simulate_section
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+JSON_FILES = dict(re.findall(r"```json (\S+)\n(.*?)```", README, re.S))
+COMMAND_LINES = [
+    line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()
+]
+
+
+@pytest.fixture
+def readme_folder(tmp_path, closed_port):
+    """A folder with the demo's acquisition, small, and the README's JSON files."""
+    simulate_section(tmp_path / "demo_output" / "acquisition", Acquisition((2, 2), (256, 256)))
+    for name, content in JSON_FILES.items():
+        (tmp_path / name).write_text(content.replace("8080", str(closed_port)))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_commands_run_as_written(readme_folder, closed_port):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    options = {"cwd": readme_folder, "env": os.environ | {"PATH": path}, "shell": True}
+    services = []
+    try:
+        for line in COMMAND_LINES:
+            written = line.replace("8080", str(closed_port))
+            if line.startswith("make"):
+                continue
+            if line.endswith("&"):
+                services.append(
+                    subprocess.Popen(f"exec {written[:-1]}", stdout=subprocess.DEVNULL, **options)
+                )
+            else:
+                ran = subprocess.run(written, capture_output=True, text=True, check=False, **options)
+                assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
+        see_what_the_readme_promises(closed_port, readme_folder)
+    finally:
+        for service in services:
+            service.terminate()
+            service.wait()
+
+
+def see_what_the_readme_promises(port, folder):
+    project = f"http://localhost:{port}/render-ws/v1/owner/lab/project/brain"
+    for stack in ("acquired_with_mipmaps", "steps_with_mipmaps", "steps"):
+        tiles = requests.get(f"{project}/stack/{stack}/z/1.0/resolvedTiles", timeout=9).json()[
+            "tileIdToSpecMap"
+        ]
+        assert [len(tile["mipmapLevels"]) for tile in tiles.values()] == [7] * 4
+    assert requests.get(f"http://localhost:{port}/render-ws/view/stacks.html", timeout=9).ok
+    assert len(list((folder / "mipmaps" / "runs" / "acquired_z1").iterdir())) == 6
+
+
+def test_there_is_something_to_run():
+    assert len(JSON_FILES) == 4
+    assert sum(not line.startswith("make") for line in COMMAND_LINES) == 7
+
+
+def test_make_targets_exist():
+    targets = [line.split()[1] for line in COMMAND_LINES if line.startswith("make")]
+    assert targets == ["demo", "test"]
+    for target in (*targets, "lint", "bench", "help"):
+        subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command):
+    ran = subprocess.run(
+        [sys.executable, "-m", "asap_ingest", command, "--help"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0
+    assert "usage:" in ran.stdout
+
+
+def test_no_command_lists_them_and_a_wrong_one_is_refused():
+    listing = subprocess.run(
+        [sys.executable, "-m", "asap_ingest"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(command in listing for command in COMMANDS)
+    wrong = subprocess.run(
+        [sys.executable, "-m", "asap_ingest", "ingest"], capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert "no command 'ingest'" in wrong.stderr
