@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
-from asap_ingest.errors import EXIT_FAILURES, AsapIngestError
+from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
 from asap_ingest.ingest_section import StepSummary, summarise, summary_table
@@ -195,7 +195,7 @@ def main(args: Sequence[str] | None = None) -> int:
             run_demo(given.output_dir, acquisition, given.serve)
     except (AsapIngestError, OSError) as error:
         sys.stderr.write(f"asap-ingest demo: error: {error}\n")
-        return getattr(error, "exit_code", EXIT_FAILURES)
+        return getattr(error, "exit_code", EXIT_BAD_INPUT)
     return 0
 
 

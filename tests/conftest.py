@@ -46,6 +46,13 @@ def closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def pytest_collection_modifyitems(items):
+    """What needs a service, or starts a program, is slow."""
+    for item in items:
+        if "service_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 def listing(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too, with its content."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

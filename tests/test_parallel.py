@@ -1,6 +1,9 @@
 """Every executor gives one outcome per item, whatever happens to the item."""
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from asap_ingest.errors import ParameterError, WorkerDiedError
 from asap_ingest.parallel import PoolExecutor, SerialExecutor, executor
 from tests import jobs
 
+ROOT = Path(__file__).parents[1]
 EXECUTORS = [SerialExecutor(), PoolExecutor(2)]
 
 
@@ -71,3 +75,20 @@ def test_an_error_keeps_its_data_across_processes():
     outcome = next(PoolExecutor(2).run(jobs.refuse, ["levels"]))
     assert isinstance(outcome.error, ParameterError)
     assert outcome.error.field == "levels"
+
+
+def test_workers_end_with_their_process(tmp_path: Path):
+    program = (
+        "from asap_ingest.parallel import PoolExecutor; from tests import jobs; import sys\n"
+        "for outcome in PoolExecutor(2).run(jobs.process_id, range(1000)):\n"
+        "    print(outcome.value, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        workers = {int(process.stdout.readline()) for _ in range(6)}
+        process.kill()
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
