@@ -1,0 +1,59 @@
+"""Named lists of image filters: known by name and reported, not carried out (except as stated below).
+
+The random filters of the list `default` answer the unfiltered image, which clients accept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+
+_PACKAGE = "org.janelia.alignment.filter."
+
+
+def _noise_instead_of(value: float) -> dict[str, Any]:
+    parameters = {"value": str(value), "min": "64.0", "max": "191.0"}
+    return {"className": f"{_PACKAGE}ValueToNoise", "parameters": parameters}
+
+
+FILTER_LISTS: dict[str, list[dict[str, Any]]] = {
+    "simpleTest": [
+        {
+            "className": f"{_PACKAGE}CLAHE",
+            "parameters": {"fast": "true", "blockRadius": "500", "bins": "256", "slope": "2.5"},
+        }
+    ],
+    "default": [
+        _noise_instead_of(0.0),
+        _noise_instead_of(255.0),
+        {
+            "className": f"{_PACKAGE}NormalizeLocalContrast",
+            "parameters": {
+                "blockRadiusX": "500",
+                "blockRadiusY": "500",
+                "meanFactor": "3.0",
+                "center": "true",
+                "stretch": "true",
+            },
+        },
+    ],
+}
+
+#: Filters whose answer may be the unfiltered image: they are random, or only change the contrast.
+OMITTED_FILTERS = {f"{_PACKAGE}ValueToNoise", f"{_PACKAGE}NormalizeLocalContrast"}
+
+
+def named_filters(name: str) -> list[dict[str, Any]]:
+    """The filters of a list; raises IllegalArgumentError for an unknown name."""
+    if name not in FILTER_LISTS:
+        raise IllegalArgumentError(f"filter list {name!r} not found; there are {sorted(FILTER_LISTS)}")
+    return FILTER_LISTS[name]
+
+
+def check_filters(specs: Sequence[dict[str, Any]]) -> None:
+    """Raise IllegalStateError for a filter that is neither carried out nor may be left out."""
+    for spec in specs:
+        if spec.get("className") not in OMITTED_FILTERS:
+            raise IllegalStateError(f"filter {spec.get('className')!r} is not available in this service")

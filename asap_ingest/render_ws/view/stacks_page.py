@@ -1,0 +1,121 @@
+"""The page that lists the stacks of the service."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+from starlette.responses import RedirectResponse, Response
+
+from asap_ingest.render_ws.answers import Call
+from asap_ingest.render_ws.json_types import dump, format_date
+from asap_ingest.render_ws.stack_records import in_listing_order
+from asap_ingest.render_ws.view.previews import Overview, overview
+
+PAGE = "/render-ws/view/stacks.html"
+FOLDER = Path(__file__).parent
+STYLE = (FOLDER / "stacks.css").read_text(encoding="utf-8")
+SCRIPT = (FOLDER / "stacks.js").read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+#: Nothing but the page's own style and script runs, whatever a stack is called.
+CONTENT_POLICY = (
+    "default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    f"style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}"
+)
+
+
+def go_to_page(call: Call) -> Response:
+    """Send a browser that comes without a path to the list of stacks."""
+    return RedirectResponse(PAGE, 302)
+
+
+def show_stacks(call: Call) -> Response:
+    """All stacks, by owner and project, each with a picture of its first section."""
+    with call.service.store.reading() as session:
+        overviews = [overview(session, record) for record in in_listing_order(session.stacks())]
+    headers = {"content-security-policy": CONTENT_POLICY, "cache-control": "no-cache"}
+    return Response(page(overviews), media_type="text/html", headers=headers)
+
+
+def page(overviews: list[Overview]) -> str:
+    """The HTML; `overviews` in listing order."""
+
+    def names(shown: Overview) -> tuple[str, str]:
+        return shown.record.stack_id.owner, shown.record.stack_id.project
+
+    projects = "".join(
+        f"<section><h2>{escape(owner)} <small>/</small> {escape(project)}</h2>"
+        f'<div class="stacks">{"".join(map(_card, group))}</div></section>'
+        for (owner, project), group in groupby(overviews, names)
+    )
+    empty = "<p>No stacks yet. They appear here as soon as something is ingested.</p>"
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Stacks</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style></head><body><header><h1>Stacks</h1>"
+        f"<p>{_number(len(overviews), 'stack')} in this render service</p></header>"
+        f"<main>{projects or empty}</main><script>{SCRIPT}</script></body></html>"
+    )
+
+
+def _card(shown: Overview) -> str:
+    record = shown.record
+    names = record.stack_id
+    metadata = f"/render-ws/v1/owner/{names.owner}/project/{names.project}/stack/{names.stack}"
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(shown))
+    return (
+        f"<article>{_figure(shown)}{_slider(shown)}"
+        f'<div class="text"><div class="title"><h3>{escape(names.stack)}</h3>'
+        f'<span class="state {record.state}">{record.state}</span></div>'
+        f'<dl>{facts}</dl><a href="{escape(metadata)}">metadata</a></div></article>'
+    )
+
+
+def _figure(shown: Overview) -> str:
+    if shown.picture is None:
+        return "<figure><span>No tiles</span></figure>"
+    z = f"{shown.z_values[0]:g}"
+    note = "Outlines of tiles: pictures come with mipmaps" if shown.outlines else ""
+    source = escape(shown.picture.replace("{z}", str(shown.z_values[0])))
+    return (
+        f'<figure><img loading="lazy" alt="section at z {z}" src="{source}" '
+        f'data-source="{escape(shown.picture)}"><span>{escape(note)}</span></figure>'
+    )
+
+
+def _slider(shown: Overview) -> str:
+    if shown.picture is None or len(shown.z_values) < 2:
+        return ""
+    return (
+        f'<label class="sections" data-z="{escape(dump(shown.z_values).decode())}">section'
+        f'<input type="range" min="0" max="{len(shown.z_values) - 1}" value="0">'
+        f"<output>z {shown.z_values[0]:g}</output></label>"
+    )
+
+
+def _facts(shown: Overview) -> list[tuple[str, str]]:
+    z, box, version = shown.z_values, shown.box, shown.record.version
+    resolution = [float(version.get(f"stackResolution{axis}", "nan")) for axis in "XYZ"]
+    span = {0: "", 1: " (z {0:g})"}.get(len(z), " (z {0:g} to {1:g})")
+    facts = [("sections", f"{len(z):,}" + span.format(*z[:1], *z[-1:]))]
+    facts.append(("tiles", f"{shown.tile_count:,}"))
+    if box is not None:
+        facts.append(("x", f"{box[0]:,.0f} to {box[2]:,.0f} px"))
+        facts.append(("y", f"{box[1]:,.0f} to {box[3]:,.0f} px"))
+    if all(map(math.isfinite, resolution)):
+        facts.append(("resolution", " x ".join(f"{value:g}" for value in resolution) + " nm"))
+    facts.append(("changed", format_date(shown.record.modified)[:19].replace("T", " ") + " UTC"))
+    return facts
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,219 @@
+"""HTTP details that clients rely on: paths, methods, media types, cross-origin headers."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from asap_ingest.render_ws.transport import BadPathError, decode_path
+from tests.render_ws.client import StackClient, tile
+from tests.render_ws.golden import send
+
+V1 = "/render-ws/v1"
+ORIGIN = {"Origin": "http://elsewhere:8000"}
+
+
+@pytest.fixture(scope="module")
+def stack(server_url: str) -> StackClient:
+    return StackClient(server_url, "transport").create(tile("t 1"), tile("a+b"), state="COMPLETE")
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("/a/b/", "/a/b"),
+        ("/", "/"),
+        ("/a;x=1/b;y", "/a/b"),
+        ("/a%20b/c+d", "/a b/c+d"),
+        ("/t%2F", "/t"),
+        ("/%C3%BC", "/ü"),
+        ("/a%3Bb", "/a;b"),
+    ],
+)
+def test_paths_are_cleaned(raw: str, path: str) -> None:
+    assert decode_path(raw) == path
+
+
+@pytest.mark.parametrize("raw", ["/a//b", "/a%00", "/a%4", "/a%zz", "/%FF"])
+def test_odd_paths_are_refused(raw: str) -> None:
+    with pytest.raises(BadPathError):
+        decode_path(raw)
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "?", "/?a=b&&c", ";x=y"])
+def test_spelling_of_the_end_of_a_path_does_not_matter(stack: StackClient, suffix: str) -> None:
+    assert stack.get(f"/zValues{suffix}") == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/zValues//", 400),
+        ("/z/abc/bounds", 404),
+        ("/z/3f/bounds", 400),
+        ("/z/0x1p0/bounds", 200),
+        ("/z/%20+01.0e0d/bounds", 200),
+        ("/z/NaN/tileBounds", 200),
+        ("/zValues?minZ=abc", 404),
+        ("/zValues?minZ=", 404),
+        ("/zValues?minZ=1&minZ=abc", 404),
+        ("/z/1/box/0,0,2147483648,9/tile-count", 404),
+        ("/z/1/box/0,0,9.5,9/tile-count", 404),
+        ("/z/1/box/-1e3,0,2000,9/tile-count", 200),
+        ("/tile/t%201", 200),
+        ("/tile/a+b", 200),
+        ("/tile/a%2Bb", 200),
+        ("/tile/a%20b", 404),
+        ("/nothing", 404),
+    ],
+)
+def test_values_in_path_and_query(stack: StackClient, path: str, status: int) -> None:
+    assert stack.status("GET", path) == status
+
+
+def test_ill_typed_values_answer_without_body(stack: StackClient) -> None:
+    assert stack.ask("GET", "/z/abc/bounds").body == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("", "HEAD, DELETE, POST, GET, OPTIONS"),
+        ("/zValues", "HEAD, GET, OPTIONS"),
+        ("/resolvedTiles", "HEAD, GET, OPTIONS, PUT"),
+        ("/state/COMPLETE", "OPTIONS, PUT"),
+        ("/z/1", "DELETE, OPTIONS"),
+    ],
+)
+def test_allowed_methods(stack: StackClient, path: str, allow: str) -> None:
+    options, patch = stack.ask("OPTIONS", path), stack.ask("PATCH", path, {})
+    assert (options.status, options.headers["allow"], options.body.decode()) == (200, allow, allow)
+    assert (patch.status, patch.headers["allow"], patch.body) == (405, allow, b"")
+
+
+def test_head_answers_like_get_without_body(stack: StackClient) -> None:
+    get, head = stack.ask("GET", "/zValues"), stack.ask("HEAD", "/zValues")
+    assert head.body == b""
+    for name in ("content-type", "content-length", "vary"):
+        assert head.headers[name] == get.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 201),
+        ("Application/JSON; charset=utf-8", 201),
+        ("text/json", 415),
+        ("*/*", 415),
+        ("nonsense", 400),
+    ],
+)
+def test_content_type_of_a_body(server_url: str, content_type: str, status: int) -> None:
+    target = f"{V1}/owner/o/project/p/stack/typed"
+    assert send(server_url, "POST", target, {"Content-Type": content_type}, b"{}").status == status
+
+
+def test_no_content_type_at_all_is_refused(server_url: str) -> None:
+    assert send(server_url, "POST", f"{V1}/owner/o/project/p/stack/typed", {}, b"{}").status == 415
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "status"),
+    [
+        ("/zValues", "application/json", 200),
+        ("/zValues", "text/html, */*;q=0.1", 200),
+        ("/zValues", "application/*", 200),
+        ("/zValues", "text/plain", 406),
+        ("/zValues", "application/json;q=0", 406),
+        ("/zValues", "nonsense", 400),
+        ("/tile/nope", "application/json", 404),
+    ],
+)
+def test_accept(stack: StackClient, path: str, accept: str, status: int) -> None:
+    answer = stack.ask("GET", path, Accept=accept)
+    assert answer.status == status
+    if status == 404:
+        assert answer.headers["content-type"] == "text/plain;charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"null", 400),
+        (b"{", 400),
+        (b"[]", 400),
+        (b'"x"', 400),
+        (b'{"a": NaN}', 400),
+        (b"\xff", 400),
+        (b'{"versionNotes": "\\ud800"}', 400),
+        (b'{"createTimestamp": "2024-05-01T10:00:00Z"}', 400),
+        (b'{"createTimestamp": "2024-05-01T10:00:00.5Z"} and more', 201),
+        (b'{"cycleNumber": "3.5"}', 400),
+        (b'{"cycleNumber": 1e400}', 400),
+        (b'{"cycleNumber": 3.9, "unknown": [1]}', 201),
+        (b"[" * 100_000, 400),
+    ],
+)
+def test_json_bodies(server_url: str, body: bytes, status: int) -> None:
+    assert StackClient(server_url, "bodies").status("POST", "", body) == status
+
+
+def test_coerced_values_come_back_as_their_type(server_url: str) -> None:
+    stack = StackClient(server_url, "coerced")
+    sent = {"versionNotes": 1.5, "cycleNumber": "7", "stackResolutionX": 4, "stackResolutionY": "Infinity"}
+    assert stack.status("POST", "", {**sent, "createTimestamp": "2023-02-30T10:00:00.123456Z"}) == 201
+    assert stack.get()["currentVersion"] == {
+        "createTimestamp": "2023-03-02T10:02:03.456Z",
+        "versionNotes": "1.5",
+        "cycleNumber": 7,
+        "stackResolutionX": 4.0,
+        "stackResolutionY": "Infinity",
+    }
+
+
+def test_what_is_stored_is_located(stack: StackClient) -> None:
+    answer = stack.ask("PUT", "/state/COMPLETE?x=%20y")
+    assert answer.headers["location"].startswith(stack.url)
+    assert answer.headers["location"].endswith("/stack/transport/state/COMPLETE?x=%20y")
+    assert answer.body == b""
+
+
+@pytest.mark.parametrize("path", ["", "/zValues", "/z/abc/bounds", "/nothing", "/tile/nope", "//"])
+def test_every_answer_carries_cross_origin_headers(stack: StackClient, path: str) -> None:
+    headers = stack.ask("GET", path, **ORIGIN).headers
+    assert headers["access-control-allow-origin"] == ORIGIN["Origin"]
+    assert headers["access-control-allow-credentials"] == "true"
+    assert headers["vary"] == "Origin"
+    assert "access-control-allow-origin" not in stack.ask("GET", path).headers
+
+
+@pytest.mark.parametrize(
+    ("method", "asked_headers", "allowed"),
+    [
+        ("GET", "", True),
+        ("PUT", "content-type, accept", True),
+        ("DELETE", "", False),
+        ("GET", "x-custom", False),
+    ],
+)
+def test_preflight(stack: StackClient, method: str, asked_headers: str, allowed: bool) -> None:
+    headers = {**ORIGIN, "Access-Control-Request-Method": method}
+    if asked_headers:
+        headers["Access-Control-Request-Headers"] = asked_headers
+    answer = stack.ask("OPTIONS", "", **headers)
+    assert (answer.status, answer.body) == (200, b"")
+    assert ("access-control-allow-methods" in answer.headers) is allowed
+
+
+def test_unique_ids_differ(server_url: str) -> None:
+    answers = [send(server_url, "GET", f"{V1}/likelyUniqueId", {}, None) for _ in range(2)]
+    assert answers[0].body != answers[1].body
+    assert all(len(answer.body) == 24 for answer in answers)
+    assert answers[0].headers["content-type"] == "text/plain;charset=utf-8"
+
+
+def test_numbers_keep_their_kind(stack: StackClient) -> None:
+    bounds = stack.ask("GET", "/bounds").body
+    assert bounds == b'{"minX":0.0,"minY":0.0,"minZ":1.0,"maxX":100.0,"maxY":80.0,"maxZ":1.0}'
+    assert orjson.loads(stack.ask("GET", "").body)["stats"]["tileCount"] == 2
