@@ -17,8 +17,8 @@ from types import FrameType
 import uvicorn
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
-from asap_ingest.render_ws.answers import Service
 from asap_ingest.render_ws.app import build_app
+from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
 
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")

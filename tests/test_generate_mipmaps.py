@@ -179,7 +179,7 @@ def spoil(path, how):
     ("how", "reason"),
     [
         ("missing", "no such file"),
-        ("text", "is not a TIFF, PNG or JPEG image"),
+        ("text", "is not an image that can be read"),
         ("truncated", "is cut short"),
         ("float", "has float32 samples"),
     ],

@@ -1,13 +1,15 @@
 """Image files: bytes to arrays and back.
 
-Arrays are (height, width) of uint8 or uint16, or (height, width, 3) of uint8. A file that is cut short is
-an error: libraries that fill the missing rows with grey are not asked.
+Arrays are (height, width) of uint8, uint16 or float32, or (height, width, 3) of uint8. What a file
+holds is taken as render takes it, so that pictures drawn from level 0 and from our levels agree. A
+file that is cut short is an error: libraries that fill the missing rows with grey are not asked.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -25,31 +27,54 @@ MAX_PIXELS = 1 << 30
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_SAMPLE_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
+_OTHER_FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF")
+_SAMPLE_TYPES = (np.uint8, np.uint16, np.float32)
+# what the libraries raise for damaged files, found by changing bytes of good ones
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    MemoryError,
+    struct.error,
+)
 
 
-def decode(content: bytes) -> Image:
-    """The pixels of a TIFF (its first page), PNG or JPEG file.
+def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Image:
+    """The pixels of a TIFF, PNG, JPEG, PGM, BMP or GIF file.
 
-    White-is-zero TIFFs are inverted and alpha channels dropped, as render does.
+    White-is-zero is ignored, palette images give their index, 1-bit images 0 and 1, and alpha
+    channels are dropped.
 
-    Returns
-    -------
-    ndarray of uint8 or uint16, shape (height, width), or of uint8, shape (height, width, 3)
+    Parameters
+    ----------
+    page_index : int
+        Image of a TIFF with several, counted from 0.
+    strips_only : bool
+        Refuse tiled TIFFs, which render cannot read.
 
     Raises
     ------
     ImageError
-        Not an image, cut short, or samples that are neither 8- nor 16-bit unsigned.
+        Not an image, cut short, or samples of other types.
     """
     if not content:
         raise ImageError("the file is empty")
-    image = _decode_tiff(content) if content[:4] in _TIFF_STARTS else _decode_with_pillow(content)
+    try:
+        if content[:4] in _TIFF_STARTS:
+            image = _decode_tiff(content, page_index, strips_only)
+        else:
+            image = _decode_with_pillow(content)
+    except _DAMAGED as error:
+        raise ImageError(f"cannot be read ({type(error).__name__}: {error})") from error
     if image.ndim == 3 and (image.shape[2] != 3 or image.dtype != np.uint8):
-        raise ImageError(f"has {image.shape[2]} channels of {image.dtype}; colour tiles have 3 of uint8")
-    if image.dtype not in _SAMPLE_TYPES or image.ndim not in (2, 3):
+        raise ImageError(f"has {image.shape[2]} channels of {image.dtype}; colour images have 3 of uint8")
+    if image.dtype.type not in _SAMPLE_TYPES or image.ndim not in (2, 3):
         raise ImageError(
-            f"has {image.dtype} samples, shape {image.shape}; tiles have 8- or 16-bit unsigned ones"
+            f"has {image.dtype} samples, shape {image.shape}; 8 and 16 bit, and float, can be used"
         )
     return image
 
@@ -65,19 +90,18 @@ def encode(image: Image, extension: str, jpeg_quality: int = 85) -> bytes:
     return ENCODERS[extension](image, jpeg_quality)
 
 
-def _decode_tiff(content: bytes) -> Image:
+def _decode_tiff(content: bytes, page_index: int, strips_only: bool) -> Image:
     import tifffile
 
-    try:
-        with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-            page = tiff.pages.first
-            _refuse_oversized(page.imagewidth, page.imagelength)
-            _refuse_truncated(page, len(content))
-            image = page.asarray()
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError, OSError) as error:
-        raise ImageError(f"is not a TIFF that can be read ({type(error).__name__}: {error})") from error
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        image = np.invert(image)
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        page: Any = tiff.pages[page_index]
+        if not isinstance(page, tifffile.TiffPage):
+            page = page.aspage()
+        if strips_only and page.is_tiled:
+            raise ImageError("is a tiled TIFF; only strips can be read")
+        _refuse_oversized(page.imagewidth, page.imagelength)
+        _refuse_truncated(page, len(content))
+        image = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and image.ndim == 3:
         image = np.moveaxis(image, 0, 2)
     return _without_alpha(np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("=")))
@@ -85,27 +109,36 @@ def _decode_tiff(content: bytes) -> Image:
 
 def _refuse_truncated(page: Any, size: int) -> None:
     """tifffile reads strips that are not in the file as zeros."""
-    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    if not segments or any(count == 0 or offset + count > size for offset, count in segments):
-        needed = max((offset + count for offset, count in segments), default=0)
-        raise ImageError(f"is cut short: pixels reach to byte {needed} of {size}")
+    ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
+    if max(ends, default=0) > size or not all(page.databytecounts):
+        raise ImageError(f"is cut short: pixels reach to byte {max(ends, default=0)} of {size}")
 
 
 def _decode_with_pillow(content: bytes) -> Image:
     from PIL import Image as PilImage
     from PIL import UnidentifiedImageError
 
-    PilImage.MAX_IMAGE_PIXELS = MAX_PIXELS
+    PilImage.MAX_IMAGE_PIXELS = None  # the check below has the only limit
     if content[:4] == b"\x89PNG" and content[24:26] in (b"\x10\x02", b"\x10\x06"):
-        raise ImageError("is a 16-bit colour PNG, which would be cut to 8 bit; colour tiles have 8")
+        raise ImageError("is a 16-bit colour PNG, which would be cut to 8 bit; colour images have 8")
     try:
-        with PilImage.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
-            picture.load()
-            return _without_alpha(np.array(picture))
+        picture = PilImage.open(io.BytesIO(content), formats=_OTHER_FORMATS)
     except UnidentifiedImageError as error:
-        raise ImageError(f"is not a TIFF, PNG or JPEG image; it starts with {content[:12]!r}") from error
-    except (PilImage.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"cannot be read: {error}") from error
+        raise ImageError(f"is not an image that can be read; it starts with {content[:12]!r}") from error
+    with picture:
+        _refuse_oversized(*picture.size)
+        picture.load()
+        image = np.array(picture)
+        if picture.mode == "LA":
+            image = _as_srgb(image[..., 0])
+    return _without_alpha(image.astype(np.uint8) if image.dtype == bool else image)
+
+
+def _as_srgb(image: Image) -> Image:
+    """Grey values of linear light as sRGB: what Java makes of 8-bit gray images with an alpha channel."""
+    light = np.arange(256) / 255
+    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.floor(curve * 255 + 0.5).astype(np.uint8)[image]
 
 
 def _refuse_oversized(width: int, height: int) -> None:

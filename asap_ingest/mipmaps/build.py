@@ -100,7 +100,7 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
     with clock.stage("read"):
         content = storage.read_bytes(job.image_uri)
     with clock.stage("decode"):
-        image = formats.decode(content)
+        image = _decoded(content)
     bytes_written = 0
     for level, pixels in _timed(_pyramid(job, image, max(missing)), clock):
         if level not in missing:
@@ -128,6 +128,13 @@ class StageClock:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _decoded(content: bytes) -> Image:
+    image = formats.decode(content)
+    if image.dtype == np.float32:
+        raise ImageError("has float32 samples; tiles have 8- or 16-bit unsigned ones")
+    return image
 
 
 def _must_write(job: PyramidJob, level: int) -> bool:

@@ -9,25 +9,25 @@ from __future__ import annotations
 from asap_ingest.errors import AsapIngestError
 
 
-class Problem(AsapIngestError):
+class RequestError(AsapIngestError):
     """A request that cannot be carried out; its text is the body of the answer."""
 
     status = 500
 
 
-class IllegalArgumentError(Problem):
+class IllegalArgumentError(RequestError):
     """The request names or holds something that cannot be used: 400."""
 
     status = 400
 
 
-class NotFoundError(Problem):
+class NotFoundError(RequestError):
     """The named object does not exist: 404."""
 
     status = 404
 
 
-class IllegalStateError(Problem):
+class IllegalStateError(RequestError):
     """The request is sound but the stack, or a stored reference, does not allow it: 500."""
 
     status = 500

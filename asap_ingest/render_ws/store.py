@@ -20,8 +20,8 @@ import orjson
 
 from asap_ingest.errors import AsapIngestError
 from asap_ingest.render_ws.names import StackId
-from asap_ingest.render_ws.stack_records import StackRecord
-from asap_ingest.render_ws.tile_rows import TileRow
+from asap_ingest.render_ws.records.stack_records import StackRecord
+from asap_ingest.render_ws.records.tile_rows import TileRow
 
 APPLICATION_ID = 0x41535049
 BUSY_SECONDS = 120

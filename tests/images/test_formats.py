@@ -70,8 +70,8 @@ def test_tiff_variants(content):
     assert decoded.dtype.isnative
 
 
-def test_white_is_zero_is_inverted():
-    np.testing.assert_array_equal(formats.decode(tiff_bytes(GRAY, photometric="miniswhite")), 255 - GRAY)
+def test_values_of_white_is_zero_are_taken_as_they_are():
+    np.testing.assert_array_equal(formats.decode(tiff_bytes(GRAY, photometric="miniswhite")), GRAY)
 
 
 def test_planar_colour_tiff():
@@ -84,20 +84,50 @@ def test_alpha_is_dropped():
     np.testing.assert_array_equal(formats.decode(pillow_bytes(rgba, "PNG")), COLOUR)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "PPM"])
+def test_other_formats(kind):
+    np.testing.assert_array_equal(formats.decode(pillow_bytes(PilImage.fromarray(GRAY), kind)), GRAY)
+
+
+def test_palette_gives_its_index_and_one_bit_gives_0_and_1():
+    indexed = PilImage.fromarray(GRAY % 3)
+    indexed.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 77])
+    np.testing.assert_array_equal(formats.decode(pillow_bytes(indexed, "PNG")), GRAY % 3)
+    one_bit = pillow_bytes(PilImage.fromarray(GRAY > 50), "PNG")
+    np.testing.assert_array_equal(formats.decode(one_bit), (GRAY > 50).astype(np.uint8))
+
+
+def test_gray_with_alpha_is_brightened_as_by_java():
+    pair = np.dstack([np.full((2, 2), 150, np.uint8), np.zeros((2, 2), np.uint8)])
+    assert formats.decode(pillow_bytes(PilImage.fromarray(pair), "PNG")).tolist() == [[202, 202], [202, 202]]
+
+
+def test_a_page_of_several():
+    pages = tiff_bytes(np.stack([GRAY, GRAY // 2]), photometric="minisblack")
+    np.testing.assert_array_equal(formats.decode(pages, page_index=1), GRAY // 2)
+    with pytest.raises(ImageError, match="cannot be read"):
+        formats.decode(pages, page_index=2)
+
+
+def test_tiles_can_be_refused():
+    with pytest.raises(ImageError, match="is a tiled TIFF; only strips can be read"):
+        formats.decode(tiff_bytes(GRAY, tile=(16, 16)), strips_only=True)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "the file is empty"),
         (
             b"This is a text file named .tif",
-            "is not a TIFF, PNG or JPEG image; it starts with b'This is a te",
+            "is not an image that can be read; it starts with b'This is a te",
         ),
-        (b"II*\0" + b"\xff" * 40, "is not a TIFF that can be read"),
+        (b"II*\0" + b"\xff" * 40, "cannot be read"),
         (tiff_bytes(GRAY)[:-3], "is cut short: pixels reach to byte"),
-        (tiff_bytes(GRAY, compression="zlib")[:-9], "is cut short|not a TIFF"),
+        (tiff_bytes(GRAY, compression="zlib")[:-9], "is cut short|cannot be read"),
         (pillow_bytes(PilImage.fromarray(GRAY), "PNG")[:50], "cannot be read"),
         (pillow_bytes(PilImage.fromarray(np.tile(GRAY, (9, 9))), "JPEG")[:400], "cannot be read"),
-        (tiff_bytes(GRAY.astype(np.float32)), "has float32 samples"),
+        (tiff_bytes(GRAY.astype(np.float64)), "has float64 samples"),
         (tiff_bytes(GRAY.astype(np.int16)), "has int16 samples"),
         (tiff_bytes(GRAY.astype(np.uint32)), "has uint32 samples"),
         (tiff_bytes(COLOUR.astype(np.uint16), photometric="rgb"), "3 channels of uint16"),

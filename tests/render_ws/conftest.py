@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from asap_ingest.render_ws.answers import Service
 from asap_ingest.render_ws.app import build_app
+from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
 from asap_ingest.serve_render import base_url, listen
 

@@ -11,12 +11,12 @@ import pytest
 import tifffile
 from PIL import Image as PilImage
 
-from asap_ingest.render_ws.canvas import Canvas
-from asap_ingest.render_ws.drawing import canvas_size, draw
-from asap_ingest.render_ws.mesh import triangle_mesh
+from asap_ingest.render_ws.drawing.canvas import Canvas
+from asap_ingest.render_ws.drawing.draw import canvas_size, draw
+from asap_ingest.render_ws.drawing.mesh import triangle_mesh
+from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
+from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
-from asap_ingest.render_ws.render_parameters import RenderParameters
-from asap_ingest.render_ws.source_images import SourceImages
 
 RAMP = (np.arange(20 * 24).reshape(20, 24) % 251).astype(np.uint8)
 Make = Callable[..., dict[str, Any]]
@@ -120,8 +120,8 @@ def test_affine_drawing_interpolates_between_four_pixels(make_tile: Make, data: 
 def test_large_picture_is_drawn_in_blocks(make_tile: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     tile = make_tile(RAMP, "0.9 0.1 -0.2 1.1 3.3 1.7")
     whole = gray(picture(tile))
-    monkeypatch.setattr("asap_ingest.render_ws.warp.BLOCK_PIXELS", 16)
-    monkeypatch.setattr("asap_ingest.render_ws.warp.BLOCK_COLUMNS", 5)
+    monkeypatch.setattr("asap_ingest.render_ws.drawing.warp.BLOCK_PIXELS", 16)
+    monkeypatch.setattr("asap_ingest.render_ws.drawing.warp.BLOCK_COLUMNS", 5)
     assert np.array_equal(gray(picture(tile)), whole)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from asap_ingest.render_ws.transport import BadPathError, decode_path
+from asap_ingest.render_ws.http.transport import BadPathError, decode_path
 from tests.render_ws.client import StackClient, tile
 from tests.render_ws.golden import send
 

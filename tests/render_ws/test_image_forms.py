@@ -9,10 +9,10 @@ import pytest
 import tifffile
 from PIL import Image as PilImage
 
-from asap_ingest.render_ws.canvas import Canvas
-from asap_ingest.render_ws.image_forms import FORMS, encode
+from asap_ingest.render_ws.drawing.canvas import Canvas
+from asap_ingest.render_ws.drawing.image_forms import FORMS, encode
+from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.render_parameters import RenderParameters
 
 VALUES = np.arange(15, dtype=np.uint8).reshape(3, 5) * 17
 PLAIN = RenderParameters()

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from asap_ingest.render_ws.json_types import MalformedBodyError
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
-from asap_ingest.render_ws.render_parameters import (
+from asap_ingest.render_ws.drawing.render_parameters import (
     Box,
     RenderParameters,
     box_parameters,
@@ -16,7 +14,9 @@ from asap_ingest.render_ws.render_parameters import (
     layer_parameters,
     to_json,
 )
-from asap_ingest.render_ws.tile_parameters import neighbors_box, source_parameters, tile_parameters
+from asap_ingest.render_ws.drawing.tile_parameters import neighbors_box, source_parameters, tile_parameters
+from asap_ingest.render_ws.json_types import MalformedBodyError
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 
 BOX = Box(1000.0, 3000.0, 1000, 900, 0.1)
 

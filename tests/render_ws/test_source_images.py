@@ -12,10 +12,9 @@ import pytest
 import tifffile
 from PIL import Image as PilImage
 
-from asap_ingest.errors import ImageError
-from asap_ingest.render_ws.image_files import decode, halve
+from asap_ingest.render_ws.drawing.halving import halve
+from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.source_images import ImageSource, SourceImages
 
 GRAY = np.arange(12, dtype=np.uint8).reshape(3, 4)
 COLOR = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
@@ -166,57 +165,3 @@ def test_mask_of_a_url() -> None:
     for bad in ("mask://other?x=1", url.replace("width=4", "width=0"), url.replace("&height=2", "")):
         with pytest.raises(IllegalArgumentError, match="mask://"):
             images.load(ImageSource(bad, "DYNAMIC_MASK"))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"byteorder": ">"}, {"compression": "zlib"}, {"compression": "lzw"}, {"compression": "packbits"}],
-)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_tiff_encodings(options: dict[str, object], dtype: type) -> None:
-    image = decode(tiff((GRAY * 20).astype(dtype), photometric="minisblack", **options))
-    assert image.tolist() == (GRAY * 20).tolist()
-    assert image.dtype == np.dtype(dtype)
-
-
-def test_color_planes_and_alpha() -> None:
-    planes = np.ascontiguousarray(np.moveaxis(COLOR, 2, 0))
-    content = tiff(planes, photometric="rgb", planarconfig="separate")
-    assert decode(content).tolist() == COLOR.tolist()
-    rgba = np.concatenate([COLOR, COLOR[..., :1]], axis=2)
-    assert decode(picture(PilImage.fromarray(rgba), "PNG")).tolist() == COLOR.tolist()
-
-
-@pytest.mark.parametrize("form", ["PNG", "BMP", "GIF", "PPM"])
-def test_gray_pictures(form: str) -> None:
-    assert decode(picture(PilImage.fromarray(GRAY), form)).shape == (3, 4)
-
-
-def test_palette_gives_its_index_and_one_bit_gives_0_and_1() -> None:
-    indexed = PilImage.fromarray(GRAY % 3)
-    indexed.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 77])
-    assert decode(picture(indexed, "PNG")).tolist() == (GRAY % 3).tolist()
-    assert decode(picture(PilImage.fromarray(GRAY > 5), "PNG")).tolist() == (GRAY > 5).astype(int).tolist()
-
-
-def test_gray_with_alpha_is_brightened_as_by_java() -> None:
-    pair = np.stack([np.full((2, 2), 150, np.uint8), np.zeros((2, 2), np.uint8)], axis=2)
-    assert decode(picture(PilImage.fromarray(pair), "PNG")).tolist() == [[202, 202], [202, 202]]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"junk",
-        tiff(np.zeros((32, 32), np.uint8), tile=(16, 16)),
-        tiff(np.zeros((64, 64), np.uint8))[:-100],
-        tiff(np.zeros((4, 4), np.int32)),
-        tiff(np.zeros((4, 4, 3), np.uint16), photometric="rgb"),
-        picture(PilImage.fromarray(np.arange(1024, dtype=np.uint8).reshape(32, 32)), "PNG")[:-60],
-    ],
-    ids=["empty", "junk", "tiled", "cut", "int32", "rgb48", "cut png"],
-)
-def test_what_cannot_be_drawn_is_an_image_error(content: bytes) -> None:
-    with pytest.raises(ImageError):
-        decode(content)

@@ -12,11 +12,11 @@ import pytest
 
 from asap_ingest.render_ws import store as store_module
 from asap_ingest.render_ws.names import StackId
-from asap_ingest.render_ws.stack_records import StackRecord, State
-from asap_ingest.render_ws.stack_states import save_version
+from asap_ingest.render_ws.records.stack_records import StackRecord, State
+from asap_ingest.render_ws.records.stack_states import save_version
+from asap_ingest.render_ws.records.tile_rows import tile_row
+from asap_ingest.render_ws.records.tile_specs import read_tile
 from asap_ingest.render_ws.store import APPLICATION_ID, MIGRATIONS, DatabaseError, Store, TileFilter
-from asap_ingest.render_ws.tile_rows import tile_row
-from asap_ingest.render_ws.tile_specs import read_tile
 from tests.render_ws.client import tile
 
 STACK = StackId("o", "p", "s")

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 from asap_ingest.render_ws.names import StackId
-from asap_ingest.render_ws.stack_records import StackRecord, State
+from asap_ingest.render_ws.records.stack_records import StackRecord, State
 from asap_ingest.render_ws.view.previews import Overview
 from asap_ingest.render_ws.view.stacks_page import page
 from tests.render_ws.client import StackClient, leaf, tile

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from asap_ingest.render_ws.stack_records import StackRecord
+from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.store import Session, TileFilter
 
 #: Longer side of a picture, pixels.

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from starlette.responses import RedirectResponse, Response
 
-from asap_ingest.render_ws.answers import Call
+from asap_ingest.render_ws.http.answers import Call
 from asap_ingest.render_ws.json_types import dump, format_date
-from asap_ingest.render_ws.stack_records import in_listing_order
+from asap_ingest.render_ws.records.stack_records import in_listing_order
 from asap_ingest.render_ws.view.previews import Overview, overview
 
 PAGE = "/render-ws/view/stacks.html"

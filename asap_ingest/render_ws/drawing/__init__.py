@@ -1,0 +1,1 @@
+"""Pictures of tiles: from render parameters to the bytes of an image."""

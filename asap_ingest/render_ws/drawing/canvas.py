@@ -1,0 +1,140 @@
+"""The picture that tiles are drawn on: values, what covers what, and the finished 8- or 16-bit picture.
+
+Fill, masks and alpha: those of render-ws 4.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.render_ws.drawing.intensity import (
+    FINAL,
+    IntensityRange,
+    Pixels,
+    kind_of,
+    mean_of_components,
+    scale_float,
+)
+from asap_ingest.render_ws.drawing.warp import Patch
+
+_TYPES: dict[str, Any] = {"gray8": np.uint8, "gray16": np.uint16, "color": np.uint8, "float": np.float32}
+
+
+@dataclass
+class Canvas:
+    """A picture of `height` x `width` pixels.
+
+    Attributes
+    ----------
+    values : ndarray or None
+        (height, width) of uint8, uint16 or float32, or (height, width, 3) of uint8; None while nothing
+        was drawn: then the picture is transparent.
+    alpha : ndarray of uint8, shape (height, width), or None
+        255 where opaque; None for an opaque picture.
+    shown : IntensityRange
+        Range that turns the values into 8-bit ones.
+    """
+
+    height: int
+    width: int
+    values: Pixels | None = None
+    alpha: NDArray[np.uint8] | None = None
+    shown: IntensityRange = field(default_factory=IntensityRange)
+
+    @property
+    def kind(self) -> str:
+        """Kind of the values: a key of `intensity.FINAL`."""
+        if self.values is None:
+            raise ValueError("nothing was drawn yet")
+        return kind_of(self.values)
+
+    def start(self, kind: str, has_masks: bool, noise: bool) -> None:
+        """Make room for values of a kind (a key of `intensity.FINAL`): black, or random where asked."""
+        shape = (self.height, self.width, 3) if kind == "color" else (self.height, self.width)
+        self.values = np.zeros(shape, _TYPES[kind])
+        if noise:
+            gray = np.random.default_rng().integers(0, 256, (self.height, self.width), np.uint8)
+            self.values[:] = gray[:, :, None] if kind == "color" else gray
+        if has_masks:
+            self.alpha = np.zeros((self.height, self.width), np.uint8)
+
+    def paste(self, patch: Patch, drawn: Pixels, mask: Pixels | None) -> None:
+        """Put sampled values on the canvas.
+
+        Parameters
+        ----------
+        drawn : ndarray
+            Values of the canvas' kind, of the shape of the patch.
+        mask : ndarray of uint8 or None
+            How opaque they are; it counts only on a canvas with alpha.
+        """
+        if self.values is None:
+            raise ValueError("start comes before paste")
+        values = self.values[patch.rows, patch.columns]
+        if self.alpha is None or mask is None:
+            _put(values, drawn, patch.covered)
+        else:
+            alpha = self.alpha[patch.rows, patch.columns]
+            _blend(values, alpha, drawn, mask if patch.covered is None else mask * patch.covered)
+
+    def gray16(self) -> NDArray[np.uint16]:
+        """The picture as 16-bit gray: values as they are, colour as the mean of its 8-bit components."""
+        if self.values is None:
+            return np.zeros((self.height, self.width), np.uint16)
+        if kind_of(self.values) == "color":
+            return mean_of_components(self.rgba()[..., :3]).astype(np.uint16)
+        if kind_of(self.values) == "float":
+            return scale_float(self.values, self.shown, 65535).astype(np.uint16)
+        return self.values.astype(np.uint16)
+
+    def gray8(self) -> NDArray[np.uint8] | None:
+        """The picture as opaque 8-bit gray, or None where it has colours or is not opaque."""
+        if self.values is None or self.alpha is not None or kind_of(self.values) == "color":
+            return None
+        return FINAL[kind_of(self.values)](self.values, self.shown)
+
+    def rgba(self) -> NDArray[np.uint8]:
+        """The picture as (height, width, 4) of uint8: red, green, blue, alpha (not premultiplied)."""
+        picture = np.zeros((self.height, self.width, 4), np.uint8)
+        if self.values is None:
+            return picture
+        shown = FINAL[kind_of(self.values)](self.values, self.shown)
+        picture[..., :3] = shown if shown.ndim == 3 else shown[..., None]
+        picture[..., 3] = 255 if self.alpha is None else self.alpha
+        return picture if self.alpha is None else _premultiplied_once(picture)
+
+
+def _premultiplied_once(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Multiply by alpha, round, divide and round: the original keeps its pictures premultiplied."""
+    alpha = picture[..., 3:]
+    partial = (alpha[..., 0] > 0) & (alpha[..., 0] < 255)
+    share = alpha[partial] / 255.0
+    picture[partial, :3] = np.floor(np.floor(picture[partial, :3] * share + 0.5) / share + 0.5)
+    picture[alpha[..., 0] == 0, :3] = 0
+    return picture
+
+
+def _put(target: Pixels, source: Pixels, covered: NDArray[np.bool_] | None) -> None:
+    if covered is None:
+        target[:] = source
+    else:
+        target[covered] = source[covered]
+
+
+def _blend(values: Pixels, alpha: Pixels, drawn: Pixels, mask: Pixels) -> None:
+    """Mix masked values with what is there; each pixel with mask 0 stays."""
+    touched = mask > 0
+    share = mask[touched] / 255.0
+    before = alpha[touched] / 255.0
+    if values.ndim == 3:
+        share, before = share[:, None], before[:, None]
+    there = values[touched].astype(np.float64)
+    rest = np.where(there == 0, 0.0, before * (1 - share))
+    total = share + rest
+    mixed = (share * drawn[touched] + there * rest) / np.where(there == 0, 1.0, total)
+    values[touched] = np.floor(mixed + 0.5)
+    alpha[touched] = np.floor(255.0 * (total if values.ndim == 2 else total.max(axis=1)) + 0.5)

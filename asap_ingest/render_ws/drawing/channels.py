@@ -1,0 +1,67 @@
+"""Channels of tiles and the weights with which they are mixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from asap_ingest.render_ws.java_numbers import parse_double
+from asap_ingest.render_ws.problems import IllegalArgumentError
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a tile: its intensity range and its images by mipmap level, ascending."""
+
+    name: str | None
+    min_intensity: float
+    max_intensity: float
+    images: dict[int, JsonObject] = field(default_factory=dict)
+
+
+def parse_channels(text: str | None) -> dict[str | None, float]:
+    """Read `NAME` or `A__0.9__B__0.1`: weights by channel name, none for None.
+
+    An empty text is a name, which no channel has.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a weight that is missing or no number, and weights above 1 together.
+    """
+    if text is None:
+        return {}
+    parts = text.split("__")
+    if len(parts) == 1:
+        return {text: 1.0}
+    try:
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        weights: dict[str | None, float] = {name: parse_double(weight) for name, weight in pairs}
+    except ValueError as error:
+        raise IllegalArgumentError(f"channels {text!r}: expected NAME or A__0.9__B__0.1 ({error})") from error
+    if sum(weights.values()) > 1.0:
+        raise IllegalArgumentError(f"channels {text!r}: weights are more than 1 together")
+    return weights
+
+
+def tile_channels(tile: JsonObject) -> list[Channel]:
+    """The channels of a tile; without `channels` an unnamed one of its own images and range."""
+    if tile.get("channels"):
+        return [_channel(spec) for spec in tile["channels"]]
+    return [_channel(tile)]
+
+
+def _channel(spec: JsonObject) -> Channel:
+    images = {int(level): image for level, image in (spec.get("mipmapLevels") or {}).items()}
+    return Channel(
+        spec.get("name"),
+        _number(spec.get("minIntensity"), 0.0),
+        _number(spec.get("maxIntensity"), 255.0),
+        dict(sorted(images.items())),
+    )
+
+
+def _number(value: float | str | None, default: float) -> float:
+    return default if value is None else float(value)

@@ -1,0 +1,130 @@
+"""Image answers: a canvas as the bytes of an image file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+
+from asap_ingest.render_ws.drawing.canvas import Canvas
+from asap_ingest.render_ws.drawing.intensity import Pixels
+from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+
+
+def encode(canvas: Canvas, form: str, parameters: RenderParameters) -> tuple[str, bytes]:
+    """Media type and bytes of an image answer.
+
+    Parameters
+    ----------
+    form : str
+        Key of `FORMS`.
+    parameters : RenderParameters
+        `quality` (0 to 1), `convert_to_gray` and `background_rgb_color` are used.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For an unknown form.
+    """
+    if form not in FORMS:
+        raise IllegalArgumentError(f"there is no image form {form!r}; there are {', '.join(FORMS)}")
+    media_type, encoder = FORMS[form]
+    return media_type, encoder(canvas, parameters)
+
+
+def _rgba(canvas: Canvas, parameters: RenderParameters) -> Pixels:
+    """The picture with the background behind it, which counts only where something was drawn."""
+    picture = canvas.rgba()
+    color = parameters.background_rgb_color
+    if color is None or canvas.values is None or canvas.alpha is None:
+        return picture
+    background = np.array([color >> 16 & 255, color >> 8 & 255, color & 255], np.float64)
+    picture[..., :3] = _over(picture, background)
+    picture[..., 3] = 255
+    return picture
+
+
+def _over(picture: Pixels, background: Pixels) -> Pixels:
+    share = picture[..., 3:] / 255.0
+    return np.floor(picture[..., :3] * share + background * (1 - share) + 0.5).astype(np.uint8)
+
+
+def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
+    """Three components, or one where gray is asked for; black shines through where not opaque."""
+    import cv2
+
+    quality = [cv2.IMWRITE_JPEG_QUALITY, max(0, min(100, round(parameters.quality * 100)))]
+    gray = canvas.gray8()
+    if gray is not None:
+        picture = gray if parameters.convert_to_gray else cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+        return _encoded(".jpg", picture, quality)
+    rgba = _rgba(canvas, parameters)
+    color = rgba[..., :3] if canvas.alpha is None else _over(rgba, np.zeros(3))
+    if parameters.convert_to_gray:
+        return _encoded(".jpg", cv2.cvtColor(np.ascontiguousarray(color), cv2.COLOR_RGB2GRAY), quality)
+    return _encoded(".jpg", np.ascontiguousarray(color[..., ::-1]), quality)
+
+
+def _png(canvas: Canvas, parameters: RenderParameters) -> bytes:
+    import cv2
+
+    picture = _rgba(canvas, parameters)
+    return _encoded(
+        ".png", np.ascontiguousarray(picture[..., [2, 1, 0, 3]]), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+
+
+def _png16(canvas: Canvas, parameters: RenderParameters) -> bytes:
+    import cv2
+
+    return _encoded(".png", canvas.gray16(), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+def _encoded(suffix: str, picture: Pixels, options: list[int]) -> bytes:
+    import cv2
+
+    done, encoded = cv2.imencode(suffix, picture, options)
+    if not done:
+        raise IllegalStateError(f"a picture of shape {picture.shape} cannot be written as {suffix}")
+    return encoded.tobytes()
+
+
+def _tiff(canvas: Canvas, parameters: RenderParameters) -> bytes:
+    # transparency is dropped, black does not shine through as in a JPEG
+    return _tiff_bytes(np.ascontiguousarray(_rgba(canvas, parameters)[..., :3]), "rgb")
+
+
+def _tiff16(canvas: Canvas, parameters: RenderParameters) -> bytes:
+    return _tiff_bytes(canvas.gray16(), "minisblack")
+
+
+def _tiff_bytes(picture: Pixels, photometric: str) -> bytes:
+    import tifffile
+
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file, picture, photometric=photometric, metadata=None, software=False, rowsperstrip=len(picture)
+    )
+    return file.getvalue()
+
+
+def _raw(canvas: Canvas, parameters: RenderParameters) -> bytes:
+    return np.ascontiguousarray(_rgba(canvas, parameters)[..., [3, 0, 1, 2]]).tobytes()
+
+
+def _raw16(canvas: Canvas, parameters: RenderParameters) -> bytes:
+    return canvas.gray16().astype(">u2").tobytes()
+
+
+#: Form -> media type, and how a canvas becomes bytes.
+FORMS: dict[str, tuple[str, Callable[[Canvas, RenderParameters], bytes]]] = {
+    "jpeg-image": ("image/jpeg", _jpeg),
+    "png-image": ("image/png", _png),
+    "tiff-image": ("image/tiff", _tiff),
+    "tiff16-image": ("image/tiff", _tiff16),
+    "png16-image": ("image/png", _png16),
+    "raw-image": ("application/octet-stream", _raw),
+    "raw16-image": ("application/octet-stream", _raw16),
+}

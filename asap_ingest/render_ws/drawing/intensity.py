@@ -1,0 +1,165 @@
+"""Intensity ranges: how sample values become 8-bit grey values.
+
+Formulas: those of render-ws 4.0. A canvas is 8-bit gray, 16-bit gray
+or colour; sources of another kind are brought to its kind first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]
+
+#: Channels beyond this maximum hold 16-bit values: their 8-bit sources are widened.
+LARGEST_8BIT = 255.0
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """Values shown as 0 and as 255."""
+
+    low: float = 0.0
+    high: float = 255.0
+
+
+def kind_of(image: Pixels) -> str:
+    """`gray8`, `gray16`, `float` or `color`."""
+    if image.ndim == 3:
+        return "color"
+    return {np.dtype(np.uint8): "gray8", np.dtype(np.uint16): "gray16"}.get(image.dtype, "float")
+
+
+def widen(image: Pixels) -> Pixels:
+    """8-bit gray to 16 bit, times 256."""
+    return image.astype(np.uint16) << 8
+
+
+def show_8bit(values: Pixels, shown: IntensityRange) -> Pixels:
+    """Apply a range, its limits rounded half up, to 8-bit gray samples: uint8 of the same shape."""
+    low, high = math.floor(shown.low + 0.5), math.floor(shown.high + 0.5)
+    return _looked_up(values, low, high - low)
+
+
+def show_color(values: Pixels, shown: IntensityRange) -> Pixels:
+    """Apply a range, its limits cut to integers, to the components of a finished colour picture."""
+    low, high = math.trunc(shown.low), math.trunc(shown.high)
+    return _looked_up(values, low, high - low)
+
+
+def show_color_source(values: Pixels, own: IntensityRange) -> Pixels:
+    """Apply a source's own range to colour components: its minimum is cut, its extent is not."""
+    return _looked_up(values, math.trunc(own.low), own.high - own.low)
+
+
+def show_16bit(values: Pixels, shown: IntensityRange) -> Pixels:
+    """Apply a range to 16-bit samples: uint8 of the same shape."""
+    return _table_16bit(shown.low, shown.high)[values]
+
+
+def show_float(values: Pixels, shown: IntensityRange) -> Pixels:
+    """Apply a range to float samples: uint8 of the same shape."""
+    return scale_float(values, shown, 255).astype(np.uint8)
+
+
+def scale_float(values: Pixels, shown: IntensityRange, largest: int) -> NDArray[np.float64]:
+    """Float samples from a range to 0 .. largest, rounded half up."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = (values.astype(np.float64) - shown.low) * (np.float64(largest) / (shown.high - shown.low))
+    return np.nan_to_num(np.clip(np.floor(scaled + 0.5), 0, largest), nan=0.0)
+
+
+def _looked_up(values: Pixels, low: float, extent: float) -> Pixels:
+    table = _table_8bit(low, extent)
+    return values if table is None else table[values]
+
+
+@lru_cache(maxsize=64)
+def _table_8bit(low: float, extent: float) -> Pixels | None:
+    """Shown values of 0 .. 255; None for a range that changes nothing, or is upside down."""
+    if (low, extent) == (0, 255) or extent < 0:
+        return None
+    values = np.arange(256)
+    if extent == 0:
+        return np.where(values > low, 255, 0).astype(np.uint8)
+    return np.clip(np.trunc(256.0 * (values - low) / extent), 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _table_16bit(low: float, high: float) -> Pixels:
+    return _ranged_16bit(np.arange(65536.0), low, high)
+
+
+def _ranged_16bit(values: NDArray[np.float64], low: float, high: float) -> Pixels:
+    # a range that is upside down wraps around below 0, as in the original
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.trunc(np.maximum(values - low, 0) * (np.float64(256.0) / (high - low + 1)) + 0.5)
+    return (np.nan_to_num(np.minimum(scaled, 255), nan=0.0).astype(np.int64) & 255).astype(np.uint8)
+
+
+def mean_of_components(color: Pixels) -> Pixels:
+    """Colour to 8-bit gray: the mean of the three components, rounded to nearest."""
+    return ((color.sum(axis=2, dtype=np.uint16) * 2 + 3) // 6).astype(np.uint8)
+
+
+def _repeat(gray: Pixels) -> Pixels:
+    return np.repeat(gray[:, :, None], 3, axis=2)
+
+
+#: (kind of source, kind of canvas) -> conversion of source pixels, given the source's own range.
+CONVERSIONS: dict[tuple[str, str], Callable[[Pixels, IntensityRange], Pixels]] = {
+    ("gray16", "gray8"): show_16bit,
+    ("color", "gray8"): lambda image, own: mean_of_components(show_color_source(image, own)),
+    ("float", "gray8"): show_float,
+    ("gray8", "gray16"): lambda image, own: image.astype(np.uint16),
+    ("color", "gray16"): lambda image, own: mean_of_components(show_color_source(image, own)).astype(
+        np.uint16
+    ),
+    ("float", "gray16"): lambda image, own: scale_float(image, own, 65535).astype(np.uint16),
+    ("gray8", "color"): lambda image, own: _repeat(show_8bit(image, own)),
+    ("gray16", "color"): lambda image, own: _repeat(show_16bit(image, own)),
+    ("color", "color"): show_color_source,
+    ("float", "color"): lambda image, own: _repeat(show_float(image, own)),
+    ("gray8", "float"): lambda image, own: image.astype(np.float32),
+    ("gray16", "float"): lambda image, own: image.astype(np.float32),
+    ("color", "float"): lambda image, own: mean_of_components(show_color_source(image, own)).astype(
+        np.float32
+    ),
+}
+
+#: Kind of canvas -> how its values become 8-bit ones.
+FINAL: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
+    "gray8": show_8bit,
+    "gray16": show_16bit,
+    "color": show_color,
+    "float": show_float,
+}
+
+
+def conversion(
+    source: str, canvas: str, own: IntensityRange, widened: bool
+) -> Callable[[Pixels], Pixels] | None:
+    """How pixels of a source are brought to the kind of a canvas, None where they stay as they are.
+
+    Parameters
+    ----------
+    source, canvas : str
+        Kinds.
+    own : IntensityRange
+        Range of the source.
+    widened : bool
+        Make 8-bit gray samples 16-bit ones first.
+    """
+    starts_widened = widened and source == "gray8"
+    to_canvas = CONVERSIONS.get(("gray16" if starts_widened else source, canvas))
+    if to_canvas is None:
+        return widen if starts_widened else None
+    if starts_widened:
+        return lambda pixels: to_canvas(widen(pixels), own)
+    return lambda pixels: to_canvas(pixels, own)

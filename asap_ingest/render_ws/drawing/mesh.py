@@ -1,0 +1,163 @@
+"""Triangle meshes: how tiles with transforms that are not affine are drawn.
+
+Layout: section 8 of the description of the render-ws interface. A mesh covers the pixels of a source,
+[0, width - 1] x [0, height - 1]; inside a triangle the transform is taken as affine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.render_ws.drawing.warp import SNAP, Patch, blocks, enclosed
+from asap_ingest.render_ws.transforms.classes import Points
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Points of shape (n, 2), x first, and triangles: three point indices each, shape (m, 3)."""
+
+    points: Points
+    triangles: Indices
+
+
+def columns_of(width: float, cell: float) -> int:
+    """Points per row of the mesh of a tile."""
+    return max(2, math.trunc(width / cell + 0.5)) if cell > 0 else 2
+
+
+@lru_cache(maxsize=64)
+def triangle_mesh(width: float, height: float, columns: int) -> Mesh:
+    """Nearly equilateral triangles over [0, width - 1] x [0, height - 1].
+
+    Rows of `columns` points, and between each two of them a row of one point less, half a step aside.
+    """
+    rows = max(2, math.floor(height / (math.sqrt(3) * width / (columns - 1)) + 0.5) + 1)
+    step_x, step_y = (width - 1) / (columns - 1), (height - 1) / (rows - 1)
+    corners = _grid(np.arange(columns) * step_x, np.arange(rows) * step_y)
+    centres = _grid((np.arange(columns - 1) + 0.5) * step_x, (np.arange(rows - 1) + 0.5) * step_y)
+    corner = np.arange(rows * columns).reshape(rows, columns)
+    centre = rows * columns + np.arange((rows - 1) * (columns - 1)).reshape(rows - 1, columns - 1)
+    triangles = [
+        (corner[:-1, :-1], corner[:-1, 1:], centre),
+        (corner[1:, 1:], corner[1:, :-1], centre),
+        (corner[:-1, 1:-1], centre[:, 1:], centre[:, :-1]),
+        (corner[1:, 1:-1], centre[:, :-1], centre[:, 1:]),
+        (corner[:-1, :1], centre[:, :1], corner[1:, :1]),
+        (corner[:-1, -1:], corner[1:, -1:], centre[:, -1:]),
+    ]
+    return Mesh(
+        np.concatenate([corners, centres]),
+        np.concatenate([np.stack(three, axis=-1).reshape(-1, 3) for three in triangles]),
+    )
+
+
+def _grid(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Points:
+    return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class _Triangles:
+    """Triangles on the canvas, turned so that inside is left of each edge, and their maps back.
+
+    `corners` has shape (m, 3, 2); `back` (m, 2, 3): source = back[:, :, :2] @ target + back[:, :, 2].
+    """
+
+    corners: NDArray[np.float64]
+    back: NDArray[np.float64]
+
+
+def mesh_patches(mesh: Mesh, mapped: Points, canvas_yx: tuple[int, int]) -> Iterator[Patch]:
+    """Patches of a canvas that a mesh covers.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        Over the pixels of the source.
+    mapped : ndarray, shape (n, 2)
+        Its points on the canvas. Triangles that are flat or not finite there are left out.
+    """
+    triangles = _on_canvas(mesh.points[mesh.triangles], mapped[mesh.triangles], canvas_yx)
+    if not len(triangles.corners):
+        return
+    rows = enclosed(triangles.corners[:, :, 1], canvas_yx[0])
+    for block_rows, block_columns in blocks(rows, enclosed(triangles.corners[:, :, 0], canvas_yx[1])):
+        yield _rasterised(triangles, block_rows, block_columns)
+
+
+def _on_canvas(
+    source: NDArray[np.float64], target: NDArray[np.float64], canvas_yx: tuple[int, int]
+) -> _Triangles:
+    """Turn triangles the same way round, and leave out flat ones and those outside the canvas."""
+    (dx, dy), (ex, ey) = (np.moveaxis(target[:, corner] - target[:, 0], 1, 0) for corner in (1, 2))
+    area = dx * ey - dy * ex
+    low, high = target.min(axis=1), target.max(axis=1)
+    with np.errstate(invalid="ignore"):
+        seen = np.isfinite(area) & (area != 0) & np.all((high >= 0) & (low <= canvas_yx[::-1]), axis=1)
+    source, target, area = source[seen], target[seen], area[seen]
+    turned = area < 0
+    source[turned], target[turned] = source[turned][:, [0, 2, 1]], target[turned][:, [0, 2, 1]]
+    edges = target[:, 1:] - target[:, :1]
+    (dx, dy), (ex, ey) = edges[:, 0].T, edges[:, 1].T
+    reciprocal = np.stack([np.stack([ey, -ex], 1), np.stack([-dy, dx], 1)], 1) / np.abs(area)[:, None, None]
+    linear = np.moveaxis(source[:, 1:] - source[:, :1], 1, 2) @ reciprocal
+    constant = source[:, 0] - np.einsum("mij,mj->mi", linear, target[:, 0])
+    return _Triangles(target, np.concatenate([linear, constant[:, :, None]], axis=2))
+
+
+def _rasterised(triangles: _Triangles, rows: range, columns: range) -> Patch:
+    """Source positions of a block of pixels: each triangle row by row, later triangles on top."""
+    owner, y = _scan_lines(triangles.corners[:, :, 1], rows)
+    first, last = _spans(triangles.corners[owner], y)
+    first = np.maximum(first, columns.start).astype(np.int64)
+    count = np.maximum(0, np.minimum(last, columns.stop - 1).astype(np.int64) - first + 1)
+    back = triangles.back[owner]
+    start = back[:, :, 0] * first[:, None] + back[:, :, 1] * y[:, None] + back[:, :, 2]
+    step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    place = np.repeat((y - rows.start) * len(columns) + first - columns.start, count).astype(np.int64) + step
+    u, v = (np.full(len(rows) * len(columns), -1, np.float32) for _ in range(2))
+    covered = np.zeros(len(rows) * len(columns), np.bool_)
+    u[place] = np.repeat(start[:, 0], count) + step * np.repeat(back[:, 0, 0], count)
+    v[place] = np.repeat(start[:, 1], count) + step * np.repeat(back[:, 1, 0], count)
+    covered[place] = True
+    shape = (len(rows), len(columns))
+    return Patch(
+        slice(rows.start, rows.stop),
+        slice(columns.start, columns.stop),
+        u.reshape(shape),
+        v.reshape(shape),
+        covered.reshape(shape),
+    )
+
+
+def _scan_lines(y: NDArray[np.float64], rows: range) -> tuple[Indices, NDArray[np.float64]]:
+    """Pairs of triangle index and canvas row that it touches."""
+    first = np.ceil(np.clip(y.min(axis=1) - SNAP, rows.start, rows.stop))
+    last = np.floor(np.clip(y.max(axis=1) + SNAP, rows.start - 1, rows.stop - 1))
+    count = np.maximum(0, last - first + 1).astype(np.int64)
+    owner = np.repeat(np.arange(len(y)), count)
+    step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return owner, first[owner] + step
+
+
+def _spans(
+    corners: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """First and last column of each triangle in its row: pixels on an edge belong to it."""
+    first, last = np.full(len(y), -1e9), np.full(len(y), 1e9)
+    for index in range(3):
+        (ax, ay), (bx, by) = corners[:, index].T, corners[:, (index + 1) % 3].T
+        rise = by - ay
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            x = ax + (bx - ax) * (y - ay) / rise
+        last = np.where(rise > 0, np.minimum(last, x), last)
+        first = np.where(rise < 0, np.maximum(first, x), first)
+    return np.ceil(first - SNAP), np.floor(last + SNAP)

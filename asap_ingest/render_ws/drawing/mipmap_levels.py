@@ -1,0 +1,164 @@
+"""Which mipmap level a tile is drawn from, and which file holds it.
+
+Rules: those of render-ws 4.0.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from asap_ingest.render_ws.drawing.channels import Channel
+from asap_ingest.render_ws.drawing.source_images import ImageSource
+from asap_ingest.render_ws.java_numbers import truncate_to_int
+from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform
+
+JsonObject = dict[str, Any]
+
+
+class FileCheck(Protocol):
+    """What the choice needs of `SourceImages`."""
+
+    def is_usable(self, url: str) -> bool:
+        """Whether a file that is not empty lies there."""
+
+
+@dataclass(frozen=True)
+class LevelImages:
+    """What a tile is drawn from: files, and how often they are halved to give the level."""
+
+    image: ImageSource
+    mask: ImageSource | None
+    halvings: int
+
+
+@dataclass(frozen=True)
+class LinearPart:
+    """x' = m00 x + m01 y, y' = m10 x + m11 y, up to a shift."""
+
+    m00: float
+    m01: float
+    m10: float
+    m11: float
+
+
+def fit_linear_part(
+    transform: CoordinateTransform, width: float, height: float, cell: float
+) -> LinearPart | None:
+    """The affine transform nearest to a transform at points `cell` apart, without its shift.
+
+    None for a tile whose points lie on a line: at most `cell` wide or high.
+    """
+    x, y = (np.arange(0.0, size, cell) if cell > 0 else np.empty(0) for size in (width, height))
+    if len(x) < 2 or len(y) < 2:
+        return None
+    if isinstance(transform, Affine):
+        m00, m01, _, m10, m11, _ = transform.matrix
+        return LinearPart(m00, m01, m10, m11)
+    source = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
+    with np.errstate(all="ignore"):
+        target = transform.apply(source)
+    target = np.where(np.isfinite(target), target, 0.0)
+    solution, *_ = np.linalg.lstsq(source - source.mean(axis=0), target - target.mean(axis=0), rcond=None)
+    (m00, m10), (m01, m11) = solution.tolist()
+    return LinearPart(m00, m01, m10, m11)
+
+
+def best_level(linear: LinearPart | None, scale: float) -> int:
+    """The level whose pixels come nearest to, but do not fall below, those of the target.
+
+    Parameters
+    ----------
+    linear : LinearPart or None
+        From pixels of level 0 to world coordinates; None gives level 0, whatever the scale.
+    scale : float
+        Target pixels per world pixel.
+    """
+    if linear is None:
+        return 0
+    a, b, c, d = (scale * value for value in (linear.m00, linear.m10, linear.m01, linear.m11))
+    size = math.sqrt(max(a * a + b * b, c * c + d * d))
+    if not size > 0:
+        return 0
+    inverse = truncate_to_int(1.0 / size)
+    return inverse.bit_length() - 1 if inverse > 1 else 0
+
+
+def choose_images(
+    channel: Channel, level: int, builder: JsonObject | None, files: FileCheck, tile_id: str
+) -> LevelImages:
+    """The files to draw a level from.
+
+    Parameters
+    ----------
+    builder : dict or None
+        `mipmapPathBuilder` of the stack: names files of levels that have no explicit entry.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a tile without images, or none that is large enough; a pattern that is no regular expression.
+    """
+    if not channel.images:
+        raise IllegalArgumentError(f"tile {tile_id!r} has no images (mipmapLevels)")
+    first = min(channel.images)
+    if builder and level not in channel.images:
+        built_level, entry = _built(
+            channel.images[first], first, min(level, builder["numberOfLevels"]), builder
+        )
+        if not _all_usable(entry, files):
+            built_level, entry = first, channel.images[first]
+    else:
+        built_level = max((key for key in channel.images if key <= level), default=first)
+        entry = channel.images[built_level]
+    if built_level > level:
+        raise IllegalArgumentError(
+            f"tile {tile_id!r} has no image for level {level}; its first is {built_level}"
+        )
+    if entry.get("imageUrl") is None:
+        raise IllegalArgumentError(f"tile {tile_id!r} has no imageUrl")
+    return LevelImages(_source(entry, "image"), _mask(entry), level - built_level)
+
+
+def _built(entry: JsonObject, first: int, level: int, builder: JsonObject) -> tuple[int, JsonObject]:
+    """Level and files that a path builder names; those of the first entry where its pattern does not fit."""
+    url = entry.get("imageUrl") or ""
+    pattern = builder.get("imageMipmapPatternString")
+    if pattern is None:
+        image_url = _under_root(url, level, builder)
+    else:
+        try:
+            match = re.fullmatch(pattern, url)
+        except re.error as error:
+            raise IllegalArgumentError(f"imageMipmapPatternString {pattern!r}: {error}") from error
+        if match is None or len(match.groups()) != 2:
+            return first, entry
+        image_url = f"{match[1]}{level}{match[2]}"
+    mask_url = entry.get("maskUrl")
+    masked = {} if mask_url is None else {"maskUrl": _under_root(mask_url, level, builder)}
+    return level, {"imageUrl": image_url, **masked}
+
+
+def _under_root(url: str, level: int, builder: JsonObject) -> str:
+    path = url.partition(":")[2] or url
+    root = builder["rootPath"].rstrip("/")
+    return f"{root}/{level}{path}.{builder['extension']}"
+
+
+def _all_usable(entry: JsonObject, files: FileCheck) -> bool:
+    return all(
+        files.is_usable(entry[name]) for name in ("imageUrl", "maskUrl") if entry.get(name) is not None
+    )
+
+
+def _source(entry: JsonObject, kind: str) -> ImageSource:
+    return ImageSource(entry[f"{kind}Url"], entry.get(f"{kind}LoaderType"), entry.get(f"{kind}SliceNumber"))
+
+
+def _mask(entry: JsonObject) -> ImageSource | None:
+    return None if entry.get("maskUrl") is None else _source(entry, "mask")

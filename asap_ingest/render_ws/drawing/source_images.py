@@ -1,0 +1,193 @@
+"""Source images of tiles: from URL to pixels, with a bounded cache of decoded images.
+
+URL forms and the checks before drawing: those of render-ws 4.0.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from asap_ingest.errors import ImageError
+from asap_ingest.images.formats import Image, decode
+from asap_ingest.render_ws.drawing import dynamic_masks
+from asap_ingest.render_ws.drawing.halving import halve
+from asap_ingest.render_ws.problems import IllegalArgumentError
+
+TIFF_STACK = "IMAGEJ_TIFF_STACK"
+LOADERS = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", TIFF_STACK)
+_LOCAL_HOST = "//localhost/"
+_Key = tuple[str, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Where an image (or mask) comes from: as in a tile spec."""
+
+    url: str
+    loader: str | None = None
+    slice_number: int | None = None
+
+
+class SourceImages:
+    """Loads images, keeps what was decoded, may be used by many threads at once.
+
+    Parameters
+    ----------
+    image_roots : sequence of Path or None
+        Folders that images may be read from, symbolic links followed first; None allows any.
+    cache_bytes : int
+        Room for decoded images; the ones not used for longest are dropped.
+    """
+
+    def __init__(self, image_roots: Sequence[Path] | None, cache_bytes: int) -> None:
+        self._roots = None if image_roots is None else [Path(root).resolve() for root in image_roots]
+        self._room = cache_bytes
+        self._images: OrderedDict[_Key, Image] = OrderedDict()
+        self._used = 0
+        self._lock = threading.Lock()
+        # one reader per image at a time: the others find it in the cache
+        self._reading = [threading.Lock() for _ in range(64)]
+
+    def check(self, url: str) -> None:
+        """Raise IllegalArgumentError, naming the file, when it is missing, empty or not to be read.
+
+        URLs of other schemes than `file` are not looked at.
+        """
+        if _scheme(url) not in ("", "file"):
+            return
+        path = self._path(url)
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise IllegalArgumentError(f"cannot find image file '{path}'") from error
+        if size == 0:
+            raise IllegalArgumentError(f"image file '{path}' is empty")
+
+    def is_usable(self, url: str) -> bool:
+        """Whether a file that is not empty lies there."""
+        path = self._path(url)
+        return path.is_file() and path.stat().st_size > 0
+
+    def load(self, source: ImageSource, halvings: int = 0) -> Image:
+        """The pixels of an image, halved some times.
+
+        Returns
+        -------
+        ndarray, shape (height, width) or (height, width, 3)
+            Shared with other callers: not to be written to.
+
+        Raises
+        ------
+        IllegalArgumentError
+            When the file is missing, outside the allowed folders, or no image that can be drawn.
+        """
+        if source.loader == dynamic_masks.LOADER:
+            image = dynamic_masks.dynamic_mask(source.url)
+            for _ in range(halvings):
+                image = halve(image)
+            return image
+        path = self._path(source.url)
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise IllegalArgumentError(f"cannot find image file '{path}'") from error
+        page = _page(source)
+        key = (str(path), facts.st_mtime_ns, facts.st_size, page, halvings)
+        found = self._cached(key)
+        if found is None:
+            with self._reading[hash(key[:4]) % len(self._reading)]:
+                found = self._cached(key)
+                if found is None:
+                    found = self._read(path, key)
+        return found
+
+    def clear(self) -> None:
+        """Drop all decoded images."""
+        with self._lock:
+            self._images.clear()
+            self._used = 0
+
+    def _read(self, path: Path, key: _Key) -> Image:
+        """Read and decode, or halve the nearest level that the cache holds; keep every step."""
+        *file, halvings = key
+        done = halvings
+        image = None
+        while image is None and done > 0:
+            done -= 1
+            image = self._cached((*file, done))  # type: ignore[arg-type]
+        if image is None:
+            try:
+                image = decode(path.read_bytes(), key[3], strips_only=True)
+            except (ImageError, OSError) as error:
+                raise IllegalArgumentError(f"image file '{path}' {error}") from error
+            self._keep((*file, 0), image)  # type: ignore[arg-type]
+        for level in range(done + 1, halvings + 1):
+            image = halve(image)
+            self._keep((*file, level), image)  # type: ignore[arg-type]
+        return image
+
+    def _cached(self, key: _Key) -> Image | None:
+        with self._lock:
+            image = self._images.get(key)
+            if image is not None:
+                self._images.move_to_end(key)
+            return image
+
+    def _keep(self, key: _Key, image: Image) -> None:
+        image.setflags(write=False)
+        with self._lock:
+            replaced = self._images.pop(key, None)
+            self._images[key] = image
+            self._used += image.nbytes - (0 if replaced is None else replaced.nbytes)
+            while self._used > self._room:
+                self._used -= self._images.popitem(last=False)[1].nbytes
+
+    def _path(self, url: str) -> Path:
+        path = _local_path(url)
+        if self._roots is None:
+            return path
+        path = path.resolve()
+        if not any(path.is_relative_to(root) for root in self._roots):
+            raise IllegalArgumentError(f"image '{url}' is outside the folders that images may be read from")
+        return path
+
+
+def _scheme(url: str) -> str:
+    """What stands before the colon, in lower case; empty for a plain path."""
+    scheme, colon, _ = url.partition(":")
+    return scheme.lower() if colon and "/" not in scheme else ""
+
+
+def _local_path(url: str) -> Path:
+    """The path that a URL names: plain, `file:/path`, `file:///path`, `file://localhost/path`."""
+    if " " in url:
+        raise IllegalArgumentError(f"image URL '{url}' holds a blank; write %20")
+    scheme = _scheme(url)
+    if scheme not in ("", "file"):
+        raise IllegalArgumentError(f"images are read from files only, not from '{url}'")
+    rest = url[len("file:") :] if scheme else url
+    if scheme and "?" in rest:
+        raise IllegalArgumentError(f"image URL '{url}' names a file but has a query")
+    if rest.startswith(_LOCAL_HOST):
+        rest = rest[len(_LOCAL_HOST) - 1 :]
+    path = unquote(rest.removeprefix("//") if rest.startswith("///") else rest)
+    if "\0" in path:
+        raise IllegalArgumentError(f"image URL {url!r} holds a zero byte")
+    return Path(path)
+
+
+def _page(source: ImageSource) -> int:
+    if source.loader not in LOADERS:
+        raise IllegalArgumentError(f"image loader {source.loader!r} is not available; there are {LOADERS}")
+    if source.loader != TIFF_STACK:
+        return 0
+    if source.slice_number is None:
+        raise IllegalArgumentError(f"'{source.url}': {TIFF_STACK} needs an imageSliceNumber")
+    if source.slice_number < 1:
+        raise IllegalArgumentError(f"'{source.url}': slices are counted from 1, not {source.slice_number}")
+    return source.slice_number - 1

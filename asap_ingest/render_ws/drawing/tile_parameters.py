@@ -1,0 +1,137 @@
+"""Render parameters of single tiles: label mode, normalisation for matching, source and mask images.
+
+Rules: those of render-ws 4.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asap_ingest.render_ws.drawing.channels import tile_channels
+from asap_ingest.render_ws.drawing.render_parameters import Box, JsonObject, RenderParameters, box_parameters
+from asap_ingest.render_ws.java_numbers import truncate_to_int
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS, in_field_order
+from asap_ingest.render_ws.transforms.bounds import derive_boxes
+
+LENS_LABEL = "lens"
+KEPT_FOR_MATCHING = 2
+NEIGHBOR_FACTOR = 0.3
+
+
+def tile_parameters(
+    query: Mapping[str, Any], tile: JsonObject, version: Mapping[str, Any]
+) -> RenderParameters:
+    """Parameters of one tile.
+
+    Parameters
+    ----------
+    query : mapping
+        Values read according to `TILE_QUERY_TYPES`; absent parameters are absent or None.
+    tile : dict
+        Flattened tile spec.
+    version : mapping
+        Stack version, as for `box_parameters`.
+
+    Raises
+    ------
+    IllegalArgumentError
+        As `box_parameters`; also for transforms that cannot be built where the box is derived anew.
+    IllegalStateError
+        For a tile without width or height where the box is derived anew.
+    """
+    normalize = bool(query.get("normalizeForMatching"))
+    tile = _with_fewer_transforms(query, tile, normalize)
+    min_x, min_y, max_x, max_y = (float(tile.get(name) or 0.0) for name in BOX_FIELDS)
+    box = Box(
+        (0.0 if normalize else min_x) + (query.get("x") or 0),
+        (0.0 if normalize else min_y) + (query.get("y") or 0),
+        truncate_to_int(max_x - min_x) if query.get("width") is None else query["width"],
+        truncate_to_int(max_y - min_y) if query.get("height") is None else query["height"],
+    )
+    return box_parameters(query, [tile], box, version)
+
+
+def _with_fewer_transforms(query: Mapping[str, Any], tile: JsonObject, normalize: bool) -> JsonObject:
+    specs = tile["transforms"]["specList"]
+    after_last = query.get("excludeTransformsAfterLast") or []
+    first_and_after = query.get("excludeFirstTransformAndAllAfter") or []
+    exclude_all = query.get("excludeAllTransforms")
+    if exclude_all is not None or after_last or first_and_after:
+        kept = [] if exclude_all else _without_labelled(specs, after_last, first_and_after)
+    elif normalize:
+        lens = [index for index, spec in enumerate(specs) if LENS_LABEL in _labels(spec)]
+        kept = specs[: lens[-1] + 1] if lens else specs[:-1][:KEPT_FOR_MATCHING]
+    else:
+        return tile
+    outline = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), kept)
+    box = dict(zip(BOX_FIELDS, derive_boxes([outline])[0].tolist(), strict=True))
+    return in_field_order({**tile, **box, "transforms": {**tile["transforms"], "specList": kept}})
+
+
+def _without_labelled(
+    specs: list[JsonObject], after_last: Sequence[str], first_and_after: Sequence[str]
+) -> list[JsonObject]:
+    last = [index for index, spec in enumerate(specs) if _labels(spec) & set(after_last)]
+    kept = specs[: last[-1] + 1] if last else specs
+    first = [index for index, spec in enumerate(kept) if _labels(spec) & set(first_and_after)]
+    return kept[: first[0]] if first else kept
+
+
+def _labels(spec: JsonObject) -> set[str]:
+    return set((spec.get("metaData") or {}).get("labels") or [])
+
+
+def source_parameters(tile: JsonObject, kind: str, scale: float) -> RenderParameters:
+    """Parameters of the first image of a tile (`kind` source) or of its mask as an image (mask).
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a tile without images.
+    IllegalStateError
+        For a tile without width or height.
+    """
+    if tile.get("width") is None or tile.get("height") is None:
+        raise IllegalStateError(f"tile {tile.get('tileId')!r} has no width or height")
+    channel = tile_channels(tile)[0]
+    if not channel.images:
+        raise IllegalArgumentError(f"tile {tile.get('tileId')!r} has no images")
+    level, image = next(iter(channel.images.items()))
+    url = image.get("imageUrl" if kind == "source" else "maskUrl")
+    shown = {
+        "minIntensity": 0.0,
+        "maxIntensity": 255.0,
+        "mipmapLevels": {str(level): {} if url is None else {"imageUrl": url}},
+    }
+    spec = {
+        "mipmapLevels": {},
+        "channels": [shown],
+        "transforms": {"type": "list", "specList": []},
+        "meshCellSize": 64.0,
+    }
+    width, height = (truncate_to_int(float(tile[name])) for name in ("width", "height"))
+    return RenderParameters(
+        width=width, height=height, scale=scale, skip_interpolation=True, tile_specs=[spec]
+    )
+
+
+def neighbors_box(tile: JsonObject, width_factor: float | None, height_factor: float | None) -> Box:
+    """The box of a tile and its surroundings: the factors (default 0.3) times its size on each side.
+
+    Raises
+    ------
+    IllegalStateError
+        For a tile without width or height.
+    """
+    if tile.get("width") is None or tile.get("height") is None:
+        raise IllegalStateError(f"tile {tile.get('tileId')!r} has no width or height")
+    factors = [NEIGHBOR_FACTOR if factor is None else factor for factor in (width_factor, height_factor)]
+    size = [float(tile[name]) for name in ("width", "height")]
+    corner = [float(tile.get(name) or 0.0) for name in ("minX", "minY")]
+    x, y = (least - factor * extent for least, factor, extent in zip(corner, factors, size, strict=True))
+    width, height = (
+        truncate_to_int((1 + 2 * factor) * extent) for factor, extent in zip(factors, size, strict=True)
+    )
+    return Box(x, y, width, height)

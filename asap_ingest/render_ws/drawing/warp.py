@@ -1,0 +1,203 @@
+"""Sampling source images at the places that canvas pixels come from.
+
+Coverage, interpolation and borders: those of render-ws 4.0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.render_ws.drawing.intensity import Pixels
+from asap_ingest.render_ws.transforms.classes import Affine
+
+#: Pixels worked on in one go: bounds the memory of coordinate maps, and of rows for OpenCV (below 32767).
+BLOCK_PIXELS = 2**20
+BLOCK_COLUMNS = 2**13
+#: Coordinates nearer than this to a whole pixel are taken as the whole pixel: rounding of products.
+SNAP = 1e-7
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A rectangle of the canvas and the source position (u, v) of each of its pixels.
+
+    Attributes
+    ----------
+    rows, columns : slice
+        The rectangle on the canvas.
+    u, v : ndarray of float32, shape (rows, columns), or None
+        Source column and row; None where the source is only shifted.
+    covered : ndarray of bool or None
+        Pixels that the source reaches; None for all.
+    shift : (int, int) or None
+        u and v of the first pixel of a source that is only shifted.
+    """
+
+    rows: slice
+    columns: slice
+    u: NDArray[np.float32] | None = None
+    v: NDArray[np.float32] | None = None
+    covered: NDArray[np.bool_] | None = None
+    shift: tuple[int, int] | None = None
+
+
+def blocks(rows: range, columns: range) -> Iterator[tuple[range, range]]:
+    """Cut a rectangle of pixels into blocks of at most `BLOCK_PIXELS`."""
+    for left in range(columns.start, columns.stop, BLOCK_COLUMNS):
+        part = range(left, min(left + BLOCK_COLUMNS, columns.stop))
+        step = max(1, BLOCK_PIXELS // len(part))
+        for top in range(rows.start, rows.stop, step):
+            yield range(top, min(top + step, rows.stop)), part
+
+
+def affine_patches(
+    forward: Affine, source_yx: tuple[int, int], canvas_yx: tuple[int, int]
+) -> Iterator[Patch]:
+    """Patches of a source under an affine transform from its pixels to those of the canvas.
+
+    A singular transform gives none.
+    """
+    inverse = forward.inverse()
+    if inverse is None:
+        return
+    rows, columns = _reached(forward, source_yx, canvas_yx)
+    if not rows or not columns:
+        return
+    a, b, c, d, e, f = (_snapped(value) for value in inverse.matrix)
+    if (a, b, d, e) == (1.0, 0.0, 0.0, 1.0) and c == round(c) and f == round(f):
+        shift = (columns.start + round(c), rows.start + round(f))
+        yield Patch(_slice(rows), _slice(columns), shift=shift)
+        return
+    upright = b == 0 and d == 0
+    for block_rows, block_columns in blocks(rows, columns):
+        x = np.arange(block_columns.start, block_columns.stop, dtype=np.float64)
+        y = np.arange(block_rows.start, block_rows.stop, dtype=np.float64)[:, None]
+        u, v = a * x + (b * y + c), d * x + (e * y + f)
+        covered = None if upright else _inside(u, v, source_yx)
+        maps = [np.broadcast_to(axis, (len(y), len(x))).astype(np.float32) for axis in (u, v)]
+        yield Patch(_slice(block_rows), _slice(block_columns), maps[0], maps[1], covered)
+
+
+def _inside(u: NDArray[np.float64], v: NDArray[np.float64], source_yx: tuple[int, int]) -> NDArray[np.bool_]:
+    height, width = source_yx
+    across = (u >= -SNAP) & (u <= width - 1 + SNAP)
+    return across & (v >= -SNAP) & (v <= height - 1 + SNAP)
+
+
+def _reached(forward: Affine, source_yx: tuple[int, int], canvas_yx: tuple[int, int]) -> tuple[range, range]:
+    """Rows and columns of the canvas that the corners of the source enclose."""
+    height, width = source_yx
+    corners = np.array([[0.0, 0.0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
+    with np.errstate(over="ignore", invalid="ignore"):
+        mapped = forward.apply(corners)
+    if not np.all(np.isfinite(mapped)):
+        return range(0), range(0)
+    return enclosed(mapped[:, 1], canvas_yx[0]), enclosed(mapped[:, 0], canvas_yx[1])
+
+
+def enclosed(positions: NDArray[np.float64], size: int) -> range:
+    """Whole positions from the least to the greatest of some, limited to 0 .. size - 1."""
+    first = max(0.0, math.ceil(max(-1.0, positions.min()) - SNAP))
+    last = min(size - 1.0, math.floor(min(float(size), positions.max()) + SNAP))
+    return range(int(first), int(last) + 1)
+
+
+def _snapped(value: float) -> float:
+    nearest = round(value)
+    return float(nearest) if abs(value - nearest) < SNAP / 100 else value
+
+
+def _slice(positions: range) -> slice:
+    return slice(positions.start, positions.stop)
+
+
+def sample(
+    image: Pixels, patch: Patch, nearest: bool = False, convert: Callable[[Pixels], Pixels] | None = None
+) -> Pixels:
+    """Values of an image at the source positions of a patch, rounded half up.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width) or (height, width, 3)
+    nearest : bool
+        Take the nearest pixel instead of interpolating between four.
+    convert : callable or None
+        Applied, before interpolation, to the part of the image that is needed.
+
+    Returns
+    -------
+    ndarray of the image's dtype, or what `convert` gives
+        0 outside [0, width - 1) x [0, height - 1): the last row and column of a source come out black.
+    """
+    if patch.shift is not None:
+        return _shifted(image, patch, patch.shift, nearest, convert)
+    if patch.u is None or patch.v is None:
+        raise ValueError("a patch has source positions or a shift")
+    height, width = image.shape[:2]
+    u, v = patch.u, patch.v
+    if nearest:
+        u, v = np.floor(u + np.float32(0.5)), np.floor(v + np.float32(0.5))
+        outside = (u < 0) | (v < 0) | (u >= width) | (v >= height)
+    else:
+        outside = (u < -SNAP) | (v < -SNAP) | (u >= width - 1) | (v >= height - 1)
+    values = _interpolated(image, u, v, convert)
+    values[outside] = 0
+    return values
+
+
+def _shifted(
+    image: Pixels,
+    patch: Patch,
+    shift: tuple[int, int],
+    nearest: bool,
+    convert: Callable[[Pixels], Pixels] | None,
+) -> Pixels:
+    height, width = image.shape[:2]
+    left, top = shift
+    right = left + patch.columns.stop - patch.columns.start
+    bottom = top + patch.rows.stop - patch.rows.start
+    values = image[top:bottom, left:right]
+    if convert is not None:
+        values = convert(values)
+    if not nearest and (right == width or bottom == height):
+        values = values.copy()
+        values[height - 1 - top :] = 0
+        values[:, width - 1 - left :] = 0
+    return values
+
+
+def _interpolated(
+    image: Pixels,
+    u: NDArray[np.float32],
+    v: NDArray[np.float32],
+    convert: Callable[[Pixels], Pixels] | None,
+) -> Pixels:
+    """Bilinear interpolation with float weights; OpenCV before 5 rounds them to 1/32."""
+    import cv2
+
+    height, width = image.shape[:2]
+    left, right = _needed(u, width)
+    top, bottom = _needed(v, height)
+    part = image[top:bottom, left:right]
+    if convert is not None:
+        part = convert(part)
+    if left:
+        u = u - np.float32(left)
+    if top:
+        v = v - np.float32(top)
+    values = cv2.remap(part.astype(np.float32), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if part.dtype == np.float32:
+        return values
+    np.floor(values + np.float32(0.5), out=values)
+    return values.astype(part.dtype)
+
+
+def _needed(positions: NDArray[np.float32], size: int) -> tuple[int, int]:
+    first = min(max(0, math.floor(float(positions.min()))), size - 1)
+    last = min(max(0, math.floor(float(positions.max())) + 1), size - 1)
+    return first, last + 1

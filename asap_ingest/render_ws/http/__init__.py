@@ -1,0 +1,1 @@
+"""HTTP: what a request is, and the usual answers to it."""

@@ -1,0 +1,175 @@
+"""What handlers get and give: a call, and the usual answers to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from starlette.responses import Response
+
+from asap_ingest.render_ws.json_types import dump, list_reader, parse, parse_double, parse_integer, text
+from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.problems import NotFoundError
+from asap_ingest.render_ws.store import Store
+
+if TYPE_CHECKING:
+    from asap_ingest.render_ws.drawing.source_images import SourceImages
+
+TEXT = "text/plain;charset=utf-8"
+JSON = "application/json"
+
+
+class IllTypedError(NotFoundError):
+    """A value in path or query that has the wrong type: answered with 404 and no body."""
+
+
+class Query:
+    """The query part of a request. Of a repeated name the first value counts, unless all are asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in parse_qsl(text, keep_blank_values=True):
+            self._values.setdefault(name, []).append(value)
+
+    def texts(self, name: str) -> list[str]:
+        """All values, [] if absent."""
+        return self._values.get(name, [])
+
+    def text(self, name: str) -> str | None:
+        """The value, None if absent."""
+        return next(iter(self.texts(name)), None)
+
+    def double(self, name: str) -> float | None:
+        """The value as a number, None if absent; IllTypedError for anything else, "" included."""
+        return next(iter(self.doubles(name)), None)
+
+    def doubles(self, name: str) -> list[float]:
+        """All values as numbers; IllTypedError for anything else."""
+        numbers = [parse_double(value) for value in self.texts(name)]
+        if None in numbers:
+            raise IllTypedError(f"query parameter {name} is not a number")
+        return [number for number in numbers if number is not None]
+
+    def integer(self, name: str) -> int | None:
+        """The value as a 32-bit integer, None if absent; IllTypedError for anything else."""
+        value = self.text(name)
+        number = None if value is None else parse_integer(value)
+        if value is not None and number is None:
+            raise IllTypedError(f"query parameter {name} is not an integer")
+        return number
+
+    def flag(self, name: str) -> bool | None:
+        """True for `true` in any case, False for any other value, None if absent."""
+        value = self.text(name)
+        return None if value is None else value.lower() == "true"
+
+
+class Service:
+    """What all handlers share: the database, and the loader of tile images (made at its first use).
+
+    Parameters
+    ----------
+    image_roots : sequence of Path or None
+        Folders that tile images may be read from; None allows any.
+    image_cache_bytes : int
+        Room for decoded tile images in memory.
+    """
+
+    def __init__(
+        self, store: Store, image_roots: Sequence[Path] | None = None, image_cache_bytes: int = 512 * 2**20
+    ) -> None:
+        self.store = store
+        self._image_settings = image_roots, image_cache_bytes
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _loader(self) -> SourceImages:
+        from asap_ingest.render_ws.drawing.source_images import SourceImages
+
+        return SourceImages(*self._image_settings)
+
+    @property
+    def images(self) -> SourceImages:
+        """The loader of tile images."""
+        with self._lock:
+            return self._loader
+
+    def forget_images(self) -> None:
+        """Drop all decoded images from memory."""
+        with self._lock:
+            self.__dict__.pop("_loader", None)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, read: path values by name, query, body, headers.
+
+    Attributes
+    ----------
+    url : str
+        Request URI as sent, query included: the `Location` of what it stores.
+    """
+
+    service: Service
+    path: Mapping[str, Any]
+    query: Query
+    body: bytes
+    headers: Mapping[str, str]
+    url: str
+
+    @property
+    def stack_id(self) -> StackId:
+        """The stack named in the path; IllegalArgumentError for a bad name."""
+        return StackId(self.path["owner"], self.path["project"], self.path["stack"]).checked()
+
+    def json(self) -> Any:
+        """The parsed body, None when empty; MalformedBodyError for what is no JSON."""
+        return parse(self.body)
+
+    def texts(self) -> list[str] | None:
+        """The body as a list of texts, None when it is null."""
+        value = self.json()
+        return None if value is None else [entry for entry in _read_texts(value) if entry is not None]
+
+
+_read_texts = list_reader(text)
+
+
+def json_answer(value: Any) -> Response:
+    """200 with a JSON value."""
+    return json_bytes(dump(value))
+
+
+def json_bytes(content: bytes) -> Response:
+    """200 with JSON that is written already."""
+    return Response(content, media_type=JSON)
+
+
+def json_list(entries: Iterable[bytes]) -> Response:
+    """200 with a list of JSON values that are written already."""
+    return json_bytes(b"[" + b",".join(entries) + b"]")
+
+
+def text_answer(content: str, status: int = 200) -> Response:
+    """A text; its type stays as render-ws spells it."""
+    return Response(content.encode(), status, headers={"content-type": TEXT})
+
+
+def done() -> Response:
+    """200 without body."""
+    return Response()
+
+
+def created(call: Call) -> Response:
+    """201 without body: something was stored."""
+    return Response(status_code=201, headers={"location": call.url})
+
+
+def no_content() -> Response:
+    """204: the value asked for is null."""
+    return Response(status_code=204)

@@ -1,0 +1,98 @@
+"""Requests for images: of a box, a layer, a tile, and of render parameters sent along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from asap_ingest.render_ws.http.answers import Call
+from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.records.stack_records import StackRecord
+from asap_ingest.render_ws.routes.parameters import Build, Select, build_layer, flattened_tiles
+
+if TYPE_CHECKING:
+    from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
+
+CACHE_CONTROL = "no-transform, max-age=3600"
+LAYER_SCALE = 0.01
+#: Media type of each image form.
+MEDIA_TYPES = {
+    "jpeg-image": "image/jpeg",
+    "png-image": "image/png",
+    "tiff-image": "image/tiff",
+    "tiff16-image": "image/tiff",
+    "png16-image": "image/png",
+    "raw-image": "application/octet-stream",
+    "raw16-image": "application/octet-stream",
+}
+
+
+def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
+    """An image of part of a stack, or 304 when the client has it.
+
+    Raises
+    ------
+    IllegalStateError
+        For all that is wrong before drawing starts, argument errors included, as render-ws does.
+    IllegalArgumentError
+        For a layer without tiles, and for what fails while drawing: a missing image, for one.
+    """
+    stack_id = _checked(call)
+    with call.service.store.reading() as session:
+        record, rows = select(session, stack_id, call)
+        caching = {"etag": f'"{record.modified}"', "cache-control": CACHE_CONTROL}
+        if _is_known(call.headers.get("if-none-match", ""), caching["etag"]):
+            return Response(status_code=304, headers=caching)
+        tiles = flattened_tiles(session, record, rows)
+    answer = _draw(call, build(call, record, tiles), form)
+    answer.headers.update(caching)
+    return answer
+
+
+def _checked(call: Call) -> StackId:
+    try:
+        return call.stack_id
+    except IllegalArgumentError as error:
+        raise IllegalStateError(str(error)) from error
+
+
+def _is_known(sent: str, etag: str) -> bool:
+    known = [tag.strip().removeprefix("W/") for tag in sent.split(",")]
+    return etag in known or "*" in known
+
+
+def strictly(build: Build) -> Build:
+    """The same, but argument errors become IllegalStateError: boxes and layers answer 500 for them."""
+
+    def build_strictly(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+        try:
+            return build(call, record, tiles)
+        except IllegalArgumentError as error:
+            raise IllegalStateError(str(error)) from error
+
+    return build_strictly
+
+
+def build_layer_image(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+    """Parameters of a layer, at a hundredth of its size unless the query has a scale."""
+    return build_layer(call, record, tiles, LAYER_SCALE)
+
+
+def put_image(form: str, call: Call) -> Response:
+    """The image of the render parameters in the body."""
+    from asap_ingest.render_ws.drawing.render_parameters import from_json
+
+    value = call.json()
+    if value is None:
+        raise IllegalStateError("no render parameters given")
+    return _draw(call, from_json(value), form)
+
+
+def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
+    from asap_ingest.render_ws.drawing.draw import draw
+    from asap_ingest.render_ws.drawing.image_forms import encode
+
+    media_type, content = encode(draw(parameters, call.service.images), form, parameters)
+    return Response(content, headers={"content-type": media_type})

@@ -1,0 +1,135 @@
+"""Render parameters: what an image request would draw, and the queries that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from asap_ingest.render_ws.http.answers import Call, Query, json_answer
+from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
+from asap_ingest.render_ws.records.stack_records import StackRecord
+from asap_ingest.render_ws.records.stack_states import require_stack
+from asap_ingest.render_ws.records.tile_rows import TileRow
+from asap_ingest.render_ws.routes.data import box_filter
+from asap_ingest.render_ws.routes.tiles import layer_rows, limited_tiles, require_tile
+from asap_ingest.render_ws.store import Session, TileFilter
+
+if TYPE_CHECKING:
+    from asap_ingest.render_ws.drawing.render_parameters import Box, RenderParameters
+
+Build = Callable[[Call, StackRecord, list[dict[str, Any]]], "RenderParameters"]
+Select = Callable[[Session, StackId, Call], tuple[StackRecord, list[TileRow]]]
+
+#: How a query parameter is read, by the name of its type.
+QUERY_READERS: dict[str, Callable[[Query, str], Any]] = {
+    "double": Query.double,
+    "integer": Query.integer,
+    "boolean": Query.flag,
+    "text": Query.text,
+    "texts": Query.texts,
+}
+
+
+def read_query(query: Query, types: dict[str, str]) -> dict[str, Any]:
+    """The values of the named parameters; IllTypedError for one of the wrong type."""
+    return {name: QUERY_READERS[kind](query, name) for name, kind in types.items()}
+
+
+def box_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+    """Record of the stack and the tiles in the box of the path, if any, in drawing order."""
+    record = require_stack(session, stack_id)
+    return record, limited_tiles(session, record, box_filter(call))
+
+
+def layer_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+    """Record of the stack and all tiles of the layer; IllegalArgumentError without tiles."""
+    return layer_rows(session, stack_id, call.path["z"])
+
+
+def one_tile(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+    """Record of the stack and the tile named in the path."""
+    record, row = require_tile(session, stack_id, call.path["tile"])
+    return record, [row]
+
+
+def build_box(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+    """Parameters of the box in the path."""
+    from asap_ingest.render_ws.drawing.render_parameters import QUERY_TYPES, Box, box_parameters
+
+    path = call.path
+    box = Box(path["x"], path["y"], path["width"], path["height"], path.get("scale", 1.0))
+    return box_parameters(read_query(call.query, QUERY_TYPES), tiles, box, record.version)
+
+
+def build_layer(
+    call: Call, record: StackRecord, tiles: list[dict[str, Any]], scale: float = 1.0
+) -> RenderParameters:
+    """Parameters of a whole layer; `scale` counts without one in the query."""
+    from asap_ingest.render_ws.drawing.render_parameters import QUERY_TYPES, layer_parameters
+
+    bounds = {
+        name: fold(float(tile[name]) for tile in tiles)
+        for name, fold in (("minX", min), ("minY", min), ("maxX", max), ("maxY", max))
+    }
+    return layer_parameters(read_query(call.query, QUERY_TYPES), tiles, bounds, record.version, scale)
+
+
+def build_tile(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+    """Parameters of one tile."""
+    from asap_ingest.render_ws.drawing.render_parameters import TILE_QUERY_TYPES
+    from asap_ingest.render_ws.drawing.tile_parameters import tile_parameters
+
+    return tile_parameters(read_query(call.query, TILE_QUERY_TYPES), tiles[0], record.version)
+
+
+def build_source(kind: str, call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+    """Parameters of the image (`kind` source) or mask of a tile as it is on disk."""
+    from asap_ingest.render_ws.drawing.tile_parameters import source_parameters
+
+    scale = call.path.get("scale", call.query.double("scale"))
+    return source_parameters(tiles[0], kind, 1.0 if scale is None else scale)
+
+
+def neighborhood(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+    """Record of the stack, the tile named in the path and the tiles around it, in drawing order."""
+    record, row = require_tile(session, stack_id, call.path["tile"])
+    box = _neighbors_box(call, row.parsed())
+    which = TileFilter(z=row.z, min_x=box.x, max_x=box.x + box.width, min_y=box.y, max_y=box.y + box.height)
+    return record, limited_tiles(session, record, which)
+
+
+def build_neighborhood(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+    """Parameters of a tile and its surroundings; outlines only, if asked."""
+    from asap_ingest.render_ws.drawing.render_parameters import QUERY_TYPES, box_parameters
+
+    middle = next(tile for tile in tiles if tile.get("tileId") == call.path["tile"])
+    query = read_query(call.query, QUERY_TYPES)
+    parameters = box_parameters(query, tiles, _neighbors_box(call, middle), record.version)
+    return replace(parameters, outlines_only=call.query.flag("boundingBoxesOnly") is True)
+
+
+def _neighbors_box(call: Call, tile: dict[str, Any]) -> Box:
+    from asap_ingest.render_ws.drawing.tile_parameters import neighbors_box
+
+    return neighbors_box(tile, call.query.double("widthFactor"), call.query.double("heightFactor"))
+
+
+def flattened_tiles(session: Session, record: StackRecord, rows: list[TileRow]) -> list[dict[str, Any]]:
+    """Parsed specs of the tiles, references resolved; IllegalStateError for a dangling one."""
+    lookup = TransformLookup(session, record.key)
+    return [lookup.flattened(row) for row in rows]
+
+
+def get_parameters(select: Select, build: Build, call: Call) -> Response:
+    """The parameters as JSON."""
+    from asap_ingest.render_ws.drawing.render_parameters import to_json
+
+    with call.service.store.reading() as session:
+        record, rows = select(session, call.stack_id, call)
+        tiles = flattened_tiles(session, record, rows)
+    # how many tiles an image may hold is no part of what is to be drawn
+    return json_answer(to_json(replace(build(call, record, tiles), max_tile_specs=None)))

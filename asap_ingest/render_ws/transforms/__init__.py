@@ -1,0 +1,1 @@
+"""Transforms of tiles: specifications, classes, and the boxes that follow from them."""

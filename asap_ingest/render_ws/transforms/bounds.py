@@ -1,0 +1,114 @@
+"""Bounding boxes of tiles in world coordinates, derived from their transforms.
+
+Sampling and rounding: those of render-ws 4.0. Only the border of a
+tile is sampled; the corner (width, height) itself never is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.render_ws.java_numbers import LARGEST_INT, SMALLEST_INT, truncate_all
+from asap_ingest.render_ws.problems import IllegalStateError
+from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform, Points
+from asap_ingest.render_ws.transforms.specs import Spec, build_steps
+
+LARGEST_DOUBLE = float(np.finfo(np.float64).max)
+
+#: (width, height, mesh cell size, flattened transform specifications) of one tile, sizes in pixels.
+Outline = tuple[float | None, float | None, float, list[Spec]]
+
+
+def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
+    """Bounding boxes of tiles.
+
+    Parameters
+    ----------
+    tiles : sequence of (width, height, mesh cell size, flattened transform specifications)
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 4)
+        minX, minY, maxX, maxY: the minimum cut toward zero, the maximum that plus the extent rounded up.
+
+    Raises
+    ------
+    IllegalStateError
+        For a tile without width or height.
+    IllegalArgumentError
+        For a transform that cannot be built.
+    """
+    boxes = np.empty((len(tiles), 4))
+    affine_groups: dict[tuple[float, float, float, int], list[int]] = defaultdict(list)
+    steps: list[list[CoordinateTransform]] = []
+    for index, (width, height, cell, specs) in enumerate(tiles):
+        if width is None or height is None:
+            raise IllegalStateError("width and height of a tile are needed to derive its bounding box")
+        steps.append(build_steps(specs))
+        outline = (float(width), float(height), float(cell))
+        if all(isinstance(step, Affine) for step in steps[-1]):
+            affine_groups[*outline, len(specs)].append(index)
+        else:
+            boxes[index] = _boxes(_mapped(border_points(*outline), steps[-1])[None])[0]
+    for (width, height, cell, _), members in affine_groups.items():
+        points = border_points(width, height, cell)
+        boxes[members] = _boxes(_mapped_by_affines(points, [steps[index] for index in members]))
+    return boxes
+
+
+def border_points(width: float, height: float, cell: float) -> Points:
+    """Points of a tile's border that decide its box, shape (n, 2); none for a cell size of 0."""
+    if not cell:
+        return np.empty((0, 2))
+    xs, ys = _positions(width, cell), _positions(height, cell)
+    edges = [(xs, np.zeros_like(xs)), (xs, np.full_like(xs, height)), (np.zeros_like(ys), ys)]
+    return np.concatenate([np.stack(edge, axis=1) for edge in [*edges, (np.full_like(ys, width), ys)]])
+
+
+def _positions(size: float, cell: float) -> NDArray[np.float64]:
+    count = max(2, math.floor(size / cell + 0.5))
+    return np.arange(count, dtype=np.float64) * ((size - 1) / (count - 1))
+
+
+def _mapped(points: Points, steps: Sequence[CoordinateTransform]) -> Points:
+    for step in steps:
+        points = step.apply(points)
+    return points
+
+
+def _mapped_by_affines(points: Points, steps: Sequence[Sequence[CoordinateTransform]]) -> Points:
+    """Map the same points through the affine lists of several tiles: shape (tiles, points, 2).
+
+    The transforms are applied one by one: a product matrix would round differently, and a box on a
+    whole pixel could shift by one.
+    """
+    corners = points[_extremes(points)]
+    x, y = (np.broadcast_to(axis, (len(steps), len(corners))) for axis in corners.T)
+    for depth in range(len(steps[0])):
+        matrices = np.array([tile[depth].matrix for tile in steps])  # type: ignore[attr-defined]
+        m00, m01, m02, m10, m11, m12 = matrices.T[:, :, None]
+        x, y = x * m00 + y * m01 + m02, x * m10 + y * m11 + m12
+    return np.stack([x, y], axis=2)
+
+
+def _extremes(points: Points) -> list[int]:
+    """Ends of the four edges: an affine map has its extremes there."""
+    if not len(points):
+        return []
+    turns = np.flatnonzero(np.any(np.diff(points, axis=0) < 0, axis=1))
+    return sorted({0, len(points) - 1, *turns.tolist(), *(turns + 1).tolist()})
+
+
+def _boxes(points: Points) -> NDArray[np.float64]:
+    """Boxes of mapped border points, shape (tiles, points, 2); NaN points do not count."""
+    least = np.fmin.reduce(points, axis=1, initial=LARGEST_DOUBLE)
+    with np.errstate(over="ignore"):
+        extent = np.fmax.reduce(points, axis=1, initial=-LARGEST_DOUBLE) - least
+    origin = truncate_all(least)
+    size = np.clip(np.ceil(extent), SMALLEST_INT, LARGEST_INT)
+    return np.concatenate([origin, origin + np.nan_to_num(size, nan=0.0)], axis=1)

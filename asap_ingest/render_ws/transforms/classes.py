@@ -1,0 +1,223 @@
+"""The transform classes of the service and what their data strings mean.
+
+Formulas and data formats: those of render-ws 4.0. A transform maps
+points, an array of float64 and shape (n, 2) with x first, and answers a new array of that shape.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.render_ws.java_numbers import parse_double, parse_float32
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.transforms.moving_least_squares import moving_least_squares
+from asap_ingest.render_ws.transforms.warp_classes import lens_correction, thin_plate_spline
+
+Points = NDArray[np.float64]
+Matrix = tuple[float, float, float, float, float, float]
+
+# numbers that Python and Java read alike: thousands of matrices are read at once
+_PLAIN = re.compile(r"[0-9.eE+\- ]*")
+
+
+class CoordinateTransform(Protocol):
+    """Maps points of one coordinate system to another."""
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first; the input stays as it is."""
+
+
+@dataclass(frozen=True)
+class Affine:
+    """x' = m00 x + m01 y + m02, y' = m10 x + m11 y + m12; `matrix` is (m00, m01, m02, m10, m11, m12)."""
+
+    matrix: Matrix
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first."""
+        m00, m01, m02, m10, m11, m12 = self.matrix
+        x, y = points[:, 0], points[:, 1]
+        return np.stack([x * m00 + y * m01 + m02, x * m10 + y * m11 + m12], axis=1)
+
+    def then(self, following: Affine) -> Affine:
+        """The affine transform that applies this one first and `following` afterwards."""
+        a, b, c, d, e, f = self.matrix
+        m00, m01, m02, m10, m11, m12 = following.matrix
+        first = (m00 * a + m01 * d, m00 * b + m01 * e, m00 * c + m01 * f + m02)
+        return Affine((*first, m10 * a + m11 * d, m10 * b + m11 * e, m10 * c + m11 * f + m12))
+
+    def inverse(self) -> Affine | None:
+        """The affine transform back, or None for a singular (or not finite) matrix."""
+        a, b, c, d, e, f = self.matrix
+        determinant = a * e - b * d
+        if determinant == 0 or not math.isfinite(determinant):
+            return None
+        i00, i01, i10, i11 = e / determinant, -b / determinant, -d / determinant, a / determinant
+        return Affine((i00, i01, -(i00 * c + i01 * f), i10, i11, -(i10 * c + i11 * f)))
+
+
+IDENTITY = Affine((1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Homography:
+    """Projective map; `matrix` holds nine numbers row by row. Points at infinity become NaN or inf."""
+
+    matrix: tuple[float, ...]
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first."""
+        m = self.matrix
+        x, y = points[:, 0], points[:, 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = m[6] * x + m[7] * y + m[8]
+            return np.stack([(m[0] * x + m[1] * y + m[2]) / scale, (m[3] * x + m[4] * y + m[5]) / scale], 1)
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """Polynomials in the terms 1, x, y, x^2, xy, y^2, x^3, ... with coefficients of shape (2, terms)."""
+
+    coefficients: NDArray[np.float64]
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first."""
+        x, y = points[:, 0], points[:, 1]
+        result = np.zeros_like(points)
+        degree, term = 0, 0
+        while term < self.coefficients.shape[1]:
+            for power in range(degree + 1):
+                monomial = x ** (degree - power) * y**power
+                result += monomial[:, None] * self.coefficients[:, term]
+                term += 1
+            degree += 1
+        return result
+
+
+@dataclass(frozen=True)
+class OffsetAlongAxis:
+    """Subtracts a function of one coordinate from that coordinate (0 is x, 1 is y)."""
+
+    offset: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    axis: int
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first."""
+        result = points.copy()
+        result[:, self.axis] -= self.offset(points[:, self.axis])
+        return result
+
+
+def _fields(data: str) -> list[str]:
+    """Split on white space; in front of the first field it makes an empty one, as in the original."""
+    return ["", *data.split()] if data[:1].isspace() or not data else data.split()
+
+
+def _exact_numbers(
+    data: str, class_name: str, count: int, parse: Callable[[str], float] = parse_double
+) -> list[float]:
+    fields = _fields(data)
+    if len(fields) != count:
+        raise IllegalArgumentError(
+            f"{class_name} needs {count} numbers, its data holds {len(fields)}: {data!r}"
+        )
+    if parse is parse_double and _PLAIN.fullmatch(data):
+        return list(map(float, fields))
+    return [parse(field) for field in fields]
+
+
+def _affine(data: str, class_name: str) -> Affine:
+    m00, m10, m01, m11, m02, m12 = _exact_numbers(data, class_name, 6)
+    return Affine((m00, m01, m02, m10, m11, m12))
+
+
+def _translation(data: str, class_name: str) -> Affine:
+    tx, ty = _exact_numbers(data, class_name, 2, parse_float32)
+    return Affine((1.0, 0.0, tx, 0.0, 1.0, ty))
+
+
+def _rigid(data: str, class_name: str) -> Affine:
+    theta, tx, ty = _exact_numbers(data, class_name, 3, parse_float32)
+    return Affine((math.cos(theta), -math.sin(theta), tx, math.sin(theta), math.cos(theta), ty))
+
+
+def _similarity(data: str, class_name: str) -> Affine:
+    cosine, sine, tx, ty = _exact_numbers(data, class_name, 4, parse_float32)
+    return Affine((cosine, -sine, tx, sine, cosine, ty))
+
+
+def _homography(data: str, class_name: str) -> Homography:
+    return Homography(tuple(_exact_numbers(data, class_name, 9)))
+
+
+def _polynomial(data: str, class_name: str) -> Polynomial:
+    """Any number of values: the order is the greatest that they fill, those left over are ignored."""
+    values = [parse_double(field) for field in _fields(data)]
+    order = math.trunc(math.nextafter(math.sqrt(len(values) + 0.25) - 1.5, math.inf))
+    terms = (order + 1) * (order + 2) // 2
+    if len(values) < 2 * terms:
+        raise IllegalArgumentError(f"{class_name} needs two numbers or more, not {data!r}")
+    return Polynomial(np.array([values[:terms], values[terms : 2 * terms]]))
+
+
+def _exponential(data: str, class_name: str) -> OffsetAlongAxis:
+    a, b, c, axis = _comma_numbers(data, class_name)
+    return OffsetAlongAxis(lambda position: a * np.exp(-b * position) + c, int(axis))
+
+
+def _exponential_recovery(data: str, class_name: str) -> OffsetAlongAxis:
+    a, b, c, axis = _comma_numbers(data, class_name)
+    return OffsetAlongAxis(lambda position: a * (1 - np.exp(-b * position)) + c, int(axis))
+
+
+def _comma_numbers(data: str, class_name: str) -> list[float]:
+    fields = data.split(",")
+    if len(fields) != 4:
+        raise IllegalArgumentError(f"{class_name} needs 4 numbers separated by commas, not {data!r}")
+    return [parse_double(field) for field in fields]
+
+
+def _not_planar(data: str, class_name: str) -> CoordinateTransform:
+    raise IllegalStateError(f"transform class {class_name!r} does not map points of two dimensions")
+
+
+TRANSFORM_CLASSES: dict[str, Callable[[str, str], CoordinateTransform]] = {
+    "mpicbg.trakem2.transform.AffineModel2D": _affine,
+    "mpicbg.trakem2.transform.AffineModel3D": _not_planar,
+    "mpicbg.trakem2.transform.TranslationModel2D": _translation,
+    "mpicbg.trakem2.transform.RigidModel2D": _rigid,
+    "mpicbg.trakem2.transform.SimilarityModel2D": _similarity,
+    "mpicbg.trakem2.transform.HomographyModel2D": _homography,
+    "mpicbg.trakem2.transform.PolynomialTransform2D": _polynomial,
+    "mpicbg.trakem2.transform.NonLinearCoordinateTransform": lens_correction,
+    "mpicbg.trakem2.transform.ThinPlateSplineTransform": thin_plate_spline,
+    "mpicbg.trakem2.transform.MovingLeastSquaresTransform2": moving_least_squares,
+    "org.janelia.alignment.transform.ExponentialFunctionOffsetTransform": _exponential,
+    "org.janelia.alignment.transform.ExponentialRecoveryOffsetTransform": _exponential_recovery,
+}
+
+
+def build_leaf(class_name: str, data: str) -> CoordinateTransform:
+    """Build the transform of a leaf specification.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a class that the service does not have, a wrong number of values, or text that is no number.
+    IllegalStateError
+        For a class that does not map points of two dimensions, a spline with missing fields.
+    """
+    if class_name not in TRANSFORM_CLASSES:
+        known = ", ".join(sorted(TRANSFORM_CLASSES))
+        raise IllegalArgumentError(f"transform class {class_name!r} cannot be found; there are {known}")
+    try:
+        return TRANSFORM_CLASSES[class_name](data, class_name)
+    except ValueError as error:
+        raise IllegalArgumentError(f"data of {class_name}: {error}") from error

@@ -1,0 +1,200 @@
+"""Transform specifications: references resolved, lists flattened, and the transforms built from them.
+
+Rules: sections 5.3 to 5.5 and 10.3 of the description of the render-ws interface. A specification is
+parsed JSON; a flattened one is a list of leaf and interpolated specifications without references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.transforms.classes import (
+    IDENTITY,
+    Affine,
+    CoordinateTransform,
+    Points,
+    build_leaf,
+)
+
+Spec = dict[str, Any]
+Lookup = Callable[[str], Spec | None]
+
+#: How often a reference may lead, through lists, to a further reference.
+MAX_PASSES = 10
+#: Data strings from this length on are read once and kept.
+CACHED_LENGTH = 250
+
+
+@dataclass(frozen=True)
+class Interpolated:
+    """a(p) + share * (b(p) - a(p))."""
+
+    a: CoordinateTransform
+    b: CoordinateTransform
+    share: float
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first."""
+        start = self.a.apply(points)
+        return start + self.share * (self.b.apply(points) - start)
+
+
+@dataclass(frozen=True)
+class TransformList:
+    """Transforms applied one after the other."""
+
+    steps: tuple[CoordinateTransform, ...]
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first."""
+        for step in self.steps:
+            points = step.apply(points)
+        return points
+
+
+def referenced_ids(spec: Spec) -> set[str]:
+    """Ids that a specification names itself: in lists and interpolated transforms, not behind references."""
+    return set(_references(spec))
+
+
+def _references(spec: Spec) -> Iterator[str]:
+    if spec.get("type") == "ref":
+        yield str(spec.get("refId"))
+    for child in _children(spec):
+        yield from _references(child)
+
+
+def _children(spec: Spec) -> Sequence[Spec]:
+    if spec.get("type") == "list":
+        return spec.get("specList") or []
+    if spec.get("type") == "interpolated":
+        return [spec["a"], spec["b"]]
+    return []
+
+
+def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec]:
+    """Flatten the transforms of a tile that is being stored.
+
+    References are looked up once, by the keys of `shared`; a shared transform that holds a reference
+    itself counts as missing what it names.
+
+    Raises
+    ------
+    IllegalArgumentError
+        Naming the ids that stay unresolved.
+    """
+    missing = []
+    for wanted in dict.fromkeys(_references(list_spec)):
+        missing += [*_references(shared[wanted])] if wanted in shared else [wanted]
+    if missing:
+        raise IllegalArgumentError(
+            f"requires the following transform ids [{', '.join(dict.fromkeys(missing))}]"
+        )
+    return flatten(list_spec, shared.get)
+
+
+def flatten(list_spec: Spec, lookup: Lookup) -> list[Spec]:
+    """Replace references by their targets and lists by their members, in order.
+
+    Labels of a list are added to those of its members. An interpolated transform stays one entry, its
+    two sides flattened.
+
+    Raises
+    ------
+    IllegalStateError
+        For a missing target, a reference whose target is a reference, more than ten references in a row.
+    """
+    return list(_flattened(list_spec, lookup, MAX_PASSES))
+
+
+def _flattened(spec: Spec, lookup: Lookup, passes: int) -> Iterator[Spec]:
+    kind = spec.get("type")
+    if kind == "ref":
+        yield from _flattened(_target(str(spec.get("refId")), lookup, passes), lookup, passes - 1)
+    elif kind == "list":
+        labels = _labels(spec)
+        for child in _children(spec):
+            for leaf in _flattened(child, lookup, passes):
+                yield _with_labels(leaf, labels)
+    elif kind == "interpolated":
+        sides = {side: _as_one([*_flattened(spec[side], lookup, passes)]) for side in ("a", "b")}
+        yield {**spec, **sides}
+    else:
+        yield spec
+
+
+def _target(wanted: str, lookup: Lookup, passes: int) -> Spec:
+    target = lookup(wanted)
+    if target is None:
+        raise IllegalStateError(f"transform {wanted!r} is referenced but not stored")
+    if target.get("type") == "ref":
+        raise IllegalStateError(f"transform {wanted!r} is itself a reference, to {target.get('refId')!r}")
+    if passes == 0:
+        raise IllegalStateError(f"transform {wanted!r} lies behind more than {MAX_PASSES} references")
+    return target
+
+
+def _labels(spec: Spec) -> list[str]:
+    return (spec.get("metaData") or {}).get("labels") or []
+
+
+def _with_labels(leaf: Spec, labels: Sequence[str]) -> Spec:
+    if not labels:
+        return leaf
+    merged = list(dict.fromkeys([*_labels(leaf), *labels]))
+    head = {key: value for key, value in leaf.items() if key in ("type", "id")}
+    return {**head, "metaData": {**(leaf.get("metaData") or {}), "labels": merged}, **_without_head(leaf)}
+
+
+def _without_head(leaf: Spec) -> Spec:
+    return {key: value for key, value in leaf.items() if key not in ("type", "id", "metaData")}
+
+
+def _as_one(specs: list[Spec]) -> Spec:
+    return specs[0] if len(specs) == 1 else {"type": "list", "specList": specs}
+
+
+def build(specs: Sequence[Spec]) -> CoordinateTransform:
+    """The transform of a flattened list; lists of affine transforms become one `Affine`.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a reference, a missing class name or data string, and all that `build_leaf` refuses.
+    """
+    steps: list[CoordinateTransform] = []
+    for step in build_steps(specs):
+        if isinstance(step, Affine) and steps and isinstance(steps[-1], Affine):
+            step = steps.pop().then(step)  # type: ignore[attr-defined]  # noqa: PLW2901
+        steps.append(step)
+    if len(steps) == 1:
+        return steps[0]
+    return TransformList(tuple(steps)) if steps else IDENTITY
+
+
+def build_steps(specs: Sequence[Spec]) -> list[CoordinateTransform]:
+    """The transforms of a flattened list one by one, nothing merged; errors as `build`."""
+    return [_build_one(spec) for spec in specs]
+
+
+def _build_one(spec: Spec) -> CoordinateTransform:
+    kind = spec.get("type")
+    if kind == "ref":
+        raise IllegalArgumentError(f"transform reference {spec.get('refId')!r} is not resolved")
+    if kind == "list":
+        return build(_children(spec))
+    if kind == "interpolated":
+        return Interpolated(_build_one(spec["a"]), _build_one(spec["b"]), float(spec.get("lambda", 0.0)))
+    for field in ("className", "dataString"):
+        if not isinstance(spec.get(field), str):
+            raise IllegalArgumentError(f"no {field} in the transform with id {spec.get('id')!r}")
+    # tiles of a section share lens corrections, whose data is long; matrices are quicker read than kept
+    make = build_leaf if len(spec["dataString"]) < CACHED_LENGTH else _cached_leaf
+    return make(spec["className"], spec["dataString"])
+
+
+_cached_leaf = lru_cache(maxsize=256)(build_leaf)
