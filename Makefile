@@ -32,8 +32,12 @@ format: $(VENV)/.lint ## format the code as lint wants it
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test ## measure; writes benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks.mipmaps $(ARGS)
+bench: $(VENV)/.bench ## measure; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,bench]"
+	@touch $@
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo_output build *.egg-info

@@ -5,6 +5,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+DASK = ["distributed>=2024.8.0"]
+S3 = ["s3fs>=2024.6.1"]
 
 
 def requirements() -> list[str]:
@@ -24,10 +26,14 @@ setup(
     package_data={
         "asap_ingest": ["py.typed"],
         "asap_ingest.render_ws": ["client_scripts/*.sh", "view/*"],
+        "asap_ingest.section_report": ["*.css"],
     },
     install_requires=requirements(),
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+        "dask": DASK,
+        "s3": S3,
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "moto[server]>=5.0", *DASK, *S3],
+        "bench": ["pyvips>=3", "pyvips-binary>=8.16"],
         "lint": ["ruff>=0.6", "mypy>=1.11", "types-requests"],
     },
     entry_points={"console_scripts": ["asap-ingest=asap_ingest.__main__:main"]},

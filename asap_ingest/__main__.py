@@ -15,6 +15,7 @@ COMMANDS = {
     "generate_EM_tilespecs_from_metafile": "pyTEMCA metafile -> tilespecs in a stack",
     "generate_mipmaps": "stack -> image pyramid files for every tile",
     "apply_mipmaps_to_render": "pyramid files -> stack whose tiles know them",
+    "merge_reports": "outputs of the shards of a run -> one output, for the next step",
     "serve_render": "the embedded render service: no Java, no MongoDB",
 }
 

@@ -6,40 +6,64 @@ python -m asap_ingest.apply_mipmaps_to_render --input_json in.json --output_json
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asap_ingest import storage
+from asap_ingest.apply_sections import (
+    SectionJob,
+    SectionReport,
+    apply_section,
+    check_section,
+    copy_section,
+    examine_section,
+    verified,
+)
 from asap_ingest.errors import ParameterError
-from asap_ingest.mipmaps.jobs import Failure, tiles_without_image
+from asap_ingest.mipmaps.jobs import Failure
 from asap_ingest.mipmaps.locations import EXTENSIONS
-from asap_ingest.mipmaps.register import FolderListings, Registration, missing_levels, register_levels
-from asap_ingest.parallel import Executor
+from asap_ingest.mipmaps.path_builder import PathBuilder, is_same_place, path_builder, raised
+from asap_ingest.mipmaps.register import Registration
+from asap_ingest.parallel import Executor, PoolExecutor, SerialExecutor
+from asap_ingest.progress import Progress
 from asap_ingest.render_module import RenderModule, run_as_program
 from asap_ingest.schemas import AddMipMapsToStackOutput, AddMipMapsToStackParameters
+from asap_ingest.shards import Shard
 from asap_ingest.stacks import Stack
-
-
-@dataclass(frozen=True)
-class SectionJob:
-    """One section: from which stack, to which, with which levels."""
-
-    source: Stack
-    target: Stack
-    z: float
-    registration: Registration
-    overwrite: bool = False
 
 
 @dataclass
 class ApplyReport:
-    """What a run did: tiles written, how many of them with levels, failures."""
+    """What a run did: tiles read, how many of them have the levels now, failures.
+
+    Attributes
+    ----------
+    changes : list, optional
+        Of a dry run: what would change, tile by tile, as `register.tile_change` tells it.
+    path_builder : dict, optional
+        The stack's path builder `before` and `after`, where that is how levels are registered.
+    """
 
     tiles: int = 0
     tiles_with_levels: int = 0
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
+    changes: list[dict[str, Any]] | None = None
+    path_builder: dict[str, PathBuilder | None] | None = None
+    shard: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class BuilderChange:
+    """A stack's path builder as it is, and as it is to be."""
+
+    before: PathBuilder | None
+    after: PathBuilder
 
 
 def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyReport:
@@ -52,48 +76,80 @@ def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyRep
     AsapIngestError
         The first section that could not be read or written; sections before it stay written.
     """
-    start = time.perf_counter()
-    report = ApplyReport()
-    for outcome in executor.run(apply_section, jobs):
-        if outcome.error is not None or outcome.value is None:
-            raise outcome.error or RuntimeError("a section gave neither report nor error")
-        report.tiles += outcome.value.tiles
-        report.tiles_with_levels += outcome.value.tiles_with_levels
-        report.failures.extend(outcome.value.failures)
-    report.failures.sort(key=lambda failure: failure.tileId)
-    report.seconds = time.perf_counter() - start
+    return _over_sections(apply_section, jobs, executor)
+
+
+def examine(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyReport:
+    """What registering would change, and the failures that it would have; nothing is written."""
+    return _over_sections(examine_section, jobs, executor)
+
+
+def apply_path_builder(
+    *, jobs: Sequence[SectionJob], change: BuilderChange, close_stack: bool, executor: Executor
+) -> ApplyReport:
+    """Register the levels of all tiles in one record, if all files of the sections are there.
+
+    If one is missing, nothing is written: the failures are in the report. Tiles are written only where
+    the target is another stack than the source.
+    """
+    report = _over_sections(check_section, jobs, executor)
+    if report.failures or not jobs:
+        report.tiles_with_levels = 0
+        return report
+    source, target = jobs[0].source, jobs[0].target
+    if target != source:
+        with target.writing(_version_of(source, without=("mipmapPathBuilder",)), close_stack):
+            _over_sections(copy_section, jobs, executor)
+            target.put_path_builder(change.after)
+        return report
+    if change.after != change.before:
+        target.put_path_builder(change.after)
+    if close_stack and target.state() == "LOADING":
+        target.set_state("COMPLETE")
     return report
 
 
-def apply_section(job: SectionJob) -> ApplyReport:
-    """One section: read its tiles, look for their files, write the tiles in one request."""
-    resolved = job.source.resolved_tiles(job.z)
-    tiles = resolved["tileIdToSpecMap"]
-    failures = _failures(tiles.values(), job.registration)
-    whole = tiles.keys() - {failure.tileId for failure in failures}
-    for tile_id in whole:
-        register_levels(tiles[tile_id], job.registration)
-    if not whole and job.target == job.source:
-        return ApplyReport(len(tiles), failures=failures)
-    if job.overwrite:
-        job.target.delete_section(job.z)
-    # the boxes do not change with the pyramid; a tile that was stored without one needs it derived
-    complete = all("minX" in tile and "maxY" in tile for tile in tiles.values())
-    job.target.put_resolved_tiles(resolved, derive_data=not complete)
-    return ApplyReport(len(tiles), len(whole), failures=failures)
+def plan_path_builder(source: Stack, target: Stack, registration: Registration) -> BuilderChange:
+    """The builder that the target gets; a stack that is to be made keeps the source's number of levels.
+
+    Raises
+    ------
+    ParameterError
+        The target has a builder for other files.
+    StackStateError
+        The target cannot be changed.
+    """
+    wanted = path_builder(registration)
+    if target.writable_state() is None:
+        present = source.path_builder()
+        same = present is not None and is_same_place(wanted, present)
+        return BuilderChange(None, raised(wanted, present if same else None, target.name))
+    before = target.path_builder()
+    return BuilderChange(before, raised(wanted, before, target.name))
 
 
-def _failures(tiles: Any, registration: Registration) -> list[Failure]:
-    listings = FolderListings()
-    failures = tiles_without_image(tiles)
-    for tile in tiles:
-        missing = missing_levels(tile, registration, listings.has)
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            failures.append(
-                Failure(tile["tileId"], missing[0], f"no such file{more}; run generate_mipmaps first")
-            )
-    return failures
+def _over_sections(
+    work: Callable[[SectionJob], SectionReport], jobs: Sequence[SectionJob], executor: Executor
+) -> ApplyReport:
+    start = time.perf_counter()
+    report = ApplyReport()
+    changes: list[dict[str, Any]] = []
+    if len(jobs) == 1 and isinstance(executor, PoolExecutor):
+        executor = SerialExecutor()  # a process to be started would take longer than the section
+    with Progress(unit="section") as progress:
+        progress.expect(len(jobs))
+        for outcome in executor.run(work, jobs):
+            if outcome.error is not None or outcome.value is None:
+                raise outcome.error or RuntimeError("a section gave neither report nor error")
+            report.tiles += outcome.value.tiles
+            report.tiles_with_levels += outcome.value.tiles_with_levels
+            report.failures += outcome.value.failures
+            changes += outcome.value.changes
+            progress.advance(failures=len(outcome.value.failures))
+    report.failures.sort(key=lambda failure: (failure.tileId, failure.image))
+    report.changes = sorted(changes, key=lambda change: change["tileId"]) if work is examine_section else None
+    report.seconds = time.perf_counter() - start
+    return report
 
 
 class AddMipMapsToStack(RenderModule):
@@ -104,29 +160,74 @@ class AddMipMapsToStack(RenderModule):
 
     def run(self) -> int:
         args = self.args
-        source = self.stack(args["input_stack"])
-        target = self.stack(args["output_stack"] or args["input_stack"])
-        z_values = self.sections(source)
+        shard = Shard.parse(args["shard"]) if "shard" in args else None
+        jobs = self._jobs(shard)
+        change = self._builder_change() if args["mipmap_path_builder"] else None
+        if args["verify"]:
+            jobs = verified(jobs, self.executor)
+        report = self._report(jobs, change)
+        report.shard = None if shard is None else str(shard)
+        self.report_failures(report.failures)
+        names = ("mipmap_dir", "levels", "imgformat", "render", "storage_options")
+        output = {name: args[name] for name in names} | {"output_stack": self._target.name}
+        output |= {"zValues": [job.z for job in jobs], "report": report.as_json()}
+        return self.finish(output, report.failures)
+
+    @property
+    def _source(self) -> Stack:
+        return self.stack(self.args["input_stack"])
+
+    @property
+    def _target(self) -> Stack:
+        return self.stack(self.args["output_stack"] or self.args["input_stack"])
+
+    @property
+    def _registration(self) -> Registration:
+        args = self.args
+        return Registration(args["mipmap_dir"], EXTENSIONS[args["imgformat"]], args["levels"])
+
+    def _jobs(self, shard: Shard | None) -> list[SectionJob]:
+        args = self.args
+        z_values = self.sections(self._source)
         if not storage.is_folder(args["mipmap_dir"]):
             raise ParameterError(
                 "mipmap_dir", f"{args['mipmap_dir']!r}: no such folder; run generate_mipmaps first"
             )
-        registration = Registration(args["mipmap_dir"], EXTENSIONS[args["imgformat"]], args["levels"])
-        overwrite = args["overwrite_zlayer"] and target != source
-        jobs = [SectionJob(source, target, z, registration, overwrite) for z in z_values]
-        with target.writing(_version_of(source), args["close_stack"]):
-            report = apply_mipmaps(jobs=jobs, executor=self.executor)
-        self.report_failures(report.failures)
-        output = {name: args[name] for name in ("mipmap_dir", "levels", "imgformat", "render")}
-        output |= {"output_stack": target.name, "zValues": z_values, "report": asdict(report)}
-        return self.finish(output, report.failures)
+        common = {
+            "registration": self._registration,
+            "overwrite": args["overwrite_zlayer"] and self._target != self._source,
+            "with_builder": args["mipmap_path_builder"],
+            "run": uuid.uuid4().hex,
+            "storage_options": args["storage_options"],
+        }
+        taken = [z for z in z_values if shard is None or shard.takes(f"{z}")]
+        return [SectionJob(self._source, self._target, z, **common) for z in taken]
+
+    def _builder_change(self) -> BuilderChange:
+        return plan_path_builder(self._source, self._target, self._registration)
+
+    def _report(self, jobs: Sequence[SectionJob], change: BuilderChange | None) -> ApplyReport:
+        close_stack = self.args["close_stack"]
+        if self.args["dry_run"]:
+            self._target.writable_state()  # refused now as it would be then
+            report = examine(jobs=jobs, executor=self.executor)
+        elif change is not None:
+            report = apply_path_builder(
+                jobs=jobs, change=change, close_stack=close_stack, executor=self.executor
+            )
+        elif not jobs:
+            return ApplyReport()  # a shard without sections
+        else:
+            with self._target.writing(_version_of(self._source), close_stack):
+                report = apply_mipmaps(jobs=jobs, executor=self.executor)
+        report.path_builder = None if change is None else asdict(change)
+        return report
 
 
-def _version_of(stack: Stack) -> dict[str, Any]:
+def _version_of(stack: Stack, without: Sequence[str] = ()) -> dict[str, Any]:
     """What a new stack takes over: resolution, notes and the like, not the time of making."""
-    version = dict(stack.require().get("currentVersion") or {})
-    version.pop("createTimestamp", None)
-    return version
+    version = stack.require().get("currentVersion") or {}
+    return {name: value for name, value in version.items() if name not in ("createTimestamp", *without)}
 
 
 main = AddMipMapsToStack.main

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,12 @@ LEVELS = 6
 _PICTURE_PIXELS = 1200  # longest side of the picture
 
 
-@dataclass(frozen=True)
 class DemoFailedError(AsapIngestError):
     """A step did not do what it should."""
 
-    step: str
-    problem: str
-    exit_code: int = EXIT_FAILURES
-
-    def __str__(self) -> str:
-        return f"{self.step}: {self.problem}"
+    def __init__(self, step: str, problem: str, exit_code: int = EXIT_FAILURES) -> None:
+        super().__init__(f"{step}: {problem}")
+        self.exit_code = exit_code
 
 
 def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
@@ -64,6 +59,7 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
         say(f"checked {check_levels(stack)} level files of {summaries[-1].tiles} tiles")
         picture = _draw(stack, folder / "section.png")
         say(f"\n{summary_table(summaries)}\n\npicture of the section: {picture}")
+        say(f"report on the section:  {folder / 'section_0.html'}")
         page = f"{address}/render-ws/view/stacks.html"
         say(f"open {page}  (Ctrl-C ends)" if serve else _WHAT_NEXT.format(folder=folder))
         while serve:
@@ -146,7 +142,16 @@ def _steps(render: Mapping[str, Any], metafile: Path, folder: Path) -> list[tupl
             "generate_EM_tilespecs_from_metafile",
             {"render": render, **tilespecs, "maximum_intensity": 65535, "close_stack": True},
         ),
-        ("generate_mipmaps", {**common, "method": "block_reduce", "output_dir": mipmaps}),
+        (
+            "generate_mipmaps",
+            {
+                **common,
+                "method": "block_reduce",
+                "output_dir": mipmaps,
+                "report_dir": str(folder),
+                "metafile": str(metafile),
+            },
+        ),
         ("apply_mipmaps_to_render", {**common, "mipmap_dir": mipmaps, **applied}),
     ]
 

@@ -72,6 +72,15 @@ class ImageError(AsapIngestError):
     """Bytes that are not an image this package can use."""
 
 
+class FaultyLevelsError(AsapIngestError):
+    """Levels that are there but not as they must be, as (file, reason) of each."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        more = f" (and {len(faults) - 1} more levels)" if len(faults) > 1 else ""
+        super().__init__(f"{faults[0][0]}: {faults[0][1]}{more}")
+        self.faults = list(faults)
+
+
 class NoSectionsError(AsapIngestError):
     """The asked sections are not in the stack."""
 
@@ -128,11 +137,23 @@ class StackStateError(AsapIngestError):
         self.state = state
 
 
+class SectionTooLargeError(AsapIngestError):
+    """A section has more tiles than render returns in one read."""
+
+    def __init__(self, stack: str, z: float, tiles: int, limit: int) -> None:
+        super().__init__(
+            f"section z {z:g} of stack {stack!r} has {tiles} tiles, and render reads at most {limit} of a "
+            "section; divide it over several z values"
+        )
+        self.tiles = tiles
+
+
 class WorkerDiedError(AsapIngestError):
     """A worker process ended while it did a job, twice: usually the system ran out of memory."""
 
     def __init__(self, exitcode: int | None) -> None:
-        super().__init__(f"worker process died (exit code {exitcode}); if memory ran out, lower pool_size")
+        code = "" if exitcode is None else f" (exit code {exitcode})"
+        super().__init__(f"worker process died{code}; if memory ran out, lower pool_size")
         self.exitcode = exitcode
 
 

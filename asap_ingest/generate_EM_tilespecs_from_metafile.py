@@ -149,8 +149,8 @@ class GenerateEMTileSpecsModule(RenderModule):
                 overwrite=args["overwrite_zlayer"],
                 executor=self.executor,
             )
-        output = {"stack": stack.name, "z": args["z_index"], "render": args["render"], "report": vars(report)}
-        return self.finish(output)
+        output = {name: args[name] for name in ("stack", "metafile", "render", "storage_options")}
+        return self.finish(output | {"z": args["z_index"], "report": vars(report)})
 
     def _settings(self) -> TileSpecSettings:
         args = self.args

@@ -22,7 +22,7 @@ from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
 from asap_ingest.generate_mipmaps import GenerateMipMaps
-from asap_ingest.render_module import RenderModule, run_as_program
+from asap_ingest.render_module import RenderModule, run_as_program, without_secrets
 from asap_ingest.schemas import IngestSectionOutput, IngestSectionParameters
 
 
@@ -55,7 +55,8 @@ STEPS = (
         GenerateEMTileSpecsModule,
         (
             *("render", "metafile", "stack", "z_index", "image_directory", "sectionId", "minimum_intensity"),
-            *("maximum_intensity", "overwrite_zlayer", "maskUrl", "section_thickness", "log_level"),
+            *("maximum_intensity", "overwrite_zlayer", "maskUrl", "section_thickness", "storage_options"),
+            "log_level",
         ),
         {"close_stack": False},
     ),
@@ -63,11 +64,12 @@ STEPS = (
         GenerateMipMaps,
         (
             *("output_dir", "method", "imgformat", "convert_to_8bit", "force_redo", "levels", "PIL_filter"),
-            *("block_func", "pool_size", "log_level"),
+            *("block_func", "compression", "verify", "report_dir", "metafile", "storage_options"),
+            *("pool_size", "log_level"),
         ),
         {},
     ),
-    Step(AddMipMapsToStack, ("output_stack", "close_stack", "pool_size", "log_level"), {}),
+    Step(AddMipMapsToStack, ("output_stack", "close_stack", "storage_options", "pool_size", "log_level"), {}),
 )
 
 
@@ -86,7 +88,7 @@ def ingest_section(parameters: Mapping[str, Any], run_dir: str) -> tuple[list[St
         given = {name: parameters[name] for name in step.takes if name in parameters}
         output_json = storage.join(run_dir, f"{number}_{step.name}.output.json")
         step_input = {**handed_on, **given, **step.fixed, "output_json": output_json}
-        _write_json(storage.join(run_dir, f"{number}_{step.name}.input.json"), step_input)
+        _write_json(storage.join(run_dir, f"{number}_{step.name}.input.json"), without_secrets(step_input))
         start = time.perf_counter()
         exit_code = max(exit_code, step.module(input_data=step_input, args=[]).run())
         handed_on = orjson.loads(storage.read_bytes(output_json))

@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +31,8 @@ from asap_ingest.errors import (
 from asap_ingest.parallel import Executor, executor
 from asap_ingest.schemas import StepParameters, field_names
 from asap_ingest.stacks import RenderConnection, Stack
+
+_SECRETS = ("key", "secret", "token", "password", "username", "client_kwargs")
 
 
 class RenderModule(ArgSchemaParser):
@@ -83,9 +86,10 @@ class RenderModule(ArgSchemaParser):
     def stack(self, name: str) -> Stack:
         return Stack(self.connection, name)
 
-    @property
+    @cached_property
     def executor(self) -> Executor:
-        return executor(self.args["pool_size"])
+        """Where jobs run. Asked for before any work: a Dask scheduler that does not answer is an error."""
+        return executor(self.args["pool_size"], self.args.get("dask_scheduler"))
 
     def sections(self, stack: Stack) -> list[float]:
         """z of the sections that the parameters select, ascending.
@@ -100,7 +104,8 @@ class RenderModule(ArgSchemaParser):
     def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
         """Write the output JSON, if one is asked for; the exit code."""
         if self.args.get("output_json"):
-            content = orjson.dumps(self.get_output_json(output), option=orjson.OPT_INDENT_2)
+            valid = self.get_output_json(without_secrets(output))
+            content = orjson.dumps(valid, option=orjson.OPT_INDENT_2)
             storage.write_bytes(self.args["output_json"], content + b"\n")
         return EXIT_FAILURES if failures else EXIT_DONE
 
@@ -125,7 +130,9 @@ class RenderModule(ArgSchemaParser):
         # a terminated run leaves through its context managers: the stack gets its state back
         signal.signal(signal.SIGTERM, _exit_on_signal)
         try:
-            return cls(args=args).run()
+            module = cls(args=args)
+            with storage.options(module.args["storage_options"]):
+                return module.run()
         except AsapIngestError as error:
             if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
                 traceback.print_exc()
@@ -133,6 +140,13 @@ class RenderModule(ArgSchemaParser):
             return error.exit_code
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
+
+
+def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters without what `storage_options` must not leave in a file."""
+    options = parameters.get("storage_options", {})
+    kept = {name: value for name, value in options.items() if name not in _SECRETS}
+    return {**parameters, "storage_options": kept} if kept != options else dict(parameters)
 
 
 def select_z_values(stack: str, existing: Sequence[float], selection: Mapping[str, Any]) -> list[float]:

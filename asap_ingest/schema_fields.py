@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from typing import Any
 
 from marshmallow import fields, validate
@@ -54,6 +55,22 @@ class ZValues(fields.List):
         if isinstance(value, int | float | tuple):
             value = list(value) if isinstance(value, tuple) else [value]
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+class JsonObject(fields.Raw):
+    """A JSON object; on the command line its text."""
+
+    default_error_messages = {"invalid": "must be a JSON object"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise self.make_error("invalid") from error
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        return value
 
 
 class NotRead(fields.Raw):

@@ -22,6 +22,7 @@ from urllib3 import Retry
 
 from asap_ingest.errors import (
     AsapIngestError,
+    SectionTooLargeError,
     ServiceError,
     ServiceUnreachableError,
     StackNotFoundError,
@@ -31,6 +32,7 @@ from asap_ingest.errors import (
 logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS, _READ_SECONDS = 5, 600
+READ_LIMIT = 50_000  # tiles that render returns in one read
 _JSON = {"Content-Type": "application/json"}
 Answer = TypeVar("Answer")
 
@@ -168,8 +170,37 @@ class Stack:
         return self._get_json(f"/tileIds?minZ={z}&maxZ={z}")
 
     def resolved_tiles(self, z: float) -> dict[str, Any]:
-        """Tiles of a section and the shared transforms they use, as render's JSON."""
-        return self._get_json(f"/z/{z}/resolvedTiles")
+        """Tiles of a section and the shared transforms they use, as render's JSON.
+
+        Raises
+        ------
+        SectionTooLargeError
+        """
+        try:
+            return self._get_json(f"/z/{z}/resolvedTiles")
+        except ServiceError as error:
+            if error.status == 400 and (tiles := len(self.tile_ids(z))) > READ_LIMIT:
+                raise SectionTooLargeError(self.name, z, tiles, READ_LIMIT) from error
+            raise
+
+    def tiles(self, z: float) -> dict[str, dict[str, Any]]:
+        """Tilespecs of a section by tile id; none where there is no section, or no stack."""
+        try:
+            return self.resolved_tiles(z)["tileIdToSpecMap"]
+        except ServiceError as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    def path_builder(self) -> dict[str, Any] | None:
+        """The stack's mipmapPathBuilder, if it has one."""
+        content = self.connection.session.get(f"{self.url}/mipmapPathBuilder").content
+        return orjson.loads(content) if content else None
+
+    def put_path_builder(self, builder: dict[str, Any]) -> None:
+        """Set the mipmapPathBuilder; the stack's state stays as it is."""
+        body = orjson.dumps(builder)
+        self.connection.session.put(f"{self.url}/mipmapPathBuilder", data=body, headers=_JSON)
 
     def put_resolved_tiles(self, resolved_tiles: dict[str, Any], derive_data: bool) -> None:
         """Store tiles; `derive_data` lets the service compute their boxes."""
@@ -207,6 +238,19 @@ class Stack:
     def set_state(self, state: str) -> None:
         self.connection.session.put(f"{self.url}/state/{state}", headers=_JSON)
 
+    def writable_state(self) -> str | None:
+        """LOADING, COMPLETE, or None for a stack that does not exist.
+
+        Raises
+        ------
+        StackStateError
+            The stack is READ_ONLY or OFFLINE.
+        """
+        state = self.state()
+        if state not in (None, "LOADING", "COMPLETE"):
+            raise StackStateError(self.name, str(state))
+        return state
+
     @contextmanager
     def writing(self, version: dict[str, Any], close_stack: bool) -> Iterator[None]:
         """Have the stack LOADING inside; COMPLETE afterwards if `close_stack`.
@@ -219,9 +263,7 @@ class Stack:
         StackStateError
             The stack is READ_ONLY or OFFLINE.
         """
-        before = self.state()
-        if before not in (None, "LOADING", "COMPLETE"):
-            raise StackStateError(self.name, str(before))
+        before = self.writable_state()
         try:
             if before is None:
                 self.create(version)

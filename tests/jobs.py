@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -41,3 +42,32 @@ def process_id(number: int) -> int:
 
 def refuse(field: str) -> None:
     raise ParameterError(field, "must be positive")
+
+
+class UnsendableError(Exception):
+    """Pickles, and cannot be made again from what was pickled."""
+
+    def __init__(self, part: str, whole: str) -> None:
+        super().__init__(f"{part} of {whole}")
+
+
+def fail_unsendably(number: int) -> None:
+    raise UnsendableError(str(number), "ten")
+
+
+def unsendable_value(number: int) -> object:
+    return threading.Lock()
+
+
+def library_threads(number: int) -> tuple[int, str | None]:
+    """Threads that OpenCV takes, and what OpenMP is told."""
+    import cv2
+
+    return cv2.getNumThreads(), os.environ.get("OMP_NUM_THREADS")
+
+
+def touch_slowly(path: str) -> int:
+    """Makes a file, and takes its time; the worker's process id."""
+    time.sleep(0.1)
+    Path(path).touch()
+    return os.getpid()

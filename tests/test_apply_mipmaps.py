@@ -1,13 +1,16 @@
 """Pyramids into a stack: what is registered, what is left alone, what is refused."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from asap_ingest.images import formats
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import APPLY, MIPMAPS, TILESPECS, command, refused, run_step
@@ -29,12 +32,17 @@ def stack(render):
 @pytest.fixture
 def parameters(render, tmp_path):
     """A section of three tiles with two levels of mipmaps, not yet registered."""
-    metafile = write_acquisition(tmp_path / "images", random_tiles(3))
+    # render draws tiles of up to 64 pixels from level 0 at any scale
+    metafile = write_acquisition(tmp_path / "images", random_tiles(3, (96, 128)))
     run_step(TILESPECS, {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}, tmp_path)
     folder = str(tmp_path / "mipmaps")
     given = {"render": render, "input_stack": "raw", "output_dir": folder, "levels": 2, "pool_size": 1}
     assert run_step(MIPMAPS, given, tmp_path).exit_code == 0
     return {"render": render, "input_stack": "raw", "mipmap_dir": folder, "levels": 2, "pool_size": 1}
+
+
+def level_file(tmp_path, level, name):
+    return tmp_path / "mipmaps" / str(level) / str(tmp_path / "images" / f"{name}.tif").lstrip("/")
 
 
 def tiles_of(stack, z=1.0):
@@ -131,7 +139,7 @@ def test_masks_and_channels(stack, tmp_path, render):
 
 
 def test_a_tile_whose_files_are_missing_is_left_as_it_is(parameters, stack, tmp_path):
-    lost = tmp_path / "mipmaps" / "2" / str(tmp_path / "images" / "tile_01.tif.tif").lstrip("/")
+    lost = level_file(tmp_path, 2, "tile_01.tif")
     lost.unlink()
     ran = run_step(APPLY, parameters, tmp_path)
     assert ran.exit_code == 1
@@ -189,3 +197,221 @@ def test_terminated_run_restores_the_state(parameters, stack, tmp_path):
         process.terminate()
     assert process.returncode == 128 + signal.SIGTERM
     assert stack.state() == "COMPLETE"
+
+
+def test_verify_refuses_tiles_whose_files_are_wrong(parameters, stack, tmp_path):
+    content = formats.encode(np.zeros((48, 63), np.uint8), "tif")
+    level_file(tmp_path, 1, "tile_00.tif").write_bytes(content)
+    level_file(tmp_path, 2, "tile_00.tif").write_bytes(b"")
+    level_file(tmp_path, 1, "tile_01.tif").unlink()
+    ran = run_step(APPLY, parameters | {"verify": True, "pool_size": 2}, tmp_path)
+    assert ran.exit_code == 1
+    assert [tuple(failure.values()) for failure in ran.output["report"]["failures"]] == [
+        ("tile_00.1.0", level_file(tmp_path, 1, "tile_00.tif").as_uri(), "is 63 x 48, must be 64 x 48"),
+        ("tile_00.1.0", level_file(tmp_path, 2, "tile_00.tif").as_uri(), "the file is empty"),
+        ("tile_01.1.0", level_file(tmp_path, 1, "tile_01.tif").as_uri(), "no such file"),
+    ]
+    assert [len(tile["mipmapLevels"]) for tile in tiles_of(stack).values()] == [1, 1, 3]
+
+
+def test_verify_of_what_is_right(parameters, stack, tmp_path):
+    assert run_step(APPLY, parameters | {"verify": True}, tmp_path).exit_code == 0
+    assert all(len(tile["mipmapLevels"]) == 3 for tile in tiles_of(stack).values())
+
+
+def test_dry_run_tells_and_changes_nothing(parameters, stack, tmp_path):
+    run_step(APPLY, parameters | {"levels": 1, "close_stack": True}, tmp_path)
+    level_file(tmp_path, 2, "tile_02.tif").unlink()
+    before, metadata = tiles_of(stack), stack.metadata()
+    ran = run_step(APPLY, parameters | {"dry_run": True}, tmp_path)
+    assert ran.exit_code == 1
+    report = ran.output["report"]
+    assert [failure["tileId"] for failure in report["failures"]] == ["tile_02.1.0"]
+    assert report["changes"] == [
+        {"tileId": f"{name}.1.0", "set": {"2": {"imageUrl": level_file(tmp_path, 2, f"{name}.tif").as_uri()}}}
+        for name in ("tile_00", "tile_01")
+    ]
+    assert (tiles_of(stack), stack.metadata()) == (before, metadata)
+
+
+def test_dry_run_tells_nothing_where_all_is_registered(parameters, tmp_path):
+    assert "changes" not in run_step(APPLY, parameters, tmp_path).output["report"]
+    ran = run_step(APPLY, parameters | {"dry_run": True}, tmp_path)
+    assert (ran.exit_code, ran.output["report"]["changes"]) == (0, [])
+
+
+def test_dry_run_makes_no_stack(parameters, stack, tmp_path):
+    ran = run_step(APPLY, parameters | {"dry_run": True, "output_stack": "mipmapped"}, tmp_path)
+    assert ran.exit_code == 0
+    assert [(change["add"], list(change["set"])) for change in ran.output["report"]["changes"]] == [
+        (True, ["1", "2"])
+    ] * 3
+    assert stack.connection.stack_names() == ["raw"]
+
+
+def test_dry_run_tells_which_tiles_overwriting_removes(parameters, stack, render, tmp_path):
+    target = Stack(RenderConnection(**render), "mipmapped")
+    stray = next(iter(tiles_of(stack).values())) | {"tileId": "stray"}
+    with target.writing({}, close_stack=True):
+        tiles = {"transformIdToSpecMap": {}, "tileIdToSpecMap": {"stray": stray}}
+        target.put_resolved_tiles(tiles, derive_data=False)
+    given = parameters | {"dry_run": True, "output_stack": "mipmapped", "overwrite_zlayer": True}
+    assert run_step(APPLY, given, tmp_path).output["report"]["changes"][0] == {
+        "tileId": "stray",
+        "remove": True,
+    }
+    assert list(tiles_of(target)) == ["stray"]
+
+
+BUILDER = {"mipmap_path_builder": True}
+
+
+def test_path_builder_registers_the_whole_stack_at_once(parameters, stack, tmp_path):
+    stack.set_state("COMPLETE")
+    before, version = tiles_of(stack), stack.require()["currentVersionNumber"]
+    ran = run_step(APPLY, parameters | BUILDER, tmp_path)
+    assert ran.exit_code == 0, ran.stderr
+    builder = {"rootPath": f"{tmp_path}/mipmaps/", "numberOfLevels": 2, "extension": "tif"}
+    assert stack.path_builder() == builder
+    assert ran.output["report"]["path_builder"] == {"before": None, "after": builder}
+    assert ran.output["report"]["tiles_with_levels"] == 3
+    assert (tiles_of(stack), stack.state()) == (before, "COMPLETE")
+    assert stack.require()["currentVersionNumber"] == version
+
+
+@pytest.mark.parametrize("folder", ["mipmaps", "my mipmaps"])
+def test_pictures_are_drawn_from_the_levels_of_the_builder(parameters, stack, tmp_path, folder):
+    (tmp_path / "mipmaps").rename(tmp_path / folder)
+    stack.set_state("COMPLETE")
+    parameters["mipmap_dir"] = str(tmp_path / folder)
+    assert run_step(APPLY, parameters | BUILDER, tmp_path).exit_code == 0
+    (tmp_path / folder).rename(tmp_path / "mipmaps")
+    for level, value in ((1, 111), (2, 222)):
+        image = np.full((96 >> level, 128 >> level), value, np.uint8)
+        level_file(tmp_path, level, "tile_00.tif").write_bytes(formats.encode(image, "tif"))
+    (tmp_path / "mipmaps").rename(tmp_path / folder)
+    for scale, value in ((0.5, 111), (0.25, 222)):
+        query = {"scale": scale, "excludeAllTransforms": "true"}
+        picture = formats.decode(stack.tile_image("tile_00.1.0", "png", query))
+        assert picture.max() == value
+        assert (picture == value).mean() > 0.9  # the rest is an uncovered edge
+
+
+def test_path_builder_is_raised_never_lowered(parameters, stack, tmp_path):
+    for levels, expected in ((1, 1), (2, 2), (1, 2)):
+        assert run_step(APPLY, parameters | BUILDER | {"levels": levels}, tmp_path).exit_code == 0
+        assert stack.path_builder()["numberOfLevels"] == expected
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_path_builder_for_other_files_is_refused(parameters, stack, tmp_path, dry_run):
+    stack.set_state("COMPLETE")
+    other = {"rootPath": "/other/", "numberOfLevels": 3, "extension": "tif"}
+    stack.put_path_builder(other)
+    ran = run_step(APPLY, parameters | BUILDER | {"dry_run": dry_run}, tmp_path)
+    refused(ran, 2, "mipmap_path_builder: stack 'raw' has the builder rootPath '/other/'")
+    assert (stack.path_builder(), stack.state()) == (other, "COMPLETE")
+
+
+@pytest.mark.parametrize("output_stack", [None, "mipmapped"])
+def test_one_missing_file_and_no_path_builder(parameters, stack, tmp_path, output_stack):
+    stack.set_state("COMPLETE")
+    level_file(tmp_path, 2, "tile_01.tif").unlink()
+    ran = run_step(APPLY, parameters | BUILDER | {"output_stack": output_stack}, tmp_path)
+    assert ran.exit_code == 1
+    report = ran.output["report"]
+    assert [failure["tileId"] for failure in report["failures"]] == ["tile_01.1.0"]
+    assert report["tiles_with_levels"] == 0
+    assert (stack.path_builder(), stack.state()) == (None, "COMPLETE")
+    assert stack.connection.stack_names() == ["raw"]
+
+
+def test_path_builder_of_another_stack(parameters, stack, render, tmp_path):
+    stack.put_path_builder({"rootPath": "/other/", "numberOfLevels": 3, "extension": "tif"})
+    given = parameters | BUILDER | {"output_stack": "mipmapped", "close_stack": True}
+    ran = run_step(APPLY, given, tmp_path)
+    assert ran.exit_code == 0, ran.stderr
+    target = Stack(RenderConnection(**render), "mipmapped")
+    assert tiles_of(target) == tiles_of(stack)
+    assert target.path_builder()["rootPath"] == f"{tmp_path}/mipmaps/"
+    assert target.state() == "COMPLETE"
+    assert stack.path_builder()["rootPath"] == "/other/"
+
+
+def test_path_builder_dry_run(parameters, stack, tmp_path):
+    ran = run_step(APPLY, parameters | BUILDER | {"dry_run": True}, tmp_path)
+    assert ran.exit_code == 0
+    report = ran.output["report"]
+    assert (report["changes"], report["path_builder"]["after"]["numberOfLevels"]) == ([], 2)
+    assert stack.path_builder() is None
+
+
+def test_path_builder_cannot_name_masks_beside_jpeg(parameters, stack, tmp_path):
+    tiles = tiles_of(stack)
+    tiles["tile_00.1.0"]["mipmapLevels"]["0"]["maskUrl"] = "/masks/m.png"
+    stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": tiles}, derive_data=False)
+    ran = run_step(APPLY, parameters | BUILDER | {"imgformat": "jpg"}, tmp_path)
+    refused(ran, 2, "mipmap_path_builder: tile tile_00.1.0: has a mask", "use imgformat png or tif")
+    assert stack.path_builder() is None
+
+
+@pytest.mark.parametrize("builder", [False, True])
+@pytest.mark.parametrize("state", ["READ_ONLY", "OFFLINE"])
+def test_locked_stacks_stay_as_they_are(parameters, stack, render, tmp_path, state, builder):
+    target = Stack(RenderConnection(**render), "locked")
+    with target.writing({}, close_stack=True):
+        target.put_resolved_tiles(stack.resolved_tiles(1.0), derive_data=False)
+    target.set_state(state)
+    given = parameters | {"output_stack": "locked", "mipmap_path_builder": builder}
+    for dry_run in (True, False):
+        refused(run_step(APPLY, given | {"dry_run": dry_run}, tmp_path), 2, f"stack 'locked' is {state}")
+    assert (target.state(), target.path_builder()) == (state, None)
+
+
+@pytest.fixture
+def sections(parameters, stack):
+    """The section of `parameters` at z 1 to 6."""
+    first = tiles_of(stack)
+    for z in range(2, 7):
+        tiles = {f"{tile_id}.{z}": t | {"tileId": f"{tile_id}.{z}", "z": z} for tile_id, t in first.items()}
+        stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": tiles}, derive_data=False)
+    return [float(z) for z in range(1, 7)]
+
+
+def registered_sections(stack, sections):
+    return [
+        z for z in sections if all(len(tile["mipmapLevels"]) == 3 for tile in tiles_of(stack, z).values())
+    ]
+
+
+def test_sections_in_parallel(parameters, sections, stack, tmp_path):
+    ran = run_step(APPLY, parameters | {"pool_size": 3}, tmp_path)
+    assert (ran.exit_code, ran.output["report"]["tiles_with_levels"]) == (0, 18)
+    assert registered_sections(stack, sections) == sections
+
+
+def test_shards_do_every_section_once(parameters, sections, stack, tmp_path):
+    done = []
+    for shard in ("1/3", "2/3", "3/3"):
+        ran = run_step(APPLY, parameters | {"shard": shard, "close_stack": True}, tmp_path)
+        assert ran.exit_code == 0, ran.stderr
+        done += ran.output["zValues"]
+        assert registered_sections(stack, sections) == sorted(done)
+    assert sorted(done) == sections
+
+
+def test_a_shard_without_sections_does_nothing(parameters, stack, tmp_path):
+    before = tiles_of(stack)
+    ran = [run_step(APPLY, parameters | {"shard": f"{n}/2", "output_stack": "new"}, tmp_path) for n in (1, 2)]
+    assert sorted(one.output["report"]["tiles"] for one in ran) == [0, 3]
+    assert [one.exit_code for one in ran] == [0, 0]
+    assert tiles_of(stack) == before
+
+
+def test_mipmaps_may_move(parameters, stack, tmp_path):
+    run_step(APPLY, parameters, tmp_path)
+    shutil.move(tmp_path / "mipmaps", tmp_path / "moved")
+    given = parameters | {"mipmap_dir": str(tmp_path / "moved")}
+    assert run_step(APPLY, given, tmp_path).exit_code == 0
+    urls = [tile["mipmapLevels"]["1"]["imageUrl"] for tile in tiles_of(stack).values()]
+    assert all(url.startswith(f"file://{tmp_path}/moved/1/") for url in urls)

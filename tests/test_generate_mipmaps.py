@@ -218,6 +218,87 @@ def test_force_redo_false_does_only_what_is_missing(parameters, tmp_path):
     assert listing(tmp_path / "mipmaps") == before
 
 
+def test_retry_failed_does_only_what_failed(parameters, tmp_path):
+    good, bad = (tmp_path / "images" / f"tile_0{n}.tif" for n in (1, 2))
+    content = bad.read_bytes()
+    spoil(bad, "text")
+    first = run_step(MIPMAPS, parameters, tmp_path / "first")
+    assert first.exit_code == 1
+    bad.write_bytes(content)
+    good.unlink()
+    again = {"retry_failed": str(tmp_path / "first" / f"{MIPMAPS}.out.json")}
+    ran = run_step(MIPMAPS, parameters | again, tmp_path)
+    assert (ran.exit_code, ran.output["report"]["tiles"]) == (0, 1)
+    assert len(listing(tmp_path / "mipmaps")) == 15
+
+
+def test_retry_of_what_is_no_output(parameters, tmp_path):
+    (tmp_path / "other.json").write_text("{}")
+    ran = run_step(MIPMAPS, parameters | {"retry_failed": str(tmp_path / "other.json")}, tmp_path)
+    refused(ran, 2, "retry_failed", "is not the output JSON of generate_mipmaps")
+
+
+def test_shards_make_up_the_whole(parameters, tmp_path):
+    outputs = [
+        run_step(MIPMAPS, parameters | {"shard": f"{n}/3"}, tmp_path / str(n)).output for n in (1, 2, 3)
+    ]
+    assert sum(output["report"]["tiles"] for output in outputs) == 5
+    assert sum(output["report"]["files_written"] for output in outputs) == 15
+    assert [output["report"]["shard"] for output in outputs] == ["1/3", "2/3", "3/3"]
+    assert len(listing(tmp_path / "mipmaps")) == 15
+
+
+def test_shard_out_of_range(parameters, tmp_path):
+    refused(run_step(MIPMAPS, parameters | {"shard": "4/3"}, tmp_path), 2, "shard", "4/3")
+
+
+def test_verify_finds_what_is_damaged(parameters, tmp_path):
+    run_step(MIPMAPS, parameters, tmp_path)
+    path = level_file(tmp_path, "tile_03.tif", 1)
+    path.write_bytes(path.read_bytes()[:-7])
+    ran = run_step(MIPMAPS, parameters | {"force_redo": False, "verify": True}, tmp_path)
+    assert ran.exit_code == 1
+    (failure,) = ran.output["report"]["failures"]
+    assert failure["tileId"] == "tile_03.1.0"
+    assert f"{path.as_uri()}: is cut short" in failure["reason"]
+    assert run_step(MIPMAPS, parameters | {"verify": True}, tmp_path).exit_code == 0
+
+
+def test_compression(parameters, tmp_path):
+    assert run_step(MIPMAPS, parameters | {"compression": "lzw"}, tmp_path).exit_code == 0
+    with tifffile.TiffFile(level_file(tmp_path, "tile_00.tif", 1)) as tiff:
+        assert tiff.pages.first.compression == 5
+
+
+def test_section_report(parameters, tmp_path):
+    spoil(tmp_path / "images" / "tile_02.tif", "missing")
+    more = {
+        "report_dir": str(tmp_path / "pages"),
+        "metafile": str(tmp_path / "images" / "_metadata_test.json"),
+    }
+    run_step(MIPMAPS, parameters | more, tmp_path)
+    page = (tmp_path / "pages" / "section_1.html").read_text()
+    assert "tile_02.1.0" in page
+    assert "no such file" in page
+    assert "src=" not in page.replace('src="data:', "")
+
+
+def test_slowest_stage_is_named(parameters, tmp_path):
+    report = run_step(MIPMAPS, parameters, tmp_path).output["report"]
+    assert set(report["stage_seconds"]) == {"fetch", "read", "decode", "reduce", "encode", "write"}
+    assert report["slowest_stage"] == max(report["stage_seconds"], key=report["stage_seconds"].get)
+
+
+def test_dask_gives_the_same_bytes(parameters, tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    run_step(MIPMAPS, parameters, tmp_path)
+    before = listing(tmp_path / "mipmaps")
+    output = {"output_dir": str(tmp_path / "dask"), "dask_scheduler": "local", "pool_size": 2}
+    ran = run_step(MIPMAPS, parameters | output, tmp_path)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert listing(tmp_path / "dask") == before
+
+
 @pytest.fixture
 def larger_section(render, tmp_path):
     images = random_tiles(24, shape=(512, 512))

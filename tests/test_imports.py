@@ -8,8 +8,8 @@ import pytest
 import asap_ingest
 
 PACKAGE = Path(asap_ingest.__file__).parent
-SUBJECTS = ("temca", "stacks", "mipmaps", "precomputed", "render_ws")
-LAYERS = (("errors",), ("images",), ("storage", "parallel"), SUBJECTS)
+SUBJECTS = ("temca", "stacks", "mipmaps", "precomputed", "render_ws", "section_report")
+LAYERS = (("errors",), ("images",), ("storage", "parallel", "progress", "shards"), SUBJECTS)
 COMMAND_LIBRARIES = ("argschema", "argparse", "marshmallow")
 SQL_MODULE = "render_ws/store.py"
 

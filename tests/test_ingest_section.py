@@ -75,3 +75,12 @@ def test_a_bad_metafile_stops_before_anything(parameters, render, tmp_path):
 def test_service_is_down(parameters, tmp_path, closed_port):
     parameters["render"]["port"] = closed_port
     refused(run_step(INGEST, parameters, tmp_path), 3, "no render service answers")
+
+
+def test_secrets_are_not_left_in_files(parameters, tmp_path):
+    options = {"endpoint_url": "http://localhost:9000", "key": "known", "secret": "hidden"}
+    assert run_step(INGEST, parameters | {"storage_options": options}, tmp_path).exit_code == 0
+    left = "".join(path.read_text() for path in (tmp_path / "mipmaps" / "runs").rglob("*.json"))
+    assert "localhost:9000" in left
+    assert "hidden" not in left
+    assert "known" not in left

@@ -1,11 +1,19 @@
 """The client side of a stack, over a real service."""
 
 import http.server
+import json
 import threading
+from contextlib import contextmanager
 
 import pytest
 
-from asap_ingest.errors import ServiceError, ServiceUnreachableError, StackNotFoundError, StackStateError
+from asap_ingest.errors import (
+    SectionTooLargeError,
+    ServiceError,
+    ServiceUnreachableError,
+    StackNotFoundError,
+    StackStateError,
+)
 from asap_ingest.stacks import RenderConnection, Stack
 
 TILES = {
@@ -97,17 +105,34 @@ def test_unknown_host():
         Stack(RenderConnection("no.such.host.invalid", 1, "o", "p"), "s").z_values()
 
 
-@pytest.fixture
-def flaky_service():
-    """Answers 503 twice, then an empty list: a service behind a busy proxy."""
-    answers = iter([503, 503])
+def test_path_builder(stack):
+    builder = {"rootPath": "/mipmaps/", "numberOfLevels": 3, "extension": "tif"}
+    stack.create({})
+    assert stack.path_builder() is None
+    stack.put_path_builder(builder)
+    assert stack.path_builder() == builder
+
+
+def test_tiles_of_a_section_that_may_not_be_there(stack):
+    assert stack.tiles(1.0) == {}
+    with stack.writing({}, close_stack=True):
+        put(stack)
+    assert list(stack.tiles(1.0)) == ["t"]
+    assert stack.tiles(2.0) == {}
+
+
+@contextmanager
+def answering(answer):
+    """The port of a service whose GET requests are answered by `answer(path)`: (status, JSON)."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(next(answers, 200))
-            self.send_header("Content-Length", "2")
+            status, content = answer(self.path)
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b"[]")
+            self.wfile.write(body)
 
         def log_message(self, *args):
             pass
@@ -118,5 +143,23 @@ def flaky_service():
         server.shutdown()
 
 
-def test_busy_service_is_asked_again(flaky_service):
-    assert Stack(RenderConnection("127.0.0.1", flaky_service, "o", "p"), "s").z_values() == []
+def test_busy_service_is_asked_again():
+    """503 twice, then an answer: a service behind a busy proxy."""
+    statuses = iter([503, 503])
+    with answering(lambda path: (next(statuses, 200), [])) as port:
+        assert Stack(RenderConnection("127.0.0.1", port, "o", "p"), "s").z_values() == []
+
+
+@pytest.mark.parametrize(
+    ("tiles", "error", "text"),
+    [
+        (50_001, SectionTooLargeError, "section z 1 of stack 's' has 50001 tiles, and render reads at most"),
+        (3, ServiceError, "answered 400"),
+    ],
+)
+def test_section_that_render_does_not_read(tiles, error, text):
+    def answer(path):
+        return (400, "refused") if path.endswith("resolvedTiles") else (200, [f"{n}" for n in range(tiles)])
+
+    with answering(answer) as port, pytest.raises(error, match=text):
+        Stack(RenderConnection("127.0.0.1", port, "o", "p"), "s").resolved_tiles(1.0)

@@ -1,6 +1,9 @@
 """Files are written whole or not at all; what goes wrong names the file."""
 
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -89,8 +92,95 @@ def test_folder_is_a_file(tmp_path):
         storage.ensure_writable_folder(str(tmp_path / "file" / "folder"))
 
 
+def test_a_folder_in_the_way_leaves_no_part(tmp_path):
+    (tmp_path / "a.bin").mkdir()
+    with pytest.raises(StorageError, match=r"a.bin: cannot be written"):
+        storage.write_bytes(str(tmp_path / "a.bin"), b"content")
+    assert storage.names_in(str(tmp_path)) == {"a.bin"}
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "\N{MICRO SIGN}" * 127, "\N{MICROSCOPE}" * 63])
+@pytest.mark.parametrize("unnamed_files", [True, False])
+def test_names_may_be_as_long_as_the_system_lets_them(tmp_path, monkeypatch, name, unnamed_files):
+    if not unnamed_files:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    for content in (b"first", b"second"):
+        storage.write_bytes(str(tmp_path / name), content)
+    assert (tmp_path / name).read_bytes() == b"second"
+
+
 def test_listing_of_no_folder_is_empty(tmp_path):
-    assert storage.names_in(str(tmp_path / "absent")) == set()
+    (tmp_path / "file").touch()
+    for absent in (str(tmp_path / "absent"), str(tmp_path / "file")):
+        assert storage.names_in(absent) == set()
+        assert storage.names_and_times(absent) == {}
+
+
+def test_names_and_times_are_those_of_files(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    (tmp_path / "nowhere").symlink_to("absent")
+    os.utime(tmp_path / "b", (0, 1234.5))
+    found = storage.names_and_times(tmp_path.as_uri())
+    assert found == {name: storage.modified_time(str(tmp_path / name)) for name in ("a", "b", "link")}
+    assert found["b"] == 1234.5
+
+
+@pytest.fixture(params=["tmpfs", "tmpfs without unnamed files"])
+def small_disk(tmp_path, monkeypatch, request):
+    """A file system of 64 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount command")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    if request.param != "tmpfs":
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk_leaves_the_old_file_and_no_part(small_disk):
+    uri = str(small_disk / "a.bin")
+    storage.write_bytes(uri, b"old")
+    for name in ("a.bin", "new.bin"):
+        with pytest.raises(StorageError, match=f"{name}: cannot be written: No space left on device"):
+            storage.write_bytes(str(small_disk / name), b"x" * 100_000)
+    assert {path.name: path.read_bytes() for path in small_disk.iterdir()} == {"a.bin": b"old"}
+    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    storage.write_bytes(uri, b"x" * 100_000)
+    assert storage.read_bytes(uri) == b"x" * 100_000
+
+
+LIMITED = """
+import os, resource, sys
+from asap_ingest import storage
+from asap_ingest.errors import StorageError
+if sys.argv[2] == "False":
+    del os.O_TMPFILE
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    storage.write_bytes(sys.argv[1], b"x" * 30_000)
+except StorageError as error:
+    sys.exit(error.problem)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unnamed_files", [True, False])
+@pytest.mark.parametrize("before", [{}, {"a.bin": b"old"}])
+def test_a_write_that_fails_half_way_leaves_nothing(tmp_path, unnamed_files, before):
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    program = [sys.executable, "-c", LIMITED, str(tmp_path / "a.bin"), str(unnamed_files)]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert ran.stderr.strip() == "cannot be written: File too large"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_unknown_scheme_is_named():
@@ -103,6 +193,9 @@ def test_any_fsspec_uri():
     storage.write_bytes(uri, b"content")
     assert storage.read_bytes(uri) == b"content"
     assert storage.names_in(storage.parent(uri)) == {"a.bin"}
+    assert storage.names_and_times(storage.parent(uri)).keys() == {"a.bin"}
     assert storage.modified_time(uri) is not None
+    assert storage.is_folder("memory://bucket/folder")
+    assert not storage.is_folder("memory://bucket/absent")
     with pytest.raises(MissingFileError):
         storage.read_bytes("memory://bucket/absent")

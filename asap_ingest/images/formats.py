@@ -11,6 +11,7 @@ import io
 import logging
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -79,15 +80,19 @@ def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Im
     return image
 
 
-def encode(image: Image, extension: str, jpeg_quality: int = 85) -> bytes:
-    """The bytes of an image file: uncompressed TIFF, PNG or JPEG by `ENCODERS`.
+def encode(image: Image, extension: str, compression: str = "none") -> bytes:
+    """The bytes of an image file in the format that `ENCODERS` has for the extension.
+
+    Parameters
+    ----------
+    compression : name in `TIFF_COMPRESSIONS`; PNG and JPEG have their own
 
     Raises
     ------
     ImageError
         16-bit samples as JPEG.
     """
-    return ENCODERS[extension](image, jpeg_quality)
+    return ENCODERS[extension](image, compression)
 
 
 def _decode_tiff(content: bytes, page_index: int, strips_only: bool) -> Image:
@@ -101,10 +106,19 @@ def _decode_tiff(content: bytes, page_index: int, strips_only: bool) -> Image:
             raise ImageError("is a tiled TIFF; only strips can be read")
         _refuse_oversized(page.imagewidth, page.imagelength)
         _refuse_truncated(page, len(content))
-        image = page.asarray()
+        image = _view_of(page, content) if page.is_contiguous else page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and image.ndim == 3:
         image = np.moveaxis(image, 0, 2)
     return _without_alpha(np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("=")))
+
+
+def _view_of(page: Any, content: bytes) -> Image:
+    """Samples that lie in the file as they lie in memory, without copying them."""
+    if page.compression != 1 or page.bitspersample not in (8, 16, 32) or page.predictor != 1:
+        return page.asarray()
+    dtype = page.dtype.newbyteorder(page.parent.byteorder)
+    count = int(np.prod(page.shape))
+    return np.frombuffer(content, dtype, count, page.dataoffsets[0]).reshape(page.shape)
 
 
 def _refuse_truncated(page: Any, size: int) -> None:
@@ -152,30 +166,48 @@ def _without_alpha(image: Image) -> Image:
     return image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
 
 
-def _encode_tiff(image: Image, jpeg_quality: int) -> bytes:
+def _encode_tiff(image: Image, compression: str) -> bytes:
+    if compression != "none":
+        return _tiff_bytes(image, TIFF_COMPRESSIONS[compression])
+    # what stands before the samples depends on shape and type alone, and takes longer to make than them
+    return _tiff_head(image.shape, image.dtype) + np.ascontiguousarray(image).tobytes()
+
+
+@lru_cache(maxsize=256)
+def _tiff_head(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
+    content = _tiff_bytes(np.zeros(shape, dtype), None)
+    return content[: len(content) - int(np.prod(shape)) * dtype.itemsize]
+
+
+def _tiff_bytes(image: Image, compression: str | None) -> bytes:
     import tifffile
 
     file = io.BytesIO()
-    photometric = "rgb" if image.ndim == 3 else "minisblack"
     # no metadata and no date: a second run gives the same bytes
     tifffile.imwrite(
-        file, image, photometric=photometric, metadata=None, software=False, rowsperstrip=image.shape[0]
+        file,
+        image,
+        photometric="rgb" if image.ndim == 3 else "minisblack",
+        compression=compression,
+        metadata=None,
+        software=False,
+        rowsperstrip=image.shape[0] if compression is None else None,
     )
     return file.getvalue()
 
 
-def _encode_png(image: Image, jpeg_quality: int) -> bytes:
+def _encode_png(image: Image, compression: str) -> bytes:
     import cv2
 
     return _opencv_bytes(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
-def _encode_jpeg(image: Image, jpeg_quality: int) -> bytes:
+def _encode_jpeg(image: Image, compression: str) -> bytes:
     import cv2
 
     if image.dtype != np.uint8:
         raise ImageError("16-bit samples do not fit a JPEG; set convert_to_8bit, or imgformat tif or png")
-    return _opencv_bytes(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
+    return _opencv_bytes(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
 
 
 def _opencv_bytes(image: Image, suffix: str, options: list[int]) -> bytes:
@@ -188,8 +220,13 @@ def _opencv_bytes(image: Image, suffix: str, options: list[int]) -> bytes:
     return encoded.tobytes()
 
 
+#: What `compression` may say, and tifffile's name for it. render reads all but zstd.
+TIFF_COMPRESSIONS = {"none": None, "deflate": "zlib", "lzw": "lzw", "zstd": "zstd"}
+
+JPEG_QUALITY = 85
+
 #: How an extension is written.
-ENCODERS: dict[str, Callable[[Image, int], bytes]] = {
+ENCODERS: dict[str, Callable[[Image, str], bytes]] = {
     "tif": _encode_tiff,
     "png": _encode_png,
     "jpg": _encode_jpeg,

@@ -1,21 +1,24 @@
-"""One job: read level 0 of an image once, write its levels 1 to n."""
+"""One job: read level 0 of an image once, write its levels."""
 
 from __future__ import annotations
 
+import ctypes
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest import storage
-from asap_ingest.errors import ImageError, MissingFileError
+from asap_ingest.errors import FaultyLevelsError, ImageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import Downsampling, level_shape, levels_of, minimum_levels, to_8bit
-from asap_ingest.mipmaps.locations import mask_extension, mipmap_uri
+from asap_ingest.mipmaps.locations import level_uris, mask_extension
+from asap_ingest.mipmaps.verify import verify_pyramid
 
 Image = NDArray[Any]
 
@@ -32,8 +35,10 @@ class PyramidSettings:
         A value of `locations.EXTENSIONS`.
     levels : int
         The last level; 1 and up.
-    force_redo : bool
-        False leaves files that are there and not older than their level 0.
+    compression : str
+        Of TIFF levels, a name in `formats.TIFF_COMPRESSIONS`.
+    storage_options : mapping
+        For URIs that are not local.
     """
 
     root: str
@@ -41,7 +46,8 @@ class PyramidSettings:
     levels: int
     downsampling: Downsampling = field(default_factory=Downsampling)
     convert_to_8bit: bool = True
-    force_redo: bool = True
+    compression: str = "none"
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,28 +56,35 @@ class PyramidJob:
 
     Attributes
     ----------
+    levels : tuple of int, optional
+        The levels to write; None: all of the settings.
     draw : callable, optional
         `draw(level, shape_yx)` gives the bytes of a 16-bit gray image of that level, drawn by
         someone else, where `shape_yx` is that of level 0: then the levels are not computed here.
     drawn_wide : bool
         A drawing of an 8-bit image holds its values in the high byte.
+    first_of : int
+        How many tiles have this as their first image.
     """
 
     image_uri: str
     tile_ids: tuple[str, ...]
     settings: PyramidSettings
     is_mask: bool = False
+    levels: tuple[int, ...] | None = None
     draw: Callable[[int, tuple[int, int]], bytes] | None = None
     drawn_wide: bool = False
+    first_of: int = 0
+
+    @cached_property
+    def level_uris(self) -> list[str]:
+        """Where levels 1, 2, ... lie."""
+        settings = self.settings
+        extension = mask_extension(settings.extension) if self.is_mask else settings.extension
+        return level_uris(settings.root, self.image_uri, settings.levels, extension)
 
     def uri_of(self, level: int) -> str:
-        extension = self.settings.extension
-        return mipmap_uri(
-            self.settings.root,
-            self.image_uri,
-            level,
-            mask_extension(extension) if self.is_mask else extension,
-        )
+        return self.level_uris[level - 1]
 
 
 @dataclass(frozen=True)
@@ -79,40 +92,70 @@ class PyramidResult:
     """What a job did: files, bytes, and seconds by stage."""
 
     written: int = 0
-    skipped: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
 
 def build_pyramid(job: PyramidJob) -> PyramidResult:
-    """Write the levels of one image that are missing or to be redone.
+    """Write the job's levels of one image.
 
     Raises
     ------
     MissingFileError, StorageError, ImageError
         Levels written before the error stay; each is whole.
     """
-    missing = [level for level in range(1, job.settings.levels + 1) if _must_write(job, level)]
-    if not missing:
-        return PyramidResult(skipped=job.settings.levels)
+    _keep_freed_memory()
+    with storage.options(job.settings.storage_options):
+        return _build(job, tuple(range(1, job.settings.levels + 1)) if job.levels is None else job.levels)
+
+
+def build_and_verify(job: PyramidJob) -> PyramidResult:
+    """The same, and every level of the settings is read again.
+
+    Raises
+    ------
+    FaultyLevelsError
+        Names the first level that is not as it must be, besides what `build_pyramid` raises.
+    """
+    result = build_pyramid(job)
+    with storage.options(job.settings.storage_options):
+        faults = verify_pyramid(job)
+    if faults:
+        raise FaultyLevelsError([(fault.file, fault.reason) for fault in faults])
+    return result
+
+
+def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
     clock = StageClock()
     with clock.stage("read"):
         content = storage.read_bytes(job.image_uri)
     with clock.stage("decode"):
         image = _decoded(content)
     bytes_written = 0
-    for level, pixels in _timed(_pyramid(job, image, max(missing)), clock):
-        if level not in missing:
-            continue
-        uri = job.uri_of(level)
-        with clock.stage("encode"):
-            encoded = formats.encode(pixels, uri.rpartition(".")[2])
-        with clock.stage("write"):
-            storage.write_bytes(uri, encoded)
-        bytes_written += len(encoded)
-    skipped = job.settings.levels - len(missing)
-    return PyramidResult(len(missing), skipped, len(content), bytes_written, clock.seconds)
+    for level, pixels in _timed(_pyramid(job, image, max(levels, default=0)), clock):
+        if level in levels:
+            uri = job.uri_of(level)
+            with clock.stage("encode"):
+                encoded = formats.encode(pixels, uri.rpartition(".")[2], job.settings.compression)
+            with clock.stage("write"):
+                storage.write_bytes(uri, encoded)
+            bytes_written += len(encoded)
+    return PyramidResult(len(levels), len(content), bytes_written, clock.seconds)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Have the C library keep large blocks that were freed.
+
+    Otherwise each tile's arrays are mapped anew, and their page faults take longer than everything
+    that is computed.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # from glibc's malloc.h
+    with suppress(AttributeError, OSError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, 1 << 30)
 
 
 class StageClock:
@@ -137,26 +180,14 @@ def _decoded(content: bytes) -> Image:
     return image
 
 
-def _must_write(job: PyramidJob, level: int) -> bool:
-    if job.settings.force_redo:
-        return True
-    written = storage.modified_time(job.uri_of(level))
-    if written is None:
-        return True
-    source = storage.modified_time(job.image_uri)
-    if source is None:
-        raise MissingFileError(job.image_uri)
-    return written < source
-
-
 def _pyramid(job: PyramidJob, image: Image, levels: int) -> Iterator[tuple[int, Image]]:
     """(level, pixels) for levels 1 to `levels`."""
     if job.is_mask:
         return enumerate(minimum_levels(_as_mask(image), levels), start=1)
     if job.draw is not None:
         return _drawn(job, image, levels)
-    level_0 = to_8bit(image) if job.settings.convert_to_8bit else image
-    return enumerate(levels_of(level_0, levels, job.settings.downsampling), start=1)
+    dtype = np.dtype(np.uint8) if job.settings.convert_to_8bit else image.dtype
+    return enumerate(levels_of(image, levels, job.settings.downsampling, dtype), start=1)
 
 
 def _as_mask(image: Image) -> Image:

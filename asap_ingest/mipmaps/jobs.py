@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ class TileImage:
         The channel of the first tile that shows it; None for tiles without channels.
     maximum_intensity : float
         Of that tile or channel.
+    first_of : int
+        How many tiles have this as their first image: every tile is counted once.
     """
 
     uri: str
@@ -35,6 +38,7 @@ class TileImage:
     tile_ids: tuple[str, ...]
     channel: str | None = None
     maximum_intensity: float = 255.0
+    first_of: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,18 @@ def pyramids_of(tile: TileSpec) -> Iterator[Level0]:
 def images_of(tiles: Iterable[TileSpec]) -> list[TileImage]:
     """Every distinct image and mask of the tiles, once, in the order in which they come."""
     users: dict[tuple[str, bool], list[str]] = {}
-    first: dict[tuple[str, bool], Level0] = {}
+    shown_by: dict[tuple[str, bool], Level0] = {}
+    first_of: Counter[tuple[str, bool]] = Counter()
     for tile in tiles:
-        for level_0 in pyramids_of(tile):
+        for number, level_0 in enumerate(pyramids_of(tile)):
             for uri, is_mask in ((level_0.image_uri, False), (level_0.mask_uri, True)):
                 if uri:
                     users.setdefault((uri, is_mask), []).append(tile["tileId"])
-                    first.setdefault((uri, is_mask), level_0)
+                    shown_by.setdefault((uri, is_mask), level_0)
+                    first_of[uri, is_mask] += number == 0 and not is_mask
     return [
-        TileImage(uri, is_mask, tuple(tile_ids), level_0.channel, level_0.maximum_intensity)
-        for ((uri, is_mask), tile_ids), level_0 in zip(users.items(), first.values(), strict=True)
+        TileImage(*key, tuple(tile_ids), level_0.channel, level_0.maximum_intensity, first_of[key])
+        for (key, tile_ids), level_0 in zip(users.items(), shown_by.values(), strict=True)
     ]
 
 

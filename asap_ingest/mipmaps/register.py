@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from asap_ingest import storage
 from asap_ingest.mipmaps.jobs import Level0, TileSpec, pyramids_of
-from asap_ingest.mipmaps.locations import mask_extension, mipmap_uri
+from asap_ingest.mipmaps.locations import level_uris, mask_extension
+
+_IMAGES = attrgetter("images")
+# render's names of levels 1 and up
+_LEVELS = tuple(str(level) for level in range(1, 100))
 
 
 @dataclass(frozen=True)
@@ -19,44 +26,124 @@ class Registration:
     levels: int
 
 
+class NewLevels(NamedTuple):
+    """What one pyramid of a tile gets.
+
+    Attributes
+    ----------
+    level_0 : Level0
+        Where it stands in the tilespec.
+    images, masks : list of str
+        URIs of levels 1 to n; empty where level 0 names no image, or no mask.
+    """
+
+    level_0: Level0
+    images: list[str]
+    masks: list[str]
+
+    def entries(self) -> dict[str, dict[str, str]]:
+        """Render's entry for every level."""
+        entries = {level: {"imageUrl": uri} for level, uri in zip(_LEVELS, self.images, strict=False)}
+        for level, uri in zip(_LEVELS, self.masks, strict=False):
+            entries.setdefault(level, {})["maskUrl"] = uri
+        return entries
+
+
 class FolderListings:
-    """Whether files are there, by listing each folder once: no question per file."""
+    """Which files are there, by listing each folder once: no question per file.
+
+    What is listed for one section serves the next one too where both have files in a folder.
+    """
 
     def __init__(self) -> None:
-        self._names: dict[str, set[str]] = {}
+        self._folders: dict[str, list[set[str]]] = {}
+        self._kept: dict[str, list[set[str]]] = {}
 
-    def has(self, uri: str) -> bool:
-        folder = storage.parent(uri)
-        if folder not in self._names:
-            self._names[folder] = storage.names_in(folder)
-        path = storage.local_path(uri)
-        return (path.name if path is not None else uri.rpartition("/")[2]) in self._names[folder]
+    def start_section(self) -> None:
+        """Forget folders that the section before had no files in: memory stays that of a section."""
+        self._kept, self._folders = self._folders, {}
+
+    def missing(self, uris: Sequence[str]) -> list[str]:
+        """Those of an image's levels, 1 and up, that are not there."""
+        # the levels differ in one folder of their paths, so that of level 1 stands for all
+        folder, _, name = uris[0].rpartition("/")
+        if "%" in name and folder.startswith("file:"):
+            name = unquote(name)
+        listed = self._folders.get(folder)
+        if listed is None or len(listed) < len(uris):
+            listed = self._folders[folder] = self._listed(folder, name, uris)
+        return [uri for uri, names in zip(uris, listed, strict=False) if name not in names]
+
+    def _listed(self, folder: str, name: str, uris: Sequence[str]) -> list[set[str]]:
+        kept = self._kept.pop(folder, [])
+        # a file that is not in an older listing may have come meanwhile
+        if len(kept) >= len(uris) and all(name in names for names in kept):
+            return kept
+        return [storage.names_in(uri.rpartition("/")[0]) for uri in uris]
 
 
-def missing_levels(tile: TileSpec, registration: Registration, has: Callable[[str], bool]) -> list[str]:
-    """URIs of the files that registering the tile's levels needs and that are not there."""
-    needed = (uri for level_0 in pyramids_of(tile) for _, _, uri in _entries(level_0, registration))
-    return [uri for uri in needed if not has(uri)]
+def new_levels(tile: TileSpec, registration: Registration) -> list[NewLevels]:
+    """Levels of the tile's pyramid, or of each channel's."""
+    return [_new_levels(level_0, registration) for level_0 in pyramids_of(tile)]
 
 
-def register_levels(tile: TileSpec, registration: Registration) -> None:
-    """Set levels 1 to n in the tile's pyramid, or in each channel's; level 0 stays as it is."""
-    for level_0 in pyramids_of(tile):
-        for level, key, uri in _entries(level_0, registration):
-            entry = level_0.mipmap_levels.setdefault(str(level), {})
-            if key == "imageUrl":
-                entry.clear()
-            entry[key] = uri
+def have_images(pyramids: Sequence[NewLevels]) -> bool:
+    """Whether every pyramid has a level-0 image."""
+    return all(map(_IMAGES, pyramids))
 
 
-def _entries(level_0: Level0, registration: Registration) -> Iterator[tuple[int, str, str]]:
-    """(level, field of the tilespec, URI), images before masks."""
-    root, extension = registration.root, registration.extension
-    sources = (
-        ("imageUrl", level_0.image_uri, extension),
-        ("maskUrl", level_0.mask_uri, mask_extension(extension)),
+def missing_levels(pyramids: Sequence[NewLevels], listings: FolderListings) -> list[str]:
+    """URIs of the files that are not there, images before masks."""
+    missing: list[str] = []
+    for new in pyramids:
+        for uris in (new.images, new.masks):
+            if uris:
+                missing += listings.missing(uris)
+    return missing
+
+
+def register_levels(pyramids: Sequence[NewLevels]) -> None:
+    """Set levels 1 to n in the tilespec; level 0 stays as it is, and so do further levels."""
+    for new in pyramids:
+        new.level_0.mipmap_levels.update(new.entries())
+
+
+def tile_change(
+    tile: TileSpec, pyramids: Sequence[NewLevels], registered: TileSpec | None
+) -> dict[str, Any] | None:
+    """What writing a tile with new levels changes in a stack where it stands as `registered`.
+
+    Returns
+    -------
+    dict or None
+        `{"tileId": ..., "set": {"1": {"imageUrl": ...}}}` with the levels that differ, those of
+        channels as `"channels": {"DAPI": {"1": ...}}`; `"add": True` for a tile that is not in the stack,
+        `"replace"` with the names of other fields that differ. None for a tile that stands there so.
+    """
+    change: dict[str, Any] = {}
+    if registered is None:
+        change["add"] = True
+    elif registered is not tile:
+        pyramid_fields = ("mipmapLevels", "channels")
+        names = sorted((tile.keys() | registered.keys()).difference(pyramid_fields))
+        differing = [name for name in names if tile.get(name) != registered.get(name)]
+        change |= {"replace": differing} if differing else {}
+    known = {level_0.channel: level_0.mipmap_levels for level_0 in pyramids_of(registered or {})}
+    for new in pyramids:
+        before = known.get(new.level_0.channel, {})
+        levels = {level: entry for level, entry in new.entries().items() if before.get(level) != entry}
+        if levels and new.level_0.channel is None:
+            change["set"] = levels
+        elif levels:
+            change.setdefault("channels", {})[new.level_0.channel] = levels
+    return {"tileId": tile["tileId"], **change} if change else None
+
+
+def _new_levels(level_0: Level0, registration: Registration) -> NewLevels:
+    root, extension, levels = registration.root, registration.extension, registration.levels
+    image, mask = level_0.image_uri, level_0.mask_uri
+    return NewLevels(
+        level_0,
+        level_uris(root, image, levels, extension) if image else [],
+        level_uris(root, mask, levels, mask_extension(extension)) if mask else [],
     )
-    for key, source, written_as in sources:
-        if source:
-            for level in range(1, registration.levels + 1):
-                yield level, key, mipmap_uri(root, source, level, written_as)

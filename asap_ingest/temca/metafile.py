@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import MetafileError
+
+#: Optional numbers of a tile that say how good its picture is; no entry is refused because of them.
+SCORES = ("focus_score", "astig_score")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class TileRecord:
         How the camera is turned against the stage.
     move_nm : tuple of float
         nm of stage movement per pixel, in x and y.
+    scores : tuple of (name, value)
+        What the microscope said of the picture: those of `SCORES` that are there and finite numbers.
     """
 
     image: str
@@ -40,6 +46,7 @@ class TileRecord:
     raster: tuple[int, int]
     angle_degrees: float
     move_nm: tuple[float, float]
+    scores: tuple[tuple[str, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,7 +151,15 @@ def _tile(tile: _Entry) -> TileRecord:
             meta.item("pixel_size_x_move", _positive).value,
             meta.item("pixel_size_y_move", _positive).value,
         ),
+        scores=tuple(_scores(tile.value)),
     )
+
+
+def _scores(tile: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """The scores that can be used; they judge a picture, so a wrong one does not make the tile wrong."""
+    for name in SCORES:
+        with suppress(TypeError, OverflowError):
+            yield name, _number(tile.get(name))
 
 
 def _refuse_duplicates(tiles: tuple[TileRecord, ...], source: str) -> None:
@@ -177,9 +192,16 @@ def _list(value: Any) -> list[Any]:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise TypeError("a finite number")
     return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON knows no largest integer
+        return False
 
 
 def _positive(value: Any) -> float:

@@ -47,6 +47,17 @@ def test_the_same_image_gives_the_same_bytes():
         assert formats.encode(GRAY, extension) == formats.encode(GRAY.copy(), extension)
 
 
+@pytest.mark.parametrize("compression", sorted(formats.TIFF_COMPRESSIONS))
+@pytest.mark.parametrize("image", [GRAY, GRAY_16, COLOUR], ids=["8bit", "16bit", "colour"])
+def test_tiff_compressions(image, compression):
+    content = formats.encode(image, "tif", compression)
+    np.testing.assert_array_equal(formats.decode(content), image)
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        expected = {"none": 1, "deflate": 8, "lzw": 5, "zstd": 50000}[compression]
+        assert tiff.pages.first.compression == expected
+        np.testing.assert_array_equal(tiff.asarray(), image)
+
+
 def test_16bit_does_not_fit_a_jpeg():
     with pytest.raises(ImageError, match="16-bit samples do not fit a JPEG"):
         formats.encode(GRAY_16, "jpg")

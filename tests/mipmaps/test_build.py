@@ -1,6 +1,5 @@
 """One job: every level of one image, whole files only, and what it reports."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +7,10 @@ import pytest
 import tifffile
 
 from asap_ingest import storage
-from asap_ingest.errors import ImageError, MissingFileError
+from asap_ingest.errors import FaultyLevelsError, ImageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import Downsampling, mean_levels
-from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_and_verify, build_pyramid
 from tests.conftest import listing
 
 
@@ -39,7 +38,7 @@ def test_8bit_keeps_its_brightness(tmp_path, settings):
     image = np.full((64, 64), 200, np.uint8)
     job = job_for(tmp_path, settings, image)
     result = build_pyramid(job)
-    assert (result.written, result.skipped) == (3, 0)
+    assert result.written == 3
     assert all((level == 200).all() and level.dtype == np.uint8 for level in levels_written(job))
 
 
@@ -105,23 +104,35 @@ def test_second_run_gives_the_same_bytes(tmp_path, settings):
     assert listing(tmp_path / "mipmaps") == first
 
 
-def test_skips_what_is_there_and_not_older_than_its_source(tmp_path, settings):
-    job = job_for(tmp_path, replace(settings, force_redo=False), image_of(np.uint8))
-    assert build_pyramid(job).written == 3
-    assert build_pyramid(job).skipped == 3
-    storage.local_path(job.uri_of(2)).unlink()
-    again = build_pyramid(job)
-    assert (again.written, again.skipped) == (1, 2)
-    os.utime(storage.local_path(job.image_uri), (2e9, 2e9))
-    assert build_pyramid(job).written == 3
-
-
-def test_a_missing_image_is_not_skipped(tmp_path, settings):
-    job = job_for(tmp_path, replace(settings, force_redo=False), image_of(np.uint8))
+def test_writes_the_levels_that_are_asked_for(tmp_path, settings):
+    job = job_for(tmp_path, settings, image_of(np.uint8))
     build_pyramid(job)
-    storage.local_path(job.image_uri).unlink()
-    with pytest.raises(MissingFileError):
-        build_pyramid(job)
+    whole = listing(tmp_path / "mipmaps")
+    storage.local_path(job.uri_of(2)).unlink()
+    assert build_pyramid(replace(job, levels=(2,))).written == 1
+    assert listing(tmp_path / "mipmaps") == whole
+
+
+def test_compression_reaches_the_files(tmp_path, settings):
+    smooth = np.zeros((64, 64), np.uint8)
+    job = job_for(tmp_path, replace(settings, compression="deflate"), smooth)
+    build_pyramid(job)
+    assert all((level == 0).all() for level in levels_written(job))
+    with tifffile.TiffFile(storage.local_path(job.uri_of(1))) as tiff:
+        assert tiff.pages.first.compression == 8
+
+
+def test_verified_levels_are_right(tmp_path, settings):
+    job = job_for(tmp_path, settings, image_of(np.uint16))
+    assert build_and_verify(job).written == 3
+
+
+def test_a_level_that_is_wrong_is_a_fault(tmp_path, settings):
+    job = job_for(tmp_path, settings, image_of(np.uint8))
+    build_pyramid(job)
+    tifffile.imwrite(storage.local_path(job.uri_of(2)), np.zeros((9, 9), np.uint8))
+    with pytest.raises(FaultyLevelsError, match=r"2/.*a.tif.tif: is 9 x 9, must be 12 x 9"):
+        build_and_verify(replace(job, levels=()))
 
 
 def test_an_image_that_cannot_be_read_leaves_nothing(tmp_path, settings):

@@ -1,8 +1,16 @@
 """Where a level lies: render's path builder rule."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asap_ingest.mipmaps.locations import EXTENSIONS, mask_extension, mipmap_uri
+from asap_ingest import storage
+from asap_ingest.mipmaps.locations import EXTENSIONS, level_uris, mask_extension, mipmap_uri
+
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="[]"), max_size=12)
+PREFIXES = st.sampled_from(["/", "//", "", "file:/", "file:///", "FILE:///", "s3://b/", "s3://", "/a b/../"])
+PARTS = NAMES | st.sampled_from(["a.tif", "tile_0-1~x.tif", ".", "..", ".hidden", "a%20b"])
+PLACES = st.builds(str.__add__, PREFIXES, st.lists(PARTS, max_size=4).map("/".join))
 
 
 @pytest.mark.parametrize(
@@ -16,6 +24,7 @@ from asap_ingest.mipmaps.locations import EXTENSIONS, mask_extension, mipmap_uri
         ("/data/x/../../../../etc/a.tif", "file:///out/2/etc/a.tif.png"),
         ("s3://bucket/key/a.tif", "file:///out/2/bucket/key/a.tif.png"),
         ("s3://bucket/../../a.tif", "file:///out/2/a.tif.png"),
+        ("s3://bucket/a#1?b[.tif", "file:///out/2/bucket/a%231%3Fb%5B.tif.png"),
     ],
 )
 def test_level_of_an_image(image, expected):
@@ -41,3 +50,23 @@ def test_spellings_of_formats():
 
 def test_masks_are_never_jpeg():
     assert [mask_extension(extension) for extension in ("tif", "png", "jpg")] == ["tif", "png", "png"]
+
+
+@given(root=PLACES, image=PLACES, extension=st.sampled_from(["tif", "png", "jpg"]))
+def test_all_levels_at_once_are_those_of_one_by_one(root, image, extension):
+    together = level_uris(root, image, 3, extension)
+    assert together == [mipmap_uri(root, image, level, extension) for level in (1, 2, 3)]
+
+
+@given(root=PLACES, image=PLACES.filter(lambda image: not image.startswith("s3:")))
+def test_rule(root, image):
+    """In full, for local images: the absolute path below the level's folder."""
+    path = str(storage.local_path(image)).lstrip("/")
+    assert mipmap_uri(root, image, 2, "tif") == storage.as_uri(storage.join(root, "2", f"{path}.tif"))
+
+
+def test_a_relative_root_is_below_the_working_folder(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert mipmap_uri("out", "/a.tif", 1, "tif") == f"file://{tmp_path}/{name}/out/1/a.tif.tif"

@@ -34,6 +34,21 @@ def test_records_hold_what_the_metafile_says():
     assert (second.image, second.name) == ("sub/b.tif", "b")
 
 
+def test_scores_of_the_picture_are_kept():
+    document = changed((1, "data", 0, "focus_score"), 22)
+    document[1]["data"][0]["astig_score"] = -0.03
+    scored, plain = parse_metafile(document, "m.json").tiles
+    assert scored.scores == (("focus_score", 22.0), ("astig_score", -0.03))
+    assert plain.scores == ()
+
+
+@pytest.mark.parametrize("value", [None, "22", True, [22], float("nan"), float("-inf"), 10**400])
+def test_a_score_that_is_no_finite_number_is_left_out(value):
+    document = changed((1, "data", 0, "focus_score"), value)
+    document[1]["data"][0]["astig_score"] = 0.5
+    assert parse_metafile(document, "m.json").tiles[0].scores == (("astig_score", 0.5),)
+
+
 META, TILE = (0, "metadata"), (1, "data", 1)
 
 

@@ -1,50 +1,27 @@
-"""One way to run many jobs: serially, or over a pool of worker processes.
-
-A job is a top-level function of one small picklable argument. Every item gives one `Outcome`, in
-the order in which they are ready; a job that raises does not stop the others.
-"""
+"""Jobs over a pool of worker processes, each with a pipe of its own."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from asap_ingest.errors import WorkerDiedError
-
-Item = TypeVar("Item")
-Value = TypeVar("Value")
+from asap_ingest.parallel.jobs import (
+    ONE_THREAD,
+    Item,
+    Outcome,
+    Value,
+    answer,
+    no_main_module,
+    one_thread_here,
+)
 
 logger = logging.getLogger(__name__)
-
-# Library threads under many workers fight for the cores.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Item, Value]):
-    """What became of one item: its value, or the error that its job raised."""
-
-    item: Item
-    value: Value | None = None
-    error: Exception | None = None
-
-
-class Executor(Protocol):
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]: ...
-
-
-class SerialExecutor:
-    """One job after the other, in this process."""
-
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
-        for item in items:
-            yield Outcome(item, *_attempt(job, item))
 
 
 @dataclass(frozen=True)
@@ -87,11 +64,6 @@ class PoolExecutor:
                 worker.stop()
 
 
-def executor(pool_size: int) -> Executor:
-    """The executor for a `pool_size` parameter: 1 works in this process."""
-    return SerialExecutor() if pool_size <= 1 else PoolExecutor(pool_size)
-
-
 class _Worker:
     """A process that does jobs one at a time; None as job ends it."""
 
@@ -99,7 +71,7 @@ class _Worker:
         context = _context(job)
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, job), daemon=True)
-        with _environment(_ONE_THREAD), _no_main_module():
+        with _environment(ONE_THREAD), no_main_module():
             self._process.start()
         theirs.close()
         self._item: Any = None
@@ -107,13 +79,13 @@ class _Worker:
 
     def give(self, item: Any) -> None:
         self._item, self.busy = item, True
-        with suppress(BrokenPipeError):  # a dead worker shows when its answer is awaited
+        with suppress(ConnectionError):  # a dead worker shows when its answer is awaited
             self._pipe.send(item)
 
     def answer(self) -> tuple[Any, Exception | None] | None:
         """(value, error), or None when the process died."""
         try:
-            return self._pipe.recv()
+            return pickle.loads(self._pipe.recv_bytes())
         except (EOFError, ConnectionError):
             return None
 
@@ -164,24 +136,13 @@ def _ready(busy: list[_Worker]) -> list[_Worker]:
 
 def _serve(pipe: Any, job: Callable[[Any], Any]) -> None:
     """The worker's loop; ends when the other end of the pipe closes, also because its process died."""
-    with suppress(ModuleNotFoundError):
-        import cv2
-
-        cv2.setNumThreads(1)
+    one_thread_here()
     while True:
         try:
             item = pipe.recv()
+            pipe.send_bytes(answer(job, item))
         except (EOFError, ConnectionError, KeyboardInterrupt):
             return
-        pipe.send(_attempt(job, item))
-
-
-def _attempt(job: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | None]:
-    try:
-        return job(item), None
-    except Exception as error:  # it is reported as the item's outcome
-        logger.debug("job failed", exc_info=True)
-        return None, error
 
 
 def _context(job: Callable[[Any], Any]) -> Any:
@@ -194,17 +155,6 @@ def _context(job: Callable[[Any], Any]) -> Any:
     context = mp.get_context("forkserver")
     context.set_forkserver_preload([job.__module__])
     return context
-
-
-@contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Workers would run this program's main module again; jobs are not there."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 @contextmanager

@@ -1,0 +1,148 @@
+"""One run of generate_mipmaps: which images it does, and what became of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from asap_ingest.errors import StorageError
+from asap_ingest.mipmaps.build import PyramidJob, PyramidResult, PyramidSettings
+from asap_ingest.mipmaps.jobs import Failure, TileImage, images_of, tiles_without_image
+from asap_ingest.mipmaps.resume import FolderTimes, levels_to_write
+from asap_ingest.parallel import Outcome
+from asap_ingest.progress import Progress
+from asap_ingest.shards import Shard
+from asap_ingest.stacks import Stack
+
+
+@dataclass(frozen=True)
+class MipmapRun:
+    """What is to be done.
+
+    Attributes
+    ----------
+    render_draws : bool
+        The render service makes the levels of images (not of masks).
+    force_redo : bool
+        False leaves levels that are there and not older than their image.
+    verify : bool
+        Every level is read again after it was written.
+    shard : Shard, optional
+        Only this part of the images.
+    only : frozenset of str, optional
+        Only these images, by URI.
+    """
+
+    stack: Stack
+    z_values: Sequence[float]
+    settings: PyramidSettings
+    render_draws: bool = False
+    force_redo: bool = True
+    verify: bool = False
+    shard: Shard | None = None
+    only: frozenset[str] | None = None
+
+    def takes(self, key: str) -> bool:
+        """Whether an image, by its URI, is part of this run."""
+        return (self.shard is None or self.shard.takes(key)) and (self.only is None or key in self.only)
+
+
+@dataclass
+class MipmapReport:
+    """What a run did: tiles, files, bytes, seconds by stage (summed over workers), failures."""
+
+    tiles: int = 0
+    files_written: int = 0
+    files_skipped: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    seconds: float = 0.0
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    slowest_stage: str | None = None
+    failures: list[Failure] = field(default_factory=list)
+    shard: str | None = None
+
+    def count(self, outcome: Outcome[PyramidJob, PyramidResult]) -> int:
+        """Take in what became of a job; the bytes that it moved."""
+        result = outcome.value
+        if result is None:
+            self.failures.extend(_failures(outcome))
+            return 0
+        self.files_written += result.written
+        self.bytes_read += result.bytes_read
+        self.bytes_written += result.bytes_written
+        for stage, seconds in result.seconds.items():
+            self.spent(stage, seconds)
+        return result.bytes_read + result.bytes_written
+
+    def spent(self, stage: str, seconds: float) -> None:
+        self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
+
+    def close(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.failures.sort(key=lambda failure: (failure.tileId, failure.image))
+        self.slowest_stage = max(self.stage_seconds, key=self.stage_seconds.__getitem__, default=None)
+
+
+@dataclass(frozen=True)
+class TileDrawing:
+    """Has the render service draw a tile's own image, without its transforms, at 1 / 2**level."""
+
+    stack: Stack
+    tile_id: str
+    channel: str | None
+
+    def __call__(self, level: int, shape_yx: tuple[int, int]) -> bytes:
+        query = {"excludeAllTransforms": "true", "excludeMask": "true", "scale": 0.5**level}
+        # render cannot draw less than a pixel: a smaller image is drawn on a canvas of that size
+        query |= {"height": max(shape_yx[0], 2**level), "width": max(shape_yx[1], 2**level)}
+        if self.channel is not None:
+            query["channels"] = self.channel
+        return self.stack.tile_image(self.tile_id, "tiff16", query)
+
+
+def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterator[PyramidJob]:
+    """Jobs section by section, read when they are needed; counts what needs none."""
+    for z in run.z_values:
+        start = time.perf_counter()
+        tiles = run.stack.resolved_tiles(z)["tileIdToSpecMap"].values()
+        report.spent("fetch", time.perf_counter() - start)
+        report.failures.extend(failure for failure in tiles_without_image(tiles) if run.takes(failure.tileId))
+        images = [image for image in images_of(tiles) if run.takes(image.uri)]
+        tile_count = sum(image.first_of for image in images)
+        report.tiles += tile_count
+        progress.expect(tile_count)
+        times = FolderTimes()
+        for image in images:
+            job = _job(run, image, times)
+            skipped = run.settings.levels - len(job.levels or ())
+            report.files_skipped += skipped
+            if skipped < run.settings.levels or run.verify:
+                yield job
+            else:
+                progress.advance(image.first_of)
+
+
+def _job(run: MipmapRun, image: TileImage, times: FolderTimes) -> PyramidJob:
+    job = PyramidJob(image.uri, image.tile_ids, run.settings, image.is_mask, first_of=image.first_of)
+    missing = tuple(range(1, run.settings.levels + 1))
+    if not run.force_redo:
+        missing = levels_to_write(image.uri, job.level_uris, times)
+    if run.render_draws and not image.is_mask:
+        drawing = TileDrawing(run.stack, image.tile_ids[0], image.channel)
+        # render widens 8-bit images to 16 bits where maxIntensity is above 255
+        job = replace(job, draw=drawing, drawn_wide=image.maximum_intensity > 255)
+    return replace(job, levels=missing)
+
+
+def _failures(outcome: Outcome[PyramidJob, PyramidResult]) -> list[Failure]:
+    job, error = outcome.item, outcome.error
+    reason = error.problem if isinstance(error, StorageError) else str(error) or type(error).__name__
+    # a level's error names the level, which is not the image
+    named = (
+        reason
+        if not isinstance(error, StorageError) or error.uri == job.image_uri
+        else f"{error.uri}: {reason}"
+    )
+    return [Failure(tile_id, job.image_uri, named) for tile_id in job.tile_ids]

@@ -1,0 +1,148 @@
+"""Whether the levels of an image are right: there, whole, of the expected size and type."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from asap_ingest import storage
+from asap_ingest.errors import ImageError, StorageError
+from asap_ingest.images import formats
+from asap_ingest.images.downsample import level_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from asap_ingest.mipmaps.build import PyramidJob
+
+#: Samples that levels may have.
+SAMPLE_TYPES = ("uint8", "uint16")
+
+_TIFF_STARTS = (b"II", b"MM")
+# what the libraries raise for damaged headers
+_DAMAGED = (OSError, ValueError, KeyError, IndexError, RuntimeError, SyntaxError, TypeError, struct.error)
+
+
+@dataclass(frozen=True)
+class ExpectedLevel:
+    """A file of a pyramid, and what must be in it.
+
+    Attributes
+    ----------
+    sample_type : str or None
+        Of `SAMPLE_TYPES`; None where either will do, as long as all levels of the image have it.
+    """
+
+    uri: str
+    shape_yx: tuple[int, int]
+    sample_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that is not as it must be, and why."""
+
+    file: str
+    reason: str
+
+
+def faults_of(levels: Sequence[ExpectedLevel]) -> list[Fault]:
+    """What is wrong with the levels of one image: every file is read and decoded."""
+    faults = []
+    common: str | None = None
+    for level in levels:
+        try:
+            image = formats.decode(storage.read_bytes(level.uri), strips_only=True)
+        except (StorageError, ImageError) as error:
+            faults.append(Fault(level.uri, _reason(error)))
+            continue
+        sample_type = str(image.dtype)
+        wanted = level.sample_type or common or " or ".join(SAMPLE_TYPES)
+        if image.shape[:2] != level.shape_yx:
+            faults.append(Fault(level.uri, f"is {_size(image.shape)}, must be {_size(level.shape_yx)}"))
+        elif sample_type not in wanted.split(" or "):
+            faults.append(Fault(level.uri, f"has {sample_type} samples, must have {wanted}"))
+        else:
+            common = common or sample_type
+    return faults
+
+
+def verify_pyramid(job: PyramidJob) -> list[Fault]:
+    """What is wrong with the levels of a job's image.
+
+    Size and type follow from the header of level 0, whose pixels are not decoded. A level 0 that
+    cannot be read is the only fault then.
+    """
+    try:
+        with _opened(job.image_uri) as file:
+            shape_yx, sample_type = _header(file)
+    except (StorageError, ImageError, OSError) as error:
+        return [Fault(job.image_uri, _reason(error))]
+    if sample_type not in SAMPLE_TYPES:
+        reason = f"has {sample_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
+        return [Fault(job.image_uri, reason)]
+    written_as = "uint8" if job.is_mask or job.settings.convert_to_8bit else sample_type
+    levels = range(1, job.settings.levels + 1)
+    return faults_of([ExpectedLevel(job.uri_of(n), level_shape(shape_yx, n), written_as) for n in levels])
+
+
+@contextmanager
+def _opened(uri: str) -> Iterator[BinaryIO]:
+    """A local file as it lies there: of large images only the header is read."""
+    path = storage.local_path(uri)
+    if path is None or not path.is_file():
+        yield io.BytesIO(storage.read_bytes(uri))  # which tells what is wrong with a path
+        return
+    with path.open("rb") as file:
+        yield file
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, int], str]:
+    """((height, width), sample type)."""
+    start = file.read(2)
+    file.seek(0)
+    try:
+        return _tiff_header(file) if start in _TIFF_STARTS else _other_header(file)
+    except _DAMAGED as error:
+        raise ImageError(f"cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _tiff_header(file: BinaryIO) -> tuple[tuple[int, int], str]:
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        page: Any = tiff.pages[0]
+        return (page.imagelength, page.imagewidth), _unsigned(page.dtype)
+
+
+def _other_header(file: BinaryIO) -> tuple[tuple[int, int], str]:
+    from PIL import Image as PilImage
+
+    with PilImage.open(file) as picture:
+        return (picture.height, picture.width), _pil_type(picture.mode)
+
+
+def _pil_type(mode: str) -> str:
+    """16-bit modes are I;16 and its byte orders; I and F have 32 bits; all others 8 or 1."""
+    if mode.startswith("I;16"):
+        return "uint16"
+    return {"I": "int32", "F": "float32"}.get(mode, "uint8")
+
+
+def _unsigned(dtype: np.dtype[Any] | None) -> str:
+    name = str(dtype if dtype is None else dtype.newbyteorder("="))
+    return "uint8" if name == "bool" else name
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{shape[1]} x {shape[0]}"
+
+
+def _reason(error: Exception) -> str:
+    return error.problem if isinstance(error, StorageError) else getattr(error, "strerror", "") or str(error)

@@ -1,0 +1,1 @@
+"""One page about a section: contact sheet, histogram, tiles that stand out, failures, throughput."""

@@ -1,0 +1,96 @@
+"""Files of this machine's file systems: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write through a file without a name, or, where the system has none, a `.part` that is renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not _write_unnamed(path, content):
+        _write_and_rename(path, content)
+
+
+def names_in(folder: Path) -> set[str]:
+    return set(os.listdir(folder))  # noqa: PTH208 - one call, no object per file
+
+
+def names_and_times(folder: Path) -> dict[str, float]:
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # removed since it was listed, or a link to nowhere
+                if entry.is_file():
+                    found[entry.name] = entry.stat().st_mtime
+    return found
+
+
+def ensure_writable_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    # a file without a name, where the system has such: a run that is killed here leaves nothing
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _write_unnamed(path: Path, content: bytes) -> bool:
+    """Write through a file without a name; False where the system has none."""
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        return False
+    try:
+        descriptor = os.open(path.parent, flag | os.O_WRONLY, 0o666)
+    except OSError:  # no unnamed files here; what else is wrong shows in the other way of writing
+        return False
+    with os.fdopen(descriptor, "wb", buffering=0) as unnamed:
+        view = memoryview(content)
+        while view:  # one write may take less than it was given
+            view = view[unnamed.write(view) :]
+        return _give_name(unnamed.fileno(), path)
+
+
+def _give_name(descriptor: int, path: Path) -> bool:
+    source = f"/proc/self/fd/{descriptor}"
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        try:
+            os.link(source, path.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+        except FileExistsError:
+            # a name cannot be linked over: link beside it, then rename
+            part = path.with_name(_part_name(path))
+            os.link(source, part.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+            _rename(part, path)
+    except FileNotFoundError:  # no /proc
+        return False
+    finally:
+        os.close(folder)
+    return True
+
+
+def _write_and_rename(path: Path, content: bytes) -> None:
+    part = path.with_name(_part_name(path))
+    try:
+        part.write_bytes(content)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    _rename(part, path)
+
+
+def _rename(part: Path, path: Path) -> None:
+    try:
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def _part_name(path: Path) -> str:
+    """Hidden; within the 255 bytes that names may have, also where 50 characters are 200 bytes."""
+    return f".{path.name[:50]}.{uuid.uuid4().hex}.part"

@@ -1,0 +1,58 @@
+"""Jobs that the benchmarks hand to worker processes, beside the package's own."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PilImage
+from skimage.measure import block_reduce
+
+from asap_ingest import storage
+from asap_ingest.mipmaps.build import PyramidJob, PyramidResult, build_pyramid
+
+
+@dataclass(frozen=True)
+class PlainCopy:
+    """A source to read, and how many bytes to write where: what no program can do without."""
+
+    source: str
+    outputs: tuple[tuple[str, int], ...]
+
+
+def read_and_write(job: PlainCopy) -> int:
+    """The floor: the same bytes read and written by plain Python."""
+    content = Path(job.source).read_bytes()
+    for path, size in job.outputs:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(content[:size])
+    return len(content)
+
+
+def predecessor_pyramid(job: PyramidJob) -> int:
+    """The reference, as the predecessor's worker does it: Pillow reads and writes, scikit-image reduces."""
+    with PilImage.open(str(storage.local_path(job.image_uri))) as picture:
+        image = np.asarray(picture)
+    if image.dtype != np.uint8:
+        image = (image / 256).astype(np.uint8)
+    for level in range(1, job.settings.levels + 1):
+        image = block_reduce(image, (2, 2), np.mean).astype(np.uint8)
+        path = storage.local_path(job.uri_of(level))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PilImage.fromarray(image).save(path)
+    return image.size
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A result, and the most memory that its worker ever used, in MB."""
+
+    result: PyramidResult
+    peak_mb: float
+
+
+def measured_build(job: PyramidJob) -> Measured:
+    result = build_pyramid(job)
+    return Measured(result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -1,0 +1,228 @@
+"""generate_mipmaps as a whole: against the reference, against the floor, by stage, by size of the section."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from asap_ingest.demo import embedded_service
+from asap_ingest.generate_EM_tilespecs_from_metafile import TileSpecSettings, build_tilespecs
+from asap_ingest.generate_mipmaps import generate_mipmaps
+from asap_ingest.mipmap_run import MipmapReport, MipmapRun, jobs_of
+from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.parallel import executor
+from asap_ingest.progress import Progress
+from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.temca.metafile import Metafile, TileRecord
+from benchmarks.jobs import PlainCopy, measured_build, predecessor_pyramid, read_and_write
+from benchmarks.tables import median_seconds, table
+
+LEVELS, SIDE, SMALL_SIDE = 6, 3840, 960
+TILES = 160
+WORKERS = os.cpu_count() or 1
+_STAGES = ("fetch", "read", "decode", "reduce", "encode", "write")
+_HEADER = (
+    *("section", "ms/tile", "reference", "floor", "tiles/s", "MP/s", "times the reference"),
+    *("floor: times the reference", "times the floor's time", "whole run, s"),
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of noise tiles in a stack; every tile is a file of its own name."""
+
+    stack: Stack
+    folder: Path
+    tiles: int
+    side: int
+
+    @property
+    def megapixels(self) -> float:
+        return self.tiles * self.side**2 / 1e6
+
+    def run(self, output: Path) -> MipmapRun:
+        return MipmapRun(self.stack, [0.0], PyramidSettings(str(output), "tif", LEVELS))
+
+    def jobs(self, output: Path) -> list[PyramidJob]:
+        return list(jobs_of(self.run(output), MipmapReport(), Progress()))
+
+
+@contextmanager
+def sections(*wanted: tuple[str, int, int, type]) -> Iterator[list[Section]]:
+    """Sections of (name, tiles, side, type of samples), in one embedded service."""
+    with TemporaryDirectory() as name, embedded_service(Path(name) / "render.db") as address:
+        host, _, port = address.rpartition(":")
+        connection = RenderConnection(host, int(port), "bench", "em")
+        yield [_section(Stack(connection, kind[0]), Path(name) / kind[0], *kind[1:]) for kind in wanted]
+
+
+def _section(stack: Stack, folder: Path, tiles: int, side: int, dtype: type) -> Section:
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (side, side)).astype(dtype)
+    records = []
+    for n in range(tiles):
+        # 16 different files; more than that are further names of them
+        path = folder / f"tile_{n:05}.tif"
+        if n < 16:
+            tifffile.imwrite(path, np.roll(noise, n))
+        else:
+            path.hardlink_to(folder / f"tile_{n % 16:05}.tif")
+        records.append(TileRecord(path.name, (-n * side * 4.0, 0.0), (n, 0), 180.0, (4.0, 4.0)))
+    metafile = Metafile("noise", side, side, "camera", "temca", 4.0, dtype().itemsize, tuple(records))
+    with stack.writing({}, close_stack=True):
+        stack.put_tilespecs(build_tilespecs(metafile, TileSpecSettings(0.0, str(folder), "0.0")))
+    return Section(stack, folder, tiles, side)
+
+
+def steady_seconds(job: Callable[[Any], Any], items: list[Any], runs: int) -> float:
+    """Median over runs of seconds a tile, once every worker has done a few: without their start-up."""
+    skipped = 4 * WORKERS
+    seconds = []
+    for _ in range(runs):
+        stamps = []
+        for outcome in executor(WORKERS).run(job, items):
+            if outcome.error is not None:
+                raise outcome.error
+            stamps.append(time.perf_counter())
+        seconds.append((stamps[-1] - stamps[skipped]) / (len(stamps) - 1 - skipped))
+    return statistics.median(seconds)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds a tile of ours, the reference and the floor; seconds and report of a whole run of ours."""
+
+    section: Section
+    ours: float
+    reference: float
+    floor: float
+    whole: float
+    report: MipmapReport
+
+    @property
+    def row(self) -> list[object]:
+        rate = self.section.side**2 / 1e6 / self.ours
+        times = (self.ours, self.reference, self.floor)
+        return [
+            self.section.stack.name,
+            *(f"{seconds * 1e3:.1f}" for seconds in times),
+            f"{1 / self.ours:.1f}",
+            f"{rate:,.0f}",
+            f"**{self.reference / self.ours:.1f}**",
+            f"{self.reference / self.floor:.1f}",
+            f"**{self.ours / self.floor:.2f}**",
+            f"{self.whole:.2f}",
+        ]
+
+
+def compare(section: Section, runs: int) -> Comparison:
+    ours, theirs, plain = (section.folder / name for name in ("ours", "theirs", "plain"))
+    generate_mipmaps(section.run(ours), executor(WORKERS))
+    start = time.perf_counter()
+    report = generate_mipmaps(section.run(ours), executor(WORKERS))
+    whole = time.perf_counter() - start
+    jobs = section.jobs(ours)
+    sizes = [_path(uri).stat().st_size for uri in jobs[0].level_uris]
+    copies = [_copy(job, sizes) for job in section.jobs(plain)]
+    steady_seconds(read_and_write, copies, 1)  # so that all three write over what is there
+    return Comparison(
+        section,
+        ours=steady_seconds(build_pyramid, jobs, runs),
+        reference=steady_seconds(predecessor_pyramid, section.jobs(theirs)[: 16 * WORKERS], 2),
+        floor=steady_seconds(read_and_write, copies, runs),
+        whole=whole,
+        report=report,
+    )
+
+
+def _copy(job: PyramidJob, sizes: list[int]) -> PlainCopy:
+    outputs = [str(_path(uri)) for uri in job.level_uris]
+    return PlainCopy(str(_path(job.image_uri)), tuple(zip(outputs, sizes, strict=True)))
+
+
+def _path(uri: str) -> Path:
+    from asap_ingest import storage
+
+    path = storage.local_path(uri)
+    assert path is not None
+    return path
+
+
+def stage_row(one: Comparison) -> list[object]:
+    milliseconds = (one.report.stage_seconds[stage] * 1e3 / one.report.tiles for stage in _STAGES)
+    return [one.section.stack.name, *(f"{value:.2f}" for value in milliseconds)]
+
+
+def growth_row(section: Section) -> list[object]:
+    """Throughput, and peak memory of this process and of the workers."""
+    jobs = section.jobs(section.folder / "out")
+    start = time.perf_counter()
+    peak = max(outcome.value.peak_mb for outcome in executor(WORKERS).run(measured_build, jobs))
+    seconds = time.perf_counter() - start
+    parent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rate = section.megapixels / seconds
+    return [section.tiles, f"{section.tiles / seconds:.0f}", f"{rate:,.0f}", f"{parent:.0f}", f"{peak:.0f}"]
+
+
+def start_up(section: Section, runs: int) -> float:
+    """Seconds of a whole process that finds nothing to do."""
+    output = section.folder / "ours"
+    connection = section.stack.connection
+    command = [sys.executable, "-m", "asap_ingest.generate_mipmaps", "--input_stack", section.stack.name]
+    command += [
+        "--output_dir",
+        str(output),
+        "--imgformat",
+        "tif",
+        "--force_redo",
+        "false",
+        "--pool_size",
+        "1",
+    ]
+    for field in ("host", "port", "owner", "project"):
+        command += [f"--render.{field}", str(getattr(connection, field))]
+    command += ["--render.client_scripts", "unused"]
+    return median_seconds(lambda: subprocess.run(command, check=True), runs)
+
+
+def report(runs: int) -> str:
+    with sections(("8_bit", TILES, SIDE, np.uint8), ("16_bit_to_8", TILES, SIDE, np.uint16)) as found:
+        compared = [compare(section, runs) for section in found]
+        started = start_up(found[0], runs)
+    with sections(*((f"tiles_{n}", n, SMALL_SIDE, np.uint8) for n in (16, 160, 1600))) as growing:
+        growth = [growth_row(section) for section in growing]
+    figures = table(_HEADER, [one.row for one in compared])
+    stages = table(("section", *_STAGES), [stage_row(one) for one in compared])
+    sizes = table(("tiles", "tiles/s", "MP/s", "parent MB", "worker MB"), growth)
+    return f"""## generate_mipmaps as a whole
+
+{TILES} tiles of {SIDE} x {SIDE}, {WORKERS} workers, uncompressed TIFF levels, warm caches, files written over
+older ones. The reference is the predecessor's worker: Pillow reads and writes, scikit-image reduces level by
+level. The floor reads and writes the same bytes with plain Python. All three over the same workers, in
+steady state: from the moment when every worker has done a few tiles. The whole run has start of the workers
+and the request for the tiles in it. A whole process that finds nothing to do takes {started:.2f} s.
+
+{figures}
+
+Milliseconds a tile by stage in the whole run, summed over the workers:
+
+{stages}
+
+Tiles of {SMALL_SIDE} x {SMALL_SIDE}, 8 bit, start of the workers included; peak memory of the parent (with
+the libraries of the benchmark) and of the largest worker:
+
+{sizes}
+"""

@@ -1,0 +1,189 @@
+"""Progress: a bar where a person looks, lines of JSON where a log is kept, nothing for short runs."""
+
+import fcntl
+import io
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import threading
+
+import pytest
+
+from asap_ingest.progress import Progress
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def lines(stream):
+    return [json.loads(line)["progress"] for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_of_json_every_few_seconds(clock):
+    stream = io.StringIO()
+    with Progress(stream=stream, interval_s=5, clock=clock) as progress:
+        progress.expect(300)
+        progress.expect(100)
+        for _ in range(20):
+            clock.now += 1
+            progress.advance(tiles=10, bytes_=120_000_000, failures=1)
+    assert [line["tiles"] for line in lines(stream)] == [50, 100, 150, 200]
+    assert lines(stream)[0] == {
+        "tiles": 50,
+        "of": 400,
+        "tiles_per_s": 10.0,
+        "mb_per_s": 120.0,
+        "eta_s": 35,
+        "failures": 5,
+    }
+
+
+def test_a_run_shorter_than_the_interval_prints_nothing(clock):
+    stream = io.StringIO()
+    with Progress(stream=stream, clock=clock) as progress:
+        progress.expect(5000)
+        for _ in range(5000):
+            progress.advance()
+        clock.now += 4.9
+        progress.advance()
+        clock.now += 1000
+    assert stream.getvalue() == ""
+
+
+def test_a_job_without_news_delays_the_line(clock):
+    stream = io.StringIO()
+    with Progress(stream=stream, interval_s=5, clock=clock) as progress:
+        for step in (60, 1, 4):
+            clock.now += step
+            progress.advance()
+    assert [line["tiles"] for line in lines(stream)] == [1, 3]
+
+
+def test_rates_are_those_of_the_last_half_minute(clock):
+    stream = io.StringIO()
+    with Progress(stream=stream, interval_s=5, clock=clock) as progress:
+        progress.expect(10_000)
+        clock.now += 1
+        progress.advance(tiles=9_000)  # these were there already
+        for _ in range(100):
+            clock.now += 1
+            progress.advance(tiles=2, bytes_=3_000_000)
+    last = lines(stream)[-1]
+    assert (last["tiles_per_s"], last["mb_per_s"]) == (2.0, 3.0)
+    assert last["eta_s"] == (10_000 - last["tiles"]) / 2
+
+
+def test_without_a_rate_there_is_no_estimate(clock):
+    stream = io.StringIO()
+    with Progress(stream=stream, interval_s=5, clock=clock) as progress:
+        progress.expect(3)
+        clock.now += 5
+        progress.advance(tiles=0)
+        clock.now += 5
+        progress.advance(tiles=4)  # more than was expected
+    first, second = lines(stream)
+    assert (first["tiles_per_s"], first["eta_s"]) == (0.0, None)
+    assert (second["tiles"], second["of"], second["eta_s"]) == (4, 4, 0)
+
+
+def test_the_first_call_may_come_at_once(clock):
+    stream = io.StringIO()
+    with Progress(unit="image", stream=stream, interval_s=0, clock=clock) as progress:
+        progress.advance()
+    assert lines(stream)[0]["images"] == 1
+
+
+def test_a_reader_that_is_gone_does_not_stop_the_work(clock):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb", buffering=0) as pipe:
+        stream = io.TextIOWrapper(pipe, write_through=True)
+        with Progress(stream=stream, interval_s=1, clock=clock) as progress:
+            for _ in range(3):
+                clock.now += 2
+                progress.advance()
+        stream.detach()
+
+
+def on_terminal(work, columns=120):
+    """What a real terminal shows of `work(stream)`."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    with os.fdopen(theirs, "w") as stream:
+        work(stream)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        shown += part
+        if not part:
+            break
+    os.close(ours)
+    return shown.decode()
+
+
+@pytest.mark.parametrize("columns", [120, 0], ids=["120 columns", "width not known"])
+def test_a_bar_on_a_terminal(clock, columns):
+    def work(stream):
+        with Progress(stream=stream, clock=clock) as progress:
+            progress.expect(80)
+            for _ in range(20):
+                clock.now += 1
+                progress.advance(tiles=2, bytes_=24_000_000, failures=int(clock.now) % 2)
+
+    last = on_terminal(work, columns).strip().rpartition("\r")[2]
+    assert last.startswith(" 50%|")
+    assert "40/80 tiles, 2.0 tiles/s, 24 MB/s, ETA 00:20, 10 failures" in last
+
+
+def test_an_error_leaves_the_bar_and_passes():
+    def work(stream):
+        with pytest.raises(KeyError), Progress(stream=stream) as progress:
+            progress.expect(2)
+            progress.advance(failures=1)
+            raise KeyError
+
+    assert "1/2 tiles" in on_terminal(work)
+
+
+def test_the_bar_starts_no_thread():
+    before = threading.active_count()
+
+    def work(stream):
+        with Progress(stream=stream) as progress:
+            progress.expect(2)
+            progress.advance()
+            assert threading.active_count() == before
+
+    on_terminal(work)
+
+
+@pytest.mark.slow
+def test_standard_error_is_what_is_written_to():
+    program = (
+        "from asap_ingest.progress import Progress\n"
+        "with Progress(interval_s=0) as progress:\n"
+        "    progress.expect(2)\n"
+        "    progress.advance(bytes_=5)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
+    assert json.loads(ran.stderr)["progress"]["tiles"] == 1
