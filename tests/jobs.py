@@ -71,3 +71,7 @@ def touch_slowly(path: str) -> int:
     time.sleep(0.1)
     Path(path).touch()
     return os.getpid()
+
+
+def environment(name: str) -> str:
+    return os.environ[name]

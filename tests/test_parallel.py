@@ -153,3 +153,14 @@ def test_workers_end_with_their_process(arguments):
     while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_workers_have_the_environment_of_their_start(monkeypatch):
+    monkeypatch.setenv("ASAP_INGEST_TEST", "first")
+    assert {outcome.value for outcome in PoolExecutor(2).run(jobs.environment, ["ASAP_INGEST_TEST"])} == {
+        "first"
+    }
+    monkeypatch.setenv("ASAP_INGEST_TEST", "second")
+    assert {outcome.value for outcome in PoolExecutor(2).run(jobs.environment, ["ASAP_INGEST_TEST"])} == {
+        "second"
+    }

@@ -20,6 +20,8 @@ from asap_ingest.errors import MissingFileError, StorageError
         ("file:/a/b.tif", "/a/b.tif"),
         ("file:///a/b%20c.tif", "/a/b c.tif"),
         ("file://localhost/a/b.tif", "/a/b.tif"),
+        ("file:///a/%5B#?.tif", "/a/[#?.tif"),
+        ("file://[/b.tif", "/b.tif"),
         ("/a/./c/../b.tif", "/a/b.tif"),
         ("/a/b%20c.tif", "/a/b%20c.tif"),
         ("s3://bucket/b.tif", None),

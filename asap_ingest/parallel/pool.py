@@ -70,7 +70,8 @@ class _Worker:
     def __init__(self, job: Callable[[Any], Any]) -> None:
         context = _context(job)
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, job), daemon=True)
+        arguments = (theirs, job, dict(os.environ))
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
         with _environment(ONE_THREAD), no_main_module():
             self._process.start()
         theirs.close()
@@ -134,8 +135,10 @@ def _ready(busy: list[_Worker]) -> list[_Worker]:
     return [worker for worker in busy if worker.pipe in pipes]
 
 
-def _serve(pipe: Any, job: Callable[[Any], Any]) -> None:
+def _serve(pipe: Any, job: Callable[[Any], Any], environment: dict[str, str]) -> None:
     """The worker's loop; ends when the other end of the pipe closes, also because its process died."""
+    # the server process may be older than what was set since, credentials for instance
+    os.environ.update(environment)
     one_thread_here()
     while True:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 
 def local_path(uri: str) -> Path | None:
@@ -14,7 +14,8 @@ def local_path(uri: str) -> Path | None:
         return Path(os.path.abspath(uri))  # noqa: PTH100 - lexical: symlinks keep their names
     if scheme.lower() != "file":
         return None
-    return Path(os.path.abspath(unquote("/" + urlsplit(rest).path.lstrip("/"))))  # noqa: PTH100
+    path = rest[2:].partition("/")[2] if rest.startswith("//") else rest
+    return Path(os.path.abspath(unquote("/" + path.lstrip("/"))))  # noqa: PTH100
 
 
 def as_uri(path_or_uri: str) -> str:
