@@ -9,6 +9,7 @@ checks every level of every tile and has the service draw the section from them.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -61,16 +62,22 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
         say(f"\n{summary_table(summaries)}\n\npicture of the section: {picture}")
         say(f"report on the section:  {folder / 'section_0.html'}")
         page = f"{address}/render-ws/view/stacks.html"
-        say(f"open {page}  (Ctrl-C ends)" if serve else _WHAT_NEXT.format(folder=folder))
+        say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder))
         while serve:
             time.sleep(1)
 
 
 _WHAT_NEXT = """
 what next:
-  asap-ingest demo --serve              the same, and the service stays up to be looked at
-  {folder}/*.json         the input and output of each step
-  asap-ingest                           all commands; the README has a first section of your own"""
+  make demo ARGS=--serve       the same, and the service stays up to be looked at
+  {folder}/*.json           the input and output of each step
+  {command:<28} all commands; the README has a first section of your own"""
+
+
+def what_next(folder: Path) -> str:
+    """What to try after the demo."""
+    command = "asap-ingest" if shutil.which("asap-ingest") else f"{sys.executable} -m asap_ingest"
+    return _WHAT_NEXT.format(folder=folder, command=command)
 
 
 def say(text: str) -> None:
