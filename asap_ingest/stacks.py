@@ -59,10 +59,8 @@ class RenderSession(requests.Session):
         address = str(url).partition("/render-ws")[0]
         try:
             answer = super().request(method, url, *args, **kwargs)
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise ServiceUnreachableError(address, type(error).__name__) from error
         except (requests.RequestException, ValueError) as error:
-            raise ServiceUnreachableError(address, str(error)) from error
+            raise ServiceUnreachableError(address, type(error).__name__) from error
         if answer.status_code >= 400:
             raise ServiceError(str(method), str(url), answer.status_code, answer.text)
         return answer
@@ -227,9 +225,8 @@ class Stack:
 
     def section_image(self, z: float, image_format: str, scale: float) -> bytes:
         """The bytes of a drawn section."""
-        return self.connection.session.get(
-            f"{self.url}/z/{z}/{image_format}-image", params={"scale": scale}
-        ).content
+        url = f"{self.url}/z/{z}/{image_format}-image"
+        return self.connection.session.get(url, params={"scale": scale}).content
 
     def create(self, version: dict[str, Any]) -> None:
         """Make the stack, empty and LOADING."""
@@ -286,15 +283,17 @@ class Stack:
 
     def _while_loading(self, request: Callable[[], Answer]) -> Answer:
         """Do a request that needs LOADING, also when another run completes the stack meanwhile."""
-        for _ in range(4):
+        patience = 10  # a third run may reopen the stack before we look: LOADING alone explains nothing
+        while True:
             try:
                 return request()
             except ServiceError as error:
-                if error.status not in (400, 500) or self.state() != "COMPLETE":
+                state = self.state()
+                patience -= 1 if state == "COMPLETE" else 4
+                if error.status not in (400, 500) or patience < 0:
                     raise
-                logger.info("stack %s was completed by another run: set to LOADING again", self.name)
-                self.set_state("LOADING")
-        return request()
+                if state == "COMPLETE":
+                    self.set_state("LOADING")
 
     def _get_json(self, path: str) -> Any:
         return orjson.loads(self.connection.session.get(self.url + path).content)

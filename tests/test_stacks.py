@@ -163,3 +163,25 @@ def test_section_that_render_does_not_read(tiles, error, text):
 
     with answering(answer) as port, pytest.raises(error, match=text):
         Stack(RenderConnection("127.0.0.1", port, "o", "p"), "s").resolved_tiles(1.0)
+
+
+def test_a_third_run_may_reopen_the_stack_before_we_look(stack):
+    refusals = iter([500, 500])
+
+    def request():
+        status = next(refusals, None)
+        if status is not None:  # refused while it was COMPLETE, which it is not any more
+            raise ServiceError("PUT", stack.url, status, "is COMPLETE but must be LOADING")
+        return "done"
+
+    with stack.writing({}, close_stack=False):
+        assert stack._while_loading(request) == "done"
+
+
+def test_a_refusal_for_another_reason_is_not_asked_for_ever(stack):
+    asked = []
+    with stack.writing({}, close_stack=False), pytest.raises(ServiceError):
+        stack._while_loading(
+            lambda: asked.append(1) or stack.put_resolved_tiles({"tileIdToSpecMap": {}}, True)
+        )
+    assert len(asked) <= 4
