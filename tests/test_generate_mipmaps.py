@@ -92,6 +92,32 @@ def test_the_service_draws_what_we_compute(render, tmp_path, dtype, maximum):
         assert np.abs(drawn[1:-1, 1:-1].astype(int) - ours[1:-1, 1:-1]).max() <= level
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"method": "PIL"},
+        {"method": "PIL", "PIL_filter": "LANCZOS"},
+        {"method": "render"},
+        {"block_func": "median"},
+        {"convert_to_8bit": False},
+        {"imgformat": "png"},
+        {"imgformat": "jpeg"},
+        {"compression": "deflate"},
+        {"levels": 2},
+    ],
+    ids=str,
+)
+def test_every_field_of_the_levels_changes_the_files(render, tmp_path, field):
+    metafile = write_acquisition(tmp_path / "images", random_tiles(1, dtype=np.uint16))
+    run_step(TILESPECS, {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}, tmp_path)
+    given = {"render": render, "input_stack": "raw", "levels": 3, "pool_size": 1}
+    neighbour = {"method": "PIL"} if "PIL_filter" in field else {}
+    for name, fields in (("default", neighbour), ("changed", field)):
+        ran = run_step(MIPMAPS, given | fields | {"output_dir": str(tmp_path / name)}, tmp_path)
+        assert ran.exit_code == 0, ran.stderr
+    assert listing(tmp_path / "default") != listing(tmp_path / "changed")
+
+
 def test_small_tiles_are_drawn_too(parameters, tmp_path):
     ran = run_step(MIPMAPS, parameters | {"method": "render", "levels": 8}, tmp_path)
     assert ran.exit_code == 0, ran.stderr
