@@ -126,14 +126,15 @@ def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterato
 
 def _job(run: MipmapRun, image: TileImage, times: FolderTimes) -> PyramidJob:
     job = PyramidJob(image.uri, image.tile_ids, run.settings, image.is_mask, first_of=image.first_of)
-    missing = tuple(range(1, run.settings.levels + 1))
-    if not run.force_redo:
-        missing = levels_to_write(image.uri, job.level_uris, times)
-    if run.render_draws and not image.is_mask:
-        drawing = TileDrawing(run.stack, image.tile_ids[0], image.channel)
-        # render widens 8-bit images to 16 bits where maxIntensity is above 255
-        job = replace(job, draw=drawing, drawn_wide=image.maximum_intensity > 255)
-    return replace(job, levels=missing)
+    if run.force_redo:
+        levels = tuple(range(1, run.settings.levels + 1))
+    else:
+        levels = levels_to_write(image.uri, job.level_uris, times)
+    if image.is_mask or not run.render_draws:
+        return replace(job, levels=levels)
+    drawing = TileDrawing(run.stack, image.tile_ids[0], image.channel)
+    # render widens 8-bit images to 16 bits where maxIntensity is above 255
+    return replace(job, levels=levels, draw=drawing, drawn_wide=image.maximum_intensity > 255)
 
 
 def _failures(outcome: Outcome[PyramidJob, PyramidResult]) -> list[Failure]:

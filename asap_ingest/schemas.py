@@ -111,6 +111,8 @@ class SectionSelection(AliasedSchema):
 
     zValues = optional(ZValues, "z values of the sections")  # noqa: N815
 
+    aliases: ClassVar[dict[str, str]] = {"stack": "input_stack", "minZ": "zstart", "maxZ": "zend"}
+
     @validates_schema(skip_on_field_errors=True)
     def check_selection(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         given = [name for name in ("z", "zValues") if name in data]
@@ -239,15 +241,28 @@ class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):
     )
 
 
-class GenerateEMTileSpecsOutput(DefaultSchema):
+class StepOutput(DefaultSchema):
+    """What every step hands on to the next."""
+
+    storage_options = optional(fields.Dict, "options for s3:// and other URIs")
+    render = optional(fields.Dict, "connection to the render service")
+
+
+class PyramidOutput(StepOutput):
+    """Which pyramids there are now."""
+
+    levels = required(WholeNumber, "number of levels of mipmaps")
+    imgformat = required(Text, "image format of the mipmaps")
+    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
+
+
+class GenerateEMTileSpecsOutput(StepOutput):
     """What generate_EM_tilespecs_from_metafile leaves: with an output_dir, an input of generate_mipmaps."""
 
     stack = required(Text, "stack to which generated tiles were added")
 
     z = optional(WholeNumber, "z value of the tiles")
     metafile = optional(Text, "the metafile")
-    storage_options = optional(fields.Dict, "options for s3:// and other URIs")
-    render = optional(fields.Dict, "connection to the render service")
     report = optional(fields.Dict, "tiles, replaced tiles, seconds")
 
 
@@ -264,22 +279,15 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
 
     aliases: ClassVar[dict[str, str]] = {
         "output_prefix": "output_dir",
-        "stack": "input_stack",
-        "minZ": "zstart",
-        "maxZ": "zend",
+        **SectionSelection.aliases,
     }
 
 
-class GenerateMipMapsOutput(DefaultSchema):
+class GenerateMipMapsOutput(PyramidOutput):
     """What generate_mipmaps leaves: an input of apply_mipmaps_to_render."""
 
     input_stack = required(Text, "stack whose tiles have mipmaps now")
     output_dir = required(Text, "directory that holds the mipmaps")
-    levels = required(WholeNumber, "number of levels of mipmaps")
-    imgformat = required(Text, "image format of the mipmaps")
-    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
-    storage_options = optional(fields.Dict, "options for s3:// and other URIs")
-    render = optional(fields.Dict, "connection to the render service")
     report = optional(fields.Dict, "tiles, files, bytes, seconds, failures")
 
 
@@ -326,22 +334,15 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
         "mipmap_prefix": "mipmap_dir",
         "output_dir": "mipmap_dir",
         "output_prefix": "mipmap_dir",
-        "stack": "input_stack",
-        "minZ": "zstart",
-        "maxZ": "zend",
+        **SectionSelection.aliases,
     }
 
 
-class AddMipMapsToStackOutput(DefaultSchema):
+class AddMipMapsToStackOutput(PyramidOutput):
     """What apply_mipmaps_to_render leaves."""
 
     output_stack = required(Text, "stack whose tiles know their mipmaps now")
     mipmap_dir = required(Text, "directory that holds the mipmaps")
-    levels = required(WholeNumber, "number of levels of mipmaps")
-    imgformat = required(Text, "image format of the mipmaps")
-    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
-    storage_options = optional(fields.Dict, "options for s3:// and other URIs")
-    render = optional(fields.Dict, "connection to the render service")
     report = optional(fields.Dict, "tiles, seconds, failures")
 
 
