@@ -7,6 +7,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 DASK = ["distributed>=2024.8.0"]
 S3 = ["s3fs>=2024.6.1"]
+VIEWER = ["neuroglancer>=2.40"]
+VOLUMES = ["tensorstore>=0.1.64"]
 
 
 def requirements() -> list[str]:
@@ -32,7 +34,18 @@ setup(
     extras_require={
         "dask": DASK,
         "s3": S3,
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "moto[server]>=5.0", *DASK, *S3],
+        "viewer": VIEWER,
+        "volumes": VOLUMES,
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "hypothesis>=6.100",
+            "moto[server]>=5.0",
+            "playwright>=1.48",
+            "schemathesis>=4.0",
+            "cloud-volume>=12.0",
+            *(*DASK, *S3, *VIEWER, *VOLUMES),
+        ],
         "bench": ["pyvips>=3", "pyvips-binary>=8.16"],
         "lint": ["ruff>=0.6", "mypy>=1.11", "types-requests"],
     },

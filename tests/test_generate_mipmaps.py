@@ -1,6 +1,8 @@
 """Pyramids for a stack, over a real service: what is written, what is refused, what fails alone."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -307,6 +309,28 @@ def test_section_report(parameters, tmp_path):
     assert "tile_02.1.0" in page
     assert "no such file" in page
     assert "src=" not in page.replace('src="data:', "")
+
+
+def test_scores_of_the_metafile_reach_the_section_report(render, tmp_path):
+    metafile = write_acquisition(tmp_path / "images", random_tiles(12))
+    document = json.loads(metafile.read_text())
+    for index, entry in enumerate(document[1]["data"]):
+        entry["focus_score"] = 11.5 if index == 3 else 22.0 + index / 100
+        entry["astig_score"] = 0.9 if index == 5 else index / 1000
+    metafile.write_text(json.dumps(document))
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
+    run_step(TILESPECS, given, tmp_path)
+    parameters = {
+        **{"render": render, "input_stack": "raw", "levels": 2, "pool_size": 1, "metafile": str(metafile)},
+        **{"output_dir": str(tmp_path / "mipmaps"), "report_dir": str(tmp_path / "pages")},
+    }
+    assert run_step(MIPMAPS, parameters, tmp_path).exit_code == 0
+    page = (tmp_path / "pages" / "section_1.html").read_text()
+    assert re.search(r"tile_03\.1\.0\nfocus score 11\.5, \d+\.\d deviations below the median", page)
+    assert re.search(r"tile_05\.1\.0\nastigmatism score 0\.9, \d+\.\d deviations above the median", page)
+    del parameters["metafile"]
+    run_step(MIPMAPS, parameters, tmp_path)
+    assert "focus score" not in (tmp_path / "pages" / "section_1.html").read_text()
 
 
 def test_slowest_stage_is_named(parameters, tmp_path):

@@ -105,7 +105,7 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
     MissingFileError, StorageError, ImageError
         Levels written before the error stay; each is whole.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     with storage.options(job.settings.storage_options):
         return _build(job, tuple(range(1, job.settings.levels + 1)) if job.levels is None else job.levels)
 
@@ -145,7 +145,7 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep large blocks that were freed.
 
     Otherwise each tile's arrays are mapped anew, and their page faults take longer than everything
