@@ -69,3 +69,10 @@ class CollectionId:
         if len(f"{self.owner}__{self.name}") > _LONGEST_COLLECTION:
             raise IllegalArgumentError(f"match collection name '{self.owner}__{self.name}' is too long")
         return self
+
+    def to_json(self) -> dict[str, str]:
+        """As in the list of match collections."""
+        return {"owner": self.owner, "name": self.name}
+
+    def __str__(self) -> str:
+        return f"match collection with owner '{self.owner}' and name '{self.name}'"

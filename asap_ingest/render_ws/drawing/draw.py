@@ -23,17 +23,17 @@ from asap_ingest.render_ws.drawing.intensity import (
     kind_of,
     mean_of_components,
 )
-from asap_ingest.render_ws.drawing.mipmap_levels import LevelImages, best_level, choose_images
+from asap_ingest.render_ws.drawing.mipmap_levels import LEVELS, LevelImages, best_level, choose_images
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.tile_geometry import tile_geometry
 from asap_ingest.render_ws.drawing.warp import Patch, sample
 from asap_ingest.render_ws.java_numbers import truncate_to_int
+from asap_ingest.render_ws.limits import DEFAULT_LIMITS, TooLargeError
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.transforms.classes import Affine
 
-MAX_CANVAS_PIXELS = 2**28
 JsonObject = dict[str, Any]
 
 
@@ -46,7 +46,9 @@ class _Job:
     to_canvas: Affine
 
 
-def draw(parameters: RenderParameters, images: SourceImages) -> Canvas:
+def draw(
+    parameters: RenderParameters, images: SourceImages, max_pixels: int = DEFAULT_LIMITS.image_pixels
+) -> Canvas:
     """Draw the tiles of render parameters in their order.
 
     Raises
@@ -54,19 +56,23 @@ def draw(parameters: RenderParameters, images: SourceImages) -> Canvas:
     IllegalArgumentError
         For a size of zero or less, an image file that is missing, empty or no image, a tile without
         images, a transform that cannot be built.
+    TooLargeError
+        For a picture of more than `max_pixels` over all channels.
     IllegalStateError
-        For a picture of more than `MAX_CANVAS_PIXELS`, a filter that is not available.
+        For a filter that is not available.
     """
     canvas = Canvas(*canvas_size(parameters))
+    _check_pixels(canvas, 1, max_pixels)
     tiles = parameters.tile_specs or []
     limit = parameters.max_tile_specs
     if parameters.outlines_only or (limit is not None and 0 <= limit < len(tiles)):
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
-    _check_files(tiles, images)
+    check_files(tiles, images)
     weights = parse_channels(parameters.channels)
     if not weights and tiles:
         weights = {tile_channels(tiles[0])[0].name: 1.0}
+    _check_pixels(canvas, len(weights), max_pixels)
     job = _Job(parameters, images, _world_to_canvas(parameters))
     pictures = [
         (_draw_channel(job, canvas, name, len(weights) > 1), weight) for name, weight in weights.items()
@@ -83,9 +89,13 @@ def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
     )
     if width <= 0 or height <= 0:
         raise IllegalArgumentError(f"width ({width}) and height ({height}) of the picture must be above 0")
-    if width * height > MAX_CANVAS_PIXELS:
-        raise IllegalStateError(f"a picture of {width} x {height} exceeds {MAX_CANVAS_PIXELS} pixels")
     return height, width
+
+
+def _check_pixels(canvas: Canvas, channels: int, limit: int) -> None:
+    if canvas.width * canvas.height * channels > limit:
+        asked = f"has {canvas.width} x {canvas.height} pixels" + f" in {channels} channels" * (channels > 1)
+        raise TooLargeError("the picture", asked, f"{limit} pixels", "max_image_megapixels")
 
 
 def _world_to_canvas(parameters: RenderParameters) -> Affine:
@@ -94,8 +104,14 @@ def _world_to_canvas(parameters: RenderParameters) -> Affine:
     return Affine((scale, 0.0, -parameters.x * scale, 0.0, scale, -parameters.y * scale))
 
 
-def _check_files(tiles: Sequence[JsonObject], images: SourceImages) -> None:
-    """All files of all levels and channels are looked for, also those that are not needed."""
+def check_files(tiles: Sequence[JsonObject], images: SourceImages) -> None:
+    """Look for all files of all levels and channels, also those that are not needed.
+
+    Raises
+    ------
+    IllegalArgumentError
+        Naming the first that is missing, empty or not to be read.
+    """
     for url in {url: None for tile in tiles for url in _urls(tile)}:
         images.check(url)
 
@@ -154,6 +170,8 @@ def _tile_size(job: _Job, tile: JsonObject, channel: Channel) -> tuple[float, fl
         return float(tile["width"]), float(tile["height"])
     tile_id = str(tile.get("tileId"))
     first = min(channel.images, default=0)
+    if first not in LEVELS:
+        raise IllegalArgumentError(f"tile {tile_id!r} starts at mipmap level {first}, not 0 to {LEVELS[-1]}")
     height, width = job.images.load(choose_images(channel, first, None, job.images, tile_id).image).shape[:2]
     return float(width << first), float(height << first)
 

@@ -6,7 +6,6 @@ or colour; sources of another kind are brought to its kind first.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from asap_ingest.render_ws.java_numbers import truncate_to_int
 
 Pixels = NDArray[Any]
 
@@ -43,19 +44,23 @@ def widen(image: Pixels) -> Pixels:
 
 def show_8bit(values: Pixels, shown: IntensityRange) -> Pixels:
     """Apply a range, its limits rounded half up, to 8-bit gray samples: uint8 of the same shape."""
-    low, high = math.floor(shown.low + 0.5), math.floor(shown.high + 0.5)
+    low, high = _rounded(shown.low), _rounded(shown.high)
     return _looked_up(values, low, high - low)
+
+
+def _rounded(limit: float) -> int:
+    return truncate_to_int(float(np.floor(limit + 0.5)))
 
 
 def show_color(values: Pixels, shown: IntensityRange) -> Pixels:
     """Apply a range, its limits cut to integers, to the components of a finished colour picture."""
-    low, high = math.trunc(shown.low), math.trunc(shown.high)
+    low, high = truncate_to_int(shown.low), truncate_to_int(shown.high)
     return _looked_up(values, low, high - low)
 
 
 def show_color_source(values: Pixels, own: IntensityRange) -> Pixels:
     """Apply a source's own range to colour components: its minimum is cut, its extent is not."""
-    return _looked_up(values, math.trunc(own.low), own.high - own.low)
+    return _looked_up(values, truncate_to_int(own.low), own.high - own.low)
 
 
 def show_16bit(values: Pixels, shown: IntensityRange) -> Pixels:
@@ -88,7 +93,8 @@ def _table_8bit(low: float, extent: float) -> Pixels | None:
     values = np.arange(256)
     if extent == 0:
         return np.where(values > low, 255, 0).astype(np.uint8)
-    return np.clip(np.trunc(256.0 * (values - low) / extent), 0, 255).astype(np.uint8)
+    scaled = np.clip(np.trunc(256.0 * (values - low) / extent), 0, 255)
+    return np.nan_to_num(scaled, nan=0.0).astype(np.uint8)
 
 
 @lru_cache(maxsize=64)

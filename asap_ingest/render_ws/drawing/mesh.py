@@ -1,67 +1,16 @@
-"""Triangle meshes: how tiles with transforms that are not affine are drawn.
-
-Layout: section 8 of the description of the render-ws interface. A mesh covers the pixels of a source,
-[0, width - 1] x [0, height - 1]; inside a triangle the transform is taken as affine.
-"""
+"""Triangle meshes on the canvas: how tiles with transforms that are not affine are drawn."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.warp import SNAP, Patch, blocks, enclosed
 from asap_ingest.render_ws.transforms.classes import Points
-
-Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """Points of shape (n, 2), x first, and triangles: three point indices each, shape (m, 3)."""
-
-    points: Points
-    triangles: Indices
-
-
-def columns_of(width: float, cell: float) -> int:
-    """Points per row of the mesh of a tile."""
-    return max(2, math.trunc(width / cell + 0.5)) if cell > 0 else 2
-
-
-@lru_cache(maxsize=64)
-def triangle_mesh(width: float, height: float, columns: int) -> Mesh:
-    """Nearly equilateral triangles over [0, width - 1] x [0, height - 1].
-
-    Rows of `columns` points, and between each two of them a row of one point less, half a step aside.
-    """
-    rows = max(2, math.floor(height / (math.sqrt(3) * width / (columns - 1)) + 0.5) + 1)
-    step_x, step_y = (width - 1) / (columns - 1), (height - 1) / (rows - 1)
-    corners = _grid(np.arange(columns) * step_x, np.arange(rows) * step_y)
-    centres = _grid((np.arange(columns - 1) + 0.5) * step_x, (np.arange(rows - 1) + 0.5) * step_y)
-    corner = np.arange(rows * columns).reshape(rows, columns)
-    centre = rows * columns + np.arange((rows - 1) * (columns - 1)).reshape(rows - 1, columns - 1)
-    triangles = [
-        (corner[:-1, :-1], corner[:-1, 1:], centre),
-        (corner[1:, 1:], corner[1:, :-1], centre),
-        (corner[:-1, 1:-1], centre[:, 1:], centre[:, :-1]),
-        (corner[1:, 1:-1], centre[:, :-1], centre[:, 1:]),
-        (corner[:-1, :1], centre[:, :1], corner[1:, :1]),
-        (corner[:-1, -1:], corner[1:, -1:], centre[:, -1:]),
-    ]
-    return Mesh(
-        np.concatenate([corners, centres]),
-        np.concatenate([np.stack(three, axis=-1).reshape(-1, 3) for three in triangles]),
-    )
-
-
-def _grid(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Points:
-    return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
+from asap_ingest.render_ws.transforms.triangle_mesh import Indices, Mesh
 
 
 @dataclass(frozen=True)

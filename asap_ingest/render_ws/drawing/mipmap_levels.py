@@ -17,8 +17,12 @@ from asap_ingest.render_ws.drawing.source_images import ImageSource
 from asap_ingest.render_ws.java_numbers import truncate_to_int
 from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform
+from asap_ingest.render_ws.transforms.mesh_limits import check_points
 
 JsonObject = dict[str, Any]
+
+#: More halvings than these leave nothing of an image whose size 32 bits can hold.
+LEVELS = range(32)
 
 
 class FileCheck(Protocol):
@@ -54,12 +58,13 @@ def fit_linear_part(
 
     None for a tile whose points lie on a line: at most `cell` wide or high.
     """
-    x, y = (np.arange(0.0, size, cell) if cell > 0 else np.empty(0) for size in (width, height))
-    if len(x) < 2 or len(y) < 2:
+    if not (0 < cell < width and cell < height):
         return None
     if isinstance(transform, Affine):
         m00, m01, _, m10, m11, _ = transform.matrix
         return LinearPart(m00, m01, m10, m11)
+    check_points(width, height, cell, width / cell * (height / cell))
+    x, y = (np.arange(0.0, size, cell) for size in (width, height))
     source = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
     with np.errstate(all="ignore"):
         target = transform.apply(source)
@@ -109,13 +114,15 @@ def choose_images(
     first = min(channel.images)
     if builder and level not in channel.images:
         built_level, entry = _built(
-            channel.images[first], first, min(level, builder["numberOfLevels"]), builder
+            channel.images[first], first, min(level, _needed(builder, "numberOfLevels")), builder
         )
         if not _all_usable(entry, files):
             built_level, entry = first, channel.images[first]
     else:
         built_level = max((key for key in channel.images if key <= level), default=first)
         entry = channel.images[built_level]
+    if built_level < LEVELS.start:
+        raise IllegalArgumentError(f"tile {tile_id!r} has mipmap level {built_level}; they start at 0")
     if built_level > level:
         raise IllegalArgumentError(
             f"tile {tile_id!r} has no image for level {level}; its first is {built_level}"
@@ -146,8 +153,14 @@ def _built(entry: JsonObject, first: int, level: int, builder: JsonObject) -> tu
 
 def _under_root(url: str, level: int, builder: JsonObject) -> str:
     path = url.partition(":")[2] or url
-    root = builder["rootPath"].rstrip("/")
-    return f"{root}/{level}{path}.{builder['extension']}"
+    root = _needed(builder, "rootPath").rstrip("/")
+    return f"{root}/{level}{path}.{_needed(builder, 'extension')}"
+
+
+def _needed(builder: JsonObject, name: str) -> Any:
+    if builder.get(name) is None:
+        raise IllegalArgumentError(f"the mipmapPathBuilder has no {name}")
+    return builder[name]
 
 
 def _all_usable(entry: JsonObject, files: FileCheck) -> bool:

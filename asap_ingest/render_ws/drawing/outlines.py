@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,21 @@ from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.java_numbers import truncate_to_int
 
 GREEN = (0, 255, 0, 255)
+#: Where the text begins, in pixels below and right of the corner of the box.
+TEXT_OFFSET_YX = (10, 19)
+#: From one letter to the next, and their height with what reaches below the line, in pixels.
+LETTER_SPACING = 7
+LETTER_HEIGHT = 12
+#: Narrower boxes stay without text, however short it is: so in the recorded answers.
+LEAST_WIDTH_WITH_TEXT = 100
+MOST_LETTERS = 200
 
 
 def draw_outlines(canvas: Canvas, parameters: RenderParameters) -> Canvas:
-    """Draw the stored boxes of the tiles as lines of one pixel: green, on what the canvas shows."""
+    """Draw the stored boxes of the tiles as lines of one pixel: green, on what the canvas shows.
+
+    The tile id stands in the upper left corner of boxes that are wide enough for it.
+    """
     picture = canvas.rgba()
     for tile in parameters.tile_specs or []:
         _rectangle(picture, tile, parameters)
@@ -36,6 +48,34 @@ def _rectangle(picture: np.ndarray[Any, Any], tile: dict[str, Any], parameters: 
     for column in (left, right):
         if 0 <= column < width:
             picture[rows, column] = GREEN
+    if right - left >= LEAST_WIDTH_WITH_TEXT and tile.get("tileId"):
+        _text(picture, str(tile["tileId"]), (top, left), right - left)
+
+
+def _text(picture: np.ndarray[Any, Any], text: str, corner_yx: tuple[int, int], width: int) -> None:
+    """Write into the box; nothing where it is too narrow, or the text beyond reading."""
+    top, left = corner_yx[0] + TEXT_OFFSET_YX[0], corner_yx[1] + TEXT_OFFSET_YX[1]
+    if len(text) > MOST_LETTERS or TEXT_OFFSET_YX[1] + len(text) * LETTER_SPACING > width:
+        return
+    letters = _letters(text)
+    height, length = letters.shape
+    rows = slice(max(0, top), max(0, min(picture.shape[0], top + height)))
+    columns = slice(max(0, left), max(0, min(picture.shape[1], left + length)))
+    part = picture[rows, columns]
+    part[letters[-min(0, top) :, -min(0, left) :][: part.shape[0], : part.shape[1]]] = GREEN
+
+
+@lru_cache(maxsize=1024)
+def _letters(text: str) -> np.ndarray[Any, Any]:
+    """Where the letters of a text are: bool, shape (height, width); what the font lacks becomes `?`."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default()
+    drawn = Image.new("1", (len(text) * LETTER_SPACING, LETTER_HEIGHT))
+    canvas = ImageDraw.Draw(drawn)
+    for index, letter in enumerate(text.encode("latin-1", "replace").decode("latin-1")):
+        canvas.text((index * LETTER_SPACING, 0), letter, fill=1, font=font)
+    return np.array(drawn)
 
 
 def _ends(

@@ -18,33 +18,6 @@ from asap_ingest.render_ws.records import tile_specs
 
 JsonObject = dict[str, Any]
 
-#: Query parameters of box, layer and tile forms, and how their text is to be read.
-QUERY_TYPES: dict[str, str] = {
-    "scale": "double",
-    "channels": "text",
-    "minIntensity": "double",
-    "maxIntensity": "double",
-    "filter": "boolean",
-    "filterListName": "text",
-    "binaryMask": "boolean",
-    "excludeMask": "boolean",
-    "convertToGray": "boolean",
-    "fillWithNoise": "boolean",
-    "maxTileSpecsToRender": "integer",
-}
-#: Further query parameters of tile forms.
-TILE_QUERY_TYPES: dict[str, str] = {
-    **QUERY_TYPES,
-    "width": "integer",
-    "height": "integer",
-    "x": "integer",
-    "y": "integer",
-    "normalizeForMatching": "boolean",
-    "excludeAllTransforms": "boolean",
-    "excludeTransformsAfterLast": "texts",
-    "excludeFirstTransformAndAllAfter": "texts",
-}
-
 
 @dataclass(frozen=True)
 class Box:
@@ -183,7 +156,7 @@ def box_parameters(
     Parameters
     ----------
     query : mapping
-        Values read according to `QUERY_TYPES`; absent parameters are absent or None.
+        Values read according to `BOX_QUERY`; absent parameters are absent or None.
     tiles : sequence of dict
         Flattened tile specs in drawing order.
     box : Box

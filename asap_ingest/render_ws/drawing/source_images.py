@@ -5,6 +5,7 @@ URL forms and the checks before drawing: those of render-ws 4.0.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from asap_ingest.errors import ImageError
-from asap_ingest.images.formats import Image, decode
+from asap_ingest.images.formats import Image, UnreadableImageError, decode
 from asap_ingest.render_ws.drawing import dynamic_masks
 from asap_ingest.render_ws.drawing.halving import halve
 from asap_ingest.render_ws.problems import IllegalArgumentError
@@ -123,6 +124,9 @@ class SourceImages:
         if image is None:
             try:
                 image = decode(path.read_bytes(), key[3], strips_only=True)
+            except UnreadableImageError as error:
+                # its text would show clients some bytes of a file that is no image
+                raise IllegalArgumentError(f"image file '{path}' is no image that can be read") from error
             except (ImageError, OSError) as error:
                 raise IllegalArgumentError(f"image file '{path}' {error}") from error
             self._keep((*file, 0), image)  # type: ignore[arg-type]
@@ -148,12 +152,21 @@ class SourceImages:
                 self._used -= self._images.popitem(last=False)[1].nbytes
 
     def _path(self, url: str) -> Path:
-        path = _local_path(url)
+        return self.allowed(local_path(url), f"image '{url}'")
+
+    def allowed(self, path: Path, what: str) -> Path:
+        """The path, its symbolic links followed where the folders to read from are limited.
+
+        Raises
+        ------
+        IllegalArgumentError
+            Naming `what`, when it is outside these folders.
+        """
         if self._roots is None:
             return path
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
         if not any(path.is_relative_to(root) for root in self._roots):
-            raise IllegalArgumentError(f"image '{url}' is outside the folders that images may be read from")
+            raise IllegalArgumentError(f"{what} is outside the folders that images may be read from")
         return path
 
 
@@ -163,7 +176,7 @@ def _scheme(url: str) -> str:
     return scheme.lower() if colon and "/" not in scheme else ""
 
 
-def _local_path(url: str) -> Path:
+def local_path(url: str) -> Path:
     """The path that a URL names: plain, `file:/path`, `file:///path`, `file://localhost/path`."""
     if " " in url:
         raise IllegalArgumentError(f"image URL '{url}' holds a blank; write %20")

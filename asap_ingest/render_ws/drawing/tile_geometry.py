@@ -8,11 +8,12 @@ from functools import lru_cache
 
 import orjson
 
-from asap_ingest.render_ws.drawing.mesh import columns_of, mesh_patches, triangle_mesh
+from asap_ingest.render_ws.drawing.mesh import mesh_patches
 from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
 from asap_ingest.render_ws.drawing.warp import Patch, affine_patches
 from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform, Points
 from asap_ingest.render_ws.transforms.specs import Spec, build
+from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def tile_parameters(
     Parameters
     ----------
     query : mapping
-        Values read according to `TILE_QUERY_TYPES`; absent parameters are absent or None.
+        Values read according to `TILE_QUERY`; absent parameters are absent or None.
     tile : dict
         Flattened tile spec.
     version : mapping

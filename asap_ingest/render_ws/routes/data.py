@@ -40,18 +40,21 @@ def get_z_values(call: Call) -> Response:
 
 def get_section_data(call: Call) -> Response:
     """Section data as of the last COMPLETE, within the limits of z asked for."""
+    return json_answer(stored_sections(call))
+
+
+def stored_sections(call: Call) -> list[dict[str, Any]]:
+    """The same as data; IllegalArgumentError for a stack that was never COMPLETE."""
     low, high = call.query.double("minZ"), call.query.double("maxZ")
     with call.service.store.reading() as session:
         record = require_data(session, call.stack_id)
     if record.sections is None:
         raise IllegalArgumentError(f"{record.stack_id} has no section data: it was never COMPLETE")
-    return json_answer(
-        [
-            section
-            for section in record.sections
-            if (low is None or section["z"] >= low) and (high is None or section["z"] <= high)
-        ]
-    )
+    return [
+        section
+        for section in record.sections
+        if (low is None or section["z"] >= low) and (high is None or section["z"] <= high)
+    ]
 
 
 def get_layer_section_data(call: Call) -> Response:

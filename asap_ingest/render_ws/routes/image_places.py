@@ -8,6 +8,13 @@ from functools import partial
 
 from asap_ingest.render_ws.http.answers import JSON
 from asap_ingest.render_ws.http.paths import BOX, DVID_BOX, GROUP, LAYER, OWNER, STACK, TILE
+from asap_ingest.render_ws.http.query_parameters import (
+    BOX_QUERY,
+    NEIGHBORHOOD_QUERY,
+    TILE_QUERY,
+    QueryParameter,
+    declared,
+)
 from asap_ingest.render_ws.http.resources import Operation
 from asap_ingest.render_ws.routes.images import (
     MEDIA_TYPES,
@@ -49,6 +56,8 @@ class Place:
         Where the render parameters are, below `path`.
     build_parameters : callable or None
         Builds the render parameters; None: what is drawn.
+    query : tuple of QueryParameter
+        What the query may hold, of images and of render parameters.
     """
 
     path: str
@@ -57,6 +66,7 @@ class Place:
     forms: dict[str, str]
     parameters_path: str = "render-parameters"
     build_parameters: Build | None = None
+    query: tuple[QueryParameter, ...] = BOX_QUERY
 
 
 PLACES = (
@@ -65,8 +75,14 @@ PLACES = (
     Place(f"{STACK}/{DVID_BOX}", box_tiles, strictly(build_box), DVID_FORMS, build_parameters=build_box),
     Place(f"{GROUP}/{DVID_BOX}", box_tiles, strictly(build_box), DVID_FORMS, build_parameters=build_box),
     Place(LAYER, layer_tiles, strictly(build_layer_image), BASIC_FORMS, build_parameters=build_layer),
-    Place(TILE, one_tile, build_tile, TILE_FORMS),
-    Place(f"{TILE}/withNeighbors", neighborhood, build_neighborhood, {"jpeg-image": "jpeg-image"}),
+    Place(TILE, one_tile, build_tile, TILE_FORMS, query=TILE_QUERY),
+    Place(
+        f"{TILE}/withNeighbors",
+        neighborhood,
+        build_neighborhood,
+        {"jpeg-image": "jpeg-image"},
+        query=(*NEIGHBORHOOD_QUERY, *declared(boundingBoxesOnly="boolean")),
+    ),
     *(
         Place(
             f"{TILE}/{kind}",
@@ -74,6 +90,7 @@ PLACES = (
             partial(build_source, kind),
             BASIC_FORMS,
             "scale/{scale:double}/render-parameters",
+            query=declared(scale="double"),
         )
         for kind in ("source", "mask")
     ),
@@ -84,12 +101,22 @@ def _operations() -> Iterator[Operation]:
     for place in PLACES:
         for name, form in place.forms.items():
             handler = partial(get_image, form, place.select, place.build)
-            yield Operation("GET", f"{place.path}/{name}", handler, MEDIA_TYPES[form], draws=True)
+            yield Operation(
+                "GET",
+                f"{place.path}/{name}",
+                handler,
+                MEDIA_TYPES[form],
+                draws=True,
+                query=place.query,
+                statuses=(200, 304),
+            )
         handler = partial(get_parameters, place.select, place.build_parameters or place.build)
-        yield Operation("GET", f"{place.path}/{place.parameters_path}", handler)
+        yield Operation("GET", f"{place.path}/{place.parameters_path}", handler, query=place.query)
     for form in BASIC_FORMS:
         handler = partial(put_image, form)
-        yield Operation("PUT", f"{OWNER}/{form}", handler, MEDIA_TYPES[form], JSON, draws=True)
+        yield Operation(
+            "PUT", f"{OWNER}/{form}", handler, MEDIA_TYPES[form], JSON, draws=True, body="RenderParameters"
+        )
 
 
 IMAGE_OPERATIONS = tuple(_operations())

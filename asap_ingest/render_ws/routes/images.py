@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -39,28 +40,34 @@ def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
     IllegalArgumentError
         For a layer without tiles, and for what fails while drawing: a missing image, for one.
     """
-    stack_id = _checked(call)
+    stack_id = checked_id(call)
     with call.service.store.reading() as session:
         record, rows = select(session, stack_id, call)
-        caching = {"etag": f'"{record.modified}"', "cache-control": CACHE_CONTROL}
-        if _is_known(call.headers.get("if-none-match", ""), caching["etag"]):
-            return Response(status_code=304, headers=caching)
+        if is_kept(call, record):
+            return Response(status_code=304, headers=caching_headers(record))
         tiles = flattened_tiles(session, record, rows)
     answer = _draw(call, build(call, record, tiles), form)
-    answer.headers.update(caching)
+    answer.headers.update(caching_headers(record))
     return answer
 
 
-def _checked(call: Call) -> StackId:
+def caching_headers(record: StackRecord) -> dict[str, str]:
+    """How long, and until which change of the stack, clients may keep an image."""
+    return {"etag": f'"{record.modified}"', "cache-control": CACHE_CONTROL}
+
+
+def checked_id(call: Call) -> StackId:
+    """The stack named in the path; IllegalStateError for a bad name."""
     try:
         return call.stack_id
     except IllegalArgumentError as error:
         raise IllegalStateError(str(error)) from error
 
 
-def _is_known(sent: str, etag: str) -> bool:
-    known = [tag.strip().removeprefix("W/") for tag in sent.split(",")]
-    return etag in known or "*" in known
+def is_kept(call: Call, record: StackRecord) -> bool:
+    """Whether the client has the image as it would be now."""
+    known = [tag.strip().removeprefix("W/") for tag in call.headers.get("if-none-match", "").split(",")]
+    return caching_headers(record)["etag"] in known or "*" in known
 
 
 def strictly(build: Build) -> Build:
@@ -94,5 +101,9 @@ def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
     from asap_ingest.render_ws.drawing.draw import draw
     from asap_ingest.render_ws.drawing.image_forms import encode
 
-    media_type, content = encode(draw(parameters, call.service.images), form, parameters)
+    limits = call.service.limits
+    if parameters.max_tile_specs is None:
+        parameters = replace(parameters, max_tile_specs=limits.tile_specs)
+    canvas = draw(parameters, call.service.images, limits.image_pixels)
+    media_type, content = encode(canvas, form, parameters)
     return Response(content, headers={"content-type": media_type})

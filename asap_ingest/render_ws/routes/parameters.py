@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import Call, Query, json_answer
+from asap_ingest.render_ws.http.answers import Call, json_answer
+from asap_ingest.render_ws.http.query_parameters import BOX_QUERY, TILE_QUERY, read_query
 from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.records.stack_states import require_stack
@@ -23,20 +25,6 @@ if TYPE_CHECKING:
 
 Build = Callable[[Call, StackRecord, list[dict[str, Any]]], "RenderParameters"]
 Select = Callable[[Session, StackId, Call], tuple[StackRecord, list[TileRow]]]
-
-#: How a query parameter is read, by the name of its type.
-QUERY_READERS: dict[str, Callable[[Query, str], Any]] = {
-    "double": Query.double,
-    "integer": Query.integer,
-    "boolean": Query.flag,
-    "text": Query.text,
-    "texts": Query.texts,
-}
-
-
-def read_query(query: Query, types: dict[str, str]) -> dict[str, Any]:
-    """The values of the named parameters; IllTypedError for one of the wrong type."""
-    return {name: QUERY_READERS[kind](query, name) for name, kind in types.items()}
 
 
 def box_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
@@ -58,32 +46,31 @@ def one_tile(session: Session, stack_id: StackId, call: Call) -> tuple[StackReco
 
 def build_box(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
     """Parameters of the box in the path."""
-    from asap_ingest.render_ws.drawing.render_parameters import QUERY_TYPES, Box, box_parameters
+    from asap_ingest.render_ws.drawing.render_parameters import Box, box_parameters
 
     path = call.path
     box = Box(path["x"], path["y"], path["width"], path["height"], path.get("scale", 1.0))
-    return box_parameters(read_query(call.query, QUERY_TYPES), tiles, box, record.version)
+    return box_parameters(read_query(call.query, BOX_QUERY), tiles, box, record.version)
 
 
 def build_layer(
     call: Call, record: StackRecord, tiles: list[dict[str, Any]], scale: float = 1.0
 ) -> RenderParameters:
     """Parameters of a whole layer; `scale` counts without one in the query."""
-    from asap_ingest.render_ws.drawing.render_parameters import QUERY_TYPES, layer_parameters
+    from asap_ingest.render_ws.drawing.render_parameters import layer_parameters
 
     bounds = {
         name: fold(float(tile[name]) for tile in tiles)
         for name, fold in (("minX", min), ("minY", min), ("maxX", max), ("maxY", max))
     }
-    return layer_parameters(read_query(call.query, QUERY_TYPES), tiles, bounds, record.version, scale)
+    return layer_parameters(read_query(call.query, BOX_QUERY), tiles, bounds, record.version, scale)
 
 
 def build_tile(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
     """Parameters of one tile."""
-    from asap_ingest.render_ws.drawing.render_parameters import TILE_QUERY_TYPES
     from asap_ingest.render_ws.drawing.tile_parameters import tile_parameters
 
-    return tile_parameters(read_query(call.query, TILE_QUERY_TYPES), tiles[0], record.version)
+    return tile_parameters(read_query(call.query, TILE_QUERY), tiles[0], record.version)
 
 
 def build_source(kind: str, call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
@@ -104,10 +91,14 @@ def neighborhood(session: Session, stack_id: StackId, call: Call) -> tuple[Stack
 
 def build_neighborhood(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
     """Parameters of a tile and its surroundings; outlines only, if asked."""
-    from asap_ingest.render_ws.drawing.render_parameters import QUERY_TYPES, box_parameters
+    from asap_ingest.render_ws.drawing.render_parameters import box_parameters
 
-    middle = next(tile for tile in tiles if tile.get("tileId") == call.path["tile"])
-    query = read_query(call.query, QUERY_TYPES)
+    middle = next((tile for tile in tiles if tile.get("tileId") == call.path["tile"]), None)
+    if middle is None:
+        raise IllegalArgumentError(
+            f"widthFactor and heightFactor leave nothing of tile '{call.path['tile']}'"
+        )
+    query = read_query(call.query, BOX_QUERY)
     parameters = box_parameters(query, tiles, _neighbors_box(call, middle), record.version)
     return replace(parameters, outlines_only=call.query.flag("boundingBoxesOnly") is True)
 

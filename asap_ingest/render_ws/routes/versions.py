@@ -38,7 +38,12 @@ def _change(call: Call, changes: dict[str, Any]) -> Response:
 
 def forget_fields(*names: str) -> Callable[[Call], Response]:
     """Handler that removes the fields."""
-    return lambda call: _change(call, dict.fromkeys(names))
+
+    def forget(call: Call) -> Response:
+        """Remove the field."""
+        return _change(call, dict.fromkeys(names))
+
+    return forget
 
 
 def get_resolution(call: Call) -> Response:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from asap_ingest.render_ws.java_numbers import LARGEST_INT, SMALLEST_INT, truncate_all
 from asap_ingest.render_ws.problems import IllegalStateError
 from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform, Points
+from asap_ingest.render_ws.transforms.mesh_limits import check_points
 from asap_ingest.render_ws.transforms.specs import Spec, build_steps
 
 LARGEST_DOUBLE = float(np.finfo(np.float64).max)
@@ -44,27 +45,35 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
         For a transform that cannot be built.
     """
     boxes = np.empty((len(tiles), 4))
-    affine_groups: dict[tuple[float, float, float, int], list[int]] = defaultdict(list)
+    groups: dict[tuple[float, float, float, tuple[int, ...], int], list[int]] = defaultdict(list)
     steps: list[list[CoordinateTransform]] = []
     for index, (width, height, cell, specs) in enumerate(tiles):
         if width is None or height is None:
             raise IllegalStateError("width and height of a tile are needed to derive its bounding box")
         steps.append(build_steps(specs))
-        outline = (float(width), float(height), float(cell))
-        if all(isinstance(step, Affine) for step in steps[-1]):
-            affine_groups[*outline, len(specs)].append(index)
-        else:
-            boxes[index] = _boxes(_mapped(border_points(*outline), steps[-1])[None])[0]
-    for (width, height, cell, _), members in affine_groups.items():
+        shared = _shared_steps(steps[-1])
+        # tiles of a section share one lens correction object: its share of the work is done once
+        groups[
+            float(width), float(height), float(cell), tuple(map(id, steps[-1][:shared])), len(steps[-1])
+        ].append(index)
+    for (width, height, cell, shared_ids, _), members in groups.items():
         points = border_points(width, height, cell)
-        boxes[members] = _boxes(_mapped_by_affines(points, [steps[index] for index in members]))
+        shared = len(shared_ids)
+        points = _mapped(points, steps[members[0]][:shared]) if shared else points[_extremes(points)]
+        boxes[members] = _boxes(_mapped_by_affines(points, [steps[index][shared:] for index in members]))
     return boxes
+
+
+def _shared_steps(steps: Sequence[CoordinateTransform]) -> int:
+    """Number of steps up to the last one that is not affine."""
+    return max((depth for depth, step in enumerate(steps, 1) if not isinstance(step, Affine)), default=0)
 
 
 def border_points(width: float, height: float, cell: float) -> Points:
     """Points of a tile's border that decide its box, shape (n, 2); none for a cell size of 0."""
     if not cell:
         return np.empty((0, 2))
+    check_points(width, height, cell, (abs(width) + abs(height)) / abs(cell))
     xs, ys = _positions(width, cell), _positions(height, cell)
     edges = [(xs, np.zeros_like(xs)), (xs, np.full_like(xs, height)), (np.zeros_like(ys), ys)]
     return np.concatenate([np.stack(edge, axis=1) for edge in [*edges, (np.full_like(ys, width), ys)]])
@@ -87,8 +96,7 @@ def _mapped_by_affines(points: Points, steps: Sequence[Sequence[CoordinateTransf
     The transforms are applied one by one: a product matrix would round differently, and a box on a
     whole pixel could shift by one.
     """
-    corners = points[_extremes(points)]
-    x, y = (np.broadcast_to(axis, (len(steps), len(corners))) for axis in corners.T)
+    x, y = (np.broadcast_to(axis, (len(steps), len(points))) for axis in points.T)
     for depth in range(len(steps[0])):
         matrices = np.array([tile[depth].matrix for tile in steps])  # type: ignore[attr-defined]
         m00, m01, m02, m10, m11, m12 = matrices.T[:, :, None]

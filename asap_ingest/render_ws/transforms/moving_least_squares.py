@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.java_numbers import parse_double
+from asap_ingest.render_ws.java_numbers import parse_double, parse_float32
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
 Points = NDArray[np.float64]
@@ -102,7 +102,7 @@ FITS: dict[str, Fit] = {
 
 
 def moving_least_squares(data: str, class_name: str) -> MovingLeastSquares:
-    """Read `model 2 alpha`, then five numbers for each landmark, separated by white space.
+    """Read `model 2 alpha`, then five 32-bit numbers for each landmark, separated by white space.
 
     Raises
     ------
@@ -114,8 +114,7 @@ def moving_least_squares(data: str, class_name: str) -> MovingLeastSquares:
     fields = data.split()
     if len(fields) < 8 or (len(fields) - 3) % 5 or fields[0] not in FITS or fields[1] != "2":
         raise IllegalArgumentError(f"{class_name}: expected `model 2 alpha` and five numbers per landmark")
-    numbers = np.array([parse_double(field) for field in fields[2:]])
-    landmarks = numbers[1:].reshape(-1, 5)
+    landmarks = np.array([parse_float32(field) for field in fields[3:]]).reshape(-1, 5)
     return MovingLeastSquares(
-        FITS[fields[0]], float(numbers[0]), landmarks[:, :2], landmarks[:, 2:4], landmarks[:, 4]
+        FITS[fields[0]], parse_double(fields[2]), landmarks[:, :2], landmarks[:, 2:4], landmarks[:, 4]
     )

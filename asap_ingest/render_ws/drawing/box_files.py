@@ -1,0 +1,81 @@
+"""Boxes that were drawn in advance: files below a folder that the stack names.
+
+`root/1024x1024/0/3407.0/12/7.png` is the box of row 12 and column 7 of level 0; the folder of a layer may
+also be named `3407`. A client chooses the root, so what may be read is decided here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from asap_ingest.render_ws.double_text import double_text
+from asap_ingest.render_ws.drawing.source_images import SourceImages
+from asap_ingest.render_ws.problems import IllegalArgumentError
+
+#: How a file of the extension begins; any other file is no image and is not sent.
+STARTS = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
+#: Up to here a whole z has the same digits as an integer.
+_LARGEST_WHOLE_Z = 1e15
+
+
+@dataclass(frozen=True)
+class BoxName:
+    """A box: its size in pixels, mipmap level, layer, and place in the grid; `extension` without dot."""
+
+    width: int
+    height: int
+    level: int
+    z: float
+    row: int
+    column: int
+    extension: str
+
+    def relative_paths(self) -> Iterator[str]:
+        """Where it may lie below the root."""
+        layers = [double_text(self.z)]
+        if abs(self.z) < _LARGEST_WHOLE_Z and self.z == int(self.z):
+            layers.append(str(int(self.z)))
+        for layer in layers:
+            file = f"{self.row}/{self.column}.{self.extension}"
+            yield f"{self.width}x{self.height}/{self.level}/{layer}/{file}"
+
+
+def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | None:
+    """The file of a box, None if there is none.
+
+    Parameters
+    ----------
+    root : str
+        `materializedBoxRootPath` of the stack.
+    images : SourceImages
+        Knows the folders that images may be read from.
+
+    Raises
+    ------
+    IllegalArgumentError
+        When the root is outside these folders, a symbolic link leads out of the root, or the file is no
+        image of the kind that its extension says.
+    """
+    if "\0" in root:
+        raise IllegalArgumentError("materializedBoxRootPath holds a zero byte")
+    folder = images.allowed(Path(os.path.realpath(root)), f"materializedBoxRootPath '{root}'")
+    for relative_path in name.relative_paths():
+        path = Path(os.path.realpath(folder / relative_path))
+        if not path.is_relative_to(folder):
+            raise IllegalArgumentError(f"box file '{folder / relative_path}' leads out of its root")
+        try:
+            if path.is_file():
+                return _image_bytes(path, STARTS[name.extension])
+        except OSError as error:
+            raise IllegalArgumentError(f"box file '{path}' cannot be read: {error.strerror}") from error
+    return None
+
+
+def _image_bytes(path: Path, start: bytes) -> bytes:
+    with path.open("rb") as file:
+        if file.read(len(start)) != start:
+            raise IllegalArgumentError(f"box file '{path}' is no image of the kind that its name says")
+        return start + file.read()

@@ -1,0 +1,41 @@
+"""Requests about the service itself."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from asap_ingest.render_ws.http.answers import Call, json_answer, no_content
+
+#: Properties that render-ws reads from a file; what this service has no setting for stays empty.
+PROPERTY_NAMES = (
+    "view.catmaidHost",
+    "view.dynamicRenderHost",
+    "view.matchCollection",
+    "view.matchOwner",
+    "view.ndvizHost",
+    "view.renderStack",
+    "view.renderStackOwner",
+    "view.renderStackProject",
+    "webService.maxImageProcessorCacheGb",
+    "webService.maxTileSpecsToRender",
+)
+
+
+def get_version_info(call: Call) -> Response:
+    """Build properties of render-ws: null, as this service is not built from it."""
+    return no_content()
+
+
+def get_server_properties(call: Call) -> Response:
+    """Settings under the names that render-ws has for them; there is no file that they come from."""
+    limit = call.service.limits.tile_specs
+    known = {"webService.maxTileSpecsToRender": "" if limit is None else str(limit)}
+    properties = {name: known.get(name, "") for name in PROPERTY_NAMES}
+    return json_answer({"filePath": "", "properties": properties})
+
+
+def get_filter_lists(call: Call) -> Response:
+    """The named lists of filters that images can be asked for with."""
+    from asap_ingest.render_ws.drawing.filter_lists import FILTER_LISTS
+
+    return json_answer({"namedFilterSpecLists": FILTER_LISTS})

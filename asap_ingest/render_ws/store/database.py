@@ -1,0 +1,101 @@
+"""Connections to the database file, and transactions on them."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from asap_ingest.render_ws.store.matches import MatchStatements
+from asap_ingest.render_ws.store.migrations import BUSY_SECONDS, DatabaseError, migrate
+from asap_ingest.render_ws.store.stacks import StackStatements
+from asap_ingest.render_ws.store.tiles import TileStatements
+
+
+class Session(StackStatements, TileStatements, MatchStatements):
+    """The statements, on one connection inside one transaction."""
+
+
+class Store:
+    """Connections to one database file; any number of threads and processes may use it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or create it and its folder's entry; bring its tables up to date.
+
+        Raises
+        ------
+        DatabaseError
+            When the file is no database of this package, is damaged, newer, or cannot be written.
+        """
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._lock = threading.Lock()
+        # writers of this process queue here; waiting inside SQLite means polling
+        self._writer = threading.Lock()
+        try:
+            connection = self._connect()
+            try:
+                migrate(connection, path)
+            except BaseException:
+                connection.close()
+                raise
+            self._give_back(connection)
+        except sqlite3.Error as error:
+            raise DatabaseError(path, str(error)) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _borrow(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._connect()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Session]:
+        connection = self._borrow()
+        try:
+            connection.execute(begin)
+            try:
+                yield Session(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        finally:
+            self._give_back(connection)
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """Context of one consistent view of the database."""
+        return self._transaction("BEGIN")
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Context whose changes are all kept, or none when it is left by an exception."""
+        with self._writer, self._transaction("BEGIN IMMEDIATE") as session:
+            yield session
+
+    def close(self) -> None:
+        """Close the connections; a context still open keeps its own until it ends."""
+        with self._lock:
+            self._closed = True
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()

@@ -1,0 +1,151 @@
+"""Points of tiles: from local to world coordinates, exact, and back by a mesh.
+
+    worlds_of(tile, local)    points (n, 2) of the tile to world coordinates (n, 2)
+    locals_of(tile, world)    world coordinates (n, 2) to points (n, 2) of the tile; rows of NaN where
+                              there is no way back
+    with_z(tile, points)      [x, y, z] of each point as JSON numbers, [x, y] for a tile without z
+
+`tile` is a flattened tile spec as parsed JSON; nothing here reads files or a database.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import orjson
+
+from asap_ingest.render_ws.json_types import json_double
+from asap_ingest.render_ws.problems import IllegalStateError
+from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine, CoordinateTransform, Points
+from asap_ingest.render_ws.transforms.specs import Spec, TransformList, build_steps
+from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLocator, triangle_locator
+from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
+
+DEFAULT_CELL = 64.0
+#: Rounding may put a point of the border this far outside, in pixels.
+SNAP = 1e-7
+
+
+def worlds_of(tile: Spec, local: Points) -> Points:
+    """World coordinates of points of a tile.
+
+    Parameters
+    ----------
+    tile : dict
+        A flattened tile spec.
+    local : ndarray of float64, shape (n, 2)
+        Points in pixels of the tile, x first; they may lie outside of it.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 2)
+        The points after each of the transforms in order: not rounded, as they are where there is none.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a reference, or a transform that cannot be built.
+    """
+    with np.errstate(all="ignore"):
+        return TransformList(tuple(build_steps(_leaves(tile)))).apply(local)
+
+
+def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
+    """Points of a tile that lie at world coordinates.
+
+    Parameters
+    ----------
+    tile : dict
+        A flattened tile spec.
+    world : ndarray of float64, shape (n, 2)
+        World coordinates, x first.
+    cell : float, optional
+        Mesh cell size in pixels; None takes that of the tile.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 2)
+        Pixels of the tile, not rounded. Without transforms the input; with affine ones the exact inverse
+        within [0, width - 1] x [0, height - 1]; with others the inverse of the mesh's triangles. NaN for
+        points outside of that, for all points of a mirrored tile and of one that is flat in the world.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a reference, a transform that cannot be built, a mesh cell size too small for the tile.
+    IllegalStateError
+        For a tile with transforms but without width or height.
+    """
+    specs = _leaves(tile)
+    if not specs:
+        return world.copy()
+    steps = build_steps(specs)
+    inner, outer = _split(steps)
+    width, height = _size(tile)
+    back = outer.inverse()
+    if back is None or _is_flat(outer) or not 1 < min(width, height) <= max(width, height) < math.inf:
+        return np.full_like(world, np.nan)
+    m00, m01, _, m10, m11, _ = outer.matrix
+    mirrored = m00 * m11 < m01 * m10
+    with np.errstate(all="ignore"):
+        before = back.apply(world)
+        if inner == 0:
+            return _inside(before, width, height, mirrored)
+        size = float(tile.get("meshCellSize", DEFAULT_CELL)) if cell is None else cell
+        return _locator(orjson.dumps(specs[:inner]), width, height, size, mirrored).sources_of(before)
+
+
+def with_z(tile: Spec, points: Points) -> list[list[float | str]]:
+    """[x, y, z] of points of shape (n, 2), z being that of the tile; [x, y] for a tile without z."""
+    z = [tile["z"]] if "z" in tile else []
+    if np.isfinite(points).all():
+        return [[*point, *z] for point in points.tolist()]
+    return [[json_double(x), json_double(y), *z] for x, y in points.tolist()]
+
+
+def _leaves(tile: Spec) -> list[Spec]:
+    return (tile.get("transforms") or {}).get("specList") or []
+
+
+def _size(tile: Spec) -> tuple[float, float]:
+    if "width" not in tile or "height" not in tile:
+        raise IllegalStateError(
+            f"tile '{tile.get('tileId')}' has no width or no height: both are needed to invert its transforms"
+        )
+    return float(tile["width"]), float(tile["height"])
+
+
+def _split(steps: Sequence[CoordinateTransform]) -> tuple[int, Affine]:
+    """How many transforms come before the affine ones at the end, and those as one.
+
+    Tiles of a section share what comes before, the lens correction: one mesh serves them all.
+    """
+    inner, outer = len(steps), IDENTITY
+    while inner and isinstance(step := steps[inner - 1], Affine):
+        outer = step.then(outer)
+        inner -= 1
+    return inner, outer
+
+
+def _is_flat(affine: Affine) -> bool:
+    m00, m01, _, m10, m11, _ = affine.matrix
+    return abs(m00 * m11 - m01 * m10) <= FLAT * (abs(m00 * m11) + abs(m01 * m10))
+
+
+def _inside(local: Points, width: float, height: float, mirrored: bool) -> Points:
+    if mirrored:
+        return np.full_like(local, np.nan)
+    x, y = local.T
+    outside = ~((x >= -SNAP) & (x <= width - 1 + SNAP) & (y >= -SNAP) & (y <= height - 1 + SNAP))
+    local[outside] = np.nan
+    return local
+
+
+@lru_cache(maxsize=8)
+def _locator(specs: bytes, width: float, height: float, cell: float, mirrored: bool) -> TriangleLocator:
+    mesh = triangle_mesh(width, height, columns_of(width, cell))
+    mapped = TransformList(tuple(build_steps(orjson.loads(specs)))).apply(mesh.points)
+    return triangle_locator(mesh, mapped, mirrored)

@@ -1,0 +1,72 @@
+"""Triangle meshes over tiles: inside a triangle a transform is taken as affine.
+
+Layout: section 8 of the description of the render-ws interface. A mesh covers the pixels of an image,
+[0, width - 1] x [0, height - 1].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.render_ws.transforms.classes import Points
+from asap_ingest.render_ws.transforms.mesh_limits import check_points
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Points of shape (n, 2), x first, and triangles: three point indices each, shape (m, 3)."""
+
+    points: Points
+    triangles: Indices
+
+
+def columns_of(width: float, cell: float) -> int:
+    """Points per row of the mesh of a tile."""
+    if not cell > 0:
+        return 2
+    check_points(width, 1.0, cell, width / cell)
+    return max(2, math.trunc(width / cell + 0.5))
+
+
+def rows_of(width: float, height: float, columns: int) -> int:
+    """Full rows of the mesh: such that its triangles are nearly equilateral."""
+    return max(2, math.floor(height / (math.sqrt(3) * width / (columns - 1)) + 0.5) + 1)
+
+
+@lru_cache(maxsize=64)
+def triangle_mesh(width: float, height: float, columns: int) -> Mesh:
+    """Nearly equilateral triangles over [0, width - 1] x [0, height - 1].
+
+    Rows of `columns` points, and between each two of them a row of one point less, half a step aside.
+    """
+    rows = rows_of(width, height, columns)
+    check_points(width, height, width / columns, 2.0 * rows * columns)
+    step_x, step_y = (width - 1) / (columns - 1), (height - 1) / (rows - 1)
+    corners = _grid(np.arange(columns) * step_x, np.arange(rows) * step_y)
+    centres = _grid((np.arange(columns - 1) + 0.5) * step_x, (np.arange(rows - 1) + 0.5) * step_y)
+    corner = np.arange(rows * columns).reshape(rows, columns)
+    centre = rows * columns + np.arange((rows - 1) * (columns - 1)).reshape(rows - 1, columns - 1)
+    triangles = [
+        (corner[:-1, :-1], corner[:-1, 1:], centre),
+        (corner[1:, 1:], corner[1:, :-1], centre),
+        (corner[:-1, 1:-1], centre[:, 1:], centre[:, :-1]),
+        (corner[1:, 1:-1], centre[:, :-1], centre[:, 1:]),
+        (corner[:-1, :1], centre[:, :1], corner[1:, :1]),
+        (corner[:-1, -1:], corner[1:, -1:], centre[:, -1:]),
+    ]
+    return Mesh(
+        np.concatenate([corners, centres]),
+        np.concatenate([np.stack(three, axis=-1).reshape(-1, 3) for three in triangles]),
+    )
+
+
+def _grid(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Points:
+    return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
