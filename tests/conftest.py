@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from asap_ingest.render_ws import CLIENT_SCRIPTS
+from tests.browser import Browser, missing
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,24 @@ def render(service_url, request) -> dict:
     }
 
 
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[Browser]:
+    """One chromium for all tests of a process."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    browser = Browser()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(_chromium) -> Iterator[Browser]:
+    """A browser whose pages are closed after the test."""
+    yield _chromium
+    _chromium.close_pages()
+
+
 @pytest.fixture
 def closed_port() -> int:
     """A port that nothing listens on."""
@@ -49,7 +68,7 @@ def closed_port() -> int:
 def pytest_collection_modifyitems(items):
     """What needs a service, or starts a program, is slow."""
     for item in items:
-        if "service_url" in getattr(item, "fixturenames", ()):
+        if {"service_url", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

@@ -44,11 +44,15 @@ _DAMAGED = (
 )
 
 
+class UnreadableImageError(ImageError):
+    """A file that is no image, or a damaged one; the text may quote some of its bytes."""
+
+
 def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Image:
     """The pixels of a TIFF, PNG, JPEG, PGM, BMP or GIF file.
 
-    White-is-zero is ignored, palette images give their index, 1-bit images 0 and 1, and alpha
-    channels are dropped.
+    White-is-zero is ignored, palette images give their index, 1-bit images 0 and 1 (but TIFFs of 1 bit
+    0 and 255, as ImageJ has them), and alpha channels are dropped.
 
     Parameters
     ----------
@@ -70,7 +74,7 @@ def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Im
         else:
             image = _decode_with_pillow(content)
     except _DAMAGED as error:
-        raise ImageError(f"cannot be read ({type(error).__name__}: {error})") from error
+        raise UnreadableImageError(f"cannot be read ({type(error).__name__}: {error})") from error
     if image.ndim == 3 and (image.shape[2] != 3 or image.dtype != np.uint8):
         raise ImageError(f"has {image.shape[2]} channels of {image.dtype}; colour images have 3 of uint8")
     if image.dtype.type not in _SAMPLE_TYPES or image.ndim not in (2, 3):
@@ -109,6 +113,8 @@ def _decode_tiff(content: bytes, page_index: int, strips_only: bool) -> Image:
         image = _view_of(page, content) if page.is_contiguous else page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and image.ndim == 3:
         image = np.moveaxis(image, 0, 2)
+    if image.dtype == bool:
+        image = np.where(image, np.uint8(255), np.uint8(0))
     return _without_alpha(np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("=")))
 
 
@@ -138,7 +144,7 @@ def _decode_with_pillow(content: bytes) -> Image:
     try:
         picture = PilImage.open(io.BytesIO(content), formats=_OTHER_FORMATS)
     except UnidentifiedImageError as error:
-        raise ImageError(f"is not an image that can be read; it starts with {content[:12]!r}") from error
+        raise UnreadableImageError(f"is not an image that can be read; it starts with {content[:12]!r}") from error
     with picture:
         _refuse_oversized(*picture.size)
         picture.load()

@@ -8,19 +8,43 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from asap_ingest.render_ws.description.pages import describing
 from asap_ingest.render_ws.http.answers import JSON, TEXT, Service
 from asap_ingest.render_ws.http.paths import AREA, DVID_BOX, LAYER, OWNER, PROJECT, STACK, TILE, V1
+from asap_ingest.render_ws.http.query_parameters import Z_RANGE, declared
 from asap_ingest.render_ws.http.resources import Operation, answer_error, routes_of
 from asap_ingest.render_ws.http.transport import Transport
 from asap_ingest.render_ws.problems import RequestError
-from asap_ingest.render_ws.routes import copies, data, stacks, tiles, versions
+from asap_ingest.render_ws.routes import copies, data, merges, server, stacks, tiles, versions
+from asap_ingest.render_ws.routes.coordinates import COORDINATE_OPERATIONS
 from asap_ingest.render_ws.routes.image_places import IMAGE_OPERATIONS
-from asap_ingest.render_ws.view import stacks_page
+from asap_ingest.render_ws.routes.large_data import LARGE_DATA_OPERATIONS
+from asap_ingest.render_ws.routes.layout_files import LAYOUT_OPERATIONS
+from asap_ingest.render_ws.routes.match_operations import MATCH_OPERATIONS
+from asap_ingest.render_ws.routes.validation import VALIDATION_OPERATIONS
+from asap_ingest.render_ws.view import neuroglancer_client, page_files, stacks_page
+
+TILE_ID_QUERY = (*Z_RANGE, *declared(matchPattern="text"))
+COLLECTION_QUERY = (
+    *Z_RANGE,
+    *declared(minX="double", maxX="double", minY="double", maxY="double", groupId="text"),
+)
+CLONE_QUERY = declared(z="doubles", toProject="text", skipTransforms="boolean")
+DERIVE_QUERY = declared(deriveData="boolean")
 
 OPERATIONS = (
-    Operation("GET", "/", stacks_page.go_to_page, None),
-    Operation("GET", "/render-ws", stacks_page.go_to_page, None),
+    Operation("GET", "/", stacks_page.go_to_page, None, statuses=(302,)),
+    Operation("GET", "/render-ws", stacks_page.go_to_page, None, statuses=(302,)),
     Operation("GET", "/render-ws/view/stacks.html", stacks_page.show_stacks, "text/html"),
+    Operation("GET", "/render-ws/view", page_files.go_to_index, None, statuses=(302,)),
+    Operation("GET", "/render-ws/view/features.json", page_files.get_features),
+    Operation("GET", "/render-ws/view/neuroglancer", neuroglancer_client.go_to_client, None, statuses=(302,)),
+    Operation("GET", neuroglancer_client.PATH, neuroglancer_client.go_to_client, None, statuses=(302,)),
+    Operation("GET", f"{neuroglancer_client.PATH}/{{file}}", neuroglancer_client.get_client_file, None),
+    Operation("GET", "/render-ws/view/{file}", page_files.get_file, None),
+    Operation("GET", f"{V1}/versionInfo", server.get_version_info, statuses=(204,)),
+    Operation("GET", f"{V1}/serverProperties", server.get_server_properties),
+    Operation("GET", f"{V1}/namedFilterSpecLists", server.get_filter_lists),
     Operation("GET", f"{V1}/likelyUniqueId", stacks.likely_unique_id, TEXT),
     Operation("GET", f"{V1}/owners", stacks.list_owners),
     Operation("DELETE", f"{V1}/imageProcessorCache/allEntries", stacks.clear_image_cache),
@@ -30,20 +54,32 @@ OPERATIONS = (
     Operation("GET", f"{PROJECT}/stackIds", stacks.list_stack_ids),
     Operation("GET", f"{PROJECT}/stacks", stacks.list_stacks),
     Operation("GET", STACK, stacks.get_stack),
-    Operation("POST", STACK, stacks.post_stack, None, JSON),
+    Operation("POST", STACK, stacks.post_stack, None, JSON, body="StackVersion"),
     Operation("DELETE", STACK, stacks.remove_stack, None),
     Operation("PUT", f"{STACK}/state/{{state}}", stacks.put_state, None),
-    Operation("PUT", f"{STACK}/stackId", copies.rename_stack, None, JSON),
-    Operation("PUT", f"{STACK}/cloneTo/{{target}}", copies.clone_stack, None, JSON),
-    Operation("GET", f"{STACK}/hierarchicalData", versions.get_hierarchical_data),
+    Operation("PUT", f"{STACK}/stackId", copies.rename_stack, None, JSON, body="StackId", statuses=(200,)),
+    Operation(
+        "PUT",
+        f"{STACK}/cloneTo/{{target}}",
+        copies.clone_stack,
+        None,
+        JSON,
+        query=CLONE_QUERY,
+        body="StackVersion",
+    ),
+    Operation("GET", f"{STACK}/hierarchicalData", versions.get_hierarchical_data, statuses=(204,)),
     Operation("GET", f"{STACK}/bounds", data.get_stack_bounds),
-    Operation("GET", f"{STACK}/zValues", data.get_z_values),
-    Operation("GET", f"{STACK}/sectionData", data.get_section_data),
-    Operation("GET", f"{STACK}/tileIds", data.get_tile_ids),
+    Operation("GET", f"{STACK}/zValues", data.get_z_values, query=Z_RANGE),
+    Operation("GET", f"{STACK}/sectionData", data.get_section_data, query=Z_RANGE),
+    Operation("GET", f"{STACK}/reorderedSectionData", merges.get_reordered_section_data, query=Z_RANGE),
+    Operation("GET", f"{STACK}/mergedZValues", merges.get_merged_z_values, query=Z_RANGE),
+    Operation("GET", f"{STACK}/mergeableZValues", merges.get_mergeable_z_values, query=Z_RANGE),
+    Operation("GET", f"{STACK}/mergeableData", merges.get_mergeable_data, TEXT, query=Z_RANGE),
+    Operation("GET", f"{STACK}/tileIds", data.get_tile_ids, query=TILE_ID_QUERY),
     Operation("GET", f"{STACK}/section/{{section}}/tileBounds", data.get_tile_bounds),
     Operation("GET", f"{STACK}/section/{{section}}/z", data.get_section_z),
-    Operation("PUT", f"{STACK}/section/{{section}}/z", copies.put_z_of_section, None, JSON),
-    Operation("PUT", f"{LAYER}/tileIds", copies.put_z_of_tiles, None, JSON),
+    Operation("PUT", f"{STACK}/section/{{section}}/z", copies.put_z_of_section, None, JSON, body="Number"),
+    Operation("PUT", f"{LAYER}/tileIds", copies.put_z_of_tiles, None, JSON, body="TileIds"),
     Operation("GET", f"{LAYER}/last-tile-transforms", copies.get_last_transforms),
     Operation("DELETE", f"{STACK}/section/{{section}}", data.delete_tiles, None),
     Operation("GET", f"{LAYER}/bounds", data.get_layer_bounds),
@@ -55,12 +91,28 @@ OPERATIONS = (
     Operation("GET", TILE, tiles.get_tile),
     Operation("DELETE", TILE, data.delete_tiles, None),
     Operation("GET", f"{STACK}/transform/{{transform}}", tiles.get_transform),
-    Operation("PUT", f"{STACK}/tile-specs-with-ids", tiles.get_tiles_with_ids, JSON, JSON),
+    Operation("PUT", f"{STACK}/tile-specs-with-ids", tiles.get_tiles_with_ids, JSON, JSON, body="TileIds"),
     Operation("GET", f"{LAYER}/tile-specs", tiles.get_layer_tiles),
     Operation("GET", f"{LAYER}/resolvedTiles", tiles.get_layer_collection),
-    Operation("PUT", f"{LAYER}/resolvedTiles", tiles.put_collection, None, JSON),
-    Operation("GET", f"{STACK}/resolvedTiles", tiles.get_collection),
-    Operation("PUT", f"{STACK}/resolvedTiles", tiles.put_collection, None, JSON),
+    Operation(
+        "PUT",
+        f"{LAYER}/resolvedTiles",
+        tiles.put_collection,
+        None,
+        JSON,
+        query=DERIVE_QUERY,
+        body="ResolvedTiles",
+    ),
+    Operation("GET", f"{STACK}/resolvedTiles", tiles.get_collection, query=COLLECTION_QUERY),
+    Operation(
+        "PUT",
+        f"{STACK}/resolvedTiles",
+        tiles.put_collection,
+        None,
+        JSON,
+        query=DERIVE_QUERY,
+        body="ResolvedTiles",
+    ),
 )
 
 #: (field of the version, how it is read, how it is set, media type of the body, what a deletion removes)
@@ -105,21 +157,33 @@ VERSION_OPERATIONS = tuple(
     operation
     for field, get, put, consumes, removed in VERSION_FIELDS
     for operation in (
-        Operation("GET", f"{STACK}/{field}", get, TEXT if consumes != JSON else JSON),
-        Operation("PUT", f"{STACK}/{field}", put, None, consumes),
+        Operation("GET", f"{STACK}/{field}", get, TEXT if consumes != JSON else JSON, statuses=(200, 204)),
+        Operation("PUT", f"{STACK}/{field}", put, None, consumes, body=field, statuses=(200,)),
         Operation("DELETE", f"{STACK}/{field}", versions.forget_fields(*removed), None),
     )
+)
+#: Every request the service answers; its descriptions are made from this.
+ALL_OPERATIONS = (
+    *OPERATIONS,
+    *VERSION_OPERATIONS,
+    *COORDINATE_OPERATIONS,
+    *MATCH_OPERATIONS,
+    *IMAGE_OPERATIONS,
+    *LARGE_DATA_OPERATIONS,
+    *LAYOUT_OPERATIONS,
+    *VALIDATION_OPERATIONS,
 )
 
 
 def build_app(service: Service) -> ASGIApp:
     """The application; it serves until `service.store` is closed."""
     app = Starlette(
-        routes=routes_of((*OPERATIONS, *VERSION_OPERATIONS, *IMAGE_OPERATIONS), service),
+        routes=routes_of((*describing(ALL_OPERATIONS), *ALL_OPERATIONS), service),
         exception_handlers={
             RequestError: answer_error,
             HTTPException: _answer_unknown_path,
             ClientDisconnect: _answer_nobody,
+            RecursionError: answer_error,
             Exception: answer_error,
         },
     )

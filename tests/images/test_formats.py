@@ -108,6 +108,16 @@ def test_palette_gives_its_index_and_one_bit_gives_0_and_1():
     np.testing.assert_array_equal(formats.decode(one_bit), (GRAY > 50).astype(np.uint8))
 
 
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("width", [8, 11])
+def test_one_bit_tiff_gives_0_and_255(photometric, width):
+    bits = np.arange(5 * width).reshape(5, width) % 3 == 0
+    content = tiff_bytes(bits, photometric=photometric)
+    decoded = formats.decode(content)
+    assert decoded.dtype == np.uint8
+    np.testing.assert_array_equal(decoded, np.where(bits, 255, 0))
+
+
 def test_gray_with_alpha_is_brightened_as_by_java():
     pair = np.dstack([np.full((2, 2), 150, np.uint8), np.zeros((2, 2), np.uint8)])
     assert formats.decode(pillow_bytes(PilImage.fromarray(pair), "PNG")).tolist() == [[202, 202], [202, 202]]

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 
+from asap_ingest.http_server import base_url, listen
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
-from asap_ingest.serve_render import base_url, listen
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Base URL of a service in a thread, with an empty database in the folder."""
+def serving(folder: Path, **settings: Any) -> Iterator[str]:
+    """Base URL of a service in a thread, with an empty database in the folder; `settings` of `Service`."""
     store = Store(folder / "render.db")
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(Service(store)), log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(build_app(Service(store, **settings)), log_level="critical"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from asap_ingest.render_ws import store as store_module
-from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.names import CollectionId, StackId
+from asap_ingest.render_ws.records.match_collections import save_pairs
+from asap_ingest.render_ws.records.match_pairs import PairRow, read_pairs
 from asap_ingest.render_ws.records.stack_records import StackRecord, State
 from asap_ingest.render_ws.records.stack_states import save_version
-from asap_ingest.render_ws.records.tile_rows import tile_row
+from asap_ingest.render_ws.records.tile_rows import TileRow, tile_row
 from asap_ingest.render_ws.records.tile_specs import read_tile
-from asap_ingest.render_ws.store import APPLICATION_ID, MIGRATIONS, DatabaseError, Store, TileFilter
+from asap_ingest.render_ws.store import (
+    APPLICATION_ID,
+    DatabaseError,
+    PairFilter,
+    PairKind,
+    Store,
+    TileFilter,
+    migrations,
+)
+from asap_ingest.render_ws.store.migrations import MIGRATIONS
 from tests.render_ws.client import tile
 
 STACK = StackId("o", "p", "s")
+COLLECTION = CollectionId("o", "m")
 BOX = {"minX": 0, "minY": 0, "maxX": 1, "maxY": 1}
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "render.db"
+
+
+def pair_row(q_id: str = "b") -> PairRow:
+    return read_pairs([{"pGroupId": "1.0", "pId": "a", "qGroupId": "2.0", "qId": q_id}])[0]
 
 
 def run(path: Path, *statements: str) -> None:
@@ -96,19 +115,26 @@ def test_versions_are_recorded_and_kept(path: Path) -> None:
         store = Store(path)
         save_version(store, STACK, {})
         store.close()
+    assert schema_version(path) == len(MIGRATIONS)
+    assert pragma(path, "application_id") == APPLICATION_ID
+
+
+def schema_version(path: Path) -> int:
+    return pragma(path, "user_version")
+
+
+def pragma(path: Path, name: str) -> int:
     connection = sqlite3.connect(path)
-    found = [
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
-    ]
+    (found,) = connection.execute(f"PRAGMA {name}").fetchone()
     connection.close()
-    assert found == [len(MIGRATIONS), APPLICATION_ID]
+    return int(found)
 
 
 def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(path)
     save_version(store, STACK, {})
     store.close()
-    monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (key INTEGER);"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (key INTEGER);"))
     store = Store(path)
     with store.reading() as session:
         assert session.stack(STACK) is not None
@@ -118,12 +144,90 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
 
 def test_a_failed_migration_leaves_the_old_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(path).close()
-    monkeypatch.setattr(
-        store_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (key); CREATE nonsense;")
-    )
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (key); CREATE nonsense;"))
     refusal(path)
     monkeypatch.undo()
     Store(path).close()
+
+
+def make_first_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database as the first schema version left it, with one tile in it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", MIGRATIONS[:1])
+        store = Store(path)
+        save_version(store, STACK, {})
+        _write(store, [tile_row(read_tile({**tile("t"), **BOX}))])
+        store.close()
+    assert tables(path) == {"stack", "tile", "transform"}
+
+
+def tables(path: Path) -> set[str]:
+    connection = sqlite3.connect(path)
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    connection.close()
+    return {name for (name,) in names}
+
+
+def check_use(path: Path) -> None:
+    """Open the file: the tile must be there, and pairs of tiles must find room."""
+    store = Store(path)
+    save_pairs(store, COLLECTION, [pair_row()])
+    with store.reading() as session:
+        assert session.tile_ids(1, TileFilter()) == ["t"]
+        assert session.match_collections("o") == [("m", 1)]
+    store.close()
+
+
+def test_a_database_from_before_match_collections_keeps_its_data(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_first_version(path, monkeypatch)
+    check_use(path)
+    check_use(path)
+    assert {"match_collection", "match_pair"} < tables(path)
+
+
+#: Opens the database in argument 1, and is killed before the statement with the number in argument 2.
+DYING_OPENER = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from asap_ingest.render_ws.store import Store
+
+class Dying(sqlite3.Connection):
+    left = int(sys.argv[2])
+    def execute(self, *arguments):
+        if Dying.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        Dying.left -= 1
+        return super().execute(*arguments)
+
+connect = sqlite3.connect
+sqlite3.connect = lambda *arguments, **options: connect(*arguments, factory=Dying, **options)
+Store(Path(sys.argv[1])).close()
+"""
+
+
+@pytest.mark.slow
+def test_a_migration_that_is_killed_leaves_one_version_whole(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_first_version(path, monkeypatch)
+    versions = []
+    for number in range(100):
+        copy = path.with_name(f"{number}.db")
+        shutil.copyfile(path, copy)
+        opener = subprocess.run([sys.executable, "-c", DYING_OPENER, str(copy), str(number)], check=False)
+        left = tables(copy)
+        versions.append(2 if "match_collection" in left else 1)
+        assert ("match_pair" in left) == (versions[-1] == 2)
+        assert schema_version(copy) == versions[-1]
+        check_use(copy)
+        if opener.returncode == 0:
+            break
+        assert opener.returncode == -signal.SIGKILL
+    assert opener.returncode == 0
+    assert versions == sorted(versions)
+    assert versions.count(1) > 8
 
 
 def test_many_openers_of_a_new_file_succeed(path: Path) -> None:
@@ -165,7 +269,7 @@ def test_a_reader_sees_one_state_while_a_writer_works(path: Path) -> None:
     store.close()
 
 
-def _write(store: Store, rows: list[store_module.TileRow]) -> None:
+def _write(store: Store, rows: list[TileRow]) -> None:
     with store.writing() as session:
         session.put_tiles(1, rows)
 
@@ -193,3 +297,27 @@ def test_a_missing_tile_id_is_one_tile_and_no_text(path: Path) -> None:
         assert session.tile_count(1, TileFilter()) == 1
         assert session.tile_ids(1, TileFilter()) == []
     store.close()
+
+
+def test_pairs_are_found_and_deleted_through_an_index(path: Path) -> None:
+    Store(path).close()
+    connection = sqlite3.connect(path)
+    for kind in PairKind:
+        which = PairFilter(kind, "1.0", "a", "2.0", "b")
+        for statement in (which.selection("content"), *which.deletions()):
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", which.values(1)).fetchall()
+            searches = [step[3] for step in plan if "match_pair" in step[3]]
+            assert all("_group=?" in search and search.startswith("SEARCH") for search in searches), plan
+    connection.close()
+
+
+def test_a_removed_collection_takes_its_pairs_along(path: Path) -> None:
+    store = Store(path)
+    for name in ("m", "n"):
+        save_pairs(store, CollectionId("o", name), [pair_row(), pair_row("c")])
+    with store.writing() as session:
+        session.delete_match_collection(1)
+    store.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT DISTINCT collection FROM match_pair").fetchall() == [(2,)]
+    connection.close()

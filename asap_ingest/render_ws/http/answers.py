@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 
 from asap_ingest.render_ws.json_types import dump, list_reader, parse, parse_double, parse_integer, text
+from asap_ingest.render_ws.limits import DEFAULT_LIMITS, Limits
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import NotFoundError
 from asap_ingest.render_ws.store import Store
@@ -78,12 +79,19 @@ class Service:
         Folders that tile images may be read from; None allows any.
     image_cache_bytes : int
         Room for decoded tile images in memory.
+    limits : Limits
+        How large requests and answers may be.
     """
 
     def __init__(
-        self, store: Store, image_roots: Sequence[Path] | None = None, image_cache_bytes: int = 512 * 2**20
+        self,
+        store: Store,
+        image_roots: Sequence[Path] | None = None,
+        image_cache_bytes: int = 512 * 2**20,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.store = store
+        self.limits = limits
         self._image_settings = image_roots, image_cache_bytes
         self._lock = threading.Lock()
 

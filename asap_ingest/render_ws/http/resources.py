@@ -15,6 +15,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from asap_ingest.render_ws.http.answers import JSON, Call, IllTypedError, Query, Service, text_answer
+from asap_ingest.render_ws.http.bodies import limited_body
+from asap_ingest.render_ws.http.query_parameters import QueryParameter
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
 from asap_ingest.render_ws.json_types import DOUBLE_PATTERN, MalformedBodyError, parse_double, parse_integer
 from asap_ingest.render_ws.problems import RequestError
@@ -37,6 +39,12 @@ class Operation:
         Media type that the body must have; None: any, also none.
     draws : bool
         Whether it makes an image: few of those run at once, and never keep other requests waiting.
+    query : tuple of QueryParameter
+        All that the handler reads of the query.
+    body : str or None
+        Schema of the body: a key of `description.schemas.BODIES`; None: any JSON, or none.
+    statuses : tuple of int
+        Statuses of success; () stands for 201 where something is stored without an answer, else 200.
     """
 
     method: str
@@ -45,6 +53,9 @@ class Operation:
     produces: str | None = JSON
     consumes: str | None = None
     draws: bool = False
+    query: tuple[QueryParameter, ...] = ()
+    body: str | None = None
+    statuses: tuple[int, ...] = ()
 
 
 class _DoubleConvertor(Convertor[float]):
@@ -114,7 +125,7 @@ class Resource:
             self._service,
             request.path_params,
             Query(request.scope["query_string"].decode("latin-1")),
-            await request.body(),
+            await limited_body(request, self._service.limits.body_bytes),
             request.headers,
             _url(request),
         )
@@ -173,5 +184,7 @@ async def answer_error(request: Request, problem: Exception) -> Response:
     if isinstance(problem, MalformedBodyError):
         headers = {"content-type": "text/html;charset=utf-8"}
         return Response(escape(str(problem)).encode(), 400, headers=headers)
+    if isinstance(problem, RecursionError):
+        return text_answer("the request body is nested too deeply", 400)
     status = problem.status if isinstance(problem, RequestError) else 500
     return text_answer(str(problem) or type(problem).__name__, status)

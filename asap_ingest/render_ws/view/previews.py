@@ -72,9 +72,9 @@ def _source_pixels(session: Session, record: StackRecord, z: float, scale: float
     tile = session.tiles(record.key, TileFilter(z=z), limit=1)[0].parsed()
     levels = [int(level) for level in _levels(tile)]
     builder = record.version.get("mipmapPathBuilder", {})
-    levels += range(builder.get("numberOfLevels", 0) + 1)
     wanted = max(0, math.floor(math.log2(1 / scale)))
-    level = max((level for level in levels if level <= wanted), default=0)
+    levels += range(min(wanted, builder.get("numberOfLevels", 0)) + 1)
+    level = max((level for level in levels if 0 <= level <= wanted), default=0)
     return count * float(tile.get("width", 0)) * float(tile.get("height", 0)) / 4.0**level
 
 

@@ -7,18 +7,19 @@ import hashlib
 import math
 from html import escape
 from itertools import groupby
-from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from asap_ingest.render_ws.http.answers import Call
 from asap_ingest.render_ws.json_types import dump, format_date
 from asap_ingest.render_ws.records.stack_records import in_listing_order
+from asap_ingest.render_ws.view.page_files import FOLDER, HEADERS
 from asap_ingest.render_ws.view.previews import Overview, overview
+from asap_ingest.render_ws.view.stack_choice import StackChoice, filter_form
 
 PAGE = "/render-ws/view/stacks.html"
-FOLDER = Path(__file__).parent
-STYLE = (FOLDER / "stacks.css").read_text(encoding="utf-8")
+STYLE = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("pages.css", "stacks.css"))
 SCRIPT = (FOLDER / "stacks.js").read_text(encoding="utf-8")
 
 
@@ -28,8 +29,8 @@ def _hash(text: str) -> str:
 
 #: Nothing but the page's own style and script runs, whatever a stack is called.
 CONTENT_POLICY = (
-    "default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    f"style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}"
+    "default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    f"frame-ancestors 'none'; style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}"
 )
 
 
@@ -39,15 +40,17 @@ def go_to_page(call: Call) -> Response:
 
 
 def show_stacks(call: Call) -> Response:
-    """All stacks, by owner and project, each with a picture of its first section."""
+    """The stacks, by owner and project, each with a picture; the query may name an owner and a project."""
     with call.service.store.reading() as session:
-        overviews = [overview(session, record) for record in in_listing_order(session.stacks())]
-    headers = {"content-security-policy": CONTENT_POLICY, "cache-control": "no-cache"}
-    return Response(page(overviews), media_type="text/html", headers=headers)
+        records = in_listing_order(session.stacks())
+        choice = StackChoice.read(call.query, [record.stack_id for record in records])
+        overviews = [overview(session, record) for record in records if choice.fits(record.stack_id)]
+    headers = {**HEADERS, "content-security-policy": CONTENT_POLICY}
+    return Response(page(overviews, choice), media_type="text/html", headers=headers)
 
 
-def page(overviews: list[Overview]) -> str:
-    """The HTML; `overviews` in listing order."""
+def page(overviews: list[Overview], choice: StackChoice | None = None) -> str:
+    """The HTML; `overviews` in listing order; `choice` is what they were chosen by."""
 
     def names(shown: Overview) -> tuple[str, str]:
         return shown.record.stack_id.owner, shown.record.stack_id.project
@@ -57,26 +60,35 @@ def page(overviews: list[Overview]) -> str:
         f'<div class="stacks">{"".join(map(_card, group))}</div></section>'
         for (owner, project), group in groupby(overviews, names)
     )
+    form = filter_form(choice) if choice and choice.stack_ids else ""
     empty = "<p>No stacks yet. They appear here as soon as something is ingested.</p>"
+    if form:
+        empty = "<p>No stack of that owner and project.</p>"
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Stacks</title>'
+        '<link rel="icon" href="icon.svg">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head><body><header><h1>Stacks</h1>"
-        f"<p>{_number(len(overviews), 'stack')} in this render service</p></header>"
+        f"<style>{STYLE}</style></head><body><header>"
+        '<nav aria-label="Pages"><a href="index.html">Render service</a></nav><h1>Stacks</h1>'
+        f"<p>{_total(overviews, choice)} in this render service</p>{form}</header>"
         f"<main>{projects or empty}</main><script>{SCRIPT}</script></body></html>"
     )
 
 
 def _card(shown: Overview) -> str:
     record = shown.record
-    names = record.stack_id
-    metadata = f"/render-ws/v1/owner/{names.owner}/project/{names.project}/stack/{names.stack}"
+    names, keys = record.stack_id, record.stack_id.to_json()
+    metadata = "/render-ws/v1/" + "/".join(f"{kind}/{quote(name, safe='')}" for kind, name in keys.items())
+    stack_page = f"stack.html?{urlencode(keys)}"
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(shown))
     return (
         f"<article>{_figure(shown)}{_slider(shown)}"
-        f'<div class="text"><div class="title"><h3>{escape(names.stack)}</h3>'
+        f'<div class="text"><div class="title">'
+        f'<h3><a href="{escape(stack_page)}">{escape(names.stack)}</a></h3>'
         f'<span class="state {record.state}">{record.state}</span></div>'
-        f'<dl>{facts}</dl><a href="{escape(metadata)}">metadata</a></div></article>'
+        f'<dl>{facts}</dl><div class="links">'
+        f'<a href="{escape(metadata)}">metadata</a><a href="{escape(metadata)}/zValues">z values</a>'
+        "</div></div></article>"
     )
 
 
@@ -115,6 +127,12 @@ def _facts(shown: Overview) -> list[tuple[str, str]]:
         facts.append(("resolution", " x ".join(f"{value:g}" for value in resolution) + " nm"))
     facts.append(("changed", format_date(shown.record.modified)[:19].replace("T", " ") + " UTC"))
     return facts
+
+
+def _total(overviews: list[Overview], choice: StackChoice | None) -> str:
+    if choice is None or len(choice.stack_ids) == len(overviews):
+        return _number(len(overviews), "stack")
+    return f"{len(overviews):,} of {_number(len(choice.stack_ids), 'stack')}"
 
 
 def _number(count: int, noun: str) -> str:

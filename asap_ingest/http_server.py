@@ -1,0 +1,86 @@
+"""What the commands that serve have in common: a listening socket, a first line with the URL, a clean end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from asap_ingest.errors import ParameterError
+
+LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+SHUTDOWN_SECONDS = 10
+#: Longer than clients pause between requests: a connection closed meanwhile would cost them a retry.
+KEEP_ALIVE_SECONDS = 75
+LISTEN_BACKLOG = 2048
+
+#: Lines to print after the base URL, which is given.
+Announcement = Callable[[str], Sequence[str]]
+
+
+def listen(bind: str, port: int) -> socket.socket:
+    """A socket that listens; ParameterError when the address cannot be used."""
+    if not 0 <= port <= 65535:
+        raise ParameterError("port", f"{port} is not between 0 and 65535")
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    # with the protocol named, asyncio switches off the delay of small answers
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((bind, port))
+        listening.listen(LISTEN_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise ParameterError("port", f"cannot listen on {bind}:{port}: {error.strerror or error}") from error
+    return listening
+
+
+def base_url(listening: socket.socket) -> str:
+    """`http://host:port` of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(
+    app: ASGIApp, listening: socket.socket, log_level: str, announce: Announcement = lambda url: ()
+) -> None:
+    """Serve until SIGTERM or SIGINT, which let the requests under way end.
+
+    The first line on standard output is the base URL, written once the service answers.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level=log_level.lower(),
+        access_log=log_level == "DEBUG",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        server_header=False,
+    )
+    # uvicorn raises the signal that ended it again: without handlers that would be our exit code
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore)
+    _AnnouncedServer(config, announce).run(sockets=[listening])
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """Writes the base URL, and what is to follow it, when the service answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Announcement) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if sockets and not self.should_exit:
+            url = base_url(sockets[0])
+            sys.stdout.write("".join(f"{line}\n" for line in (url, *self._announce(url))))
+            sys.stdout.flush()
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    pass

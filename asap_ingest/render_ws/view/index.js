@@ -1,0 +1,35 @@
+// The first page: owners and their projects.
+
+import { isInstalled } from "./neuroglancer_link.js";
+import { V1, getJson, make, plural } from "./service.js";
+
+const listing = (names) => `stacks.html?${new URLSearchParams(names)}`;
+
+async function card(owner) {
+  const stacks = await getJson(`${V1}/owner/${encodeURIComponent(owner)}/stackIds`);
+  const projects = new Map();
+  for (const { project } of stacks) projects.set(project, (projects.get(project) ?? 0) + 1);
+  const lines = [...projects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([project, number]) => {
+    const link = make("a", { href: listing({ owner, project }) }, project);
+    return make("li", {}, link, make("span", {}, plural(number, "stack")));
+  });
+  const title = make("h3", {}, make("a", { href: listing({ owner }) }, owner));
+  return make("li", {}, title, make("ul", {}, ...lines));
+}
+
+async function start() {
+  const status = document.getElementById("status");
+  try {
+    const owners = await getJson(`${V1}/owners`);
+    document.getElementById("owners").append(...(await Promise.all(owners.map(card))));
+    status.textContent = owners.length
+      ? plural(owners.length, "owner")
+      : "No stacks yet. Their owners appear here as soon as something is ingested.";
+    document.getElementById("neuroglancer").hidden = !(await isInstalled());
+  } catch (error) {
+    status.textContent = error.message;
+    status.className = "error";
+  }
+}
+
+start();

@@ -1,0 +1,126 @@
+// The layout of a section: every tile as its box; one of them is chosen, by pointer or by arrow keys.
+
+import { color, keepDrawn } from "./canvas.js";
+import { Viewport, around } from "./viewport.js";
+
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const middle = (tile) => [(tile.minX + tile.maxX) / 2, (tile.minY + tile.maxY) / 2];
+
+/** The nearest tile in a direction, one straight ahead before one aside; undefined at the edge. */
+export function neighbor(tiles, from, [dx, dy]) {
+  const [x, y] = middle(from);
+  let best;
+  let least = Infinity;
+  for (const tile of tiles) {
+    const [right, down] = [middle(tile)[0] - x, middle(tile)[1] - y];
+    const ahead = right * dx + down * dy;
+    const aside = Math.abs(right * dy) + Math.abs(down * dx);
+    if (ahead <= 0 || aside > ahead) continue;
+    if (ahead + 3 * aside < least) [best, least] = [tile, ahead + 3 * aside];
+  }
+  return best;
+}
+
+export class Layout {
+  /** `chosen(tile or null)`: another tile is pointed at; `opened(tile)`: it was clicked, or Enter pressed. */
+  constructor(canvas, { chosen, opened, keys = {} }) {
+    Object.assign(this, { canvas, chosen, opened, tiles: [], tile: null, seen: null });
+    this.view = new Viewport();
+    this.plan = document.createElement("canvas");
+    this.ask = keepDrawn(canvas, (context) => this.#draw(context), (width, height) => {
+      Object.assign(this.view, { width: Math.max(width, 1), height: Math.max(height, 1) });
+      this.#arrange();
+    });
+    canvas.addEventListener("pointermove", (event) => this.#choose(this.#at(event)));
+    canvas.addEventListener("click", (event) => this.#open(this.#at(event)));
+    canvas.addEventListener("keydown", (event) => this.#press(event, keys));
+    canvas.addEventListener("focus", () => this.#choose(this.tile ?? this.tiles[0] ?? null));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#arrange());
+  }
+
+  /** Show the tiles of a section, as `tileBounds` gives them. */
+  show(tiles) {
+    this.tiles = tiles;
+    this.#choose(null);
+    this.#arrange();
+  }
+
+  /** Mark the part of the section that the picture shows. */
+  mark(box) {
+    this.seen = box;
+    this.ask();
+  }
+
+  #press(event, keys) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const direction = DIRECTIONS[event.key];
+    if (!direction && event.key !== "Enter" && !keys[event.key]) return;
+    event.preventDefault();
+    if (direction) this.#choose(this.#next(direction));
+    else if (event.key === "Enter") this.#open(this.tile);
+    else keys[event.key]?.();
+  }
+
+  #next(direction) {
+    const first = this.tiles[0] ?? null;
+    return this.tile ? (neighbor(this.tiles, this.tile, direction) ?? this.tile) : first;
+  }
+
+  #at(event) {
+    const { x, y } = this.view.toWorld(event.offsetX, event.offsetY);
+    // the last drawn lies on top
+    return this.tiles.findLast((t) => t.minX <= x && x <= t.maxX && t.minY <= y && y <= t.maxY) ?? null;
+  }
+
+  #choose(tile) {
+    if (tile === this.tile) return;
+    this.tile = tile;
+    this.chosen(tile);
+    this.ask();
+  }
+
+  #open(tile) {
+    if (!tile) return;
+    this.#choose(tile);
+    this.opened(tile);
+  }
+
+  #rectangle(box) {
+    const [low, high] = [this.view.toScreen(box.minX, box.minY), this.view.toScreen(box.maxX, box.maxY)];
+    return [low.x, low.y, high.x - low.x, high.y - low.y];
+  }
+
+  /** Draw all tiles once, aside: pointing at one then costs two rectangles, not thousands. */
+  #arrange() {
+    const all = around(this.tiles);
+    if (all) this.view.fit(all);
+    Object.assign(this.plan, { width: this.canvas.width, height: this.canvas.height });
+    const context = this.plan.getContext("2d");
+    const ratio = window.devicePixelRatio || 1;
+    context.scale(ratio, ratio);
+    context.fillStyle = color("tile");
+    context.strokeStyle = color("tile-edge");
+    context.beginPath();
+    for (const tile of this.tiles) context.rect(...this.#rectangle(tile));
+    context.globalAlpha = 0.35;
+    context.fill();
+    context.globalAlpha = 1;
+    context.stroke();
+    this.ask();
+  }
+
+  #draw(context) {
+    context.drawImage(this.plan, 0, 0, this.view.width, this.view.height);
+    if (this.tile) {
+      context.fillStyle = color("accent");
+      context.globalAlpha = 0.6;
+      context.fillRect(...this.#rectangle(this.tile));
+      context.globalAlpha = 1;
+    }
+    if (!this.seen || !this.tiles.length) return;
+    context.strokeStyle = color("ink");
+    context.lineWidth = 2;
+    context.strokeRect(...this.#rectangle(this.seen));
+  }
+}

@@ -1,0 +1,33 @@
+// The address that opens a stack in the Neuroglancer client which this service has.
+
+const CLIENT = "neuroglancer/v/page/index.html";
+const NM = 1e-9;
+
+/** Whether the client is there: it comes with an extra of the package. */
+export async function isInstalled() {
+  const answer = await fetch("features.json");
+  return answer.ok && (await answer.json()).neuroglancer;
+}
+
+/** Source of a layer; a stack that is not COMPLETE has no bounds of its own and gets these. */
+export function source({ owner, project, stack }, bounds) {
+  const path = [owner, project, stack].map(encodeURIComponent).join("/");
+  const query = bounds ? `?${new URLSearchParams(bounds)}` : "";
+  return `render://${location.origin}/${path}${query}`;
+}
+
+/** Address of the client with the stack at a place: { x, y, z, scale }, scale in world pixels per pixel. */
+export function address(stack, place, bounds) {
+  const version = stack.currentVersion ?? {};
+  const nm = ["X", "Y", "Z"].map((axis) => version[`stackResolution${axis}`]);
+  // Neuroglancer itself takes all as 1 when one is not known
+  const size = nm.every(Number.isFinite) ? nm : [1, 1, 1];
+  const state = {
+    dimensions: Object.fromEntries(["x", "y", "z"].map((axis, i) => [axis, [size[i] * NM, "m"]])),
+    position: [place.x, place.y, place.z + 0.5],
+    crossSectionScale: place.scale,
+    layers: [{ type: "image", name: stack.stackId.stack, source: source(stack.stackId, bounds) }],
+    layout: "xy",
+  };
+  return `${CLIENT}#!${encodeURIComponent(JSON.stringify(state))}`;
+}

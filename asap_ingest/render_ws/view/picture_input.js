@@ -1,0 +1,71 @@
+// Mouse, touch and keys that move a viewport.
+
+const STEP = 0.2;
+const ZOOM = 1.5;
+
+const KEYS = {
+  ArrowLeft: (view) => view.pan(-STEP * view.width, 0),
+  ArrowRight: (view) => view.pan(STEP * view.width, 0),
+  ArrowUp: (view) => view.pan(0, -STEP * view.height),
+  ArrowDown: (view) => view.pan(0, STEP * view.height),
+  "+": (view) => view.zoomBy(ZOOM),
+  "=": (view) => view.zoomBy(ZOOM),
+  "-": (view) => view.zoomBy(1 / ZOOM),
+  _: (view) => view.zoomBy(1 / ZOOM),
+};
+
+export const zoomIn = KEYS["+"];
+export const zoomOut = KEYS["-"];
+
+/** Arrow keys, + and - on the canvas; true keys of the browser (with Ctrl and the like) stay its own. */
+export function listenToKeys(canvas, view, moved, more) {
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = more[event.key] ?? KEYS[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act(view);
+    moved();
+  });
+}
+
+/** Dragging, pinching, the wheel and double clicks. */
+export function listenToPointers(canvas, view, moved) {
+  const fingers = new Map();
+  const spread = () => {
+    const [a, b] = [...fingers.values()];
+    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, size: Math.hypot(a.x - b.x, a.y - b.y) || 1 };
+  };
+  const place = (event) => ({ x: event.offsetX, y: event.offsetY });
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, place(event));
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const before = fingers.get(event.pointerId);
+    if (!before) return;
+    const now = place(event);
+    const old = fingers.size === 2 && spread();
+    fingers.set(event.pointerId, now);
+    if (old) {
+      const pinch = spread();
+      view.pan(old.x - pinch.x, old.y - pinch.y);
+      view.zoomBy(pinch.size / old.size, pinch.x, pinch.y);
+    } else if (fingers.size === 1) view.pan(before.x - now.x, before.y - now.y);
+    moved();
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(end, (event) => fingers.delete(event.pointerId));
+  }
+  canvas.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    // pixels, lines or pages: about the same step of a wheel
+    const amount = event.deltaY * [1, 30, 300][event.deltaMode];
+    view.zoomBy(2 ** (-amount / 300), event.offsetX, event.offsetY);
+    moved();
+  }, { passive: false });
+  canvas.addEventListener("dblclick", (event) => {
+    view.zoomBy(2, event.offsetX, event.offsetY);
+    moved();
+  });
+}

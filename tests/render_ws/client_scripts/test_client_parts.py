@@ -1,0 +1,230 @@
+"""The parts that clients share: files, requests, number texts, changes of transforms, validators."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+
+import pytest
+
+from asap_ingest.errors import ServiceError
+from asap_ingest.render_ws.client_scripts.json_files import JsonFileError, read_json, read_list, write_json
+from asap_ingest.render_ws.client_scripts.options import Arguments, OptionError
+from asap_ingest.render_ws.client_scripts.transform_changes import (
+    CHANGE_MODES,
+    REFERENCE_METHODS,
+    TransformChangeError,
+    changed,
+    join_to_last,
+)
+from asap_ingest.render_ws.client_scripts.validators import TemTileValidator, chosen_validator, invalid_ids
+from asap_ingest.render_ws.client_scripts.web import (
+    NoAnswerError,
+    WebStack,
+    WrongUrlError,
+    ask,
+    find_json,
+    get_json,
+)
+from asap_ingest.render_ws.double_text import double_text
+from tests.render_ws.client import leaf
+
+TEM = "org.janelia.alignment.spec.validator.TemTileSpecValidator"
+FIRST, LAST, NEW = leaf(1), leaf(2), leaf(3)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.zip"])
+def test_what_is_written_is_json_in_the_form_of_its_extension(tmp_path, name):
+    path = tmp_path / name
+    write_json(path, {"z": [1.0]})
+    content = path.read_bytes()
+    if name.endswith(".gz"):
+        content = gzip.decompress(content)
+    elif name.endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            (member,) = archive.namelist()
+            content = archive.read(member)
+    assert content == b'{\n  "z": [\n    1.0\n  ]\n}'
+
+
+def test_the_same_value_gives_the_same_bytes(tmp_path):
+    for name in ("a.json.gz", "a.zip"):
+        write_json(tmp_path / name, [1])
+        first = (tmp_path / name).read_bytes()
+        write_json(tmp_path / name, [1])
+        assert (tmp_path / name).read_bytes() == first
+
+
+def test_compressed_files_are_read(tmp_path):
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(b"[1, 2]"))
+    assert read_json(tmp_path / "a.json.gz") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.json", b"[1,", "cannot be read as JSON"),
+        ("a.json", b"{}", "must hold a list"),
+        ("a.json.gz", b"[]", "cannot be read as JSON"),
+        ("a.json.gz", gzip.compress(b"[1, 2, 3]")[:-9], "cannot be read as JSON"),
+        ("a.zip", b"PK", "cannot be read as JSON"),
+        ("b/a.json", None, "no such file"),
+    ],
+)
+def test_files_that_hold_no_list_are_named(tmp_path, name, content, problem):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(JsonFileError, match=problem) as caught:
+        read_list(path)
+    assert caught.value.path == str(path)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(JsonFileError, match="cannot be written"):
+        write_json(tmp_path / "no" / "a.json", [])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3407, "3407.0"),
+        (-0.0, "-0.0"),
+        (0.001, "0.001"),
+        (0.000123, "1.23E-4"),
+        (9999999.0, "9999999.0"),
+        (1e7, "1.0E7"),
+        (-12345678.5, "-1.23456785E7"),
+        (1e-320, "1.0E-320"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+    ],
+)
+def test_numbers_are_written_as_java_writes_them(value, text):
+    assert double_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (CHANGE_MODES["APPEND"], [FIRST, LAST, NEW]),
+        (CHANGE_MODES["REPLACE_LAST"], [FIRST, NEW]),
+        (CHANGE_MODES["REPLACE_ALL"], [NEW]),
+        (CHANGE_MODES["CONCATENATE_TO_LAST"], [FIRST, leaf() | {"dataString": "1.0 0.0 0.0 1.0 5.0 0.0"}]),
+        (REFERENCE_METHODS["INSERT_AS_FIRST"], [NEW, FIRST, LAST]),
+        (REFERENCE_METHODS["INSERT_BEFORE_LAST"], [FIRST, NEW, LAST]),
+    ],
+)
+def test_changes_of_a_list_of_transforms(change, expected):
+    tile = {"tileId": "t", "transforms": {"type": "list", "specList": [FIRST, LAST]}}
+    assert changed(tile, change, NEW) == {"tileId": "t", "transforms": {"type": "list", "specList": expected}}
+    assert tile["transforms"]["specList"] == [FIRST, LAST]
+
+
+@pytest.mark.parametrize("name", ["REPLACE_LAST", "INSERT_BEFORE_LAST", "APPEND"])
+def test_an_empty_list_takes_the_transform(name):
+    assert REFERENCE_METHODS[name]([], NEW) == [NEW]
+
+
+def test_the_joined_matrix_applies_the_old_one_first():
+    turned = leaf() | {"dataString": "0 1 -1 0 10 20"}
+    shifted = leaf(100, 200)
+    (joined,) = join_to_last([shifted], turned)
+    assert joined["dataString"] == "0.0 1.0 -1.0 0.0 -190.0 120.0"
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        [],
+        [{"type": "ref", "refId": "lens"}],
+        [
+            leaf()
+            | {"className": "mpicbg.trakem2.transform.HomographyModel2D", "dataString": "1 0 0 0 1 0 0 0 1"}
+        ],
+    ],
+)
+def test_only_affine_transforms_are_joined(specs):
+    with pytest.raises(TransformChangeError):
+        join_to_last(specs, NEW)
+
+
+def box(min_x=0.0, min_y=0.0, width=1000.0, height=1000.0, **fields):
+    sides = {"minX": min_x, "minY": min_y, "maxX": min_x + width, "maxY": min_y + height}
+    return {"tileId": "t", "z": 1.0, "transforms": {"type": "list", "specList": []}, **sides, **fields}
+
+
+@pytest.mark.parametrize(
+    ("tile", "complaint"),
+    [
+        (box(), None),
+        (box(width=500.0, height=5000.0), None),
+        (box(min_x=399000.0), None),
+        (box(min_x=-1.0), "-1.0"),
+        (box(min_y=399001.0), "400001.0"),
+        (box(width=499.0), "499.0 long"),
+        (box(height=5001.0), "5001.0 long"),
+        (box(z=None), "has no z"),
+        (box(transforms=None), "has no transforms"),
+        (box(mipmapLevels={"0": {"imageUrl": "file:/no/such.tif"}}), "/no/such.tif"),
+        (
+            box(channels=[{"mipmapLevels": {"0": {"imageUrl": "s3://b/a.tif", "maskUrl": "/no/m.tif"}}}]),
+            "/no/m.tif",
+        ),
+        (box(mipmapLevels={"0": {"imageUrl": "https://example.org/a.tif"}}), None),
+    ],
+)
+def test_limits_of_tem_tiles(tile, complaint):
+    found = TemTileValidator()(tile)
+    assert found is None if complaint is None else complaint in str(found)
+
+
+def validator_arguments(name, data):
+    return Arguments({"validatorClass": name, "validatorData": data}, [])
+
+
+def test_limits_are_read_from_the_options():
+    data = "minCoordinate:-500,maxCoordinate:100000,minSize:50,maxSize:60.5"
+    assert chosen_validator(validator_arguments(TEM, data)) == TemTileValidator(-500, 100000, 50, 60.5)
+    assert chosen_validator(validator_arguments(TEM, None)) == TemTileValidator()
+    assert chosen_validator(validator_arguments(None, None)) is None
+
+
+@pytest.mark.parametrize(("name", "data"), [("no.Such", None), (TEM, "minimum:5"), (TEM, "minSize:big")])
+def test_validators_that_cannot_be_used(name, data):
+    with pytest.raises(OptionError):
+        chosen_validator(validator_arguments(name, data))
+
+
+def test_invalid_tiles_are_logged_with_the_reason(caplog):
+    tiles = [box(), box(tileId="small", width=3.0)]
+    assert invalid_ids(TemTileValidator(), tiles) == {"small"}
+    assert "tile small is invalid: its box is 3.0 long" in caplog.text
+    assert invalid_ids(None, tiles) == set()
+
+
+def test_names_are_quoted_in_addresses():
+    stack = WebStack("http://h:1/render-ws/v1/", "o o", "p/p", "s")
+    assert stack.url("/zValues") == "http://h:1/render-ws/v1/owner/o%20o/project/p%2Fp/stack/s/zValues"
+    assert stack.layer_url(3407.0, "/bounds").endswith("/stack/s/z/3407.0/bounds")
+    assert stack.tile_url("a b").endswith("/stack/s/tile/a%20b")
+
+
+@pytest.mark.parametrize("url", ["render-ws/v1", "ftp://h/x", "http:///x"])
+def test_what_is_no_url_is_named(url):
+    with pytest.raises(WrongUrlError):
+        ask("GET", url)
+
+
+def test_a_service_that_is_not_there_is_named(closed_port):
+    with pytest.raises(NoAnswerError, match=f"127.0.0.1:{closed_port}"):
+        get_json(f"http://127.0.0.1:{closed_port}/render-ws/v1/owners")
+
+
+@pytest.mark.slow
+def test_what_is_missing_is_none_only_where_asked(server_url):
+    url = WebStack(f"{server_url}/render-ws/v1", "o", "p", "none").url()
+    assert find_json(url) is None
+    with pytest.raises(ServiceError) as caught:
+        get_json(url)
+    assert caught.value.status == 404
