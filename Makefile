@@ -1,6 +1,6 @@
 # Each target sets up what it needs, in .venv of this folder; no step needs root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint format bench clean
+.PHONY: help demo test fast integration lint format bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ SOURCES := requirements.txt setup.py pyproject.toml
 WORKERS ?= auto
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 demo: $(VENV)/.demo ## simulate a section, ingest it, draw it: demo_output/section.png
 	$(BIN)/python -m asap_ingest demo $(ARGS)
@@ -22,6 +22,9 @@ test: $(VENV)/.test ## all tests
 
 fast: $(VENV)/.test ## the tests without processes and servers: seconds
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+integration: $(VENV)/.test ## render-python against a service: the embedded one, or that of RENDER_HOST
+	$(BIN)/python -m pytest integration_tests $(ARGS)
 
 lint: $(VENV)/.lint ## ruff and mypy
 	$(BIN)/ruff check .
