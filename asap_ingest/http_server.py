@@ -61,10 +61,12 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
     )
-    # uvicorn raises the signal that ended it again: without handlers that would be our exit code
+    server = _AnnouncedServer(config, announce)
+    # uvicorn raises the signal that ended it again: without handlers that would be our exit code; and before
+    # it has its own handlers, a signal must not be lost
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore)
-    _AnnouncedServer(config, announce).run(sockets=[listening])
+        signal.signal(number, server.end)
+    server.run(sockets=[listening])
 
 
 class _AnnouncedServer(uvicorn.Server):
@@ -81,6 +83,6 @@ class _AnnouncedServer(uvicorn.Server):
             sys.stdout.write("".join(f"{line}\n" for line in (url, *self._announce(url))))
             sys.stdout.flush()
 
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    pass
+    def end(self, number: int, frame: FrameType | None) -> None:
+        """Handler of signals: end after the requests under way, or before the first one."""
+        self.should_exit = True

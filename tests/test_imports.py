@@ -8,7 +8,7 @@ import pytest
 import asap_ingest
 
 PACKAGE = Path(asap_ingest.__file__).parent
-SUBJECTS = ("temca", "stacks", "mipmaps", "precomputed", "render_ws", "section_report")
+SUBJECTS = ("temca", "stacks", "mipmaps", "precomputed", "render_ws", "section_report", "volume_check")
 EFFECTS = ("storage", "parallel", "progress", "shards", "neuroglancer_client")
 LAYERS = (("errors",), ("images",), EFFECTS, SUBJECTS)
 COMMAND_LIBRARIES = ("argschema", "argparse", "marshmallow")
@@ -16,7 +16,7 @@ SQL_PACKAGE = PACKAGE / "render_ws" / "store"
 
 
 def modules():
-    return sorted(path for path in PACKAGE.rglob("*.py") if "client_scripts" not in path.parts)
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def part_of(module):

@@ -15,6 +15,7 @@ from asap_ingest.render_ws.http.query_parameters import Z_RANGE, declared
 from asap_ingest.render_ws.http.resources import Operation, answer_error, routes_of
 from asap_ingest.render_ws.http.transport import Transport
 from asap_ingest.render_ws.problems import RequestError
+from asap_ingest.render_ws.records.stack_records import RESOLUTION_FIELDS
 from asap_ingest.render_ws.routes import copies, data, merges, server, stacks, tiles, versions
 from asap_ingest.render_ws.routes.coordinates import COORDINATE_OPERATIONS
 from asap_ingest.render_ws.routes.image_places import IMAGE_OPERATIONS
@@ -122,7 +123,7 @@ VERSION_FIELDS = (
         versions.get_resolution,
         versions.put_resolution,
         JSON,
-        versions.RESOLUTION_FIELDS,
+        RESOLUTION_FIELDS,
     ),
     (
         "materializedBoxRootPath",

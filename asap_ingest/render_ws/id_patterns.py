@@ -17,8 +17,8 @@ import orjson
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 
 SEARCH_SECONDS = 10.0
-#: Without these an expression is compared once at each place, however long the id.
-_REPETITIONS = frozenset("*+?{")
+#: Without these an expression is compared once at each place of an id.
+_CHOICES = frozenset("*+?{|")
 _PROGRAM = str(Path(__file__).with_name("id_search_process.py"))
 
 
@@ -27,8 +27,8 @@ class SlowPatternError(IllegalArgumentError):
 
     def __init__(self, pattern: str, count: int, seconds: float) -> None:
         super().__init__(
-            f"matchPattern {pattern!r} was not found in, or missing from, all of {count} ids within "
-            f"{seconds:g} seconds: give one with fewer repetitions, or ask for fewer ids by minZ and maxZ"
+            f"matchPattern {pattern[:200]!r} could not be compared with {count} ids within {seconds:g} "
+            "seconds: give one with fewer repetitions and alternatives, or ask for fewer ids by minZ and maxZ"
         )
         self.pattern = pattern
         self.count = count
@@ -47,8 +47,10 @@ def ids_with_pattern(ids: Sequence[str], pattern: str, seconds: float = SEARCH_S
     try:
         wanted = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise IllegalStateError(f"matchPattern {pattern!r} is no regular expression: {error}") from error
-    if not _REPETITIONS.intersection(pattern):
+        raise IllegalStateError(
+            f"matchPattern {pattern[:200]!r} is no regular expression: {error}"
+        ) from error
+    if not _CHOICES.intersection(pattern):
         return [text for text in ids if wanted.search(text)]
     return [ids[place] for place in _places_found(ids, pattern, seconds)]
 

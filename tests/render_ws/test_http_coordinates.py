@@ -354,3 +354,11 @@ def test_thousands_of_points_there_and_back(section: StackClient) -> None:
     ids = put(section, "/z/1/tileIdsForCoordinates", [{"world": point} for point in world.tolist()])
     for inverted, boxed in zip(places, ids, strict=True):
         assert {entry["tileId"] for entry in inverted} <= {entry["tileId"] for entry in boxed}
+
+
+def test_a_missing_stack_is_named_in_each_entry(server_url: str) -> None:
+    answer = StackClient(server_url, "gone").ask(
+        "PUT", "/local-to-world-coordinates", [{"tileId": "t", "local": [1, 2]}]
+    )
+    (entry,) = orjson.loads(answer.body)
+    assert "tile 't' does not exist in stack with owner 'o', project 'p', and name 'gone'" in entry["error"]

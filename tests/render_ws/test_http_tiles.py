@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from asap_ingest.render_ws import id_patterns
 from tests.render_ws.client import StackClient, collection, leaf, tile
 
 BOX = {"minX": 1, "minY": 2, "maxX": 3, "maxY": 4}
@@ -222,3 +223,41 @@ def test_many_tiles_at_once(stack: StackClient) -> None:
     assert stack.status("PUT", "/resolvedTiles?deriveData=true", body) == 201
     found = stack.get("/z/1/resolvedTiles")["tileIdToSpecMap"]
     assert set(found) == {spec["tileId"] for spec in tiles}
+
+
+def test_z_without_end_travels_as_text(stack: StackClient) -> None:
+    stack.create(tile("a"), tile("up", z="Infinity", layout={"sectionId": "s"}), state="COMPLETE")
+    assert stack.get("/zValues") == [1.0, "Infinity"]
+    assert stack.get("/section/s/z") == "Infinity"
+    assert stack.get("/bounds")["maxZ"] == stack.get()["stats"]["stackBounds"]["maxZ"] == "Infinity"
+    assert [section["z"] for section in stack.get("/sectionData?minZ=2&maxZ=Infinity")] == ["Infinity"]
+    assert [section["z"] for section in stack.get("/sectionData?maxZ=2")] == [1.0]
+    assert stack.status("PUT", "/state/LOADING") == 201
+    assert stack.status("PUT", "/z/NaN/tileIds", ["a"]) == 201
+    assert stack.get("/tile/a")["z"] == "NaN"
+
+
+@pytest.mark.parametrize(
+    "fault", [{"specs": [leaf(dataString="1 2")]}, {"width": None}, {"meshCellSize": 1e-9}]
+)
+def test_a_box_that_cannot_be_derived_names_its_tile(stack: StackClient, fault: dict[str, Any]) -> None:
+    answer = stack.ask(
+        "PUT", "/resolvedTiles?deriveData=true", collection(tile("good"), tile("bad", **fault))
+    )
+    assert (answer.status, answer.body[:11]) == (500 if "width" in fault else 400, b"tile 'bad':")
+
+
+@pytest.mark.slow
+def test_an_expression_without_end_does_not_stop_the_service(
+    stack: StackClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.create(tile("a" * 40 + "!"))
+    monkeypatch.setattr(id_patterns.ids_with_pattern, "__defaults__", (2.0,))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(stack.ask, "GET", "/tileIds?matchPattern=(a%2B)%2B%24")
+        answered = 0
+        while not slow.done():
+            answered += stack.status("GET") == 200
+    assert slow.result().status == 400
+    assert b"matchPattern" in slow.result().body
+    assert answered > 5

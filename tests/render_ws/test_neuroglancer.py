@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.browser import Browser, OpenPage
+from tests.neuroglancer import PLAIN, View, client_url
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.conftest import serving
 from tests.render_ws.golden import Answer, send
@@ -24,8 +22,6 @@ COLUMNS, ROWS, WIDTH, HEIGHT = 3, 2, 400, 300
 START = (-150, 700)
 SQUARE = 60
 CLIENT = "/render-ws/view/neuroglancer/v/page/index.html"
-#: What Neuroglancer shows where a layer has no data.
-OUTSIDE = 128
 
 
 def grey_of(column: int, row: int) -> int:
@@ -79,12 +75,9 @@ def open_client(browser: Browser, url: str, scale: float, query: str = "") -> Op
         "position": [*middle_of_mosaic(), 7.5],
         "crossSectionScale": scale,
         "layers": [{"type": "image", "name": "mosaic", "source": f"render://{url}/o/p/mosaic{query}"}],
-        "layout": "xy",
-        "showDefaultAnnotations": False,
-        "showAxisLines": False,
-        "showScaleBar": False,
+        **PLAIN,
     }
-    return browser.open_page(f"{url}{CLIENT}#!{quote(json.dumps(state))}")
+    return browser.open_page(client_url(f"{url}{CLIENT}", state))
 
 
 def middle_of_mosaic() -> tuple[float, float]:
@@ -97,54 +90,13 @@ def mosaic() -> np.ndarray:
     return np.vstack(rows)
 
 
-def expected_panel(panel: dict[str, Any], scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the panel must show: grey values, and where they are sure (not within 4 pixels of an edge)."""
+def view_of(scale: float) -> View:
+    """The panel at a scale; of the edges of tiles it is not sure."""
     section = mosaic()
-    across = (np.arange(round(panel["width"])) + 0.5 - panel["width"] / 2) * scale + section.shape[1] / 2
-    down = (np.arange(round(panel["height"])) + 0.5 - panel["height"] / 2) * scale + section.shape[0] / 2
-    x, y = np.floor(across).astype(int), np.floor(down).astype(int)
-    inside = ((y >= 0) & (y < section.shape[0]))[:, None] & ((x >= 0) & (x < section.shape[1]))
-    clipped = np.ix_(y.clip(0, section.shape[0] - 1), x.clip(0, section.shape[1] - 1))
-    shown = np.where(inside, section[clipped], OUTSIDE).astype(int)
-    tile_number = np.where(inside, (y[:, None] // HEIGHT) * COLUMNS + x // WIDTH, -1)
-    known = tile_number * 1000 + shown
-    sure = np.ones(shown.shape, bool)
-    for axis in (0, 1):
-        for step in (-4, 4):
-            sure &= np.roll(known, step, axis) == known
-    return shown, sure
-
-
-def shown_panel(page: OpenPage) -> tuple[dict[str, Any], np.ndarray]:
-    """Place and grey values of the panel with the section."""
-    panel = page.evaluate(
-        "() => { const box = document.querySelector('.neuroglancer-rendered-data-panel')"
-        ".getBoundingClientRect();"
-        " return {left: box.left, top: box.top, width: box.width, height: box.height}; }"
-    )
-    left, top = round(panel["left"]), round(panel["top"])
-    picture = page.screenshot()
-    part = picture[top : top + round(panel["height"]), left : left + round(panel["width"])]
-    return panel, part.astype(int)
-
-
-def wrong_part(page: OpenPage, scale: float) -> float:
-    """Part of the sure pixels that are more than 10 grey values off."""
-    panel, picture = shown_panel(page)
-    shown, sure = expected_panel(panel, scale)
-    # the names of the axes and the buttons lie in the upper corners, and a frame around all
-    sure[:90] = sure[-3:] = False
-    sure[:, :3] = sure[:, -3:] = False
-    off = np.abs(picture - shown[..., None]).max(axis=2) > 10
-    return float(off[sure].mean())
-
-
-def wait_for_picture(page: OpenPage, scale: float) -> None:
-    """Wait until all is there, or for 20 seconds."""
-    page.wait_until("window.viewer !== undefined && viewer.isReady()")
-    deadline = time.monotonic() + 20
-    while wrong_part(page, scale) > 0.001 and time.monotonic() < deadline:
-        time.sleep(0.2)
+    rows, columns = np.indices(section.shape)
+    tile_number = rows // HEIGHT * COLUMNS + columns // WIDTH
+    middle = (section.shape[1] / 2, section.shape[0] / 2)
+    return View(section, tile_number * 1000 + section, middle, (scale, scale))
 
 
 @pytest.mark.parametrize(
@@ -159,9 +111,10 @@ def test_tiles_are_drawn_where_they_belong(
     browser: Browser, mosaic_url: str, scale: float, query: str, level: int
 ) -> None:
     page = open_client(browser, mosaic_url, scale, query)
-    wait_for_picture(page, scale)
-    assert expected_panel(shown_panel(page)[0], scale)[1].mean() > 0.8
-    assert wrong_part(page, scale) <= 0.001
+    view = view_of(scale)
+    view.wait(page)
+    assert view.sure_part(page) > 0.7
+    assert view.wrong_part(page) <= 0.001
     boxes = [url for url in page.requests if "/z/7/box/" in url]
     assert any(f",{0.5**level:g}/jpeg-image" in url for url in boxes)
     assert page.problems() == []
@@ -169,9 +122,9 @@ def test_tiles_are_drawn_where_they_belong(
 
 def test_a_picture_in_the_wrong_place_is_noticed(browser: Browser, mosaic_url: str) -> None:
     page = open_client(browser, mosaic_url, 2.0)
-    wait_for_picture(page, 2.0)
-    assert wrong_part(page, 2.0) <= 0.001
-    assert wrong_part(page, 1.95) > 0.003
+    view_of(2.0).wait(page)
+    assert view_of(2.0).wrong_part(page) <= 0.001
+    assert view_of(1.95).wrong_part(page) > 0.003
 
 
 def test_the_client_without_state_opens_empty(browser: Browser, mosaic_url: str) -> None:

@@ -15,8 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import uvicorn
+from starlette.applications import Starlette
 
 from asap_ingest.errors import ParameterError
+from asap_ingest.http_server import listen, serve
 from asap_ingest.serve_render import check_exposure, main
 from tests.render_ws.client import StackClient, collection, leaf, tile
 from tests.render_ws.conftest import Running
@@ -159,3 +162,27 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(
         )
     assert stack.get("/tileIds") == []
     assert running.end() == 0
+
+
+def test_a_signal_before_the_service_answers_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    run = uvicorn.Server.run
+
+    def run_late(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        # a service that missed the signal is ended all the same, after it has told its URL
+        rescue = threading.Timer(5, setattr, (server, "should_exit", True))
+        rescue.daemon = True
+        rescue.start()
+        run(server, sockets)
+
+    monkeypatch.setattr(uvicorn.Server, "run", run_late)
+    try:
+        with listen("127.0.0.1", 0) as listening:
+            serve(Starlette(), listening, "CRITICAL")
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    assert capfd.readouterr().out == ""

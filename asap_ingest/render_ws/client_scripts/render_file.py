@@ -102,7 +102,7 @@ def parameters_of(arguments: Arguments) -> RenderParameters:
 
     Raises
     ------
-    JsonFileError, ServiceError, ServiceUnreachableError, MalformedBodyError
+    JsonFileError, ServiceError, NoAnswerError, UnreadableAnswerError, MalformedBodyError
         For a file or URL that cannot be read or holds something else.
     """
     from asap_ingest.render_ws.drawing.render_parameters import from_json

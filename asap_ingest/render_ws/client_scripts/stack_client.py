@@ -16,8 +16,9 @@ from asap_ingest.render_ws.client_scripts.options import (
     Takes,
     one_of,
 )
-from asap_ingest.render_ws.client_scripts.stacks import RESOLUTION_FIELDS, create, set_state
+from asap_ingest.render_ws.client_scripts.stacks import create, set_state
 from asap_ingest.render_ws.client_scripts.web import put_json, send, stack_of
+from asap_ingest.render_ws.records.stack_records import RESOLUTION_FIELDS, State
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ ACTIONS: dict[str, Callable[[Arguments], None]] = {
     "SET_STATE": set_stack_state,
     "DELETE": delete_stack,
 }
-STATES = ("LOADING", "COMPLETE", "READ_ONLY", "OFFLINE")
+STATES = tuple(map(str, State))
 SYNTAX = Syntax(
     (
         *STACK_OPTIONS,

@@ -11,12 +11,12 @@ import orjson
 from asap_ingest.errors import ServiceError
 from asap_ingest.render_ws.client_scripts.options import Arguments, Option
 from asap_ingest.render_ws.client_scripts.web import WebStack, find_json, get_json, put_json, send
+from asap_ingest.render_ws.records.stack_records import RESOLUTION_FIELDS
 
 TARGET_OPTIONS = (
     Option("targetOwner", "owner of the stack that receives the tiles (default: that of the source)"),
     Option("targetProject", "project of the stack that receives the tiles (default: that of the source)"),
 )
-RESOLUTION_FIELDS = ("stackResolutionX", "stackResolutionY", "stackResolutionZ")
 PATH_BUILDER = "mipmapPathBuilder"
 
 logger = logging.getLogger(__name__)

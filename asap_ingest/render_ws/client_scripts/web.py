@@ -11,6 +11,7 @@ import orjson
 
 from asap_ingest.errors import AsapIngestError, ServiceError
 from asap_ingest.render_ws.client_scripts.options import Arguments
+from asap_ingest.render_ws.names import StackId
 
 TIMEOUT_S = 600
 DONE = (200, 201)
@@ -125,7 +126,7 @@ class WebStack:
     name: str
 
     def __str__(self) -> str:
-        return f"stack with owner '{self.owner}', project '{self.project}', and name '{self.name}'"
+        return str(StackId(self.owner, self.project, self.name))
 
     @property
     def owner_url(self) -> str:

@@ -49,7 +49,7 @@ def parse_channels(text: str | None) -> dict[str | None, float]:
 def tile_channels(tile: JsonObject) -> list[Channel]:
     """The channels of a tile; without `channels` an unnamed one of its own images and range."""
     if tile.get("channels"):
-        return [_channel(spec) for spec in tile["channels"]]
+        return [_channel(spec) for spec in tile["channels"] if spec]
     return [_channel(tile)]
 
 

@@ -97,8 +97,12 @@ class Service:
 
     @cached_property
     def _loader(self) -> SourceImages:
+        import cv2
+
         from asap_ingest.render_ws.drawing.source_images import SourceImages
 
+        # requests run side by side: further threads inside one of them would only get in the way
+        cv2.setNumThreads(1)
         return SourceImages(*self._image_settings)
 
     @property

@@ -23,6 +23,7 @@ from asap_ingest.render_ws.problems import RequestError
 
 Handler = Callable[[Call], Response]
 
+MOST_WRITERS, MOST_READERS = 24, 40
 #: The order in which render-ws lists methods.
 METHOD_ORDER = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT")
 
@@ -93,15 +94,34 @@ def routes_of(operations: Iterable[Operation], service: Service) -> list[Route]:
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    drawing = CapacityLimiter(max(2, os.cpu_count() or 1))
-    return [Route(path, Resource(methods, service, drawing)) for path, methods in by_path.items()]
+    lanes = Lanes()
+    return [Route(path, Resource(methods, service, lanes)) for path, methods in by_path.items()]
+
+
+class Lanes:
+    """How many requests of a kind run at once, so that no kind takes all threads.
+
+    Writers wait for one another: without a lane of their own, enough of them would leave no thread for
+    those who only read.
+    """
+
+    def __init__(self) -> None:
+        self._drawing = CapacityLimiter(max(2, os.cpu_count() or 1))
+        self._writing = CapacityLimiter(MOST_WRITERS)
+        self._reading = CapacityLimiter(MOST_READERS)
+
+    def of(self, operation: Operation) -> CapacityLimiter:
+        """The lane of an operation."""
+        if operation.draws:
+            return self._drawing
+        return self._reading if operation.method == "GET" else self._writing
 
 
 class Resource:
     """All operations on one path, as an ASGI application."""
 
-    def __init__(self, operations: dict[str, Operation], service: Service, drawing: CapacityLimiter) -> None:
-        self._drawing = drawing
+    def __init__(self, operations: dict[str, Operation], service: Service, lanes: Lanes) -> None:
+        self._lanes = lanes
         self._operations = dict(operations)
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]
@@ -129,8 +149,7 @@ class Resource:
             request.headers,
             _url(request),
         )
-        limiter = self._drawing if operation.draws else None
-        return await to_thread.run_sync(operation.handler, call, limiter=limiter)
+        return await to_thread.run_sync(operation.handler, call, limiter=self._lanes.of(operation))
 
     def _without_operation(self, method: str) -> Response:
         if method == "OPTIONS":

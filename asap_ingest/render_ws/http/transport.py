@@ -9,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from asap_ingest.render_ws.http.answers import text_answer
+
 ALLOWED_METHODS = ("GET", "POST", "PUT", "OPTIONS", "HEAD")
 ALLOWED_HEADERS = ("X-Requested-With", "Content-Type", "Accept", "Origin")
 PREFLIGHT_SECONDS = 1800
@@ -101,11 +103,11 @@ class Transport:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         # render-ws takes a bare circumflex for an attack
         if b"^" in scope["query_string"]:
-            await Response("illegal character in query", 500, media_type="text/plain")(scope, receive, send)
+            await text_answer("illegal character in query", 500)(scope, receive, send)
             return
         try:
             path = decode_path(scope["raw_path"].decode("latin-1"))
         except BadPathError as error:
-            await Response(str(error), 400, media_type="text/plain")(scope, receive, send)
+            await text_answer(str(error), 400)(scope, receive, send)
             return
         await self._app({**scope, "path": path}, receive, send)

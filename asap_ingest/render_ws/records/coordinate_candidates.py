@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.transforms.integer_ranges import Indices, expanded
 
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 
 #: Pairs of points and tiles that are compared in one go.
 BLOCK = 2**20
+#: Pairs that one answer may hold, about 1 GB while it is made: tiles of real sections overlap few others.
+MOST_PAIRS = 2**22
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,13 @@ class Candidates:
 
 
 def find_candidates(session: Session, stack_id: StackId, points: Floats) -> Candidates:
-    """Tiles of a stack at points of shape (n, 3); none where the stack does not exist."""
+    """Tiles of a stack at points of shape (n, 3); none where the stack does not exist.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For more than `MOST_PAIRS` pairs of a point and a tile.
+    """
     record = session.stack(stack_id)
     numbers: dict[TileId, int] = {}
     pairs = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
@@ -61,10 +70,18 @@ def find_candidates(session: Session, stack_id: StackId, points: Floats) -> Cand
         wanted, inverse = np.unique(box, return_inverse=True)
         known = [numbers.setdefault(rows[number][4], len(numbers)) for number in wanted.tolist()]
         pairs.append((members[point], np.array(known, np.int64)[inverse]))
+        _require_few(pairs)
     point, tile = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     # the pairs of a point come from one layer: sorting by point keeps its tiles in order
     order = np.argsort(point, kind="stable")
     return Candidates(point[order], tile[order], list(numbers))
+
+
+def _require_few(pairs: Sequence[tuple[Indices, Indices]]) -> None:
+    if sum(len(point) for point, _ in pairs) > MOST_PAIRS:
+        raise IllegalArgumentError(
+            f"more than {MOST_PAIRS} pairs of a point and a tile asked for at once: give fewer points"
+        )
 
 
 def _groups(keys: NDArray[Any]) -> Iterator[tuple[Any, Indices]]:
@@ -93,6 +110,11 @@ def pairs_in_boxes(points: Floats, boxes: Floats) -> tuple[Indices, Indices]:
     -------
     two ndarrays of int64, shape (pairs,)
         Numbers of points and of boxes, by point and then by box.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For more than `MOST_PAIRS` pairs.
     """
     order = np.argsort(points[:, 0], kind="stable")
     ascending = points[order]
@@ -105,6 +127,7 @@ def pairs_in_boxes(points: Floats, boxes: Floats) -> tuple[Indices, Indices]:
         corners = boxes[some][owner]
         inside = ((ascending[point] >= corners[:, :2]) & (ascending[point] <= corners[:, 2:])).all(axis=1)
         found.append((order[point[inside]], owner[inside] + some.start))
+        _require_few(found)
     point, box = (np.concatenate(parts) for parts in zip(*found, strict=True))
     ranking = np.lexsort((box, point))
     return point[ranking], box[ranking]

@@ -141,7 +141,10 @@ def tile_ids_at(session: Session, stack_id: StackId, points: Sequence[Sequence[f
 
 
 def worlds_in_tiles(
-    tiles: Mapping[TileId, Found], tile_ids: Sequence[str], points: Sequence[Sequence[float]]
+    tiles: Mapping[TileId, Found],
+    tile_ids: Sequence[str],
+    points: Sequence[Sequence[float]],
+    stack_id: StackId,
 ) -> list[Outcome]:
     """Where points x, y of tiles lie in the world: one entry each, or what is wrong with its tile."""
     outcomes: list[Outcome] = [[] for _ in points]
@@ -150,14 +153,15 @@ def worlds_in_tiles(
         members.setdefault(tile_id, []).append(place)
     array = np.array(points, np.float64).reshape(-1, 2)
     for tile_id, places in members.items():
-        for place, outcome in zip(places, _worlds_in_tile(tiles, tile_id, array[places]), strict=True):
+        found = tiles.get(tile_id, NotFoundError(f"tile '{tile_id}' does not exist in {stack_id}"))
+        for place, outcome in zip(places, _worlds_in_tile(found, tile_id, array[places]), strict=True):
             outcomes[place] = outcome
     return outcomes
 
 
-def _worlds_in_tile(tiles: Mapping[TileId, Found], tile_id: str, points: Floats) -> list[Outcome]:
+def _worlds_in_tile(found: Found, tile_id: str, points: Floats) -> list[Outcome]:
     try:
-        tile = _usable(tiles.get(tile_id, NotFoundError(f"tile '{tile_id}' does not exist")))
+        tile = _usable(found)
         return [[{"tileId": tile_id, "world": world}] for world in with_z(tile, worlds_of(tile, points))]
     except RequestError as error:
         return [error] * len(points)

@@ -33,14 +33,13 @@ class State(StrEnum):
     OFFLINE = "OFFLINE"
 
 
+RESOLUTION_FIELDS = ("stackResolutionX", "stackResolutionY", "stackResolutionZ")
 VERSION_FIELDS: Fields = (
     ("createTimestamp", date),
     ("versionNotes", text),
     ("cycleNumber", integer),
     ("cycleStepNumber", integer),
-    ("stackResolutionX", double),
-    ("stackResolutionY", double),
-    ("stackResolutionZ", double),
+    *((name, double) for name in RESOLUTION_FIELDS),
     ("materializedBoxRootPath", text),
     ("mipmapPathBuilder", read_path_builder),
     ("alignmentQuality", double),

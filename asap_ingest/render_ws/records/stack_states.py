@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from asap_ingest.render_ws.json_types import json_double
@@ -129,7 +129,7 @@ def _complete(session: Session, record: StackRecord) -> RequestError | None:
         session.save_stack(record.changed(sections=[]))
         return IllegalStateError(f"{record.stack_id} cannot become COMPLETE because it has no tiles")
     stats = {
-        "stackBounds": dict(zip(BOUND_FIELDS, bounds_and_counts, strict=False)),
+        "stackBounds": _json_values(zip(BOUND_FIELDS, bounds_and_counts, strict=False)),
         **dict(zip(STAT_FIELDS, bounds_and_counts[6:], strict=True)),
     }
     changes = {"state": State.COMPLETE, "stats": stats, "sections": sections}
@@ -184,7 +184,9 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
 
 def section_data(session: Session, record: StackRecord, z: float | None = None) -> list[dict[str, Any]]:
     """Tile count and box per section id and z, computed from the tiles that have a section id."""
-    return [
-        {name: json_double(value) if isinstance(value, float) else value for name, value in pairs}
-        for pairs in (zip(SECTION_FIELDS, row, strict=True) for row in session.sections(record.key, z))
-    ]
+    return [_json_values(zip(SECTION_FIELDS, row, strict=True)) for row in session.sections(record.key, z)]
+
+
+def _json_values(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of values from the database: numbers that are not finite become texts."""
+    return {name: json_double(value) if isinstance(value, float) else value for name, value in pairs}

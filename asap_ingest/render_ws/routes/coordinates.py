@@ -25,6 +25,7 @@ from asap_ingest.render_ws.records.coordinate_entries import (
 )
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.tile_specs import read_tile
+from asap_ingest.render_ws.routes.images import checked_id
 from asap_ingest.render_ws.routes.tiles import require_tile
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ def put_locals(call: Call) -> Response:
     """Points of tiles in the world, in the order of the entries."""
     from asap_ingest.render_ws.records.coordinate_search import find_tiles, worlds_in_tiles
 
-    entries, stack_id = read_entries(call.json()), _stack_of_entries(call)
+    entries, stack_id = read_entries(call.json()), checked_id(call)
     read = read_points(entries, "local", 2)
     tile_ids = [entry["tileId"] for place in read.places if (entry := entries[place]) is not None]
     with call.service.store.reading() as session:
         tiles = find_tiles(session, stack_id, tile_ids)
-    answers = _answers(entries, read, worlds_in_tiles(tiles, tile_ids, read.points))
+    answers = _answers(entries, read, worlds_in_tiles(tiles, tile_ids, read.points, stack_id))
     return json_answer([answer for (answer,) in answers])
 
 
@@ -106,19 +107,11 @@ def put_worlds(call: Call) -> Response:
     """Points of the world in the tiles there: a list for each entry."""
     from asap_ingest.render_ws.records.coordinate_search import find_places
 
-    entries, stack_id = read_entries(call.json()), _stack_of_entries(call)
+    entries, stack_id = read_entries(call.json()), checked_id(call)
     read = _read_worlds(call, entries)
     with call.service.store.reading() as session:
         places = find_places(session, stack_id, read.points)
     return json_answer(_answers(entries, read, places.outcomes()))
-
-
-def _stack_of_entries(call: Call) -> StackId:
-    """The stack named in the path; IllegalStateError for a bad name: these requests answer 500 for it."""
-    try:
-        return call.stack_id
-    except IllegalArgumentError as error:
-        raise IllegalStateError(str(error)) from error
 
 
 def _read_worlds(call: Call, entries: Sequence[Entry]) -> ReadPoints:

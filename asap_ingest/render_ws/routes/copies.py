@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, created, done, json_answer
-from asap_ingest.render_ws.json_types import double, object_reader, text
+from asap_ingest.render_ws.json_types import double, json_double, object_reader, text
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
@@ -56,7 +56,7 @@ def clone_stack(call: Call) -> Response:
     version, z_values = read_version(value), call.query.doubles("z")
     with call.service.store.writing() as session:
         source = require_stack(session, source_id)
-        target = _cleared_target(session, target_id)
+        target = _loading_target(session, target_id)
         had_tiles = session.tile_count(target.key, TileFilter()) > 0
         if call.query.flag("skipTransforms") is not True:
             session.copy_transforms(source.key, target.key)
@@ -64,11 +64,14 @@ def clone_stack(call: Call) -> Response:
         if not had_tiles:
             session.save_stack(target.touched(version=version, version_number=0, stats=None))
     if had_tiles:
-        raise IllegalStateError(f"{target_id} had tiles before: they stay, and so does its version")
+        raise IllegalStateError(
+            f"{target_id} had tiles before: what it lacked was copied, its version stays; use a new name"
+        )
     return created(call)
 
 
-def _cleared_target(session: Session, target_id: StackId) -> StackRecord:
+def _loading_target(session: Session, target_id: StackId) -> StackRecord:
+    """Record of the target, made if it is missing; IllegalStateError unless it is LOADING."""
     if session.stack(target_id) is None:
         session.save_stack(StackRecord(0, target_id, State.LOADING, 0, 0, {}).touched())
     return require_loading(session, target_id)
@@ -99,7 +102,7 @@ def put_z_of_section(call: Call) -> Response:
 
 
 def _move(session: Session, key: int, rows: list[TileRow], z: float) -> None:
-    session.put_tiles(key, [tile_row(in_field_order({**row.parsed(), "z": z})) for row in rows])
+    session.put_tiles(key, [tile_row(in_field_order({**row.parsed(), "z": json_double(z)})) for row in rows])
 
 
 def get_last_transforms(call: Call) -> Response:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, done, json_answer
+from asap_ingest.render_ws.id_patterns import ids_with_pattern
 from asap_ingest.render_ws.json_types import json_double
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError, NotFoundError
+from asap_ingest.render_ws.problems import IllegalArgumentError, NotFoundError
 from asap_ingest.render_ws.records.stack_states import (
+    BOUND_FIELDS,
     require_data,
     require_loading,
     require_stack,
@@ -35,7 +36,9 @@ def get_z_values(call: Call) -> Response:
     with call.service.store.reading() as session:
         values = session.z_values(require_stack(session, call.stack_id).key)
     low, high = call.query.double("minZ"), call.query.double("maxZ")
-    return json_answer([z for z in values if (low is None or z >= low) and (high is None or z <= high)])
+    return json_answer(
+        [json_double(z) for z in values if (low is None or z >= low) and (high is None or z <= high)]
+    )
 
 
 def get_section_data(call: Call) -> Response:
@@ -53,7 +56,7 @@ def stored_sections(call: Call) -> list[dict[str, Any]]:
     return [
         section
         for section in record.sections
-        if (low is None or section["z"] >= low) and (high is None or section["z"] <= high)
+        if (low is None or float(section["z"]) >= low) and (high is None or float(section["z"]) <= high)
     ]
 
 
@@ -71,7 +74,7 @@ def get_layer_bounds(call: Call) -> Response:
     if box is None:
         raise IllegalArgumentError(f"{stack_id} has no tiles at z {z}")
     corners = [json_double(side) for side in (*box[:2], z, *box[2:], z)]
-    return json_answer(dict(zip(("minX", "minY", "minZ", "maxX", "maxY", "maxZ"), corners, strict=True)))
+    return json_answer(dict(zip(BOUND_FIELDS, corners, strict=True)))
 
 
 def get_tile_bounds(call: Call) -> Response:
@@ -98,7 +101,7 @@ def get_section_z(call: Call) -> Response:
         z = session.z_of_section(require_stack(session, stack_id).key, section_id)
     if z is None:
         raise NotFoundError(f"section '{section_id}' does not exist in {stack_id}")
-    return json_answer(z)
+    return json_answer(json_double(z))
 
 
 def get_tile_ids(call: Call) -> Response:
@@ -108,13 +111,7 @@ def get_tile_ids(call: Call) -> Response:
         record = session.stack(call.stack_id)
         tile_ids = [] if record is None else session.tile_ids(record.key, which)
     pattern = call.query.text("matchPattern")
-    if pattern and tile_ids:
-        try:
-            wanted = re.compile(pattern)
-        except re.error as error:
-            raise IllegalStateError(f"matchPattern {pattern!r} is no regular expression: {error}") from error
-        tile_ids = [tile_id for tile_id in tile_ids if wanted.search(tile_id)]
-    return json_answer(tile_ids)
+    return json_answer(ids_with_pattern(tile_ids, pattern) if pattern and tile_ids else tile_ids)
 
 
 def get_tile_count(call: Call) -> Response:

@@ -140,6 +140,7 @@ def _operations() -> Iterator[Operation]:
                 MEDIA_TYPES[form],
                 draws=True,
                 query=query,
+                statuses=(200, 304),
             )
 
 

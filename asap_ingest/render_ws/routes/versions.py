@@ -10,11 +10,10 @@ from starlette.responses import Response
 from asap_ingest.render_ws.http.answers import JSON, Call, done, json_answer, no_content, text_answer
 from asap_ingest.render_ws.json_types import double, integer, list_reader, object_reader
 from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.records.stack_records import with_version_field
+from asap_ingest.render_ws.records.stack_records import RESOLUTION_FIELDS, with_version_field
 from asap_ingest.render_ws.records.stack_states import require_changeable, require_stack
 from asap_ingest.render_ws.records.tile_specs import read_path_builder
 
-RESOLUTION_FIELDS = ("stackResolutionX", "stackResolutionY", "stackResolutionZ")
 CYCLE_FIELDS = {"number": "cycleNumber", "stepNumber": "cycleStepNumber"}
 BUILDER_NEEDS = ("rootPath", "numberOfLevels", "extension")
 _read_resolution = list_reader(double)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 
 from asap_ingest.render_ws.description.operation_facts import (
     is_described,
@@ -18,11 +15,14 @@ from asap_ingest.render_ws.description.operation_facts import (
     summary,
 )
 from asap_ingest.render_ws.http.resources import Operation
+from asap_ingest.render_ws.view.page_files import FOLDER, inline_source
 
-STYLE = (Path(__file__).parent / "api.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+STYLE = (FOLDER / "api.css").read_text(encoding="utf-8")
 #: Nothing but the page's own style; there is no script.
-CONTENT_POLICY = f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{_STYLE_HASH}'"
+CONTENT_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    f"style-src {inline_source(STYLE)}"
+)
 
 
 def api_page(operations: Iterable[Operation]) -> str:

@@ -79,6 +79,7 @@ def _source_pixels(session: Session, record: StackRecord, z: float, scale: float
 
 
 def _levels(tile: dict[str, Any]) -> dict[str, Any]:
-    channels = tile.get("channels") or [tile]
-    levels: dict[str, Any] = channels[0]["mipmapLevels"]
+    # a null among the channels is stored like any other
+    first = next(filter(None, tile.get("channels") or []), tile)
+    levels: dict[str, Any] = first["mipmapLevels"]
     return levels

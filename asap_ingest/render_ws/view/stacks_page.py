@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from html import escape
 from itertools import groupby
@@ -14,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from asap_ingest.render_ws.http.answers import Call
 from asap_ingest.render_ws.json_types import dump, format_date
 from asap_ingest.render_ws.records.stack_records import in_listing_order
-from asap_ingest.render_ws.view.page_files import FOLDER, HEADERS
+from asap_ingest.render_ws.view.page_files import FOLDER, HEADERS, inline_source
 from asap_ingest.render_ws.view.previews import Overview, overview
 from asap_ingest.render_ws.view.stack_choice import StackChoice, filter_form
 
@@ -22,15 +20,10 @@ PAGE = "/render-ws/view/stacks.html"
 STYLE = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("pages.css", "stacks.css"))
 SCRIPT = (FOLDER / "stacks.js").read_text(encoding="utf-8")
 
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
 #: Nothing but the page's own style and script runs, whatever a stack is called.
 CONTENT_POLICY = (
     "default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
-    f"frame-ancestors 'none'; style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}"
+    f"frame-ancestors 'none'; style-src {inline_source(STYLE)}; script-src {inline_source(SCRIPT)}"
 )
 
 

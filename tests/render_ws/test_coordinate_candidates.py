@@ -1,0 +1,48 @@
+"""Which boxes hold which points: as comparing each with each tells, and never too many at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.records import coordinate_candidates
+from asap_ingest.render_ws.records.coordinate_candidates import pairs_in_boxes
+from tests.render_ws.client import StackClient, tile
+
+
+@pytest.mark.parametrize("block", [1, 7, 2**20])
+def test_pairs_are_those_of_comparing_each_with_each(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(coordinate_candidates, "BLOCK", block)
+    random = np.random.default_rng(3)
+    points = random.integers(0, 12, (60, 2)).astype(np.float64)
+    points[[5, 17], [0, 1]] = np.nan, np.inf
+    corners = random.integers(0, 12, (40, 2))
+    boxes = np.concatenate([corners, corners + random.integers(-1, 5, (40, 2))], axis=1).astype(np.float64)
+    boxes[3] = np.nan
+    expected = [
+        (number, box)
+        for number, (x, y) in enumerate(points)
+        for box, (min_x, min_y, max_x, max_y) in enumerate(boxes)
+        if min_x <= x <= max_x and min_y <= y <= max_y
+    ]
+    assert len(expected) > 50
+    point, box = pairs_in_boxes(points, boxes)
+    assert list(zip(point.tolist(), box.tolist(), strict=True)) == expected
+
+
+def test_too_many_pairs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coordinate_candidates, "MOST_PAIRS", 6)
+    box = np.array([[0.0, 0.0, 1.0, 1.0]])
+    assert len(pairs_in_boxes(np.zeros((6, 2)), box)[0]) == 6
+    with pytest.raises(IllegalArgumentError, match="more than 6 pairs"):
+        pairs_in_boxes(np.zeros((7, 2)), box)
+
+
+def test_pairs_of_all_layers_count(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = StackClient(server_url, "crowd").create(tile("a", 1.0), tile("b", 2.0))
+    monkeypatch.setattr(coordinate_candidates, "MOST_PAIRS", 3)
+    entries = [{"world": [5, 5, z]} for z in (1, 1, 2, 2)]
+    assert stack.status("PUT", "/tileIdsForCoordinates", entries[:3]) == 200
+    answer = stack.ask("PUT", "/tileIdsForCoordinates", entries)
+    assert (answer.status, answer.body[:17]) == (400, b"more than 3 pairs")
