@@ -31,6 +31,27 @@ def read_and_write(job: PlainCopy) -> int:
     return len(content)
 
 
+@dataclass(frozen=True)
+class PlanesAndChunks:
+    """Planes to read, and chunks of so many bytes to write below a folder: the same for volumes."""
+
+    planes: tuple[str, ...]
+    folder: str
+    chunks: tuple[tuple[str, int], ...]
+
+
+def read_planes_write_chunks(job: PlanesAndChunks) -> int:
+    """The floor of a volume: the planes' bytes, cut into chunks as they come."""
+    content = b"".join(Path(plane).read_bytes() for plane in job.planes)
+    start = 0
+    for name, size in job.chunks:
+        path = Path(job.folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content[start : start + size])
+        start = (start + size) % max(1, len(content) - size)
+    return len(content)
+
+
 def predecessor_pyramid(job: PyramidJob) -> int:
     """The reference, as the predecessor's worker does it: Pillow reads and writes, scikit-image reduces."""
     with PilImage.open(str(storage.local_path(job.image_uri))) as picture:

@@ -107,3 +107,18 @@ def test_tiles_together_have_the_boxes_of_all_border_points(
         least, greatest = points.min(axis=0), points.max(axis=0)
         expected = np.concatenate([np.trunc(least), np.trunc(least) + np.ceil(greatest - least)])
         assert found == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize("points", [1, 10**6])
+def test_boxes_do_not_depend_on_how_many_are_derived_at_once(
+    monkeypatch: pytest.MonkeyPatch, points: int
+) -> None:
+    lens = specs("0 1 0.001 0.0002 0 0.001 0 0 1 0 0.0003 0", name=POLYNOMIAL)
+    outlines = [
+        (100.0, 80.0, 16.0, [*shared, *specs(f"1.01 0.02 -0.03 0.99 {n * 3.3} {n * 7.7}")])
+        for n in range(5)
+        for shared in ([], lens)
+    ]
+    expected = [derive_boxes([outline])[0].tolist() for outline in outlines]
+    monkeypatch.setattr("asap_ingest.render_ws.transforms.bounds.BLOCK_POINTS", points)
+    assert derive_boxes(outlines).tolist() == expected

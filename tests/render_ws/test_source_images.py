@@ -47,7 +47,11 @@ def images() -> SourceImages:
 
 
 @pytest.mark.parametrize(
-    "form", ["{}/a.tif", "file:{}/a.tif", "FILE:{}/a.tif", "file://{}/a.tif", "file://localhost{}/a.tif"]
+    "form",
+    [
+        *("{}/a.tif", "file:{}/a.tif", "FILE:{}/a.tif", "file://{}/a.tif", "file://localhost{}/a.tif"),
+        *("{}/a.tif/", "{}/a.tif/.", "file:{}//./a%2Etif"),
+    ],
 )
 def test_url_forms_of_a_file(images: SourceImages, folder: Path, form: str) -> None:
     url = form.format(folder)

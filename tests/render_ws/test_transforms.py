@@ -227,6 +227,13 @@ def test_payload_references_are_resolved_in_one_step() -> None:
         resolve_in_payload(listed(ref("a"), ref("zz"), ref("other"), ref("zz")), shared)
 
 
+def test_leaves_of_a_payload_get_the_labels_of_their_list() -> None:
+    leaves = [shift(1, 1), shift(2, 2)]
+    labelled = {**listed(*leaves), "metaData": {"labels": ["lens"]}}
+    assert resolve_in_payload(listed(*leaves), {}) == leaves
+    assert [spec["metaData"] for spec in resolve_in_payload(labelled, {})] == [{"labels": ["lens"]}] * 2
+
+
 def test_referenced_ids_are_those_named_directly() -> None:
     spec = listed(ref("a"), listed(ref("b")), {"type": "interpolated", "a": ref("c"), "b": shift(0, 0)})
     assert referenced_ids(spec) == {"a", "b", "c"}

@@ -122,7 +122,7 @@ def _put(target: Pixels, source: Pixels, covered: NDArray[np.bool_] | None) -> N
     if covered is None:
         target[:] = source
     else:
-        target[covered] = source[covered]
+        np.copyto(target, source, where=covered if target.ndim == 2 else covered[:, :, None])
 
 
 def _blend(values: Pixels, alpha: Pixels, drawn: Pixels, mask: Pixels) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class _Job:
     parameters: RenderParameters
     images: SourceImages
     to_canvas: Affine
+    channels: list[list[Channel]]
 
 
 def draw(
@@ -68,12 +70,13 @@ def draw(
     if parameters.outlines_only or (limit is not None and 0 <= limit < len(tiles)):
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
-    check_files(tiles, images)
+    channels = [tile_channels(tile) for tile in tiles]
+    _check_files_of(channels, images)
     weights = parse_channels(parameters.channels)
     if not weights and tiles:
-        weights = {tile_channels(tiles[0])[0].name: 1.0}
+        weights = {channels[0][0].name: 1.0}
     _check_pixels(canvas, len(weights), max_pixels)
-    job = _Job(parameters, images, _world_to_canvas(parameters))
+    job = _Job(parameters, images, _world_to_canvas(parameters), channels)
     pictures = [
         (_draw_channel(job, canvas, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
@@ -112,12 +115,16 @@ def check_files(tiles: Sequence[JsonObject], images: SourceImages) -> None:
     IllegalArgumentError
         Naming the first that is missing, empty or not to be read.
     """
-    for url in {url: None for tile in tiles for url in _urls(tile)}:
+    _check_files_of([tile_channels(tile) for tile in tiles], images)
+
+
+def _check_files_of(channels: Sequence[Sequence[Channel]], images: SourceImages) -> None:
+    for url in dict.fromkeys(_urls(channels)):
         images.check(url)
 
 
-def _urls(tile: JsonObject) -> Iterator[str]:
-    for channel in tile_channels(tile):
+def _urls(channels: Sequence[Sequence[Channel]]) -> Iterator[str]:
+    for channel in chain.from_iterable(channels):
         for image in channel.images.values():
             yield from (image[name] for name in ("imageUrl", "maskUrl") if image.get(name) is not None)
 
@@ -126,13 +133,17 @@ def _draw_channel(job: _Job, like: Canvas, name: str | None, mixing: bool) -> Ca
     """Draw one channel of all tiles that have it on a canvas of its own."""
     canvas = Canvas(like.height, like.width)
     tiles = job.parameters.tile_specs or []
-    found = [(tile, channel) for tile in tiles for channel in tile_channels(tile) if channel.name == name]
+    found = [
+        (tile, channel)
+        for tile, channels in zip(tiles, job.channels, strict=True)
+        for channel in channels
+        if channel.name == name
+    ]
     if mixing and len({id(tile) for tile, _ in found}) < len(tiles):
         raise IllegalStateError(f"channels cannot be mixed: a tile has no channel {name!r}")
     has_masks = not job.parameters.exclude_mask and any(
         image.get("maskUrl") is not None
-        for tile in tiles
-        for channel in tile_channels(tile)
+        for channel in chain.from_iterable(job.channels)
         for image in channel.images.values()
     )
     for tile, channel in found:

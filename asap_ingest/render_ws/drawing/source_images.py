@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +23,7 @@ from asap_ingest.render_ws.problems import IllegalArgumentError
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
 LOADERS = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", TIFF_STACK)
 _LOCAL_HOST = "//localhost/"
+_URLS_KEPT = 2**14
 _Key = tuple[str, int, int, int, int]
 
 
@@ -62,16 +64,12 @@ class SourceImages:
         if _scheme(url) not in ("", "file"):
             return
         path = self._path(url)
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise IllegalArgumentError(f"cannot find image file '{path}'") from error
-        if size == 0:
-            raise IllegalArgumentError(f"image file '{path}' is empty")
+        if _facts(path).st_size == 0:
+            raise IllegalArgumentError(f"image file '{Path(path)}' is empty")
 
     def is_usable(self, url: str) -> bool:
         """Whether a file that is not empty lies there."""
-        path = self._path(url)
+        path = Path(self._path(url))
         return path.is_file() and path.stat().st_size > 0
 
     def load(self, source: ImageSource, halvings: int = 0) -> Image:
@@ -93,18 +91,14 @@ class SourceImages:
                 image = halve(image)
             return image
         path = self._path(source.url)
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise IllegalArgumentError(f"cannot find image file '{path}'") from error
-        page = _page(source)
-        key = (str(path), facts.st_mtime_ns, facts.st_size, page, halvings)
+        facts = _facts(path)
+        key = (path, facts.st_mtime_ns, facts.st_size, _page(source), halvings)
         found = self._cached(key)
         if found is None:
             with self._reading[hash(key[:4]) % len(self._reading)]:
                 found = self._cached(key)
                 if found is None:
-                    found = self._read(path, key)
+                    found = self._read(Path(path), key)
         return found
 
     def clear(self) -> None:
@@ -151,8 +145,9 @@ class SourceImages:
             while self._used > self._room:
                 self._used -= self._images.popitem(last=False)[1].nbytes
 
-    def _path(self, url: str) -> Path:
-        return self.allowed(local_path(url), f"image '{url}'")
+    def _path(self, url: str) -> str:
+        path = _path_in(url)
+        return path if self._roots is None else str(self.allowed(Path(path), f"image '{url}'"))
 
     def allowed(self, path: Path, what: str) -> Path:
         """The path, its symbolic links followed where the folders to read from are limited.
@@ -170,6 +165,7 @@ class SourceImages:
         return path
 
 
+@lru_cache(maxsize=_URLS_KEPT)
 def _scheme(url: str) -> str:
     """What stands before the colon, in lower case; empty for a plain path."""
     scheme, colon, _ = url.partition(":")
@@ -178,6 +174,12 @@ def _scheme(url: str) -> str:
 
 def local_path(url: str) -> Path:
     """The path that a URL names: plain, `file:/path`, `file:///path`, `file://localhost/path`."""
+    return Path(_path_in(url))
+
+
+# texts, and kept, instead of Path: a picture of some hundred tiles looks for thousands of files
+@lru_cache(maxsize=_URLS_KEPT)
+def _path_in(url: str) -> str:
     if " " in url:
         raise IllegalArgumentError(f"image URL '{url}' holds a blank; write %20")
     scheme = _scheme(url)
@@ -188,10 +190,19 @@ def local_path(url: str) -> Path:
         raise IllegalArgumentError(f"image URL '{url}' names a file but has a query")
     if rest.startswith(_LOCAL_HOST):
         rest = rest[len(_LOCAL_HOST) - 1 :]
-    path = unquote(rest.removeprefix("//") if rest.startswith("///") else rest)
+    path = rest.removeprefix("//") if rest.startswith("///") else rest
+    if "%" in path:
+        path = unquote(path)
     if "\0" in path:
         raise IllegalArgumentError(f"image URL {url!r} holds a zero byte")
-    return Path(path)
+    return path if path and not path.endswith(("/", "/.")) else str(Path(path))
+
+
+def _facts(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        raise IllegalArgumentError(f"cannot find image file '{Path(path)}'") from error
 
 
 def _page(source: ImageSource) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from asap_ingest.render_ws.drawing.intensity import Pixels
 from asap_ingest.render_ws.transforms.classes import Affine
 
-#: Pixels worked on in one go: bounds the memory of coordinate maps, and of rows for OpenCV (below 32767).
-BLOCK_PIXELS = 2**20
+#: Pixels worked on in one go: coordinate maps stay in the processor's cache, and rows short enough for
+#: OpenCV (below 32767).
+BLOCK_PIXELS = 2**16
 BLOCK_COLUMNS = 2**13
 #: Coordinates nearer than this to a whole pixel are taken as the whole pixel: rounding of products.
 SNAP = 1e-7
@@ -47,7 +49,7 @@ class Patch:
 
 
 def blocks(rows: range, columns: range) -> Iterator[tuple[range, range]]:
-    """Cut a rectangle of pixels into blocks of at most `BLOCK_PIXELS`."""
+    """Cut a rectangle of pixels into blocks of at most `BLOCK_PIXELS`, or one row."""
     for left in range(columns.start, columns.stop, BLOCK_COLUMNS):
         part = range(left, min(left + BLOCK_COLUMNS, columns.stop))
         step = max(1, BLOCK_PIXELS // len(part))
@@ -77,33 +79,61 @@ def affine_patches(
     for block_rows, block_columns in blocks(rows, columns):
         x = np.arange(block_columns.start, block_columns.stop, dtype=np.float64)
         y = np.arange(block_rows.start, block_rows.stop, dtype=np.float64)[:, None]
-        u, v = a * x + (b * y + c), d * x + (e * y + f)
-        covered = None if upright else _inside(u, v, source_yx)
-        maps = [np.broadcast_to(axis, (len(y), len(x))).astype(np.float32) for axis in (u, v)]
+        u, v = (a * x, b * y + c), (d * x, e * y + f)
+        covered = None if upright else _covered(u, v, source_yx)
+        maps = [_sums(u, np.float32), _sums(v, np.float32)]
         yield Patch(_slice(block_rows), _slice(block_columns), maps[0], maps[1], covered)
+
+
+#: Source positions of a block: those of its pixels are the sums of what columns and what rows add.
+_Parts = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _sums(parts: _Parts, dtype: type) -> NDArray[Any]:
+    """Sums in double precision, rounded to the type once."""
+    along, down = parts
+    sums: NDArray[Any] = np.empty((len(down), len(along)), dtype)
+    return np.add(along, down, out=sums, dtype=np.float64, casting="same_kind")
+
+
+def _covered(u: _Parts, v: _Parts, source_yx: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Which pixels of a block the source reaches, None for all."""
+    if all(_corners_inside(parts, size) for parts, size in zip((v, u), source_yx, strict=True)):
+        return None
+    return _inside(_sums(u, np.float64), _sums(v, np.float64), source_yx)
+
+
+def _corners_inside(parts: _Parts, size: int) -> bool:
+    # positions grow or shrink along rows and columns, also as rounded: the corners tell for all
+    (first, last), (top, bottom) = (axis.ravel()[[0, -1]].tolist() for axis in parts)
+    sums = (first + top, last + top, first + bottom, last + bottom)
+    return min(sums) >= -SNAP and max(sums) <= size - 1 + SNAP
 
 
 def _inside(u: NDArray[np.float64], v: NDArray[np.float64], source_yx: tuple[int, int]) -> NDArray[np.bool_]:
     height, width = source_yx
-    across = (u >= -SNAP) & (u <= width - 1 + SNAP)
-    return across & (v >= -SNAP) & (v <= height - 1 + SNAP)
+    inside = u >= -SNAP
+    for reached in (u <= width - 1 + SNAP, v >= -SNAP, v <= height - 1 + SNAP):
+        inside &= reached
+    return inside
 
 
 def _reached(forward: Affine, source_yx: tuple[int, int], canvas_yx: tuple[int, int]) -> tuple[range, range]:
     """Rows and columns of the canvas that the corners of the source enclose."""
     height, width = source_yx
-    corners = np.array([[0.0, 0.0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
-    with np.errstate(over="ignore", invalid="ignore"):
-        mapped = forward.apply(corners)
-    if not np.all(np.isfinite(mapped)):
+    m00, m01, m02, m10, m11, m12 = forward.matrix
+    corners = [(x, y) for x in (0.0, width - 1.0) for y in (0.0, height - 1.0)]
+    across = [x * m00 + y * m01 + m02 for x, y in corners]
+    down = [x * m10 + y * m11 + m12 for x, y in corners]
+    if not all(map(math.isfinite, (*across, *down))):
         return range(0), range(0)
-    return enclosed(mapped[:, 1], canvas_yx[0]), enclosed(mapped[:, 0], canvas_yx[1])
+    return enclosed(min(down), max(down), canvas_yx[0]), enclosed(min(across), max(across), canvas_yx[1])
 
 
-def enclosed(positions: NDArray[np.float64], size: int) -> range:
+def enclosed(least: float, greatest: float, size: int) -> range:
     """Whole positions from the least to the greatest of some, limited to 0 .. size - 1."""
-    first = max(0.0, math.ceil(max(-1.0, positions.min()) - SNAP))
-    last = min(size - 1.0, math.floor(min(float(size), positions.max()) + SNAP))
+    first = max(0.0, math.ceil(max(-1.0, least) - SNAP))
+    last = min(size - 1.0, math.floor(min(float(size), greatest) + SNAP))
     return range(int(first), int(last) + 1)
 
 
@@ -142,12 +172,23 @@ def sample(
     u, v = patch.u, patch.v
     if nearest:
         u, v = np.floor(u + np.float32(0.5)), np.floor(v + np.float32(0.5))
-        outside = (u < 0) | (v < 0) | (u >= width) | (v >= height)
-    else:
-        outside = (u < -SNAP) | (v < -SNAP) | (u >= width - 1) | (v >= height - 1)
-    values = _interpolated(image, u, v, convert)
-    values[outside] = 0
+    across, down = ((float(axis.min()), float(axis.max())) for axis in (u, v))
+    values = _interpolated(image, (u, across), (v, down), convert)
+    outside = None
+    for axis, (least, greatest), size in ((u, across, width), (v, down, height)):
+        outside = _or(outside, axis < (0 if nearest else -SNAP) if least < 0 else None)
+        end = size if nearest else size - 1
+        outside = _or(outside, axis >= end if greatest >= end else None)
+    if outside is not None:
+        values[outside] = 0
     return values
+
+
+def _or(first: NDArray[np.bool_] | None, second: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Either of two masks; None has nothing set."""
+    if first is None or second is None:
+        return second if first is None else first
+    return np.logical_or(first, second, out=first)
 
 
 def _shifted(
@@ -171,21 +212,23 @@ def _shifted(
     return values
 
 
+#: Source columns or rows of pixels, with the least and the greatest of them.
+_Positions = tuple[NDArray[np.float32], tuple[float, float]]
+
+
 def _interpolated(
-    image: Pixels,
-    u: NDArray[np.float32],
-    v: NDArray[np.float32],
-    convert: Callable[[Pixels], Pixels] | None,
+    image: Pixels, across: _Positions, down: _Positions, convert: Callable[[Pixels], Pixels] | None
 ) -> Pixels:
     """Bilinear interpolation with float weights; OpenCV before 5 rounds them to 1/32."""
     import cv2
 
     height, width = image.shape[:2]
-    left, right = _needed(u, width)
-    top, bottom = _needed(v, height)
+    left, right = _needed(across[1], width)
+    top, bottom = _needed(down[1], height)
     part = image[top:bottom, left:right]
     if convert is not None:
         part = convert(part)
+    u, v = across[0], down[0]
     if left:
         u = u - np.float32(left)
     if top:
@@ -193,11 +236,11 @@ def _interpolated(
     values = cv2.remap(part.astype(np.float32), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if part.dtype == np.float32:
         return values
-    np.floor(values + np.float32(0.5), out=values)
-    return values.astype(part.dtype)
+    # none is below 0: cutting the fraction off is rounding down
+    return np.add(values, np.float32(0.5), out=values).astype(part.dtype)
 
 
-def _needed(positions: NDArray[np.float32], size: int) -> tuple[int, int]:
-    first = min(max(0, math.floor(float(positions.min()))), size - 1)
-    last = min(max(0, math.floor(float(positions.max())) + 1), size - 1)
+def _needed(positions: tuple[float, float], size: int) -> tuple[int, int]:
+    first = min(max(0, math.floor(positions[0])), size - 1)
+    last = min(max(0, math.floor(positions[1]) + 1), size - 1)
     return first, last + 1

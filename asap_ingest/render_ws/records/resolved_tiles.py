@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from asap_ingest.render_ws.json_types import dump, json_double
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError, RequestError
 from asap_ingest.render_ws.records.tile_rows import NO_ID, TileRow, tile_row
 from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS, ResolvedTiles, in_field_order
 from asap_ingest.render_ws.store import Session
+
+if TYPE_CHECKING:
+    from asap_ingest.render_ws.transforms.bounds import Outline
 
 Spec = dict[str, Any]
 
@@ -64,8 +67,6 @@ def _resolved(tile: Spec, shared: dict[str, Spec]) -> list[Spec]:
 
 
 def _with_boxes(sent: ResolvedTiles) -> list[Spec]:
-    from asap_ingest.render_ws.transforms.bounds import derive_boxes
-
     wanted = [
         (
             _optional_float(tile.get("width")),
@@ -75,13 +76,36 @@ def _with_boxes(sent: ResolvedTiles) -> list[Spec]:
         )
         for tile in sent.tiles
     ]
-    boxes = derive_boxes(wanted).tolist()
+    boxes = _derived(sent.tiles, wanted)
     return [
         in_field_order(
             {**tile, **{name: json_double(side) for name, side in zip(BOX_FIELDS, box, strict=True)}}
         )
         for tile, box in zip(sent.tiles, boxes, strict=True)
     ]
+
+
+def _derived(tiles: Sequence[Spec], outlines: Sequence[Outline]) -> list[list[float]]:
+    from asap_ingest.render_ws.transforms.bounds import derive_boxes
+
+    try:
+        boxes: list[list[float]] = derive_boxes(outlines).tolist()
+    except RequestError:
+        # which one it was is only worth a second look when something is wrong
+        for tile, outline in zip(tiles, outlines, strict=True):
+            _require_box(tile, outline)
+        raise
+    return boxes
+
+
+def _require_box(tile: Spec, outline: Outline) -> None:
+    from asap_ingest.render_ws.transforms.bounds import derive_boxes
+
+    try:
+        derive_boxes([outline])
+    except RequestError as error:
+        problem = IllegalArgumentError if error.status == IllegalArgumentError.status else IllegalStateError
+        raise problem(f"tile '{tile.get('tileId')}': {error}") from error
 
 
 def _optional_float(value: float | str | None) -> float | None:

@@ -19,6 +19,8 @@ from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform
 from asap_ingest.render_ws.transforms.mesh_limits import check_points
 from asap_ingest.render_ws.transforms.specs import Spec, build_steps
 
+#: Points mapped in one go: what is worked on stays in the processor's cache.
+BLOCK_POINTS = 2**14
 LARGEST_DOUBLE = float(np.finfo(np.float64).max)
 
 #: (width, height, mesh cell size, flattened transform specifications) of one tile, sizes in pixels.
@@ -60,7 +62,9 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
         points = border_points(width, height, cell)
         shared = len(shared_ids)
         points = _mapped(points, steps[members[0]][:shared]) if shared else points[_extremes(points)]
-        boxes[members] = _boxes(_mapped_by_affines(points, [steps[index][shared:] for index in members]))
+        for start in range(0, len(members), step := max(1, BLOCK_POINTS // max(1, len(points)))):
+            block = members[start : start + step]
+            boxes[block] = _boxes(*_mapped_by_affines(points, [steps[index][shared:] for index in block]))
     return boxes
 
 
@@ -90,18 +94,20 @@ def _mapped(points: Points, steps: Sequence[CoordinateTransform]) -> Points:
     return points
 
 
-def _mapped_by_affines(points: Points, steps: Sequence[Sequence[CoordinateTransform]]) -> Points:
-    """Map the same points through the affine lists of several tiles: shape (tiles, points, 2).
+def _mapped_by_affines(
+    points: Points, steps: Sequence[Sequence[CoordinateTransform]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Map the same points through the affine lists of several tiles: x and y of shape (tiles, points).
 
     The transforms are applied one by one: a product matrix would round differently, and a box on a
     whole pixel could shift by one.
     """
-    x, y = (np.broadcast_to(axis, (len(steps), len(points))) for axis in points.T)
+    x, y = (np.broadcast_to(axis, (len(steps), len(points))) for axis in np.ascontiguousarray(points.T))
     for depth in range(len(steps[0])):
         matrices = np.array([tile[depth].matrix for tile in steps])  # type: ignore[attr-defined]
         m00, m01, m02, m10, m11, m12 = matrices.T[:, :, None]
         x, y = x * m00 + y * m01 + m02, x * m10 + y * m11 + m12
-    return np.stack([x, y], axis=2)
+    return x, y
 
 
 def _extremes(points: Points) -> list[int]:
@@ -112,11 +118,14 @@ def _extremes(points: Points) -> list[int]:
     return sorted({0, len(points) - 1, *turns.tolist(), *(turns + 1).tolist()})
 
 
-def _boxes(points: Points) -> NDArray[np.float64]:
-    """Boxes of mapped border points, shape (tiles, points, 2); NaN points do not count."""
-    least = np.fmin.reduce(points, axis=1, initial=LARGEST_DOUBLE)
+def _boxes(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes of mapped border points, both of shape (tiles, points); NaN points do not count."""
+    least, greatest = (
+        np.stack([fold.reduce(axis, axis=1, initial=initial) for axis in (x, y)], axis=1)
+        for fold, initial in ((np.fmin, LARGEST_DOUBLE), (np.fmax, -LARGEST_DOUBLE))
+    )
     with np.errstate(over="ignore"):
-        extent = np.fmax.reduce(points, axis=1, initial=-LARGEST_DOUBLE) - least
+        extent = greatest - least
     origin = truncate_all(least)
     size = np.clip(np.ceil(extent), SMALLEST_INT, LARGEST_INT)
     return np.concatenate([origin, origin + np.nan_to_num(size, nan=0.0)], axis=1)

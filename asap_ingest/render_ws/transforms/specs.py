@@ -87,6 +87,8 @@ def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec
     IllegalArgumentError
         Naming the ids that stay unresolved.
     """
+    if not _labels(list_spec) and all(spec.get("type") == "leaf" for spec in _children(list_spec)):
+        return [*_children(list_spec)]
     missing = []
     for wanted in dict.fromkeys(_references(list_spec)):
         missing += [*_references(shared[wanted])] if wanted in shared else [wanted]

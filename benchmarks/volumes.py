@@ -1,0 +1,258 @@
+"""Volumes measured: a stack of planes to precomputed, and the server of its chunks.
+
+    python -m benchmarks.volumes [--runs 3] [--planes 512] [--side 2048]
+
+All write to the same place, over what an earlier run left. The floor reads the planes and writes as many
+bytes into as many files with plain Python, over as many processes as ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection
+from itertools import cycle, islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import tifffile
+
+from asap_ingest.parallel import executor
+from asap_ingest.precomputed.build import VolumeSettings
+from asap_ingest.precomputed.grid import GridSettings, Scale, scales_of
+from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
+from asap_ingest.precomputed.preflight import find_files, preflight
+from asap_ingest.precomputed.run import VolumeRun, build_volume
+from asap_ingest.progress import Progress
+from benchmarks.jobs import PlanesAndChunks, read_planes_write_chunks
+from benchmarks.tables import table
+
+LEVELS = 4
+WORKERS = os.cpu_count() or 1
+MEMORY_BYTES = 2 * 10**9
+VOXEL_NM = (4.0, 4.0, 40.0)
+REQUESTS = 2000
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Planes in files, and the scales of their volume."""
+
+    folder: Path
+    planes: int
+    side: int
+
+    @property
+    def files(self) -> list[str]:
+        return find_files(str(self.folder / "planes" / "*.tif"))
+
+    @property
+    def scales(self) -> list[Scale]:
+        return scales_of((self.side, self.side, self.planes), VOXEL_NM, GridSettings(LEVELS))
+
+    @property
+    def megavoxels(self) -> float:
+        return self.planes * self.side**2 / 1e6
+
+
+def write_planes(folder: Path, planes: int, side: int) -> Stack:
+    """Smooth noise, as micrographs have it, so that compression finds something; 16 different planes."""
+    (folder / "planes").mkdir()
+    random = np.random.default_rng(0)
+    coarse = random.integers(64, 192, (side // 4 + 1, side // 4 + 1))
+    smooth = np.kron(coarse, np.ones((4, 4)))[:side, :side]
+    for number in range(planes):
+        path = folder / "planes" / f"plane_{number:04}.tif"
+        if number < 16:
+            noise = random.integers(-24, 25, (side, side))
+            tifffile.imwrite(path, (np.roll(smooth, 8 * number, 1) + noise).astype(np.uint8))
+        else:
+            path.hardlink_to(folder / "planes" / f"plane_{number % 16:04}.tif")
+    return Stack(folder, planes, side)
+
+
+def ours(stack: Stack, chunk_format: str) -> None:
+    planes, _ = preflight("planes", stack.files)
+    settings = VolumeSettings(str(stack.folder / chunk_format), chunk_format)
+    plan = plan_volume([whole_source(planes, stack.scales, settings)], Budget(MEMORY_BYTES, WORKERS))
+    report = build_volume(VolumeRun(plan, {}, force_redo=True), executor(WORKERS), Progress())
+    assert not report.failures
+
+
+def floor(stack: Stack) -> None:
+    """The same bytes read and written, and nothing computed."""
+    files = stack.files
+    share = -(-len(files) // (4 * WORKERS))
+    chunk_bytes = [
+        (f"{scale.key}/{scale.chunk_name(chunk)}", chunk.voxels)
+        for scale in stack.scales
+        for chunk in scale.chunks_in(scale.box)
+    ]
+    jobs = [
+        PlanesAndChunks(
+            tuple(files[first : first + share]),
+            str(stack.folder / "floor"),
+            tuple(chunk_bytes[first // share :: -(-len(files) // share)]),
+        )
+        for first in range(0, len(files), share)
+    ]
+    for outcome in executor(WORKERS).run(read_planes_write_chunks, jobs):
+        assert outcome.error is None, outcome.error
+
+
+def tensorstore_array(stack: Stack) -> None:
+    """tensorstore, with all its threads, writing the finest scale alone from an array in memory."""
+    import tensorstore
+
+    volume = np.stack([tifffile.imread(file) for file in stack.files])
+    shutil.rmtree(stack.folder / "tensorstore", ignore_errors=True)
+    store = tensorstore.open(
+        {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": f"file://{stack.folder / 'tensorstore'}",
+            "multiscale_metadata": {"data_type": "uint8", "num_channels": 1, "type": "image"},
+            "scale_metadata": {
+                "size": volume.shape[::-1],
+                "encoding": "raw",
+                "chunk_size": [64, 64, 64],
+                "resolution": VOXEL_NM,
+            },
+        },
+        create=True,
+    ).result()
+    store[..., 0].write(volume.T).result()
+
+
+def seed_method(stack: Stack) -> None:
+    """As the tool that made TIFF volumes first does it: uint64 sums, a file at a time, one process."""
+    target = stack.folder / "seed"
+    volume = np.stack([tifffile.imread(file) for file in stack.files])
+    for level in range(LEVELS):
+        if level:
+            shape = tuple(length // 2 for length in volume.shape)
+            sums = np.zeros(shape, np.uint64)
+            for z, y, x in np.ndindex(2, 2, 2):
+                sums += volume[z::2, y::2, x::2][: shape[0], : shape[1], : shape[2]]
+            volume = (sums // 8).astype(np.uint8)
+        folder = target / f"{2**level}_{2**level}_{2**level}"
+        folder.mkdir(parents=True, exist_ok=True)
+        corners = (range(0, length, 64) for length in volume.shape)
+        for z, y, x in (
+            (z, y, x)
+            for z in next(corners)
+            for y in range(0, volume.shape[1], 64)
+            for x in range(0, volume.shape[2], 64)
+        ):
+            tifffile.imwrite(folder / f"{x}_{y}_{z}.tiff", volume[z : z + 64, y : y + 64, x : x + 64])
+
+
+def seconds_of(work: Callable[[], None], runs: int) -> float:
+    """Median of runs after one that does not count."""
+    times = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+@contextmanager
+def served(*command: str, folder: Path) -> Iterator[str]:
+    """Address of a server in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            yield next(word for word in line.split() if word.startswith("http")).strip("()/")
+        finally:
+            process.terminate()
+
+
+def requests_per_second(address: str, names: list[str], clients: int) -> float:
+    """Chunks a second over so many connections that stay open."""
+    parts = urlsplit(address)
+    each = REQUESTS // clients
+
+    def ask(first: int) -> None:
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        for name in islice(cycle(names), first, first + each):
+            connection.request("GET", f"/{name}")
+            answer = connection.getresponse()
+            assert answer.read() and answer.status == 200, (answer.status, name)
+        connection.close()
+
+    threads = [threading.Thread(target=ask, args=(client * each,)) for client in range(clients)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return clients * each / (time.perf_counter() - start)
+
+
+def server_rows(stack: Stack) -> Iterator[list[object]]:
+    finest = stack.scales[0]
+    names = [f"{finest.key}/{name}" for name in islice(finest.names(), 512)]
+    own = ("-m", "asap_ingest.serve_precomputed", "--port", "0", "--directory", ".", "--format")
+    servers = (
+        ("precomputed-webserver, raw", (*own, "raw"), "raw"),
+        ("precomputed-webserver, tiff", (*own, "tiff"), "tiff"),
+        ("python -m http.server, raw", ("-u", "-m", "http.server", "0", "--bind", "127.0.0.1"), "raw"),
+    )
+    for title, command, folder in servers:
+        with served(*command, folder=stack.folder / folder) as address:
+            requests_per_second(address, names, 1)
+            yield [title, *(f"{requests_per_second(address, names, clients):,.0f}" for clients in (1, 16))]
+
+
+def report(runs: int, planes: int = 512, side: int = 2048) -> str:
+    with tempfile.TemporaryDirectory() as name:
+        stack = write_planes(Path(name), planes, side)
+        ways: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("plain Python: read the planes, write as many bytes", partial(floor, stack)),
+            *((f"asap_ingest, {kind}", partial(ours, stack, kind)) for kind in ("raw", "tiff", "zarr")),
+            ("tensorstore, the finest scale alone", partial(tensorstore_array, stack)),
+            ("the first tool's method: uint64 sums, one process", partial(seed_method, stack)),
+        )
+        seconds = {title: seconds_of(work, runs) for title, work in ways}
+        least = seconds[ways[0][0]]
+        rows = [
+            (title, f"{took:.2f}", f"{stack.megavoxels / took:,.0f}", f"{took / least:.2f}")
+            for title, took in seconds.items()
+        ]
+        size = f"{planes} x {side} x {side}"
+        head = (
+            f"## Volumes: {size} voxels of 8 bit, {LEVELS} scales, chunks of 64 x 64 x 64, {WORKERS} workers"
+        )
+        served_table = table(("chunks a second", "1 client", "16 clients"), server_rows(stack))
+    columns = ("way", "s", "megavoxels/s", "times the floor")
+    return (
+        f"{head}\n\n{table(columns, rows)}\n\nThe server, one process, chunks of 256 kB:\n\n{served_table}\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--planes", type=int, default=512)
+    parser.add_argument("--side", type=int, default=2048)
+    given = parser.parse_args()
+    sys.stdout.write(report(given.runs, given.planes, given.side))
+
+
+if __name__ == "__main__":
+    main()
