@@ -28,10 +28,11 @@ from asap_ingest.mipmaps.path_builder import PathBuilder, is_same_place, path_bu
 from asap_ingest.mipmaps.register import Registration
 from asap_ingest.parallel import Executor, PoolExecutor, SerialExecutor
 from asap_ingest.progress import Progress
-from asap_ingest.render_module import RenderModule, run_as_program
+from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import AddMipMapsToStackOutput, AddMipMapsToStackParameters
 from asap_ingest.shards import Shard
 from asap_ingest.stacks import Stack
+from asap_ingest.step_module import run_as_program
 
 
 @dataclass

@@ -72,6 +72,15 @@ class ImageError(AsapIngestError):
     """Bytes that are not an image this package can use."""
 
 
+class VolumeError(AsapIngestError):
+    """A folder that is not the volume it should be."""
+
+    def __init__(self, root: str, problem: str) -> None:
+        super().__init__(f"{root}: {problem}")
+        self.root = root
+        self.problem = problem
+
+
 class FaultyLevelsError(AsapIngestError):
     """Levels that are there but not as they must be, as (file, reason) of each."""
 

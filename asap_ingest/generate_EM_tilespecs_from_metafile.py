@@ -12,9 +12,10 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.parallel import Executor
-from asap_ingest.render_module import RenderModule, run_as_program
+from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import GenerateEMTileSpecsOutput, GenerateEMTileSpecsParameters
 from asap_ingest.stacks import Stack
+from asap_ingest.step_module import run_as_program
 from asap_ingest.temca.metafile import Metafile, TileRecord, read_metafile
 from asap_ingest.temca.placement import tile_positions
 

@@ -26,10 +26,11 @@ from asap_ingest.mipmaps.build import (
 from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.parallel import Executor
 from asap_ingest.progress import Progress
-from asap_ingest.render_module import RenderModule, run_as_program
+from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import GenerateMipMapsOutput, GenerateMipMapsParameters
 from asap_ingest.section_pages import write_section_pages
 from asap_ingest.shards import Shard
+from asap_ingest.step_module import run_as_program
 
 _HANDED_ON = ("input_stack", "output_dir", "levels", "imgformat", "render", "storage_options")
 

@@ -22,8 +22,9 @@ from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
 from asap_ingest.generate_mipmaps import GenerateMipMaps
-from asap_ingest.render_module import RenderModule, run_as_program, without_secrets
+from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import IngestSectionOutput, IngestSectionParameters
+from asap_ingest.step_module import run_as_program, without_secrets
 
 
 @dataclass(frozen=True)

@@ -1,80 +1,22 @@
-"""The base of the steps: parameters, render connection, sections, workers, output, exit codes."""
+"""The base of the steps on stacks: render connection and sections."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import logging
-import signal
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from importlib import import_module
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import orjson
-from argschema import ArgSchemaParser
-from argschema.utils import args_to_dict, schema_argparser, smart_merge
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema
 
-from asap_ingest import storage
-from asap_ingest.errors import (
-    EXIT_DONE,
-    EXIT_FAILURES,
-    AsapIngestError,
-    NoSectionsError,
-    ParameterError,
-    describe_z_values,
-)
-from asap_ingest.parallel import Executor, executor
-from asap_ingest.schemas import StepParameters, field_names
+from asap_ingest.errors import NoSectionsError, describe_z_values
+from asap_ingest.schemas import StepParameters
 from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.step_module import StepModule
 
-_SECRETS = ("key", "secret", "token", "password", "username", "client_kwargs")
 
-
-class RenderModule(ArgSchemaParser):
-    """A step: parameters from JSON and command line in, `run`, JSON out.
-
-    Parameters
-    ----------
-    input_data : dict, optional
-        Parameters; those of `args` win.
-    args : list of str, optional
-        Command line; None takes the process's own.
-
-    Raises
-    ------
-    ParameterError
-        Names field, value and what is allowed, before any work.
-    """
+class RenderModule(StepModule):
+    """A step that works on a stack of a render service."""
 
     default_schema: type[Schema] = StepParameters
-    default_output_schema: type[Schema] | None = None
-
-    def __init__(
-        self, input_data: Mapping[str, Any] | None = None, args: Sequence[str] | None = None
-    ) -> None:
-        self.schema = self.default_schema()
-        self.output_schema_type = self.default_output_schema
-        parser = schema_argparser(self.schema)
-        parser.prog = f"python -m {type(self).__module__}"
-        parser.error = _refuse_command_line
-        arguments = parser.parse_args(args)
-        given = _read_input_json(arguments.input_json) if arguments.input_json else dict(input_data or {})
-        try:
-            given = smart_merge(given, args_to_dict(arguments, self.schema))
-            self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
-        except ValidationError as error:
-            raise ParameterError(*_first_complaint(error, given, self.schema)) from error
-        self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
-        _check_output_json(self.args.get("output_json"))
-
-    def run(self) -> int:
-        """Do the work, write the output; the exit code."""
-        raise NotImplementedError
 
     @property
     def connection(self) -> RenderConnection:
@@ -86,11 +28,6 @@ class RenderModule(ArgSchemaParser):
     def stack(self, name: str) -> Stack:
         return Stack(self.connection, name)
 
-    @cached_property
-    def executor(self) -> Executor:
-        """Where jobs run. Asked for before any work: a Dask scheduler that does not answer is an error."""
-        return executor(self.args["pool_size"], self.args.get("dask_scheduler"))
-
     def sections(self, stack: Stack) -> list[float]:
         """z of the sections that the parameters select, ascending.
 
@@ -100,14 +37,6 @@ class RenderModule(ArgSchemaParser):
         """
         stack.require()
         return select_z_values(stack.name, stack.z_values(), self.args)
-
-    def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
-        """Write the output JSON, if one is asked for; the exit code."""
-        if self.args.get("output_json"):
-            valid = self.get_output_json(without_secrets(output))
-            content = orjson.dumps(valid, option=orjson.OPT_INDENT_2)
-            storage.write_bytes(self.args["output_json"], content + b"\n")
-        return EXIT_FAILURES if failures else EXIT_DONE
 
     def report_failures(self, failures: Sequence[Any]) -> None:
         """One line on standard error: how many, the first, and where the others are listed."""
@@ -123,30 +52,6 @@ class RenderModule(ArgSchemaParser):
                 first.reason,
                 where,
             )
-
-    @classmethod
-    def main(cls, args: Sequence[str] | None = None) -> int:
-        """Run as a program: the exit code, and errors as one line on standard error."""
-        # a terminated run leaves through its context managers: the stack gets its state back
-        signal.signal(signal.SIGTERM, _exit_on_signal)
-        try:
-            module = cls(args=args)
-            with storage.options(module.args["storage_options"]):
-                return module.run()
-        except AsapIngestError as error:
-            if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
-                traceback.print_exc()
-            sys.stderr.write(f"{cls.__module__}: error: {error}\n")
-            return error.exit_code
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-
-
-def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters without what `storage_options` must not leave in a file."""
-    options = parameters.get("storage_options", {})
-    kept = {name: value for name, value in options.items() if name not in _SECRETS}
-    return {**parameters, "storage_options": kept} if kept != options else dict(parameters)
 
 
 def select_z_values(stack: str, existing: Sequence[float], selection: Mapping[str, Any]) -> list[float]:
@@ -168,64 +73,3 @@ def select_z_values(stack: str, existing: Sequence[float], selection: Mapping[st
     if not found:
         raise NoSectionsError(stack, f"z {low:g}..{high:g}", existing)
     return found
-
-
-def _read_input_json(path: str) -> dict[str, Any]:
-    try:
-        given = json.loads(storage.read_bytes(path))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ParameterError("input_json", f"{path}: is not JSON: {error}") from error
-    except AsapIngestError as error:
-        raise ParameterError("input_json", str(error)) from error
-    if not isinstance(given, dict):
-        raise ParameterError("input_json", f"{path}: holds a {type(given).__name__}; it must hold an object")
-    return given
-
-
-def _check_output_json(path: str | None) -> None:
-    """Find out now, not after the work, that the output has nowhere to go."""
-    folder = None if path is None else storage.local_path(storage.parent(path))
-    if folder is not None and not folder.is_dir():
-        raise ParameterError("output_json", f"{path!r}: the folder {folder} does not exist")
-    if path is not None and Path(path).is_dir():
-        raise ParameterError("output_json", f"{path!r}: is a folder; a file is written there")
-
-
-def _first_complaint(error: ValidationError, given: Mapping[str, Any], schema: Schema) -> tuple[str, str]:
-    """(field, problem) for the first complaint, with a count of the others."""
-    complaints = list(_flat(error.normalized_messages()))
-    path, message = complaints[0]
-    value: Any = given
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else value
-    if message == "Unknown field.":
-        near = difflib.get_close_matches(path[-1], field_names(schema), n=1)
-        message = "is not a parameter" + (f"; did you mean {near[0]}?" if near else "")
-    elif message.startswith("Missing data"):
-        message = "is required"
-    field = ".".join(path) if path else "parameters"
-    shown = "" if value is None or value is given else f"{value!r} "
-    more = f" ({len(complaints) - 1} more: {', '.join('.'.join(p) for p, _ in complaints[1:])})"
-    return field, f"{shown}{message}{more if len(complaints) > 1 else ''}"
-
-
-def _flat(messages: Any, path: tuple[str, ...] = ()) -> Any:
-    if isinstance(messages, Mapping):
-        for name, inner in messages.items():
-            yield from _flat(inner, path if name == "_schema" else (*path, str(name)))
-    else:
-        for message in messages:
-            yield path, str(message)
-
-
-def _refuse_command_line(message: str) -> NoReturn:
-    raise ParameterError("command line", f"{message}; --help lists the parameters")
-
-
-def _exit_on_signal(number: int, frame: Any) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
-def run_as_program(module: str) -> NoReturn:
-    """Run a module of this package under its own name, so that worker processes find its jobs."""
-    sys.exit(import_module(f"asap_ingest.{module}").main())

@@ -1,7 +1,8 @@
 """Every parameter of every step: name, type, default, meaning, what is allowed.
 
 The documented specification of the three steps is mirrored to the letter, misspellings included;
-fields that came later stand below it. argschema is known only here and in `render_module`.
+fields that came later stand below it. argschema is known only here, in
+`volume_schemas` and `step_module`.
 """
 
 from __future__ import annotations
@@ -81,20 +82,25 @@ class RenderParameters(DefaultSchema):
         return data
 
 
-class StepParameters(ArgSchema, AliasedSchema):
+class CommonParameters(ArgSchema, AliasedSchema):
     """What every step has."""
 
     input_json = optional(Text, "file path of input json file")
     output_json = optional(Text, "file path to output json file")
-    render = fields.Nested(
-        RenderParameters, metadata={"description": "parameters to connect to render server"}
-    )
-
     storage_options = optional(
         JsonObject,
         'options for s3:// and other URIs, like {"endpoint_url": "http://localhost:9000"}',
         default={},
     )
+
+
+class StepParameters(CommonParameters):
+    """What every step on stacks has."""
+
+    render = fields.Nested(
+        RenderParameters, metadata={"description": "parameters to connect to render server"}
+    )
+
     report = optional(NotRead, "report of the step whose output this input was made of; not read")
 
     @pre_load

@@ -111,6 +111,19 @@ def test_names_may_be_as_long_as_the_system_lets_them(tmp_path, monkeypatch, nam
     assert (tmp_path / name).read_bytes() == b"second"
 
 
+@pytest.mark.parametrize("scheme", ["", "memory:/"])
+def test_folder_is_removed_with_all_below(tmp_path, scheme):
+    folder = f"{scheme}{tmp_path}/folder"
+    for name in ("a/b/c", "a/.hidden", "d"):
+        storage.write_bytes(storage.join(folder, name), b"x")
+    storage.write_bytes(f"{folder}er", b"neighbour")
+    storage.remove_folder(f"{folder}/a")
+    assert storage.names_in(folder) == {"d"}
+    storage.remove_folder(folder)
+    storage.remove_folder(folder)
+    assert storage.names_in(f"{scheme}{tmp_path}") == {"folderer"}
+
+
 def test_listing_of_no_folder_is_empty(tmp_path):
     (tmp_path / "file").touch()
     for absent in (str(tmp_path / "absent"), str(tmp_path / "file")):

@@ -23,6 +23,8 @@ __all__ = [
     "options",
     "parent",
     "read_bytes",
+    "remove",
+    "remove_folder",
     "write_bytes",
 ]
 
@@ -64,6 +66,40 @@ def write_bytes(uri: str, content: bytes) -> None:
         local.write_bytes(path, content)
     except OSError as error:
         raise StorageError(uri, f"cannot be written: {_reason(error)}") from error
+
+
+def remove(uri: str) -> None:
+    """Remove a file; fine when there is none.
+
+    Raises
+    ------
+    StorageError
+    """
+    path = local_path(uri)
+    if path is None:
+        remote.remove(uri)
+        return
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(uri, f"cannot be removed: {_reason(error)}") from error
+
+
+def remove_folder(folder: str) -> None:
+    """Remove a folder and all that lies below; fine when there is none.
+
+    Raises
+    ------
+    StorageError
+    """
+    path = local_path(folder)
+    if path is None:
+        remote.remove_folder(folder)
+        return
+    try:
+        local.remove_folder(path)
+    except OSError as error:
+        raise StorageError(folder, f"cannot be removed: {_reason(error)}") from error
 
 
 def modified_time(uri: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from contextlib import suppress
@@ -11,8 +12,13 @@ from pathlib import Path
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write through a file without a name, or, where the system has none, a `.part` that is renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not _write_unnamed(path, content):
+    try:
+        written = _write_unnamed(path, content)
+    except FileNotFoundError:  # the folder, as a rule; asked for only now, as most are there
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = _write_unnamed(path, content)
+    if not written:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _write_and_rename(path, content)
 
 
@@ -30,6 +36,11 @@ def names_and_times(folder: Path) -> dict[str, float]:
     return found
 
 
+def remove_folder(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
 def ensure_writable_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # a file without a name, where the system has such: a run that is killed here leaves nothing
@@ -44,6 +55,8 @@ def _write_unnamed(path: Path, content: bytes) -> bool:
         return False
     try:
         descriptor = os.open(path.parent, flag | os.O_WRONLY, 0o666)
+    except FileNotFoundError:
+        raise
     except OSError:  # no unnamed files here; what else is wrong shows in the other way of writing
         return False
     with os.fdopen(descriptor, "wb", buffering=0) as unnamed:
@@ -55,20 +68,22 @@ def _write_unnamed(path: Path, content: bytes) -> bool:
 
 def _give_name(descriptor: int, path: Path) -> bool:
     source = f"/proc/self/fd/{descriptor}"
-    folder = os.open(path.parent, os.O_RDONLY)
     try:
         try:
-            os.link(source, path.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+            _link(source, path, descriptor)
         except FileExistsError:
             # a name cannot be linked over: link beside it, then rename
             part = path.with_name(_part_name(path))
-            os.link(source, part.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+            _link(source, part, descriptor)
             _rename(part, path)
     except FileNotFoundError:  # no /proc
         return False
-    finally:
-        os.close(folder)
     return True
+
+
+def _link(source: str, path: Path, descriptor: int) -> None:
+    # with a folder to start from, which an absolute source does not need, links are followed
+    os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
 
 
 def _write_and_rename(path: Path, content: bytes) -> None:

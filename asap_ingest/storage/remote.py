@@ -11,7 +11,7 @@ import posixpath
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from types import MappingProxyType
@@ -80,6 +80,22 @@ def write_bytes(uri: str, content: bytes) -> None:
         raise StorageError(uri, f"cannot be written: {error.problem}") from error
 
 
+def remove(uri: str) -> None:
+    def remove_file(filesystem: Any, name: str) -> None:
+        filesystem.rm_file(name)
+
+    with suppress(MissingFileError):
+        _attempt(uri, remove_file)
+
+
+def remove_folder(folder: str) -> None:
+    def remove_all(filesystem: Any, name: str) -> None:
+        filesystem.rm(name, recursive=True)
+
+    if is_folder(folder):
+        _attempt(folder, remove_all)
+
+
 def modified_time(uri: str) -> float | None:
     def look_up(filesystem: Any, name: str) -> float:
         try:
@@ -112,15 +128,12 @@ def ensure_writable_folder(folder: str) -> None:
     """Write a small object and remove it: a wrong bucket or a denied access shows before the work."""
     probe = f"{folder.rstrip('/')}/.{uuid.uuid4().hex}.probe"
 
-    def remove(filesystem: Any, name: str) -> None:
-        filesystem.rm_file(name)
-
     try:
         write_bytes(probe, b"probe")
     except StorageError as error:
         raise StorageError(folder, error.problem) from error
     try:
-        _attempt(probe, remove)
+        remove(probe)
     except StorageError as error:  # who may only add objects can do the work
         logger.warning("%s: the object that tried the access cannot be removed: %s", probe, error.problem)
 
