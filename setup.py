@@ -27,6 +27,7 @@ setup(
     packages=find_packages(include=["asap_ingest", "asap_ingest.*"]),
     package_data={
         "asap_ingest": ["py.typed"],
+        "asap_ingest.neuroglancer_client": ["*.js"],
         "asap_ingest.render_ws": ["client_scripts/*.sh", "view/*"],
         "asap_ingest.section_report": ["*.css"],
     },
@@ -49,5 +50,11 @@ setup(
         "bench": ["pyvips>=3", "pyvips-binary>=8.16"],
         "lint": ["ruff>=0.6", "mypy>=1.11", "types-requests"],
     },
-    entry_points={"console_scripts": ["asap-ingest=asap_ingest.__main__:main"]},
+    entry_points={
+        "console_scripts": [
+            "asap-ingest=asap_ingest.__main__:main",
+            "precomputed-tif=asap_ingest.precomputed_tif:main",
+            "precomputed-webserver=asap_ingest.serve_precomputed:main",
+        ]
+    },
 )

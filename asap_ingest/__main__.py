@@ -15,8 +15,12 @@ COMMANDS = {
     "generate_EM_tilespecs_from_metafile": "pyTEMCA metafile -> tilespecs in a stack",
     "generate_mipmaps": "stack -> image pyramid files for every tile",
     "apply_mipmaps_to_render": "pyramid files -> stack whose tiles know them",
+    "precomputed_tif": "z-stack of images -> volume for Neuroglancer",
+    "export_to_precomputed": "stack -> volume for Neuroglancer",
     "merge_reports": "outputs of the shards of a run -> one output, for the next step",
     "serve_render": "the embedded render service: no Java, no MongoDB",
+    "check_precomputed": "reads a volume back and lists its faults",
+    "serve_precomputed": "a folder of chunks -> a web server for Neuroglancer",
 }
 
 

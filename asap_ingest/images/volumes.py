@@ -1,0 +1,269 @@
+"""Coarser scales of a volume, plane by plane. Arrays in, arrays out.
+
+Planes are (height, width) arrays, stacked along z. A voxel of a coarser scale stands for a block of
+the finest one; at the upper ends of the axes a block may hold less than the others, and counts what
+it holds. Only sums (or labels) of the planes under way are kept, so depth costs no memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[Any]
+Triple = tuple[int, int, int]
+
+#: Sample types that a volume may have.
+SAMPLE_TYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "uint32", "float32"))
+
+#: Labels that are sorted at once.
+_BAND_LABELS = 1 << 19
+
+
+@dataclass(frozen=True)
+class Carry:
+    """A plane on its way to coarser scales.
+
+    Attributes
+    ----------
+    plane : ndarray, shape (height, width)
+        Sums over blocks of the finest scale, or labels.
+    depth : int
+        Planes of the finest scale in it.
+    """
+
+    plane: Plane
+    depth: int
+
+
+class Reduction(Protocol):
+    """From planes of one scale to planes of the next."""
+
+    def add(self, carry: Carry) -> Carry | None:
+        """Take the next plane; gives a plane of the next scale when its block is complete."""
+
+    def rest(self) -> Carry | None:
+        """What an incomplete last block holds, None if there is none."""
+
+    def values(self, carry: Carry) -> Plane:
+        """The samples of a plane of this scale."""
+
+    @property
+    def bytes_per_voxel(self) -> int:
+        """What a reduction at work takes at most, for each voxel of a plane that it gives."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one scale to the next.
+
+    Attributes
+    ----------
+    factor : triple of int
+        Voxels along z, y and x in one of the next scale.
+    total : triple of int
+        The same, counted in voxels of the finest scale.
+    size_yx : pair of int
+        Height and width of the finest scale.
+    dtype : dtype of the samples, one of `SAMPLE_TYPES`
+    """
+
+    factor: Triple
+    total: Triple
+    size_yx: tuple[int, int]
+    dtype: np.dtype[Any]
+
+
+class MeanReduction:
+    """Means over the voxels of a block, from exact sums, rounded once; halves round up.
+
+    float32 samples are summed as float64; a block with a NaN in it, or with both infinities, is NaN.
+    So are whole numbers where sums could exceed 64 bits: then means are exact to 53 bits.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._sums: Plane | None = None
+        self._planes = self._depth = 0
+
+    def add(self, carry: Carry) -> Carry | None:
+        with np.errstate(invalid="ignore"):  # infinities of both signs: NaN
+            sums = _sums_of_blocks(carry.plane, self._step.factor[1:], self._sum_type())
+            self._sums = sums if self._sums is None else np.add(self._sums, sums, out=self._sums)
+        self._planes, self._depth = self._planes + 1, self._depth + carry.depth
+        return self.rest() if self._planes == self._step.factor[0] else None
+
+    def rest(self) -> Carry | None:
+        if self._sums is None:
+            return None
+        done = Carry(self._sums, self._depth)
+        self._sums, self._planes, self._depth = None, 0, 0
+        return done
+
+    def values(self, carry: Carry) -> Plane:
+        values = np.empty(carry.plane.shape, self._step.dtype)
+        for rows, columns, count in _blocks(self._step, carry.plane.shape):
+            sums = carry.plane[rows, columns]
+            values[rows, columns] = _mean(sums, count * carry.depth, values.dtype.kind)
+        return values
+
+    @property
+    def bytes_per_voxel(self) -> int:
+        # sums, and those of the next plane or the two steps of their division
+        return 3 * self._sum_type().itemsize + self._step.dtype.itemsize
+
+    def _sum_type(self) -> np.dtype[Any]:
+        if self._step.dtype.kind == "f":
+            return np.dtype(np.float64)
+        # half a block more, for rounding
+        largest = int(np.iinfo(self._step.dtype).max) * int(np.prod(self._step.total, dtype=object)) * 3 // 2
+        if largest >= 2**64:
+            return np.dtype(np.float64)
+        return np.dtype(np.uint32) if largest < 2**32 else np.dtype(np.uint64)
+
+
+class ModeReduction:
+    """The most frequent label of a block, of equally frequent ones the smallest.
+
+    From scale to scale, as counts of all labels would take more memory than the volume.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._planes: list[Plane] = []
+        self._depth = 0
+
+    def add(self, carry: Carry) -> Carry | None:
+        self._planes.append(carry.plane)
+        self._depth += carry.depth
+        return self.rest() if len(self._planes) == self._step.factor[0] else None
+
+    def rest(self) -> Carry | None:
+        if not self._planes:
+            return None
+        done = Carry(_modes(self._planes, self._step.factor[1:]), self._depth)
+        self._planes, self._depth = [], 0
+        return done
+
+    def values(self, carry: Carry) -> Plane:
+        return carry.plane
+
+    @property
+    def bytes_per_voxel(self) -> int:
+        return (math.prod(self._step.factor) + 1) * self._step.dtype.itemsize
+
+
+#: How coarser scales are made, by the type of the volume.
+REDUCTIONS: dict[str, Callable[[Step], Reduction]] = {"image": MeanReduction, "segmentation": ModeReduction}
+
+
+def _sums_of_blocks(plane: Plane, factor_yx: tuple[int, int], dtype: np.dtype[Any]) -> Plane:
+    """Sums over blocks; those at the lower and right edge may be smaller."""
+    height, width = factor_yx
+    if factor_yx == (1, 1):
+        return plane.astype(dtype)
+    # sums of two types are slow: bytes are added up in 16 bits first, which hold 257 of them
+    narrow = np.dtype(np.uint16) if plane.dtype == np.uint8 and height <= 257 else dtype
+    rows = _sums_of_rows(plane, height, narrow)
+    return _sums_of_rows(rows.T, width, dtype).T
+
+
+def _sums_of_rows(plane: Plane, factor: int, dtype: np.dtype[Any]) -> Plane:
+    if factor == 1:
+        return plane.astype(dtype)
+    whole = len(plane) // factor
+    sums = np.empty((-(-len(plane) // factor), plane.shape[1]), dtype, order="F" if plane.flags.fnc else "C")
+    full = plane[: whole * factor]
+    if whole:
+        np.add(full[0::factor], full[1::factor], out=sums[:whole], dtype=dtype)
+        for row in range(2, factor):
+            sums[:whole] += full[row::factor]
+    if whole < len(sums):
+        np.sum(plane[whole * factor :], axis=0, dtype=dtype, out=sums[whole])
+    return sums
+
+
+def _blocks(step: Step, shape_yx: tuple[int, int]) -> Iterator[tuple[slice, slice, int]]:
+    """Regions (rows, columns) whose blocks hold equally many voxels of the finest scale, and how many."""
+    axes = [
+        _parts(length, times, blocks)
+        for length, times, blocks in zip(step.size_yx, step.total[1:], shape_yx, strict=True)
+    ]
+    for (rows, height), (columns, width) in product(*axes):
+        yield rows, columns, height * width
+
+
+def _parts(length: int, factor: int, blocks: int) -> Iterator[tuple[slice, int]]:
+    whole = length // factor
+    if whole:
+        yield slice(0, whole), factor
+    if whole < blocks:
+        yield slice(whole, blocks), length - whole * factor
+
+
+def _mean(sums: Plane, count: int, kind: str) -> Plane:
+    if sums.dtype.kind == "f":
+        return sums / count if kind == "f" else np.floor(sums / count + 0.5)
+    half_more = sums + sums.dtype.type(count // 2)
+    if count & (count - 1) == 0:
+        return half_more >> sums.dtype.type(count.bit_length() - 1)
+    return half_more // sums.dtype.type(count)
+
+
+def _modes(planes: Sequence[Plane], factor_yx: tuple[int, int]) -> Plane:
+    """Modes over blocks of all planes, each (height, width)."""
+    shape = planes[0].shape
+    height, width = (-(-length // times) for length, times in zip(shape, factor_yx, strict=True))
+    modes = np.empty((height, width), planes[0].dtype)
+    for rows, block_height in _parts(shape[0], factor_yx[0], height):
+        for columns, block_width in _parts(shape[1], factor_yx[1], width):
+            block_yx = (block_height, block_width)
+            for band in _bands(
+                rows, (columns.stop - columns.start) * len(planes) * block_height * block_width
+            ):
+                first = (band.start * factor_yx[0], columns.start * factor_yx[1])
+                labels = _places(
+                    planes, first, block_yx, (band.stop - band.start, columns.stop - columns.start)
+                )
+                modes[band, columns] = _most_frequent(labels)
+    return modes
+
+
+def _bands(rows: slice, labels_per_row: int) -> Iterator[slice]:
+    """Some rows at a time, so that what is made of them on the way stays in the processor's cache."""
+    step = max(1, _BAND_LABELS // labels_per_row)
+    for start in range(rows.start, rows.stop, step):
+        yield slice(start, min(start + step, rows.stop))
+
+
+def _places(
+    planes: Sequence[Plane], first: tuple[int, int], block: tuple[int, int], blocks: tuple[int, int]
+) -> list[Plane]:
+    """For each place in a block the labels that all blocks have there; lengths are (y, x)."""
+    return [
+        plane[first[0] + y :: block[0], first[1] + x :: block[1]][: blocks[0], : blocks[1]]
+        for plane in planes
+        for y in range(block[0])
+        for x in range(block[1])
+    ]
+
+
+def _most_frequent(labels: list[Plane]) -> Plane:
+    """At each place the value that most of the arrays have there, the smallest of equally frequent ones."""
+    ordered = np.sort(np.stack(labels), axis=0)
+    best = ordered[0].copy()
+    run = np.ones(best.shape, np.uint32)
+    most = run.copy()
+    for before, label in pairwise(ordered):
+        # how often a label came so far; the first that comes more often than all before it wins
+        run = np.where(label == before, run + 1, 1)
+        better = run > most
+        np.copyto(best, label, where=better)
+        np.copyto(most, run, where=better)
+    return best

@@ -1,0 +1,1 @@
+"""Volumes for Neuroglancer: their grid, their chunks, and a server for them."""

@@ -1,0 +1,140 @@
+"""How a chunk becomes a file: the table of formats.
+
+A chunk is a little-endian array (z, y, x).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.errors import ImageError
+from asap_ingest.precomputed.grid import Box, Scale
+
+Chunk = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ChunkFormat:
+    """One way to lay chunks out as files.
+
+    Attributes
+    ----------
+    name_of : callable
+        `name_of(scale, chunk)`, the file's path below the folder of its scale.
+    encode : callable
+        `encode(chunk, scale)`, the bytes of the file.
+    folder : str
+        Where the folders of the scales lie in that of the volume: apart, for chunks that are only on
+        their way into shards.
+    """
+
+    name_of: Callable[[Scale, Box], str]
+    encode: Callable[[Chunk, Scale], bytes]
+    folder: str = ""
+
+
+def raw_bytes(chunk: Chunk, scale: Scale) -> bytes:
+    """The samples, x fastest: what `raw` means in the precomputed format."""
+    return chunk.tobytes()
+
+
+def tiff_bytes(chunk: Chunk, scale: Scale) -> bytes:
+    """An uncompressed TIFF with one page per plane, and the voxel size where ImageJ looks for it."""
+    # what stands around the samples depends on these alone, and takes longer to make than they
+    head, tail = _around_samples(chunk.shape, chunk.dtype, scale.resolution_nm)
+    return b"".join((head, chunk.tobytes(), tail))
+
+
+@lru_cache(maxsize=256)
+def _around_samples(
+    shape: tuple[int, ...], dtype: np.dtype[Any], resolution_nm: tuple[float, float, float]
+) -> tuple[bytes, bytes]:
+    import tifffile
+
+    file = io.BytesIO()
+    x_nm, y_nm, z_nm = resolution_nm
+    depth = shape[0]
+    blank = np.zeros(shape, dtype)
+    written: Any = tifffile.imwrite(
+        file,
+        blank,
+        photometric="minisblack",
+        resolution=(1000 / x_nm, 1000 / y_nm),
+        # ImageJ's own words; tifffile's way of writing them squeezes planes of one column
+        description=f"ImageJ=1.54\nimages={depth}\nslices={depth}\nspacing={z_nm / 1000}\nunit=um\n",
+        metadata=None,
+        software=False,
+        byteorder="<",
+        returnoffset=True,
+    )
+    begin, content = written[0], file.getvalue()
+    # the pages lie one behind the other; tifffile tells where the first ends
+    return content[:begin], content[begin + blank.nbytes :]
+
+
+def tiff_samples(content: bytes) -> Chunk:
+    """The samples (z, y, x) of a TIFF with one page per plane, little-endian.
+
+    Raises
+    ------
+    ImageError
+        It is no such TIFF.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+            samples = _samples_in_one_piece(tiff, content)
+            if samples is None:
+                samples = np.stack([page.asarray() for page in tiff.pages])
+    except (tifffile.TiffFileError, ValueError, IndexError, struct.error) as error:
+        raise ImageError(f"is not a TIFF with equal pages: {error}") from error
+    if samples.ndim != 3:
+        raise ImageError(f"has pages of shape {samples.shape[1:]}; a chunk's are (height, width)")
+    return samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+
+
+def _samples_in_one_piece(tiff: Any, content: bytes) -> Chunk | None:
+    """The samples where all pages lie one behind the other, as we write them; page by page is slow."""
+    first, last, depth = tiff.pages.first, tiff.pages[-1], len(tiff.pages)
+    page_bytes = first.size * first.dtype.itemsize
+    is_plain = first.is_contiguous and first.compression == 1 and first.ndim == 2
+    offset = first.dataoffsets[0]
+    if not is_plain or last.dataoffsets[0] != offset + (depth - 1) * page_bytes or last.shape != first.shape:
+        return None
+    dtype = first.dtype.newbyteorder(tiff.byteorder)
+    return np.frombuffer(content, dtype, depth * first.size, offset).reshape(depth, *first.shape)
+
+
+def zarr_bytes(chunk: Chunk, scale: Scale) -> bytes:
+    """The samples, compressed; a chunk at an upper end is filled up with zeros."""
+    import imagecodecs
+
+    whole = np.zeros(scale.chunk_size[::-1], chunk.dtype)
+    whole[tuple(slice(length) for length in chunk.shape)] = chunk
+    return bytes(imagecodecs.zstd_encode(whole.tobytes(), level=ZSTD_LEVEL))
+
+
+def _zarr_name(scale: Scale, chunk: Box) -> str:
+    indices = (begin // length for begin, length in zip(chunk.begin, scale.chunk_size, strict=True))
+    return "/".join(["c", *(str(index) for index in reversed(list(indices)))])
+
+
+#: Fast rather than small: electron micrographs hardly shrink further.
+ZSTD_LEVEL = 1
+
+#: What `format` may say.
+CHUNK_FORMATS = {
+    "raw": ChunkFormat(Scale.chunk_name, raw_bytes),
+    "sharded": ChunkFormat(Scale.chunk_name, raw_bytes, folder=".raw"),
+    "tiff": ChunkFormat(lambda scale, chunk: f"{scale.chunk_name(chunk)}.tiff", tiff_bytes),
+    "zarr": ChunkFormat(_zarr_name, zarr_bytes),
+}

@@ -1,0 +1,142 @@
+"""The base of the steps that make a volume: grid and memory, what will be made, the run, the report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from marshmallow import Schema
+
+from asap_ingest.errors import ParameterError
+from asap_ingest.precomputed.build import Unit, VolumeSettings
+from asap_ingest.precomputed.grid import GridSettings, Scale, Triple, scales_of
+from asap_ingest.precomputed.plan import Budget, VolumePlan, plan_volume
+from asap_ingest.precomputed.run import VolumeReport, VolumeRun, build_volume
+from asap_ingest.precomputed.sharded import require_tensorstore
+from asap_ingest.progress import Progress
+from asap_ingest.step_module import StepModule
+from asap_ingest.volume_schemas import VolumeOutput, VolumeParameters
+
+#: Longest side of a voxel over its shortest: more is hardly ever meant.
+_PLAUSIBLE_ANISOTROPY = 100
+#: Sides of voxels in nm that microscopes give.
+_PLAUSIBLE_NM = (0.05, 100_000)
+
+VoxelSize = tuple[float, float, float]
+
+
+class VolumeModule(StepModule):
+    """A step that makes a volume."""
+
+    default_schema: type[Schema] = VolumeParameters
+    default_output_schema: type[Schema] | None = VolumeOutput
+
+    def scales(self, size: Triple, voxel_size_nm: VoxelSize, offset: Triple = (0, 0, 0)) -> list[Scale]:
+        """The scales that the parameters ask for."""
+        arguments = self.args
+        levels = arguments.get("levels", levels_until_small(size, arguments["chunk_size"]))
+        grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
+        return scales_of(size, voxel_size_nm, grid, offset)
+
+    @property
+    def settings(self) -> VolumeSettings:
+        arguments = self.args
+        return VolumeSettings(
+            arguments["dest"], arguments["format"], arguments["type"], arguments["storage_options"]
+        )
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.args.get("memory", default_memory()), self.args["pool_size"])
+
+    def make(self, parts: Sequence[Unit], origin: Mapping[str, Any]) -> int:
+        """Say what will be made of these parts, make it, write the output; the exit code."""
+        dtype = parts[0].source.dtype
+        if self.args["type"] == "segmentation" and dtype.kind == "f":
+            raise ParameterError(
+                "type", "labels of a segmentation are whole numbers; these samples are float32"
+            )
+        if self.args["format"] == "sharded":
+            require_tensorstore()
+        plan = plan_volume(parts, self.budget)
+        for line in plan_lines(plan):
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+        if self.args["dry_run"]:
+            return self.finish(self._output(plan, VolumeReport()))
+        run = VolumeRun(plan, origin, self.args["force_redo"])
+        with Progress("part") as progress:
+            report = build_volume(run, self.executor, progress)
+        if report.failures:
+            first = report.failures[0]
+            self.logger.error(
+                "%d parts failed; the first: %s: %s", len(report.failures), first.box, first.reason
+            )
+        return self.finish(self._output(plan, report), report.failures)
+
+    def _output(self, plan: VolumePlan, report: VolumeReport) -> dict[str, Any]:
+        scales = [asdict(scale) for scale in plan.scales]
+        return {
+            **{name: self.args[name] for name in ("dest", "format")},
+            "report": {"scales": scales, **asdict(report)},
+        }
+
+    def warn_of(self, voxel_size_nm: VoxelSize, size: Triple) -> None:
+        """Say how large the volume is, and what looks like a wrong unit."""
+        lengths = (length * count / 1000 for length, count in zip(voxel_size_nm, size, strict=True))
+        extent = " x ".join(f"{length:,.4g}" for length in lengths)
+        sides = " x ".join(f"{length:g}" for length in voxel_size_nm)
+        sys.stdout.write(f"voxels of {sides} nm, in all {extent} um\n")
+        low, high = _PLAUSIBLE_NM
+        if max(voxel_size_nm) > _PLAUSIBLE_ANISOTROPY * min(voxel_size_nm):
+            problem = f"one side is over {_PLAUSIBLE_ANISOTROPY} times another"
+        elif not low <= min(voxel_size_nm) <= max(voxel_size_nm) <= high:
+            problem = "no microscope gives that"
+        else:
+            return
+        # not to the log, which shows errors alone unless more is asked for
+        sys.stderr.write(f"warning: voxel_size: {sides} nm: {problem}; is it in nm?\n")
+
+
+def levels_until_small(size: Triple, chunk_size: Triple) -> int:
+    """Scales until halving has brought every axis of the volume below two chunks, at least one."""
+    levels = 1
+    while any(length > 2 * chunk << (levels - 1) for length, chunk in zip(size, chunk_size, strict=True)):
+        levels += 1
+    return levels
+
+
+def default_memory() -> int:
+    """Half of the memory of this machine, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def plan_lines(plan: VolumePlan) -> Iterator[str]:
+    """What will be made, in words."""
+    for scale in plan.scales:
+        sizes = " x ".join(str(length) for length in scale.size)
+        sides = " x ".join(f"{length:g}" for length in scale.resolution_nm)
+        yield f"scale {scale.key}: {sizes} voxels of {sides} nm, {scale.chunks:,} chunks"
+    settings = plan.settings
+    yield (
+        f"{settings.chunk_format} volume in {settings.root}: {plan.chunks:,} chunks, "
+        f"{_size(plan.bytes)} of samples; {len(plan.units):,} parts of "
+        f"at most {_size(plan.memory_bytes)} of memory"
+    )
+    if plan.shards:
+        largest = max(plan.shards, key=lambda shard: shard.sample_bytes)
+        yield (
+            f"{len(plan.shards):,} shards of at most {_size(largest.sample_bytes)} of samples; "
+            f"making one takes {_size(largest.memory_bytes)} of memory"
+        )
+    if len(plan.passes) > 1:
+        yield f"the sources are read {len(plan.passes)} times, as the memory does not hold all scales at once"
+
+
+def _size(count: int) -> str:
+    units = ("bytes", "kB", "MB", "GB", "TB")
+    power = min(len(units) - 1, (len(str(count)) - 1) // 3)
+    return f"{count / 1000**power:,.3g} {units[power]}"

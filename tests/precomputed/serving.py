@@ -1,0 +1,77 @@
+"""Servers of volumes, and requests to them byte by byte."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorstore
+import uvicorn
+from numpy.typing import NDArray
+
+from asap_ingest.http_server import base_url, listen
+from asap_ingest.precomputed.app import build_app
+from asap_ingest.precomputed.served_volume import open_volume
+
+
+@contextmanager
+def serving(folder: Path, chunk_format: str | None = None) -> Iterator[str]:
+    """Base URL of a server of a volume, in a thread."""
+    listening = listen("127.0.0.1", 0)
+    app = build_app(open_volume(folder, chunk_format))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.005)
+        yield base_url(listening)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; names of headers are in small letters."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def ask(url: str, target: str, method: str = "GET", **headers: str) -> Answer:
+    """Send a request whose target goes out as it stands; `_` in names of headers stands for `-`."""
+    host, port = url.removeprefix("http://").split(":")
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        received = b""
+        while more := connection.recv(2**20):
+            received += more
+    head, _, body = received.partition(b"\r\n\r\n")
+    status, *fields = head.decode("latin-1").split("\r\n")
+    pairs = (field.split(": ", 1) for field in fields)
+    return Answer(int(status.split()[1]), {name.lower(): value for name, value in pairs}, body)
+
+
+def read_scale(url: str, number: int, chunk_format: str) -> NDArray[Any]:
+    """One scale of a volume (z, y, x), as tensorstore reads it over HTTP."""
+    if chunk_format == "zarr":
+        group = json.loads(ask(url, "/zarr.json").body)
+        path = group["attributes"]["ome"]["multiscales"][0]["datasets"][number]["path"]
+        spec: dict[str, Any] = {"driver": "zarr3", "kvstore": f"{url}/{path}/"}
+        return np.asarray(tensorstore.open(spec, open=True).result().read().result())
+    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"{url}/", "scale_index": number}
+    found = tensorstore.open(spec, open=True).result().read().result()
+    return np.asarray(found)[..., 0].transpose(2, 1, 0)
