@@ -1,0 +1,88 @@
+"""Read a volume back and list its faults: `asap-ingest check_precomputed DIR|URL`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, NoReturn
+
+import orjson
+
+from asap_ingest import storage
+from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.progress import Progress
+from asap_ingest.volume_check.check import DEPTHS, Check, check_volume
+from asap_ingest.volume_check.places import place_of
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ParameterError("command line", f"{message}; --help lists the parameters")
+
+
+def check_precomputed(volume: str, depth: str = "voxels") -> Check:
+    """Find the faults of a volume in a folder or at a URL; `depth` is a name in `DEPTHS`.
+
+    Raises
+    ------
+    ParameterError, VolumeError, StorageError
+        There is no volume, or it cannot be reached.
+    """
+    place = place_of(volume)
+    with Progress("chunk") as progress:
+        return check_volume(place, depth, progress, volume)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run as a program; the exit code: 0 without faults, 1 with faults, 2 where there is no volume."""
+    try:
+        arguments = _parser().parse_args(args)
+        check = check_precomputed(arguments.volume, arguments.depth)
+        if arguments.json:
+            content = orjson.dumps(
+                _output(arguments.volume, arguments.depth, check), option=orjson.OPT_INDENT_2
+            )
+            storage.write_bytes(arguments.json, content + b"\n")
+    except AsapIngestError as error:
+        sys.stderr.write(f"asap_ingest.check_precomputed: error: {error}\n")
+        return error.exit_code
+    for line in _lines(check, arguments.depth):
+        sys.stdout.write(f"{line}\n")
+    return EXIT_FAILURES if check.findings.faults else EXIT_DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="asap-ingest check_precomputed", description=__doc__)
+    parser.add_argument("volume", metavar="DIR|URL", help="folder, or http(s) URL of one")
+    how_deep = parser.add_mutually_exclusive_group()
+    for option, depth in (("--no_voxels", "chunks"), ("--levels_only", "levels")):
+        how_deep.add_argument(option, dest="depth", action="store_const", const=depth, help=DEPTHS[depth])
+    parser.set_defaults(depth="voxels")
+    parser.add_argument("--json", metavar="FILE", help="file for the list of faults")
+    return parser
+
+
+def _output(volume: str, depth: str, check: Check) -> dict[str, Any]:
+    scales = [scale.key for scale in check.description.scales] if check.description else []
+    return {
+        "volume": volume,
+        "depth": depth,
+        "scales": scales,
+        "chunks": check.chunks,
+        "notes": check.findings.notes,
+        "faults": [asdict(fault) for fault in check.findings.faults],
+    }
+
+
+def _lines(check: Check, depth: str) -> list[str]:
+    faults, volume = check.findings.faults, check.description
+    scales = len(volume.scales) if volume else 0
+    looked = f"{scales} scales, {check.chunks:,} chunks; {DEPTHS[depth]}"
+    end = f"{len(faults):,} fault{'' if len(faults) == 1 else 's'}" if faults else "no faults"
+    return [*map(str, faults), *check.findings.notes, f"{end} ({looked})"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""A stack of a render service as a volume for Neuroglancer, at the stack's world coordinates."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import isqrt
+from typing import Any
+
+from asap_ingest.box_images import BOX_FORMS, Drawing
+from asap_ingest.errors import ParameterError, ServiceUnreachableError
+from asap_ingest.parallel import Executor, Outcome
+from asap_ingest.precomputed.build import Unit
+from asap_ingest.precomputed.grid import Box, Scale
+from asap_ingest.precomputed.plan import Budget, whole_source
+from asap_ingest.render_module import RenderModule
+from asap_ingest.stack_planes import (
+    StackPlanes,
+    aligned,
+    modified_of,
+    sections_of_planes,
+    stack_bounds,
+    whole_extent,
+)
+from asap_ingest.stacks import Stack
+from asap_ingest.step_module import run_as_program
+from asap_ingest.volume_module import VolumeModule, VoxelSize, levels_until_small
+from asap_ingest.volume_schemas import ExportToPrecomputedParameters
+
+#: An answer is in memory twice while it arrives.
+_ANSWER_COPIES = 2
+#: Parameters, beside extent and layout, that decide the voxels.
+_ORIGIN_PARAMETERS = ("dtype", "min_intensity", "max_intensity", "filter", "channels", "z_gaps")
+_QUERY = {
+    "min_intensity": "minIntensity",
+    "max_intensity": "maxIntensity",
+    "channels": "channels",
+    "filter": "filter",
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is exported: a stack as it is now, its sections, and where they lie."""
+
+    stack: Stack
+    metadata: Mapping[str, Any]
+    z_values: Sequence[int]
+    extent: Box
+    scales: Sequence[Scale]
+
+
+@dataclass(frozen=True)
+class WhileServed:
+    """An executor that stops when the service of a stack answers no more."""
+
+    executor: Executor
+    stack: Stack
+
+    def run(self, job: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Outcome[Any, Any]]:
+        with closing(self.executor.run(job, items)) as outcomes:  # type: ignore[type-var]
+            for outcome in outcomes:
+                if isinstance(outcome.error, ServiceUnreachableError):
+                    self.stack.state()
+                yield outcome
+
+
+class ExportToPrecomputed(VolumeModule, RenderModule):
+    """Sections drawn by the service to a volume."""
+
+    default_schema = ExportToPrecomputedParameters
+
+    def run(self) -> int:
+        stack = self.stack(self.args["input_stack"])
+        metadata = stack.require()
+        z_values = whole_z_values(stack.name, self.sections(stack))
+        voxel_size_nm = self._voxel_size(stack, metadata)
+        extent = whole_extent(self._bounds(stack, z_values), z_values)
+        extent, scales = self._grid(extent, voxel_size_nm)
+        self.warn_of(voxel_size_nm, extent.size)
+        export = Export(stack, metadata, z_values, extent, scales)
+        for line in export_lines(export):
+            sys.stdout.write(f"{line}\n")
+        return self.make(self._parts(export), self._origin(export))
+
+    @cached_property
+    def executor(self) -> Executor:
+        """Ends the run where the service is gone: else every unit would wait for it in vain."""
+        return WhileServed(super().executor, self.stack(self.args["input_stack"]))
+
+    @property
+    def budget(self) -> Budget:
+        """What the answers of the service leave of the memory."""
+        whole = super().budget
+        answers = self._box_side**2 * self._pixel_bytes * whole.workers
+        return replace(whole, memory_bytes=whole.memory_bytes - answers)
+
+    @property
+    def _pixel_bytes(self) -> int:
+        return BOX_FORMS[self.args["dtype"]].pixel_bytes * _ANSWER_COPIES
+
+    @property
+    def _box_side(self) -> int:
+        affordable = isqrt(super().budget.bytes_per_worker // 2 // self._pixel_bytes)
+        return max(1, min(self.args["box_size"], affordable))
+
+    def _voxel_size(self, stack: Stack, metadata: Mapping[str, Any]) -> VoxelSize:
+        version = metadata.get("currentVersion") or {}
+        x, y, z = (version.get(f"stackResolution{axis}") for axis in "XYZ")
+        if "voxel_size" in self.args:
+            return self.args["voxel_size"]
+        if not (x and y and z and min(x, y, z) > 0):
+            problem = (
+                f"is required, as the resolution of stack {stack.name!r} is {x}, {y}, {z}: "
+                "x,y,z in nm, like --voxel_size 4,4,40"
+            )
+            raise ParameterError("voxel_size", problem)
+        return x, y, z
+
+    def _bounds(self, stack: Stack, z_values: Sequence[int]) -> dict[str, float]:
+        names = ("minX", "minY", "maxX", "maxY")
+        given = {name: self.args[name] for name in names if name in self.args}
+        bounds = given if len(given) == len(names) else {**stack_bounds(stack, z_values), **given}
+        for low, high in (("minX", "maxX"), ("minY", "maxY")):
+            if bounds[low] >= bounds[high]:
+                problem = f"{bounds[low]:g} is not below {high} ({bounds[high]:g}): there is nothing between"
+                raise ParameterError(low, problem)
+        return bounds
+
+    def _grid(self, extent: Box, voxel_size_nm: VoxelSize) -> tuple[Box, list[Scale]]:
+        """The scales, and the extent begun so early that it begins with whole voxels of all of them."""
+        self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
+        while True:
+            coarsest = self.scales(extent.size, voxel_size_nm)[-1]
+            found = aligned(extent, coarsest.factor)
+            if found == extent:
+                break
+            extent = found  # being larger, it may be halved more often
+        scales = self.scales(extent.size, voxel_size_nm, extent.begin)
+        uneven = next((scale for scale in scales if scale.factor[0] != scale.factor[1]), None)
+        if uneven is not None:
+            problem = (
+                f"leads to a scale of {uneven.factor}, and the service draws x and y at one scale; "
+                "give x and y the same factor, or fewer levels"
+            )
+            raise ParameterError("factor", problem)
+        return extent, scales
+
+    def _parts(self, export: Export) -> list[Unit]:
+        """One part for each scale, drawn at it; labels cannot be drawn smaller, they are reduced."""
+        fill_gaps = self.args["z_gaps"] == "fill"
+        sections = sections_of_planes(export.extent, export.z_values, fill_gaps)
+        drawing = self._drawing(export.metadata)
+        groups = [[scale] for scale in export.scales]
+        if self.args["type"] == "segmentation":
+            groups = [list(export.scales)]
+        parts = []
+        for scales in groups:
+            factor = scales[0].factor
+            source = StackPlanes(export.stack, drawing, export.extent, sections, factor, self._box_side)
+            parts.append(whole_source(source, scales, self.settings, factor))
+        return parts
+
+    def _drawing(self, metadata: Mapping[str, Any]) -> Drawing:
+        query = {asked: self.args[name] for name, asked in _QUERY.items() if self.args.get(name) is not None}
+        query["filter"] = "true" if query.get("filter") else "false"
+        return Drawing(self.args["dtype"], query, modified_of(dict(metadata)))
+
+    def _origin(self, export: Export) -> dict[str, Any]:
+        """What decides the voxels: a changed stack is not mixed with what was drawn of it before."""
+        connection = export.stack.connection
+        described = {
+            "render": connection.base_url,
+            "owner": connection.owner,
+            "project": connection.project,
+            "stack": export.stack.name,
+            "version": export.metadata.get("currentVersionNumber"),
+            "modified": export.metadata.get("lastModifiedTimestamp"),
+        }
+        parameters = {name: self.args[name] for name in _ORIGIN_PARAMETERS if name in self.args}
+        return {
+            "sources": [described],
+            "step": "export_to_precomputed",
+            "sections": z_ranges(export.z_values),
+            **parameters,
+        }
+
+
+def whole_z_values(stack: str, z_values: Sequence[float]) -> list[int]:
+    """z of sections as positions of planes.
+
+    Raises
+    ------
+    ParameterError
+        Some lie between whole numbers.
+    """
+    between = [z for z in z_values if z != int(z)]
+    if between:
+        shown = ", ".join(f"{z:g}" for z in between[:3])
+        problem = (
+            f"stack {stack!r} has {len(between)} of the selected sections between whole z ({shown}), "
+            "and planes of a volume lie at whole z; name the others in zValues"
+        )
+        raise ParameterError("zValues", problem)
+    return [int(z) for z in z_values]
+
+
+def z_ranges(z_values: Sequence[int]) -> str:
+    """Ascending whole z as ranges, like `1..3, 7`."""
+    runs: list[list[int]] = []
+    for z in z_values:
+        if runs and z == runs[-1][-1] + 1:
+            runs[-1][1:] = [z]
+        else:
+            runs.append([z])
+    return ", ".join("..".join(str(end) for end in run) for run in runs)
+
+
+def export_lines(export: Export) -> list[str]:
+    """Where the volume lies and which of its planes have sections, in words."""
+    (left, top, first), (right, bottom, end) = export.extent.begin, export.extent.end
+    missing = export.z_values[-1] - export.z_values[0] + 1 - len(export.z_values)
+    lines = [
+        f"stack {export.stack.name}: x {left}..{right}, y {top}..{bottom}, z {first}..{end - 1}",
+        f"sections at z {z_ranges(export.z_values)}; {missing} planes between them have none",
+    ]
+    if export.metadata["state"] == "LOADING":
+        lines.append(
+            "the stack is LOADING: the service does not tell when its tiles change; better complete it"
+        )
+    return lines
+
+
+main = ExportToPrecomputed.main
+
+if __name__ == "__main__":
+    run_as_program("export_to_precomputed")

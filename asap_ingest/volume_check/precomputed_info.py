@@ -1,0 +1,79 @@
+"""`info` of the precomputed format."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from asap_ingest.volume_check.description import CheckedScale, Description, Fields, read_json
+from asap_ingest.volume_check.faults import FaultError
+from asap_ingest.volume_check.places import Place
+
+INFO = "info"
+_SAMPLES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
+_SIDE_FOLDERS = ("mesh", "skeletons", "segment_properties")
+_MOST_BITS = 64
+
+
+def read_info(place: Place) -> Description:
+    """The volume as `info` describes it.
+
+    Raises
+    ------
+    FaultError
+        It is missing or ill-formed.
+    """
+    info = read_json(place, INFO)
+    fields = Fields(INFO, "", info)
+    if "@type" in info:
+        fields.expect("@type", "neuroglancer_multiscale_volume")
+    kind = fields.expect("type", "image", "segmentation")
+    dtype = fields.expect("data_type", *_SAMPLES)
+    fields.expect("num_channels", 1)
+    scales = fields.get("scales", list)
+    if not scales:
+        raise FaultError(INFO, "scales: is empty")
+    side_folders = tuple(str(info[name]) for name in _SIDE_FOLDERS if info.get(name))
+    checked = tuple(_scale(scale, number) for number, scale in enumerate(scales))
+    keys = [scale.key for scale in checked]
+    if len(set(keys)) < len(keys):
+        raise FaultError(INFO, f"scales: two have the same key: {', '.join(keys)}")
+    return Description("precomputed", kind == "segmentation", dtype, checked, side_folders)
+
+
+def _scale(scale: Any, number: int) -> CheckedScale:
+    fields = Fields.of(INFO, f"scales[{number}]", scale)
+    key = fields.get("key", str)
+    if not key or key.startswith("/") or ".." in PurePosixPath(key).parts:
+        raise fields.wrong("key", "; it must be a folder in that of the volume")
+    fields.expect("encoding", "raw")
+    chunk_sizes = fields.get("chunk_sizes", list)
+    if len(chunk_sizes) != 1:
+        raise fields.wrong("chunk_sizes", "; one is known")
+    resolution = fields.numbers("resolution")
+    if min(resolution) <= 0:
+        raise fields.wrong("resolution", "; sides of voxels are above 0")
+    offset = fields.whole_numbers("voxel_offset", -(2**63)) if "voxel_offset" in scale else (0, 0, 0)
+    x, y, z = (start * length for start, length in zip(offset, resolution, strict=True))
+    sharding = scale.get("sharding")
+    return CheckedScale(
+        key=key,
+        size=fields.whole_numbers("size", 1),
+        chunk_size=Fields(INFO, fields.path, {"chunk_sizes": chunk_sizes[0]}).whole_numbers("chunk_sizes", 1),
+        resolution_nm=resolution,
+        corner_nm=(x, y, z),
+        offset=offset,
+        layout={} if sharding is None else {"sharding": _sharding(fields.within("sharding"))},
+    )
+
+
+def _sharding(fields: Fields) -> dict[str, Any]:
+    fields.expect("@type", "neuroglancer_uint64_sharded_v1")
+    fields.expect("hash", "identity", "murmurhash3_x86_128")
+    for name in ("minishard_index_encoding", "data_encoding"):
+        if name in fields.values:
+            fields.expect(name, "raw", "gzip")
+    bits = [fields.get(name, int) for name in ("preshift_bits", "minishard_bits", "shard_bits")]
+    if min(bits) < 0 or sum(bits[1:]) > _MOST_BITS or bits[0] > _MOST_BITS:
+        raise FaultError(INFO, f"{fields.path[:-1]}: has {bits} bits, of {_MOST_BITS} in all")
+    return dict(fields.values)
