@@ -1,15 +1,19 @@
 """The README's commands run as written, with its JSON, on a small acquisition in the demo's place."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
+import tifffile
 
 from asap_ingest.__main__ import COMMANDS
+from asap_ingest.http_server import listen
 from asap_ingest.temca.simulate import Acquisition, simulate_section
 
 ROOT = Path(__file__).parents[1]
@@ -18,11 +22,23 @@ JSON_FILES = dict(re.findall(r"```json (\S+)\n(.*?)```", README, re.S))
 COMMAND_LINES = [
     line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()
 ]
+#: What lies in the reader's `stack/`.
+PLANES = np.random.default_rng(5).integers(0, 256, (11, 100, 140), np.uint8)
+
+
+@pytest.fixture
+def volume_port():
+    """A port for the volume."""
+    with listen("127.0.0.1", 0) as probe:
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
 def readme_folder(tmp_path, closed_port):
-    """A folder with the demo's acquisition, small, and the README's JSON files."""
+    """A folder with the demo's acquisition, small, planes of the reader, and the README's JSON files."""
+    (tmp_path / "stack").mkdir()
+    for z, plane in enumerate(PLANES):
+        tifffile.imwrite(tmp_path / "stack" / f"z{z}.tif", plane)
     simulate_section(tmp_path / "demo_output" / "acquisition", Acquisition((2, 2), (256, 256)))
     for name, content in JSON_FILES.items():
         (tmp_path / name).write_text(content.replace("8080", str(closed_port)))
@@ -30,13 +46,13 @@ def readme_folder(tmp_path, closed_port):
 
 
 @pytest.mark.slow
-def test_commands_run_as_written(readme_folder, closed_port):
+def test_commands_run_as_written(readme_folder, closed_port, volume_port):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     options = {"cwd": readme_folder, "env": os.environ | {"PATH": path}, "shell": True}
     services = []
     try:
         for line in COMMAND_LINES:
-            written = line.replace("8080", str(closed_port))
+            written = line.replace("8080", str(closed_port)).replace("8081", str(volume_port))
             if line.startswith("make"):
                 continue
             if line.endswith("&"):
@@ -47,6 +63,7 @@ def test_commands_run_as_written(readme_folder, closed_port):
                 ran = subprocess.run(written, capture_output=True, text=True, check=False, **options)
                 assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
         see_what_the_readme_promises(closed_port, readme_folder)
+        see_the_volumes(f"http://localhost:{volume_port}", readme_folder)
     finally:
         for service in services:
             service.terminate()
@@ -64,9 +81,20 @@ def see_what_the_readme_promises(port, folder):
     assert len(list((folder / "mipmaps" / "runs" / "acquired_z1").iterdir())) == 6
 
 
+def see_the_volumes(url, folder):
+    info = requests.get(f"{url}/info", timeout=9).json()
+    scales = info["scales"]
+    assert [scale["key"] for scale in scales] == ["1_1_1", "2_2_1", "4_4_1", "8_8_1"]
+    assert [scales[0][name] for name in ("size", "resolution")] == [[140, 100, 11], [4, 4, 40]]
+    chunk = requests.get(f"{url}/1_1_1/64-128_64-100_0-11", timeout=9).content
+    assert chunk == PLANES[:, 64:100, 64:128].tobytes()
+    exported = json.loads((folder / "section_volume" / "info").read_text())
+    assert exported["scales"][0]["size"][2] == 1
+
+
 def test_there_is_something_to_run():
-    assert len(JSON_FILES) == 4
-    assert sum(not line.startswith("make") for line in COMMAND_LINES) == 7
+    assert len(JSON_FILES) == 5
+    assert sum(not line.startswith("make") for line in COMMAND_LINES) == 11
 
 
 def test_make_targets_exist():
