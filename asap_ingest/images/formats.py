@@ -144,7 +144,8 @@ def _decode_with_pillow(content: bytes) -> Image:
     try:
         picture = PilImage.open(io.BytesIO(content), formats=_OTHER_FORMATS)
     except UnidentifiedImageError as error:
-        raise UnreadableImageError(f"is not an image that can be read; it starts with {content[:12]!r}") from error
+        problem = f"is not an image that can be read; it starts with {content[:12]!r}"
+        raise UnreadableImageError(problem) from error
     with picture:
         _refuse_oversized(*picture.size)
         picture.load()
