@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import apply, levels, service, step
+from benchmarks import apply, levels, service, step, volumes
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 EXPLANATION = Path(__file__).parent / "explanation.md"
@@ -28,7 +28,13 @@ def main() -> None:
     )
     counted = f"Medians of {runs} runs after one that does not count."
     head = f"# Results\n\nWritten by `make bench`. {machine}. {counted}\n"
-    measured = (levels.report(runs), step.report(runs), apply.report(), service.report(runs))
+    measured = (
+        levels.report(runs),
+        step.report(runs),
+        apply.report(),
+        service.report(runs),
+        volumes.report(min(runs, 3)),
+    )
     parts = [head, *measured, EXPLANATION.read_text()]
     text = "\n".join(parts)
     RESULTS.write_text(text)

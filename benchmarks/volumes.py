@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -171,13 +172,14 @@ def seconds_of(work: Callable[[], None], runs: int) -> float:
 @contextmanager
 def served(*command: str, folder: Path) -> Iterator[str]:
     """Address of a server in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, text=True
-    ) as process:
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen([sys.executable, *command], cwd=folder, **quiet) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            yield next(word for word in line.split() if word.startswith("http")).strip("()/")
+            found = re.search(r"http://[^/)\s]+", line)
+            assert found, line
+            yield found[0]
         finally:
             process.terminate()
 
@@ -208,10 +210,12 @@ def server_rows(stack: Stack) -> Iterator[list[object]]:
     finest = stack.scales[0]
     names = [f"{finest.key}/{name}" for name in islice(finest.names(), 512)]
     own = ("-m", "asap_ingest.serve_precomputed", "--port", "0", "--directory", ".", "--format")
+    plain = ("-u", "-m", "http.server", "0", "--bind", "127.0.0.1")
     servers = (
         ("precomputed-webserver, raw", (*own, "raw"), "raw"),
         ("precomputed-webserver, tiff", (*own, "tiff"), "tiff"),
-        ("python -m http.server, raw", ("-u", "-m", "http.server", "0", "--bind", "127.0.0.1"), "raw"),
+        ("`python -m http.server`, raw", plain, "raw"),
+        ("`python -m http.server --protocol HTTP/1.1`, raw", (*plain, "--protocol", "HTTP/1.1"), "raw"),
     )
     for title, command, folder in servers:
         with served(*command, folder=stack.folder / folder) as address:
