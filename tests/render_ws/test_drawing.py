@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from PIL import Image as PilImage
 
+from asap_ingest.render_ws.drawing import tiles
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.draw import canvas_size, draw
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
@@ -349,3 +350,19 @@ def test_jpeg_source(tmp_path: Path, make_tile: Make) -> None:
     PilImage.fromarray(np.full((20, 24), 99, np.uint8)).save(tmp_path / "a.jpg")
     tile = make_tile(RAMP, mipmapLevels={"0": {"imageUrl": f"file:{tmp_path}/a.jpg"}})
     assert shown(picture(tile)) == 99
+
+
+def test_tiles_loaded_together_are_drawn_in_their_order(
+    make_tile: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bent = {"name": "Polynomial"}
+    shown = [
+        make_tile(RAMP, "1 0.1 -0.1 1 0 0"),
+        make_tile(RAMP + 1, "1 0 0 1 3 3"),
+        make_tile(RAMP + 2, "1 1 0 2 0 1", **bent),
+        make_tile(RAMP + 3, "0.9 0.2 -0.2 0.9 5.5 2"),
+    ]
+    together = picture(*shown).values
+    monkeypatch.setattr(tiles, "GROUP_TILES", 1)
+    assert np.array_equal(picture(*shown).values, together)
+    assert not np.array_equal(picture(*shown[::-1]).values, together)

@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.drawing import warp
+from asap_ingest.render_ws.drawing.affine_warp import affine_patches
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.warp import SNAP, affine_patches, sample
+from asap_ingest.render_ws.drawing.warp import SNAP, sample
 from asap_ingest.render_ws.transforms.classes import Affine
 
 SOURCE = np.random.default_rng(3).integers(0, 256, (37, 53)).astype(np.uint8)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from asap_ingest.render_ws.java_numbers import parse_double
 from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.records.kept_tiles import derived
 
 JsonObject = dict[str, Any]
 
@@ -44,6 +46,28 @@ def parse_channels(text: str | None) -> dict[str | None, float]:
     if sum(weights.values()) > 1.0:
         raise IllegalArgumentError(f"channels {text!r}: weights are more than 1 together")
     return weights
+
+
+@dataclass(frozen=True)
+class TileSources:
+    """The channels of a tile, the URLs of all their images and masks, and whether there are masks."""
+
+    channels: list[Channel]
+    urls: tuple[str, ...]
+    has_masks: bool
+
+
+def tile_sources(tile: JsonObject) -> TileSources:
+    """What a tile is drawn from."""
+    return derived(tile, "sources", None, partial(_tile_sources, tile))
+
+
+def _tile_sources(tile: JsonObject) -> TileSources:
+    channels = tile_channels(tile)
+    images = [image for channel in channels for image in channel.images.values()]
+    urls = (image.get(name) for image in images for name in ("imageUrl", "maskUrl"))
+    has_masks = any(image.get("maskUrl") is not None for image in images)
+    return TileSources(channels, tuple(url for url in urls if url is not None), has_masks)
 
 
 def tile_channels(tile: JsonObject) -> list[Channel]:

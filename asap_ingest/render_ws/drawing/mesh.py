@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +46,16 @@ def mesh_patches(mesh: Mesh, mapped: Points, canvas_yx: tuple[int, int]) -> Iter
 
 def _on_canvas(mesh: Mesh, mapped: Points, canvas_yx: tuple[int, int]) -> _Triangles:
     """Turn triangles the same way round, and leave out flat ones and those outside the canvas."""
-    target = mapped[mesh.triangles]
+    target = np.take(mapped, mesh.triangles, axis=0)
     with np.errstate(invalid="ignore"):
         near = np.flatnonzero(np.all((_greatest(target) >= 0) & (_least(target) <= canvas_yx[::-1]), axis=1))
-    target = target[near]
+    target = np.take(target, near, axis=0)
     (dx, dy), (ex, ey) = (np.moveaxis(target[:, corner] - target[:, 0], 1, 0) for corner in (1, 2))
     with np.errstate(invalid="ignore"):
         area = dx * ey - dy * ex
     seen = np.isfinite(area) & (area != 0)
-    source, target, area = mesh.points[mesh.triangles[near[seen]]], target[seen], area[seen]
+    source = np.take(mesh.points, np.take(mesh.triangles, near[seen], axis=0), axis=0)
+    target, area = target[seen], area[seen]
     turned = area < 0
     source[turned], target[turned] = source[turned][:, [0, 2, 1]], target[turned][:, [0, 2, 1]]
     edges = target[:, 1:] - target[:, :1]
@@ -73,35 +75,109 @@ def _greatest(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(np.maximum(corners[:, 0], corners[:, 1]), corners[:, 2])
 
 
+@dataclass(frozen=True)
+class _Spans:
+    """Neighbouring pixels of a block that one triangle covers; pixels are numbered row by row.
+
+    Attributes
+    ----------
+    owner : ndarray of int
+        Index of the triangle.
+    begin, count : ndarray of int
+        Number of the first pixel, and how many there are.
+    start, step : ndarray, shape (n, 2)
+        u and v of the first pixel, and how they grow from one pixel to the next.
+    """
+
+    owner: Indices
+    begin: Indices
+    count: Indices
+    start: NDArray[np.float64]
+    step: NDArray[np.float64]
+
+
 def _rasterised(triangles: _Triangles, rows: range, columns: range) -> Patch:
     """Source positions of a block of pixels: each triangle row by row, later triangles on top."""
-    owner, y = _scan_lines(triangles.corners[:, :, 1], rows)
-    first, last = _spans(triangles.corners[owner], y)
-    start_columns = np.maximum(first, columns.start).astype(np.int64)
-    counts = np.minimum(last, columns.stop - 1).astype(np.int64) - start_columns + 1
-    crossed = np.flatnonzero(counts > 0)
-    begin, count, y = start_columns[crossed], counts[crossed], y[crossed]
-    back = triangles.back[owner[crossed]]
-    start = back[:, :, 0] * begin[:, None] + back[:, :, 1] * y[:, None] + back[:, :, 2]
-    end = np.cumsum(count)
-    number = np.arange(end[-1] if len(end) else 0)
-    place = number + np.repeat(
-        (y - rows.start).astype(np.int64) * len(columns) + begin - columns.start - (end - count), count
-    )
-    step = number - np.repeat(end - count, count)
-    u, v = (np.full(len(rows) * len(columns), -1, np.float32) for _ in range(2))
-    covered = np.zeros(len(rows) * len(columns), np.bool_)
-    u[place] = np.repeat(start[:, 0], count) + step * np.repeat(back[:, 0, 0], count)
-    v[place] = np.repeat(start[:, 1], count) + step * np.repeat(back[:, 1, 0], count)
-    covered[place] = True
+    spans = _spans_in(triangles, rows, columns)
+    pixels = len(rows) * len(columns)
+    u, v, covered = _side_by_side(spans, pixels) or _on_top(spans, pixels)
     shape = (len(rows), len(columns))
     return Patch(
         slice(rows.start, rows.stop),
         slice(columns.start, columns.stop),
         u.reshape(shape),
         v.reshape(shape),
-        covered.reshape(shape),
+        None if covered is None else covered.reshape(shape),
     )
+
+
+def _spans_in(triangles: _Triangles, rows: range, columns: range) -> _Spans:
+    """Spans by triangle, then by row."""
+    owner, y = _scan_lines(triangles.corners[:, :, 1], rows)
+    first, last = _spans(np.take(triangles.corners, owner, axis=0), y)
+    start_columns = np.maximum(first, columns.start).astype(np.int64)
+    counts = np.minimum(last, columns.stop - 1).astype(np.int64) - start_columns + 1
+    crossed = np.flatnonzero(counts > 0)
+    owner, begin, y = owner[crossed], start_columns[crossed], y[crossed]
+    back = np.take(triangles.back, owner, axis=0)
+    start = back[:, :, 0] * begin[:, None] + back[:, :, 1] * y[:, None] + back[:, :, 2]
+    number = (y - rows.start).astype(np.int64) * len(columns) + begin - columns.start
+    return _Spans(owner, number, counts[crossed], start, back[:, :, 0])
+
+
+_Filled = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None]
+
+
+def _side_by_side(spans: _Spans, pixels: int) -> _Filled | None:
+    """u, v and what is covered, from left to right; None where more than two spans overlap in a pixel.
+
+    Triangles share the pixels on their edges: the earlier one gives way, so that no pixel is written twice.
+    """
+    # numbers of 16 bits are sorted by digits; blocks are as small as that
+    kind = np.uint16 if pixels <= 2**16 else np.int64
+    order = np.argsort(spans.begin.astype(kind), kind="stable")
+    owner, begin = spans.owner[order], spans.begin[order]
+    end = begin + spans.count[order]
+    if np.any(end[:-1] > end[1:]) or np.any(end[:-2] > begin[2:]):
+        return None
+    shared = np.maximum(0, end[:-1] - begin[1:])
+    gives_way = owner[1:] > owner[:-1]
+    first, last = begin.copy(), end
+    first[1:] += np.where(gives_way, 0, shared)
+    last[:-1] -= np.where(gives_way, shared, 0)
+    gaps = np.append(first, pixels) - np.append(0, last)
+    count = _between(gaps, last - first)
+    step = np.arange(pixels, dtype=np.float64)
+    step -= np.repeat(_between(np.zeros(len(gaps)), begin), count)
+    filled = []
+    for axis in range(2):
+        values = step * np.repeat(_between(np.zeros(len(gaps)), spans.step[order, axis]), count)
+        values += np.repeat(_between(np.full(len(gaps), -1.0), spans.start[order, axis]), count)
+        filled.append(values.astype(np.float32))
+    is_span = np.arange(len(count)) % 2 == 1
+    return filled[0], filled[1], np.repeat(is_span, count) if gaps.any() else None
+
+
+def _between(outer: NDArray[Any], inner: NDArray[Any]) -> NDArray[Any]:
+    """One of the outer, one of the inner, and so on; there is one outer more."""
+    both = np.empty(len(outer) + len(inner), outer.dtype)
+    both[::2], both[1::2] = outer, inner
+    return both
+
+
+def _on_top(spans: _Spans, pixels: int) -> _Filled:
+    """u, v and what is covered: one span after the other, over what is there."""
+    count, end = spans.count, np.cumsum(spans.count)
+    number = np.arange(end[-1] if len(end) else 0)
+    step = number - np.repeat(end - count, count)
+    place = step + np.repeat(spans.begin, count)
+    u, v = (np.full(pixels, -1, np.float32) for _ in range(2))
+    for axis, values in enumerate((u, v)):
+        grown = step * np.repeat(spans.step[:, axis], count)
+        values[place] = np.repeat(spans.start[:, axis], count) + grown
+    covered = np.zeros(pixels, np.bool_)
+    covered[place] = True
+    return u, v, covered
 
 
 def _scan_lines(y: NDArray[np.float64], rows: range) -> tuple[Indices, NDArray[np.float64]]:
@@ -111,7 +187,7 @@ def _scan_lines(y: NDArray[np.float64], rows: range) -> tuple[Indices, NDArray[n
     count = np.maximum(0, last - first + 1).astype(np.int64)
     owner = np.repeat(np.arange(len(y)), count)
     step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return owner, first[owner] + step
+    return owner, np.take(first, owner) + step
 
 
 def _spans(

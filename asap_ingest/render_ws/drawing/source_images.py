@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -66,6 +66,22 @@ class SourceImages:
         path = self._path(url)
         if _facts(path).st_size == 0:
             raise IllegalArgumentError(f"image file '{Path(path)}' is empty")
+
+    def check_all(self, urls: Iterable[str]) -> None:
+        """`check` each of many, in their order."""
+        if self._roots is not None:
+            for url in urls:
+                self.check(url)
+            return
+        # a picture of some hundred tiles looks for thousands of files: nothing but the look itself
+        look = os.stat
+        for url in urls:
+            path = _checked_path(url)
+            try:
+                if path is not None and look(path).st_size == 0:
+                    self.check(url)
+            except OSError:
+                self.check(url)
 
     def is_usable(self, url: str) -> bool:
         """Whether a file that is not empty lies there."""
@@ -170,6 +186,12 @@ def _scheme(url: str) -> str:
     """What stands before the colon, in lower case; empty for a plain path."""
     scheme, colon, _ = url.partition(":")
     return scheme.lower() if colon and "/" not in scheme else ""
+
+
+@lru_cache(maxsize=_URLS_KEPT)
+def _checked_path(url: str) -> str | None:
+    """The path of a file that is looked for before drawing, None for a URL of another kind."""
+    return _path_in(url) if _scheme(url) in ("", "file") else None
 
 
 def local_path(url: str) -> Path:

@@ -10,8 +10,8 @@ import orjson
 
 from asap_ingest.render_ws.drawing.mesh import mesh_patches
 from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
-from asap_ingest.render_ws.drawing.warp import Patch, affine_patches
-from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform, Points
+from asap_ingest.render_ws.drawing.warp import Patch
+from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform, Matrix, Points
 from asap_ingest.render_ws.transforms.specs import Spec, build
 from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
 
@@ -44,13 +44,14 @@ class TileGeometry:
             return fit_linear_part(self.affine, self.width, self.height, self.cell)
         return _linear_part(self.specs, self.width, self.height, self.cell)
 
-    def patches(
+    def matrix_of(self, level: int) -> Matrix | None:
+        """From pixels of a level to world coordinates, None where that is not affine."""
+        return None if self.affine is None else _from_level(level).then(self.affine).matrix
+
+    def mesh_patches(
         self, level: int, source_yx: tuple[int, int], to_canvas: Affine, canvas_yx: tuple[int, int]
     ) -> Iterator[Patch]:
-        """Patches of the canvas that an image of a level covers."""
-        if self.affine is not None:
-            forward = _from_level(level).then(self.affine).then(to_canvas)
-            return affine_patches(forward, source_yx, canvas_yx)
+        """Patches of the canvas that an image of a level covers, where the transforms are not affine."""
         columns = columns_of(self.width, self.cell)
         points = to_canvas.apply(_world_points(self.specs, level, source_yx, columns))
         return mesh_patches(triangle_mesh(*source_yx[::-1], columns), points, canvas_yx)

@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.intensity import Pixels
-from asap_ingest.render_ws.transforms.classes import Affine
 
 #: Pixels worked on in one go: coordinate maps stay in the processor's cache, and rows short enough for
 #: OpenCV (below 32767).
@@ -22,6 +20,10 @@ BLOCK_PIXELS = 2**16
 BLOCK_COLUMNS = 2**13
 #: Coordinates nearer than this to a whole pixel are taken as the whole pixel: rounding of products.
 SNAP = 1e-7
+
+
+#: Least and greatest u, least and greatest v.
+Reach = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Patch:
         Pixels that the source reaches; None for all.
     shift : (int, int) or None
         u and v of the first pixel of a source that is only shifted.
+    reach : Reach or None
+        Where known without a look at u and v.
     """
 
     rows: slice
@@ -46,6 +50,7 @@ class Patch:
     v: NDArray[np.float32] | None = None
     covered: NDArray[np.bool_] | None = None
     shift: tuple[int, int] | None = None
+    reach: Reach | None = None
 
 
 def blocks(rows: range, columns: range) -> Iterator[tuple[range, range]]:
@@ -57,93 +62,11 @@ def blocks(rows: range, columns: range) -> Iterator[tuple[range, range]]:
             yield range(top, min(top + step, rows.stop)), part
 
 
-def affine_patches(
-    forward: Affine, source_yx: tuple[int, int], canvas_yx: tuple[int, int]
-) -> Iterator[Patch]:
-    """Patches of a source under an affine transform from its pixels to those of the canvas.
-
-    A singular transform gives none.
-    """
-    inverse = forward.inverse()
-    if inverse is None:
-        return
-    rows, columns = _reached(forward, source_yx, canvas_yx)
-    if not rows or not columns:
-        return
-    a, b, c, d, e, f = (_snapped(value) for value in inverse.matrix)
-    if (a, b, d, e) == (1.0, 0.0, 0.0, 1.0) and c == round(c) and f == round(f):
-        shift = (columns.start + round(c), rows.start + round(f))
-        yield Patch(_slice(rows), _slice(columns), shift=shift)
-        return
-    upright = b == 0 and d == 0
-    for block_rows, block_columns in blocks(rows, columns):
-        x = np.arange(block_columns.start, block_columns.stop, dtype=np.float64)
-        y = np.arange(block_rows.start, block_rows.stop, dtype=np.float64)[:, None]
-        u, v = (a * x, b * y + c), (d * x, e * y + f)
-        covered = None if upright else _covered(u, v, source_yx)
-        maps = [_sums(u, np.float32), _sums(v, np.float32)]
-        yield Patch(_slice(block_rows), _slice(block_columns), maps[0], maps[1], covered)
-
-
-#: Source positions of a block: those of its pixels are the sums of what columns and what rows add.
-_Parts = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def _sums(parts: _Parts, dtype: type) -> NDArray[Any]:
-    """Sums in double precision, rounded to the type once."""
-    along, down = parts
-    sums: NDArray[Any] = np.empty((len(down), len(along)), dtype)
-    return np.add(along, down, out=sums, dtype=np.float64, casting="same_kind")
-
-
-def _covered(u: _Parts, v: _Parts, source_yx: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Which pixels of a block the source reaches, None for all."""
-    if all(_corners_inside(parts, size) for parts, size in zip((v, u), source_yx, strict=True)):
-        return None
-    return _inside(_sums(u, np.float64), _sums(v, np.float64), source_yx)
-
-
-def _corners_inside(parts: _Parts, size: int) -> bool:
-    # positions grow or shrink along rows and columns, also as rounded: the corners tell for all
-    (first, last), (top, bottom) = (axis.ravel()[[0, -1]].tolist() for axis in parts)
-    sums = (first + top, last + top, first + bottom, last + bottom)
-    return min(sums) >= -SNAP and max(sums) <= size - 1 + SNAP
-
-
-def _inside(u: NDArray[np.float64], v: NDArray[np.float64], source_yx: tuple[int, int]) -> NDArray[np.bool_]:
-    height, width = source_yx
-    inside = u >= -SNAP
-    for reached in (u <= width - 1 + SNAP, v >= -SNAP, v <= height - 1 + SNAP):
-        inside &= reached
-    return inside
-
-
-def _reached(forward: Affine, source_yx: tuple[int, int], canvas_yx: tuple[int, int]) -> tuple[range, range]:
-    """Rows and columns of the canvas that the corners of the source enclose."""
-    height, width = source_yx
-    m00, m01, m02, m10, m11, m12 = forward.matrix
-    corners = [(x, y) for x in (0.0, width - 1.0) for y in (0.0, height - 1.0)]
-    across = [x * m00 + y * m01 + m02 for x, y in corners]
-    down = [x * m10 + y * m11 + m12 for x, y in corners]
-    if not all(map(math.isfinite, (*across, *down))):
-        return range(0), range(0)
-    return enclosed(min(down), max(down), canvas_yx[0]), enclosed(min(across), max(across), canvas_yx[1])
-
-
 def enclosed(least: float, greatest: float, size: int) -> range:
     """Whole positions from the least to the greatest of some, limited to 0 .. size - 1."""
     first = max(0.0, math.ceil(max(-1.0, least) - SNAP))
     last = min(size - 1.0, math.floor(min(float(size), greatest) + SNAP))
     return range(int(first), int(last) + 1)
-
-
-def _snapped(value: float) -> float:
-    nearest = round(value)
-    return float(nearest) if abs(value - nearest) < SNAP / 100 else value
-
-
-def _slice(positions: range) -> slice:
-    return slice(positions.start, positions.stop)
 
 
 def sample(
@@ -170,9 +93,11 @@ def sample(
         raise ValueError("a patch has source positions or a shift")
     height, width = image.shape[:2]
     u, v = patch.u, patch.v
+    reach = patch.reach
     if nearest:
-        u, v = np.floor(u + np.float32(0.5)), np.floor(v + np.float32(0.5))
-    across, down = ((float(axis.min()), float(axis.max())) for axis in (u, v))
+        u, v, reach = np.floor(u + np.float32(0.5)), np.floor(v + np.float32(0.5)), None
+    # rounded as u and v are
+    across, down = _ends(u, v) if reach is None else _pairs(np.array(reach, np.float32).tolist())
     values = _interpolated(image, (u, across), (v, down), convert)
     outside = None
     for axis, (least, greatest), size in ((u, across, width), (v, down, height)):
@@ -182,6 +107,17 @@ def sample(
     if outside is not None:
         values[outside] = 0
     return values
+
+
+_Ends = tuple[float, float]
+
+
+def _ends(u: NDArray[np.float32], v: NDArray[np.float32]) -> tuple[_Ends, _Ends]:
+    return (float(u.min()), float(u.max())), (float(v.min()), float(v.max()))
+
+
+def _pairs(reach: list[float]) -> tuple[_Ends, _Ends]:
+    return (reach[0], reach[1]), (reach[2], reach[3])
 
 
 def _or(first: NDArray[np.bool_] | None, second: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:

@@ -12,6 +12,7 @@ from asap_ingest.render_ws.http.answers import Call, json_answer
 from asap_ingest.render_ws.http.query_parameters import BOX_QUERY, TILE_QUERY, read_query
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.records.kept_tiles import kept_tile
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.records.stack_states import require_stack
@@ -110,9 +111,9 @@ def _neighbors_box(call: Call, tile: dict[str, Any]) -> Box:
 
 
 def flattened_tiles(session: Session, record: StackRecord, rows: list[TileRow]) -> list[dict[str, Any]]:
-    """Parsed specs of the tiles, references resolved; IllegalStateError for a dangling one."""
+    """Parsed specs, not to be changed, references resolved; IllegalStateError for a dangling one."""
     lookup = TransformLookup(session, record.key)
-    return [lookup.flattened(row) for row in rows]
+    return [kept_tile(row) or lookup.flattened(row) for row in rows]
 
 
 def get_parameters(select: Select, build: Build, call: Call) -> Response:
