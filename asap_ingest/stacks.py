@@ -16,54 +16,21 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
 
 from asap_ingest.errors import (
     AsapIngestError,
     SectionTooLargeError,
     ServiceError,
-    ServiceUnreachableError,
     StackNotFoundError,
     StackStateError,
 )
+from asap_ingest.render_session import RenderSession
 
 logger = logging.getLogger(__name__)
 
-_CONNECT_SECONDS, _READ_SECONDS = 5, 600
 READ_LIMIT = 50_000  # tiles that render returns in one read
 _JSON = {"Content-Type": "application/json"}
 Answer = TypeVar("Answer")
-
-
-class RenderSession(requests.Session):
-    """A session with timeouts and retries that raises this package's errors."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # render's PUT and POST replace whole objects, so sending one again does no harm
-        retry = Retry(
-            total=4,
-            read=1,
-            status_forcelist=(429, 502, 503, 504),
-            allowed_methods=None,
-            backoff_factor=0.2,
-            raise_on_status=False,
-        )
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=16))
-
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs.setdefault("timeout", (_CONNECT_SECONDS, _READ_SECONDS))
-        address = str(url).partition("/render-ws")[0]
-        try:
-            answer = super().request(method, url, *args, **kwargs)
-        except (requests.RequestException, ValueError) as error:
-            raise ServiceUnreachableError(address, type(error).__name__) from error
-        if answer.status_code >= 400:
-            raise ServiceError(str(method), str(url), answer.status_code, answer.text)
-        return answer
 
 
 @dataclass(frozen=True)

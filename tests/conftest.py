@@ -1,5 +1,6 @@
 """A real embedded render service in its own process, and stacks of its tests' own."""
 
+import logging
 import re
 import subprocess
 import sys
@@ -10,6 +11,15 @@ import pytest
 
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from tests.browser import Browser, missing
+
+
+@pytest.fixture(autouse=True)
+def log_level_of_its_own() -> Iterator[None]:
+    """A command that a test runs in this process sets the level of the package's messages."""
+    logger = logging.getLogger("asap_ingest")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")
