@@ -15,10 +15,10 @@ from pathlib import Path
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
 from asap_ingest.http_server import LOG_LEVELS, listen, serve
 from asap_ingest.neuroglancer_client import client_folder
-from asap_ingest.precomputed.app import build_app
-from asap_ingest.precomputed.display_range import display_range
-from asap_ingest.precomputed.served_volume import SERVED_FORMATS, ServedVolume, open_volume
-from asap_ingest.precomputed.viewer_link import source_url, viewer_url
+from asap_ingest.precomputed.serving.app import build_app
+from asap_ingest.precomputed.serving.display_range import display_range
+from asap_ingest.precomputed.serving.served_volume import SERVED_FORMATS, ServedVolume, open_volume
+from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -18,8 +18,8 @@ import uvicorn
 from numpy.typing import NDArray
 
 from asap_ingest.http_server import base_url, listen
-from asap_ingest.precomputed.app import build_app
-from asap_ingest.precomputed.served_volume import open_volume
+from asap_ingest.precomputed.serving.app import build_app
+from asap_ingest.precomputed.serving.served_volume import open_volume
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from asap_ingest.errors import VolumeError
-from asap_ingest.precomputed.served_names import PrecomputedNames
-from asap_ingest.precomputed.served_volume import open_volume
+from asap_ingest.precomputed.serving.served_names import PrecomputedNames
+from asap_ingest.precomputed.serving.served_volume import open_volume
 from tests.precomputed.serving import ask, serving
 from tests.precomputed.volumes import make_volume, random_array
 

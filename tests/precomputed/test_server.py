@@ -21,11 +21,11 @@ import pytest
 import tensorstore
 
 from asap_ingest import neuroglancer_client
-from asap_ingest.precomputed.answers import Asked, VolumeAnswers
-from asap_ingest.precomputed.display_range import display_range
-from asap_ingest.precomputed.served_files import PIECE_BYTES, DecodedChunks
-from asap_ingest.precomputed.served_volume import open_volume
-from asap_ingest.precomputed.viewer_link import viewer_state
+from asap_ingest.precomputed.serving.answers import Asked, VolumeAnswers
+from asap_ingest.precomputed.serving.display_range import display_range
+from asap_ingest.precomputed.serving.served_files import PIECE_BYTES, DecodedChunks
+from asap_ingest.precomputed.serving.served_volume import open_volume
+from asap_ingest.precomputed.serving.viewer_link import viewer_state
 from asap_ingest.serve_precomputed import main
 from tests.precomputed.serving import ask, read_scale, serving
 from tests.precomputed.volumes import make_volume, random_array
@@ -469,7 +469,7 @@ def test_the_command_prints_its_addresses_answers_and_ends_cleanly(tiff_folder: 
 
 def test_without_the_client_there_is_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_volume(tmp_path, random_array((9, 20, 37)))
-    monkeypatch.setattr("asap_ingest.precomputed.app.client_folder", lambda: None)
+    monkeypatch.setattr("asap_ingest.precomputed.serving.app.client_folder", lambda: None)
     monkeypatch.setattr(neuroglancer_client, "client_folder", lambda: None)
     with serving(tmp_path) as url:
         assert ask(url, "/").body == b"precomputed://http://x\n"

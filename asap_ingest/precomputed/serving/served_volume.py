@@ -11,8 +11,8 @@ import orjson
 
 from asap_ingest.errors import VolumeError
 from asap_ingest.precomputed.info import INFO, ZARR
-from asap_ingest.precomputed.served_names import DescriptionError, Names, PrecomputedNames
-from asap_ingest.precomputed.served_zarr import ZarrNames, paths_of
+from asap_ingest.precomputed.serving.served_names import DescriptionError, Names, PrecomputedNames
+from asap_ingest.precomputed.serving.served_zarr import ZarrNames, paths_of
 
 _TIFF = ".tiff"
 #: Whole numbers as wide as these are names of segments, where a format does not say.

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.precomputed.served_files import DamagedFileError, VolumeFiles, read
-from asap_ingest.precomputed.served_volume import ServedVolume
-from asap_ingest.precomputed.served_zarr import ZarrNames
+from asap_ingest.precomputed.serving.served_files import DamagedFileError, VolumeFiles, read
+from asap_ingest.precomputed.serving.served_volume import ServedVolume
+from asap_ingest.precomputed.serving.served_zarr import ZarrNames
 
 #: Of the samples looked at, so many percent are shown black or white.
 _CUT_OFF_PERCENT = 0.5

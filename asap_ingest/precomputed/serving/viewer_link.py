@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from asap_ingest.precomputed.served_volume import ServedVolume
+from asap_ingest.precomputed.serving.served_volume import ServedVolume
 
 #: The client finds its viewer's name between `/v/` and the next slash; any will do.
 CLIENT_PATH = "/neuroglancer/v/volume"

@@ -7,14 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from asap_ingest.precomputed.http_headers import (
+from asap_ingest.precomputed.serving.http_headers import (
     RangeNotSatisfiableError,
     accepts_gzip,
     byte_range,
     gzipped_if_worthwhile,
     matching_tag,
 )
-from asap_ingest.precomputed.served_files import (
+from asap_ingest.precomputed.serving.served_files import (
     PIECE_BYTES,
     DamagedFileError,
     FilePart,
@@ -23,8 +23,8 @@ from asap_ingest.precomputed.served_files import (
     check_size,
     read,
 )
-from asap_ingest.precomputed.served_names import ServedFile
-from asap_ingest.precomputed.served_volume import ServedVolume
+from asap_ingest.precomputed.serving.served_names import ServedFile
+from asap_ingest.precomputed.serving.served_volume import ServedVolume
 
 #: A volume may be made again under its address: browsers keep chunks, but ask whether they still hold.
 _CACHE_CONTROL = "no-cache"

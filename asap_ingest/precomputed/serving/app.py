@@ -15,9 +15,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asap_ingest.neuroglancer_client import client_file, client_folder
-from asap_ingest.precomputed.answers import Answer, Asked, VolumeAnswers, text_answer
-from asap_ingest.precomputed.served_volume import ServedVolume
-from asap_ingest.precomputed.viewer_link import CLIENT_PATH, source_url, viewer_url
+from asap_ingest.precomputed.serving.answers import Answer, Asked, VolumeAnswers, text_answer
+from asap_ingest.precomputed.serving.served_volume import ServedVolume
+from asap_ingest.precomputed.serving.viewer_link import CLIENT_PATH, source_url, viewer_url
 
 _METHODS = ("GET", "HEAD", "OPTIONS")
 _PREFLIGHT_SECONDS = "86400"

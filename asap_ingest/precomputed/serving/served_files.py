@@ -11,7 +11,7 @@ from threading import Lock
 
 from asap_ingest.errors import ImageError
 from asap_ingest.precomputed.chunk_formats import tiff_samples
-from asap_ingest.precomputed.served_names import Samples, ServedFile
+from asap_ingest.precomputed.serving.served_names import Samples, ServedFile
 
 #: Larger files are read and sent in pieces of this size.
 PIECE_BYTES = 4 * 2**20

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asap_ingest.precomputed.info import ZARR
-from asap_ingest.precomputed.served_names import (
+from asap_ingest.precomputed.serving.served_names import (
     DescriptionError,
     ServedFile,
     description_file,
