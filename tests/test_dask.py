@@ -119,11 +119,19 @@ def test_a_scheduler_that_goes_away_ends_the_run(scheduler_process, tmp_path):
 
 
 def test_jobs_wait_for_workers_that_come_later(caplog):
+    message = "has no workers now; the jobs wait for them"
+
+    def add_worker_once_it_is_said():
+        deadline = time.monotonic() + 20
+        while message not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.05)
+        cluster.scale(1)
+
     with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", threads_per_worker=1) as cluster:
-        threading.Timer(1, cluster.scale, [1]).start()
+        threading.Thread(target=add_worker_once_it_is_said).start()
         outcomes = DaskExecutor(cluster.scheduler_address, 1).run(jobs.double, range(9))
         assert sorted(outcome.value for outcome in outcomes) == [2 * n for n in range(9)]
-    assert "has no workers now; the jobs wait for them" in caplog.text
+    assert message in caplog.text
 
 
 def test_workers_that_cannot_run_the_jobs_are_named(dask_scheduler, tmp_path, monkeypatch):
