@@ -197,6 +197,7 @@ def test_validators_that_cannot_be_used(name, data):
 
 
 def test_invalid_tiles_are_logged_with_the_reason(caplog):
+    caplog.set_level("INFO")
     tiles = [box(), box(tileId="small", width=3.0)]
     assert invalid_ids(TemTileValidator(), tiles) == {"small"}
     assert "tile small is invalid: its box is 3.0 long" in caplog.text
