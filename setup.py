@@ -45,6 +45,7 @@ setup(
             "playwright>=1.48",
             "schemathesis>=4.0",
             "cloud-volume>=12.0",
+            "zarr>=3.0",
             *(*DASK, *S3, *VIEWER, *VOLUMES),
         ],
         "bench": ["pyvips>=3", "pyvips-binary>=8.16"],
