@@ -17,9 +17,9 @@ from tests.browser import Browser, missing
 def log_level_of_its_own() -> Iterator[None]:
     """A command that a test runs in this process sets the level of the package's messages."""
     logger = logging.getLogger("asap_ingest")
-    level = logger.level
+    logger.setLevel(logging.NOTSET)
     yield
-    logger.setLevel(level)
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

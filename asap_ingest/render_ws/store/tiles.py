@@ -25,7 +25,7 @@ _Z_VALUES = """
     SELECT z FROM layer WHERE z IS NOT NULL"""
 _SECTIONS = """
     SELECT section_id, z, count(*), min(min_x), max(max_x), min(min_y), max(max_y) FROM tile
-    WHERE stack = ?1 AND section_id IS NOT NULL AND z IS NOT NULL {filter}
+    WHERE stack = ? AND section_id IS NOT NULL AND z IS NOT NULL {filter}
     GROUP BY section_id, z ORDER BY section_id, z"""
 
 
@@ -185,5 +185,5 @@ class TileStatements(Statements):
 
     def sections(self, key: int, z: float | None = None) -> list[tuple[Any, ...]]:
         """Rows of section id, z, tile count, min_x, max_x, min_y, max_y, by section id and z."""
-        statement = _SECTIONS.format(filter="" if z is None else "AND z = ?2")
+        statement = _SECTIONS.format(filter="" if z is None else "AND z = ?")
         return self._connection.execute(statement, (key,) if z is None else (key, z)).fetchall()
