@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,17 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass(frozen=True)
+class RunningService:
+    """An embedded render service in a process of its own."""
+
+    address: str
+    process_id: int
+
+
 @contextmanager
-def embedded_service(database: Path) -> Iterator[str]:
-    """The address of an embedded render service in a process of its own, ended at the end."""
+def running_service(database: Path) -> Iterator[RunningService]:
+    """An embedded render service, ended at the end."""
     command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0", "--database", str(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -95,9 +104,16 @@ def embedded_service(database: Path) -> Iterator[str]:
             address = process.stdout.readline().strip()
             if not address:
                 raise DemoFailedError("serve_render", "did not start")
-            yield address
+            yield RunningService(address, process.pid)
         finally:
             process.terminate()
+
+
+@contextmanager
+def embedded_service(database: Path) -> Iterator[str]:
+    """The address of such a service."""
+    with running_service(database) as service:
+        yield service.address
 
 
 def check_levels(stack: Stack) -> int:

@@ -20,14 +20,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import asap_ingest.render_ws.client_scripts
-from asap_ingest.demo import DemoFailedError
+from asap_ingest.demo import RunningService, running_service
 from benchmarks import service_stacks as stacks
 from benchmarks.service_stacks import OWNER, SIDE, STEP, Client, TileImages
 from benchmarks.tables import table
@@ -37,31 +36,10 @@ SCRIPT = Path(asap_ingest.render_ws.client_scripts.__file__).parent / "run_ws_cl
 IMPORT_CLIENT = "org.janelia.render.client.ImportJsonClient"
 
 
-@dataclass(frozen=True)
-class Served:
-    """A running service."""
-
-    address: str
-    process: int
-
-    def processor_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def served(database: Path) -> Iterator[Served]:
-    """A service in a process of its own, ended at the end."""
-    command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0", "--database", str(database)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            address = process.stdout.readline().strip()
-            if not address:
-                raise DemoFailedError("serve_render", "did not start")
-            yield Served(address, process.pid)
-        finally:
-            process.terminate()
+def processor_seconds(service: RunningService) -> float:
+    """Processor time that the service has taken so far."""
+    fields = Path(f"/proc/{service.process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -84,17 +62,17 @@ class Target:
 Row = list[str]
 
 
-def timed(target: Target, service: Served, works: Sequence[Callable[[], object]]) -> Row:
+def timed(target: Target, service: RunningService, works: Sequence[Callable[[], object]]) -> Row:
     """Medians of seconds, one piece of work after the other; the first does not count."""
     samples = []
     for work in works:
-        start, processor = time.perf_counter(), service.processor_seconds()
+        start, processor = time.perf_counter(), processor_seconds(service)
         work()
-        samples.append((time.perf_counter() - start, service.processor_seconds() - processor))
+        samples.append((time.perf_counter() - start, processor_seconds(service) - processor))
     return target.row(*(statistics.median(column) for column in zip(*samples[1:], strict=True)))
 
 
-def records(service: Served, images: TileImages, folder: Path, runs: int) -> Iterator[Row]:
+def records(service: RunningService, images: TileImages, folder: Path, runs: int) -> Iterator[Row]:
     """PUT, GET and import of 5,000 tiles, without and with a shared lens correction."""
     client = Client(service.address)
     for name, place in (("", stacks.as_aligned), (", shared lens correction", stacks.with_lens)):
@@ -122,7 +100,7 @@ def put(client: Client, body: bytes, stack: str) -> None:
     client.ask("PUT", f"{OWNER}/{stack}/resolvedTiles?deriveData=true", body)
 
 
-def import_tiles(service: Served, file: Path, shared: Path, stack: str) -> None:
+def import_tiles(service: RunningService, file: Path, shared: Path, stack: str) -> None:
     """The script as a user calls it."""
     where = ["--baseDataUrl", f"{service.address}/render-ws/v1", "--owner", "bench", "--project", "em"]
     command = [str(SCRIPT), "1G", IMPORT_CLIENT, *where, "--stack", stack, "--transformFile", str(shared)]
@@ -149,19 +127,19 @@ class Boxes:
         ]
 
 
-def rate(service: Served, boxes: Boxes, clients: int, count: int, runs: int) -> tuple[float, float]:
+def rate(service: RunningService, boxes: Boxes, clients: int, count: int, runs: int) -> tuple[float, float]:
     """Pictures a second, and seconds of the service's processor time a picture: medians."""
     paths = boxes.paths(count)
     connections = [Client(service.address) for _ in range(clients)]
     samples = []
     with ThreadPoolExecutor(clients) as pool:
         for _ in range(runs + 1):
-            start, processor = time.perf_counter(), service.processor_seconds()
+            start, processor = time.perf_counter(), processor_seconds(service)
             parts = [pool.submit(fetch, connections[n], paths[n::clients]) for n in range(clients)]
             for part in parts:
                 part.result()
             seconds = time.perf_counter() - start
-            samples.append((count / seconds, (service.processor_seconds() - processor) / count))
+            samples.append((count / seconds, (processor_seconds(service) - processor) / count))
     rates, processor_times = zip(*samples[1:], strict=True)
     return statistics.median(rates), statistics.median(processor_times)
 
@@ -181,7 +159,7 @@ GRIDS = (
 )
 
 
-def pictures(service: Served, images: TileImages, runs: int) -> Iterator[Row]:
+def pictures(service: RunningService, images: TileImages, runs: int) -> Iterator[Row]:
     """Box images of 4 x 4 tiles at two scales, and of 40 x 40 tiles with levels, by one and eight clients."""
     client = Client(service.address)
     for _, place in GRIDS:
@@ -200,21 +178,21 @@ def pictures(service: Served, images: TileImages, runs: int) -> Iterator[Row]:
             yield target.row(*rate(service, boxes, clients, 40, runs))
 
 
-def first_look(service: Served, runs: int) -> Row:
+def first_look(service: RunningService, runs: int) -> Row:
     """A box of scale 1 when no image is in memory."""
     client = Client(service.address)
     path = Boxes("as_aligned", 1, 4).paths(1)[0]
     samples = []
     for _ in range(2 * runs + 1):
         client.ask("DELETE", "/render-ws/v1/imageProcessorCache/allEntries")
-        start, processor = time.perf_counter(), service.processor_seconds()
+        start, processor = time.perf_counter(), processor_seconds(service)
         client.ask("GET", path)
-        samples.append((time.perf_counter() - start, service.processor_seconds() - processor))
+        samples.append((time.perf_counter() - start, processor_seconds(service) - processor))
     medians = (statistics.median(column) for column in zip(*samples, strict=True))
     return Target("box, 4 x 4 tiles, first look with an empty cache", "0.07 s", 0.07).row(*medians)
 
 
-def large_stack(service: Served, database: Path, runs: int) -> Iterator[Row]:
+def large_stack(service: RunningService, database: Path, runs: int) -> Iterator[Row]:
     """What is asked of a stack before anything of it is seen."""
     stacks.fill_large_stack(database, "million", 1000, 1000)
     client = Client(service.address)
@@ -229,7 +207,7 @@ def rows(runs: int) -> list[Row]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         images = TileImages.simulated(folder / "images")
-        with served(folder / "render.db") as service:
+        with running_service(folder / "render.db") as service:
             found = [*records(service, images, folder, runs), *pictures(service, images, runs)]
             return [*found, first_look(service, runs), *large_stack(service, folder / "render.db", runs)]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,30 +12,18 @@ from typing import Any
 
 import numpy as np
 import tensorstore
-import uvicorn
 from numpy.typing import NDArray
 
-from asap_ingest.http_server import base_url, listen
 from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.served_volume import open_volume
+from tests.servers import in_a_thread
 
 
 @contextmanager
 def serving(folder: Path, chunk_format: str | None = None) -> Iterator[str]:
     """Base URL of a server of a volume, in a thread."""
-    listening = listen("127.0.0.1", 0)
-    app = build_app(open_volume(folder, chunk_format))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.005)
-        yield base_url(listening)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
+    with in_a_thread(build_app(open_volume(folder, chunk_format)), timeout_graceful_shutdown=2) as url:
+        yield url
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from asap_ingest.http_server import base_url, listen
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
+from tests.servers import in_a_thread
 
 
 @dataclass(frozen=True)
@@ -40,18 +37,10 @@ class Running:
 def serving(folder: Path, **settings: Any) -> Iterator[str]:
     """Base URL of a service in a thread, with an empty database in the folder; `settings` of `Service`."""
     store = Store(folder / "render.db")
-    listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(Service(store, **settings)), log_level="critical"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
     try:
-        while not server.started:
-            time.sleep(0.005)
-        yield base_url(listening)
+        with in_a_thread(build_app(Service(store, **settings))) as url:
+            yield url
     finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
         store.close()
 
 
