@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import multiprocessing
+from contextlib import suppress
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
 from urllib3 import Retry
+from urllib3.exceptions import ReadTimeoutError
 
 from asap_ingest.errors import ServiceError, ServiceUnreachableError
 
@@ -14,6 +18,26 @@ _CONNECT_SECONDS, _READ_SECONDS = 5, 600
 #: Attempts, with pauses that double from 0.4 s: a wrong address is told within 3 s, a service that has
 #: answered before is waited for for 12 s, in which it can be started again.
 _FIRST_ATTEMPTS, _LATER_ATTEMPTS = 4, 6
+_CUT_ANSWERS = 3
+
+
+class _Retry(Retry):
+    """Asks again where a connection breaks; a service that says nothing for ten minutes is asked twice."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> Self:
+        if isinstance(error, ReadTimeoutError) and any(
+            isinstance(past.error, ReadTimeoutError) for past in self.history
+        ):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 class RenderSession(requests.Session):
@@ -21,14 +45,14 @@ class RenderSession(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
-        self._has_answered = False
-        self._retry(_FIRST_ATTEMPTS)
+        # a worker's job comes from a process that the service has answered
+        self._has_answered = multiprocessing.parent_process() is not None
+        self._retry(_LATER_ATTEMPTS if self._has_answered else _FIRST_ATTEMPTS)
 
     def _retry(self, attempts: int) -> None:
         # render's PUT and POST replace whole objects, so sending one again does no harm
-        retry = Retry(
+        retry = _Retry(
             total=attempts,
-            read=1,
             status_forcelist=(429, 502, 503, 504),
             allowed_methods=None,
             backoff_factor=0.2,
@@ -41,7 +65,7 @@ class RenderSession(requests.Session):
         kwargs.setdefault("timeout", (_CONNECT_SECONDS, _READ_SECONDS))
         address = str(url).partition("/render-ws")[0]
         try:
-            answer = super().request(method, url, *args, **kwargs)
+            answer = self._whole_answer(method, url, *args, **kwargs)
         except (requests.RequestException, ValueError) as error:
             raise ServiceUnreachableError(address, type(error).__name__) from error
         if not self._has_answered:
@@ -50,3 +74,12 @@ class RenderSession(requests.Session):
         if answer.status_code >= 400:
             raise ServiceError(str(method), str(url), answer.status_code, answer.text)
         return answer
+
+    def _whole_answer(
+        self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """The answer, asked for again where it ends early: urllib3 does so only before the body begins."""
+        for _ in range(_CUT_ANSWERS):
+            with suppress(ChunkedEncodingError):
+                return super().request(method, url, *args, **kwargs)
+        return super().request(method, url, *args, **kwargs)
