@@ -14,12 +14,10 @@ from tests.browser import Browser, missing
 
 
 @pytest.fixture(autouse=True)
-def log_level_of_its_own() -> Iterator[None]:
-    """A command that a test runs in this process sets the level of the package's messages."""
-    logger = logging.getLogger("asap_ingest")
-    logger.setLevel(logging.NOTSET)
-    yield
-    logger.setLevel(logging.NOTSET)
+def log_levels_of_its_own() -> None:
+    """A step that an earlier test ran in this process set the package's level, and argschema the root's."""
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("asap_ingest").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
