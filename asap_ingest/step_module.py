@@ -95,13 +95,18 @@ class StepModule(ArgSchemaParser):
             module = cls(args=args)
             with storage.options(module.args["storage_options"]):
                 return module.run()
-        except AsapIngestError as error:
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        except Exception as error:
+            code = _code_of_an_end(error)
+            if code is not None:
+                return code
+            if not isinstance(error, AsapIngestError):
+                raise
             if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
                 traceback.print_exc()
             sys.stderr.write(f"{cls.__module__}: error: {error}\n")
             return error.exit_code
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
 
 
 def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,8 +168,23 @@ def _refuse_command_line(message: str) -> NoReturn:
     raise ParameterError("command line", f"{message}; --help lists the parameters")
 
 
+class _SignalExit(SystemExit):
+    """The end that a signal asked for."""
+
+
 def _exit_on_signal(number: int, frame: Any) -> NoReturn:
-    raise SystemExit(128 + number)
+    raise _SignalExit(128 + number)
+
+
+def _code_of_an_end(error: BaseException | None) -> int | None:
+    """Exit code of the signal behind an error: some imports catch it, and fail in their own way."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return 128 + signal.SIGINT
+        if isinstance(error, _SignalExit):
+            return 128 + signal.SIGTERM
+        error = error.__context__
+    return None
 
 
 def run_as_program(module: str) -> NoReturn:

@@ -1,0 +1,51 @@
+"""How a step ends when it is told to, whatever it is doing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+#: An import as some libraries write it: it catches whatever is raised, and then fails in its own way.
+IMPORT = """
+import time
+try:
+    open("importing", "w").close()
+    while True:
+        time.sleep(0.01)
+except:
+    import version_of_this_library
+"""
+STEP = """
+import sys
+from asap_ingest.errors import ParameterError
+from asap_ingest.step_module import StepModule
+
+class ImportingStep(StepModule):
+    def run(self):
+        try:
+            import library
+        except ImportError as error:
+            if "--told" in sys.argv:
+                raise ParameterError("library", "is not installed") from error
+            raise
+
+sys.exit(ImportingStep.main([]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("options", [[], ["--told"]])
+def test_a_signal_during_an_import_ends_the_step(tmp_path, number, options):
+    (tmp_path / "library.py").write_text(IMPORT)
+    program = [sys.executable, "-c", STEP, *options]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(program, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "importing").exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + number
