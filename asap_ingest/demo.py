@@ -95,10 +95,10 @@ class RunningService:
 
 
 @contextmanager
-def running_service(database: Path) -> Iterator[RunningService]:
-    """An embedded render service, ended at the end."""
+def running_service(database: Path, *options: str) -> Iterator[RunningService]:
+    """An embedded render service with further options of its command, ended at the end."""
     command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0", "--database", str(database)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()

@@ -31,15 +31,19 @@ from benchmarks import service_stacks as stacks
 from benchmarks.service_stacks import OWNER, SIDE, STEP, Client, TileImages
 from benchmarks.tables import table
 
-TILES, BOX = 5000, 1024
+TILES, BOX, PROCESSES = 5000, 1024, 2
 SCRIPT = Path(asap_ingest.render_ws.client_scripts.__file__).parent / "run_ws_client.sh"
 IMPORT_CLIENT = "org.janelia.render.client.ImportJsonClient"
 
 
 def processor_seconds(service: RunningService) -> float:
-    """Processor time that the service has taken so far."""
-    fields = Path(f"/proc/{service.process_id}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time that the service and its drawing processes have taken so far."""
+    children = Path(f"/proc/{service.process_id}/task/{service.process_id}/children").read_text().split()
+    ticks = 0
+    for process_id in (str(service.process_id), *children):
+        fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -159,23 +163,31 @@ GRIDS = (
 )
 
 
-def pictures(service: RunningService, images: TileImages, runs: int) -> Iterator[Row]:
-    """Box images of 4 x 4 tiles at two scales, and of 40 x 40 tiles with levels, by one and eight clients."""
+PICTURES = (
+    *(
+        (f"4 x 4 tiles, {name}", Boxes(place.__name__, scale, 4))
+        for name, place in GRIDS
+        for scale in (1, 1 / 8)
+    ),
+    ("40 x 40 tiles with levels, turned", Boxes("large", 1 / 64, 40)),
+)
+
+
+def fill_grids(service: RunningService, images: TileImages) -> None:
+    """The stacks of `PICTURES`."""
     client = Client(service.address)
     for _, place in GRIDS:
         client.fill(place.__name__, stacks.grid(images, 4, 0, place))
     client.fill("large", stacks.grid(images, 40, stacks.LEVELS, stacks.as_aligned))
-    wanted = [
-        (f"4 x 4 tiles, {name}", Boxes(place.__name__, scale, 4))
-        for name, place in GRIDS
-        for scale in (1, 1 / 8)
-    ]
-    wanted.append(("40 x 40 tiles with levels, turned", Boxes("large", 1 / 64, 40)))
-    for name, boxes in wanted:
-        for clients, java in JAVA_RATES[boxes.scale].items():
-            title = f"box, {name}, scale 1/{1 / boxes.scale:g}, {clients} client{'s' * (clients > 1)}"
-            target = Target(title, f"{java} /s", 2 * java, is_rate=True)
-            yield target.row(*rate(service, boxes, clients, 40, runs))
+
+
+def pictures(service: RunningService, runs: int, clients: int, how: str = "") -> Iterator[Row]:
+    """Box images of 4 x 4 tiles at two scales, and of 40 x 40 tiles with levels."""
+    for name, boxes in PICTURES:
+        java = JAVA_RATES[boxes.scale][clients]
+        title = f"box, {name}, scale 1/{1 / boxes.scale:g}, {clients} client{'s' * (clients > 1)}{how}"
+        target = Target(title, f"{java} /s", 2 * java, is_rate=True)
+        yield target.row(*rate(service, boxes, clients, 40, runs))
 
 
 def first_look(service: RunningService, runs: int) -> Row:
@@ -206,10 +218,14 @@ def rows(runs: int) -> list[Row]:
     """All measurements."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        images = TileImages.simulated(folder / "images")
-        with running_service(folder / "render.db") as service:
-            found = [*records(service, images, folder, runs), *pictures(service, images, runs)]
-            return [*found, first_look(service, runs), *large_stack(service, folder / "render.db", runs)]
+        images, database = TileImages.simulated(folder / "images"), folder / "render.db"
+        with running_service(database) as service:
+            found = [*records(service, images, folder, runs)]
+            fill_grids(service, images)
+            found += [*pictures(service, runs, 1), *pictures(service, runs, 8)]
+            found += [first_look(service, runs), *large_stack(service, database, runs)]
+        with running_service(database, "--drawing_processes", str(PROCESSES)) as service:
+            return [*found, *pictures(service, runs, 8, f", {PROCESSES} drawing processes")]
 
 
 def report(runs: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
@@ -70,6 +70,18 @@ class Query:
         return None if value is None else value.lower() == "true"
 
 
+class Drawing(Protocol):
+    """Where pictures are drawn, if not in threads of the service: so many at once."""
+
+    count: int
+
+    def answer(self, operation: tuple[str, str], call: Call) -> Response:
+        """What the handler of an operation, by its method and path, answers; errors included."""
+
+    def forget_images(self) -> None:
+        """Drop all decoded images from memory."""
+
+
 class Service:
     """What all handlers share: the database, and the loader of tile images (made at its first use).
 
@@ -81,6 +93,8 @@ class Service:
         Room for decoded tile images in memory.
     limits : Limits
         How large requests and answers may be.
+    drawing : Drawing or None
+        Draws pictures; None: threads of this process do.
     """
 
     def __init__(
@@ -89,9 +103,11 @@ class Service:
         image_roots: Sequence[Path] | None = None,
         image_cache_bytes: int = 512 * 2**20,
         limits: Limits = DEFAULT_LIMITS,
+        drawing: Drawing | None = None,
     ) -> None:
         self.store = store
         self.limits = limits
+        self.drawing = drawing
         self._image_settings = image_roots, image_cache_bytes
         self._lock = threading.Lock()
 
@@ -115,6 +131,8 @@ class Service:
         """Drop all decoded images from memory."""
         with self._lock:
             self.__dict__.pop("_loader", None)
+        if self.drawing is not None:
+            self.drawing.forget_images()
 
 
 @dataclass(frozen=True)

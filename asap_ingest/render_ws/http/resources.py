@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 from anyio import CapacityLimiter, to_thread
@@ -94,7 +95,7 @@ def routes_of(operations: Iterable[Operation], service: Service) -> list[Route]:
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    lanes = Lanes()
+    lanes = Lanes(0 if service.drawing is None else service.drawing.count)
     return [Route(path, Resource(methods, service, lanes)) for path, methods in by_path.items()]
 
 
@@ -103,10 +104,15 @@ class Lanes:
 
     Writers wait for one another: without a lane of their own, enough of them would leave no thread for
     those who only read.
+
+    Parameters
+    ----------
+    drawing_processes : int
+        How many pictures can be drawn besides those of threads.
     """
 
-    def __init__(self) -> None:
-        self._drawing = CapacityLimiter(max(2, os.cpu_count() or 1))
+    def __init__(self, drawing_processes: int) -> None:
+        self._drawing = CapacityLimiter(max(2, os.cpu_count() or 1, drawing_processes))
         self._writing = CapacityLimiter(MOST_WRITERS)
         self._reading = CapacityLimiter(MOST_READERS)
 
@@ -149,7 +155,10 @@ class Resource:
             request.headers,
             _url(request),
         )
-        return await to_thread.run_sync(operation.handler, call, limiter=self._lanes.of(operation))
+        handler = operation.handler
+        if operation.draws and self._service.drawing is not None:
+            handler = partial(self._service.drawing.answer, (operation.method, operation.path))
+        return await to_thread.run_sync(handler, call, limiter=self._lanes.of(operation))
 
     def _without_operation(self, method: str) -> Response:
         if method == "OPTIONS":
@@ -197,6 +206,11 @@ def _allows(accepted: str, media_type: str) -> bool:
 
 
 async def answer_error(request: Request, problem: Exception) -> Response:
+    """`error_answer`, as starlette asks for it."""
+    return error_answer(problem)
+
+
+def error_answer(problem: Exception) -> Response:
     """The answer to a request that cannot be carried out."""
     if isinstance(problem, IllTypedError):
         return Response(status_code=404)

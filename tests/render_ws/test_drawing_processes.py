@@ -1,0 +1,168 @@
+"""Pictures that other processes draw: the same answers, whatever becomes of these processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from asap_ingest.images.formats import encode
+from tests.render_ws.client import JSON_TYPE, StackClient, leaf, tile
+from tests.render_ws.conftest import Running
+from tests.render_ws.golden import send
+
+Start = Callable[..., Running]
+BOX = "/z/1.0/box/0,0,150,90,1.0"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the processes"),
+]
+
+
+def drawers(running: Running) -> list[int]:
+    """The processes that draw for a service."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (folder / "cmdline").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == running.process.pid and "spawn_main" in command:
+            found.append(int(folder.name))
+    return found
+
+
+def gone(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come to that within 20 s")
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(np.arange(80 * 100, dtype=np.uint8).reshape(80, 100), "png"))
+    return path
+
+
+def stack(url: str, image: Path, name: str = "s") -> StackClient:
+    """Two tiles, one of them turned a little."""
+    turned = leaf() | {"dataString": "0.9 0.1 -0.1 0.9 30 5"}
+    shown = {"mipmapLevels": {"0": {"imageUrl": str(image)}}}
+    tiles = [tile("a", **shown), tile("b", **shown, specs=[turned])]
+    return StackClient(url, name).create(*tiles, state="COMPLETE")
+
+
+@pytest.fixture
+def drawn_by_two(start_service: Start, tmp_path: Path, image: Path) -> Iterator[tuple[Running, StackClient]]:
+    running = start_service(tmp_path / "render.db", "--drawing_processes", "2")
+    assert len(drawers(running)) == 2
+    yield running, stack(running.url, image)
+
+
+ASKED = (
+    *(f"{BOX}/{form}-image" for form in ("jpeg", "png", "tiff", "raw16")),
+    f"{BOX}/png-image?minIntensity=10&maxIntensity=99&scale=0.5",
+    "/tile/b/png-image?excludeAllTransforms=true",
+    "/z/1.0/jpeg-image?scale=0.5",
+    f"{BOX}/png-image?maxIntensity=x",
+    f"{BOX}/png-image?channels=A__1__B",
+    "/tile/none/png-image",
+    "/z/7.0/png-image",
+    "/z/1.0/box/0,0,0,0,1.0/png-image",
+    "/z/1.0/box/0,0,99999999,99999999,1.0/png-image",
+)
+
+
+def test_the_answers_are_those_of_threads(
+    drawn_by_two: tuple[Running, StackClient], start_service: Start, tmp_path: Path, image: Path
+) -> None:
+    by_processes = drawn_by_two[1]
+    by_threads = stack(start_service(tmp_path / "other.db").url, image)
+    for path in ASKED:
+        for method in ("GET", "HEAD"):
+            ours, theirs = by_processes.ask(method, path), by_threads.ask(method, path)
+            assert (ours.status, ours.body) == (theirs.status, theirs.body), path
+            headers = [
+                {name: value for name, value in answer.headers.items() if name not in ("date", "etag")}
+                for answer in (ours, theirs)
+            ]
+            assert headers[0] == headers[1]
+    etag = by_processes.ask("GET", ASKED[0]).headers["etag"]
+    assert by_processes.ask("GET", ASKED[0], **{"If-None-Match": etag}).status == 304
+
+
+def test_a_missing_image_is_named(drawn_by_two: tuple[Running, StackClient], image: Path) -> None:
+    running, client = drawn_by_two
+    image.unlink()
+    answer = client.ask("GET", f"{BOX}/png-image")
+    assert (answer.status, str(image) in answer.body.decode()) == (400, True)
+    assert len(drawers(running)) == 2
+
+
+def test_render_parameters_that_are_sent_along_are_drawn(
+    drawn_by_two: tuple[Running, StackClient],
+) -> None:
+    client = drawn_by_two[1]
+    parameters = client.get(f"{BOX}/render-parameters")
+    path = "/render-ws/v1/owner/o/png-image"
+    sent = send(client.url, "PUT", path, JSON_TYPE, orjson.dumps(parameters))
+    assert sent.body == client.ask("GET", f"{BOX}/png-image").body
+
+
+def test_processes_that_are_killed_are_replaced(drawn_by_two: tuple[Running, StackClient]) -> None:
+    running, client = drawn_by_two
+    picture = client.ask("GET", f"{BOX}/png-image").body
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            asked = [pool.submit(client.ask, "GET", f"{BOX}/png-image") for _ in range(40)]
+            for process_id in drawers(running):
+                os.kill(process_id, signal.SIGKILL)
+            assert [(answer.result().status, answer.result().body) for answer in asked] == [
+                (200, picture)
+            ] * 40
+    wait_until(lambda: len(drawers(running)) == 2)
+
+
+def test_images_are_forgotten_by_all(drawn_by_two: tuple[Running, StackClient], image: Path) -> None:
+    running, client = drawn_by_two
+    first = client.ask("GET", f"{BOX}/png-image").body
+    facts = image.stat()
+    other = encode(np.full((80, 100), 9, np.uint8), "png")
+    image.write_bytes(other.ljust(facts.st_size, b"\0"))
+    os.utime(image, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert image.stat().st_size == facts.st_size
+    assert client.ask("GET", f"{BOX}/png-image").body == first
+    path = "/render-ws/v1/imageProcessorCache/allEntries"
+    assert send(running.url, "DELETE", path, {}, None).status == 200
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: client.ask("GET", f"{BOX}/png-image").body, range(8)))
+    assert len(set(answers)) == 1
+    assert answers[0] != first
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_they_end_with_the_service(drawn_by_two: tuple[Running, StackClient], number: int) -> None:
+    running, client = drawn_by_two
+    assert client.status("GET", f"{BOX}/png-image") == 200
+    processes = drawers(running)
+    assert running.end(number) == (-number if number == signal.SIGKILL else 0)
+    wait_until(lambda: all(map(gone, processes)))
