@@ -5,21 +5,23 @@ Coverage: that of render-ws 4.0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.warp import SNAP, Patch, Reach, blocks
+from asap_ingest.render_ws.drawing.warp import BLOCK_COLUMNS, BLOCK_PIXELS, SNAP, Patch, Reach, blocks
 from asap_ingest.render_ws.transforms.classes import Affine, Matrix
 
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Place:
+#: Whether no pixel lies left of the source, right of it, above, below.
+Sides = tuple[bool, bool, bool, bool]
+
+
+class Place(NamedTuple):
     """The pixels of the canvas that the corners of a source enclose.
 
     Attributes
@@ -29,24 +31,26 @@ class Place:
     back : tuple of float
         Matrix from the canvas to the source.
     reach : Reach
-        Source positions at these pixels, least and greatest.
+        Source positions at these pixels, least and greatest, rounded to single precision.
+    within : Sides
     """
 
     rows: range
     columns: range
     back: Matrix
     reach: Reach
+    within: Sides
 
 
 def affine_patches(
     forward: Affine, source_yx: tuple[int, int], canvas_yx: tuple[int, int]
-) -> Iterator[Patch]:
+) -> Iterable[Patch]:
     """Patches of a source under an affine transform from its pixels to those of the canvas.
 
     A singular transform gives none.
     """
     (place,) = places(np.array([forward.matrix]).T, [source_yx], canvas_yx)
-    return iter(()) if place is None else place_patches(place, source_yx)
+    return () if place is None else place_patches(place, source_yx)
 
 
 def then(matrices: Sequence[Matrix], following: Affine) -> Numbers:
@@ -68,19 +72,30 @@ def places(
     forward : ndarray, shape (6, n)
         From pixels of the sources to those of the canvas.
     """
+    shapes = np.array(sources_yx, np.float64).T
     with np.errstate(all="ignore"):
         back = _snapped(_inverse(forward))
-        rows, columns = _enclosed_pixels(forward, np.array(sources_yx, np.float64).T, canvas_yx)
-        reach = np.concatenate([_reach(back[:3], rows, columns), _reach(back[3:], rows, columns)])
+        rows, columns = _enclosed_pixels(forward, shapes, canvas_yx)
+        reach, within = _reach(back, rows, columns, shapes)
     seen = (rows[0] <= rows[1]) & (columns[0] <= columns[1]) & np.isfinite(back).all(axis=0)
     limits = np.concatenate([rows, columns])
     limits[:, ~seen] = 0
+    columns_of_each = (
+        seen.tolist(),
+        _tuples(limits.astype(int)),
+        _tuples(back),
+        _tuples(reach),
+        _tuples(within),
+    )
     return [
-        Place(range(top, bottom + 1), range(left, right + 1), tuple(matrix), tuple(ends)) if reached else None
-        for reached, (top, bottom, left, right), matrix, ends in zip(
-            seen.tolist(), limits.T.astype(int).tolist(), back.T.tolist(), reach.T.tolist(), strict=True
-        )
+        Place(range(top, bottom + 1), range(left, right + 1), matrix, ends, inside) if reached else None
+        for reached, (top, bottom, left, right), matrix, ends, inside in zip(*columns_of_each, strict=True)
     ]
+
+
+def _tuples(columns: NDArray[Any]) -> Iterator[Any]:
+    """A tuple of Python numbers for each column of an array."""
+    return zip(*columns.tolist(), strict=True)
 
 
 def _inverse(forward: Numbers) -> Numbers:
@@ -115,58 +130,69 @@ def _enclosed_pixels(
     return found[0], found[1]
 
 
-def _reach(back: Any, rows: Any, columns: Any) -> Any:
-    """Least and greatest source position along one axis.
+def _reach(
+    back: Numbers, rows: Numbers, columns: Numbers, sources_yx: Numbers
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """`Place.reach` and `Place.within` of many, of shape (4, n).
 
     Positions grow or shrink along rows and columns, also as rounded: the corners tell for all.
     """
-    along, down, constant = back
-    sums = [along * x + (down * y + constant) for x in columns for y in rows]
-    return np.array([np.minimum.reduce(sums), np.maximum.reduce(sums)])
+    ends = []
+    for along, down, constant in (back[:3], back[3:]):
+        sums = [along * x + (down * y + constant) for x in columns for y in rows]
+        ends += [np.minimum.reduce(sums), np.maximum.reduce(sums)]
+    least_u, greatest_u, least_v, greatest_v = ends
+    bottom, right = sources_yx - (1 - SNAP)
+    within = [least_u >= -SNAP, greatest_u <= right, least_v >= -SNAP, greatest_v <= bottom]
+    return np.array(ends, np.float32), np.array(within)
 
 
-def place_patches(place: Place, source_yx: tuple[int, int]) -> Iterator[Patch]:
+def place_patches(place: Place, source_yx: tuple[int, int]) -> Iterable[Patch]:
     """Patches of a source at its place."""
-    a, b, c, d, e, f = place.back
-    rows, columns = place.rows, place.columns
+    rows, columns, (a, b, c, d, e, f), _, _ = place
     if (a, b, d, e) == (1.0, 0.0, 0.0, 1.0) and c == round(c) and f == round(f):
         shift = (columns.start + round(c), rows.start + round(f))
-        yield Patch(_slice(rows), _slice(columns), shift=shift)
-        return
-    for block_rows, block_columns in blocks(rows, columns):
-        if (block_rows, block_columns) == (rows, columns):
-            yield _block(place, source_yx)
-            continue
-        ends = [(float(axis.start), float(axis.stop - 1)) for axis in (block_rows, block_columns)]
-        reach = [*_reach((a, b, c), *ends).tolist(), *_reach((d, e, f), *ends).tolist()]
-        yield _block(Place(block_rows, block_columns, place.back, tuple(reach)), source_yx)
+        return (Patch(_slice(rows), _slice(columns), shift=shift),)
+    if len(rows) * len(columns) <= BLOCK_PIXELS and len(columns) <= BLOCK_COLUMNS:
+        return (_block(place, source_yx),)
+    return (_block(_part(place, *block, source_yx), source_yx) for block in blocks(rows, columns))
+
+
+def _part(place: Place, rows: range, columns: range, source_yx: tuple[int, int]) -> Place:
+    first_last = np.array([[[axis.start], [axis.stop - 1]] for axis in (rows, columns)], np.float64)
+    shape = np.array([source_yx], np.float64).T
+    reach, within = _reach(np.array([place.back]).T, first_last[0], first_last[1], shape)
+    return Place(rows, columns, place.back, *_tuples(reach), *_tuples(within))
 
 
 def _block(place: Place, source_yx: tuple[int, int]) -> Patch:
-    a, b, c, d, e, f = place.back
-    rows, columns = place.rows, place.columns
+    rows, columns, (a, b, c, d, e, f), reach, within = place
     x = np.arange(columns.start, columns.stop, dtype=np.float64)
     y = np.arange(rows.start, rows.stop, dtype=np.float64)[:, None]
-    parts = ((a * x, b * y + c), (d * x, e * y + f))
-    least_u, greatest_u, least_v, greatest_v = place.reach
-    height, width = source_yx
-    sides = [
-        (0, np.greater_equal, -SNAP, least_u >= -SNAP),
-        (0, np.less_equal, width - 1 + SNAP, greatest_u <= width - 1 + SNAP),
-        (1, np.greater_equal, -SNAP, least_v >= -SNAP),
-        (1, np.less_equal, height - 1 + SNAP, greatest_v <= height - 1 + SNAP),
-    ]
+    along_u, down_u, along_v, down_v = a * x, b * y + c, d * x, e * y + f
+    if (b == 0 and d == 0) or all(within):
+        u, v = _sums(along_u, down_u), _sums(along_v, down_v)
+        return Patch(_slice(rows), _slice(columns), u, v, reach=reach)
+    exact_u, exact_v = along_u + down_u, along_v + down_v
+    covered = _covered(exact_u, exact_v, source_yx, within)
+    u, v = exact_u.astype(np.float32), exact_v.astype(np.float32)
+    return Patch(_slice(rows), _slice(columns), u, v, covered, reach=reach)
+
+
+_COMPARE: tuple[Any, ...] = (np.greater_equal, np.less_equal) * 2
+
+
+def _covered(u: Numbers, v: Numbers, source_yx: tuple[int, int], within: Sides) -> NDArray[np.bool_] | None:
+    """Pixels that the source reaches: each side is looked at where a pixel may lie beyond it."""
+    bottom, right = (size - 1 + SNAP for size in source_yx)
     covered = None
-    if (b == 0 and d == 0) or all(side[3] for side in sides):
-        u, v = (_sums(*part) for part in parts)
-    else:
-        exact = [along + down for along, down in parts]
-        for axis, compare, limit, always in sides:
-            if not always:
-                reached = compare(exact[axis], limit)
-                covered = reached if covered is None else np.logical_and(covered, reached, out=covered)
-        u, v = (sums.astype(np.float32) for sums in exact)
-    return Patch(_slice(rows), _slice(columns), u, v, covered, reach=place.reach)
+    for compare, positions, limit, always in zip(
+        _COMPARE, (u, u, v, v), (-SNAP, right, -SNAP, bottom), within, strict=True
+    ):
+        if not always:
+            reached = compare(positions, limit)
+            covered = reached if covered is None else np.logical_and(covered, reached, out=covered)
+    return covered
 
 
 def _sums(along: Numbers, down: Numbers) -> NDArray[np.float32]:

@@ -5,8 +5,7 @@ Rules: sections 7.2 to 7.8 of the description of the render-ws interface.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ def draw(
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
     sources = [tile_sources(tile) for tile in tiles]
-    images.check_all(_urls(sources))
+    images.check_all(source.urls for source in sources)
     weights = parse_channels(parameters.channels)
     if not weights and tiles:
         weights = {sources[0].channels[0].name: 1.0}
@@ -96,11 +95,7 @@ def check_files(tiles: Sequence[JsonObject], images: SourceImages) -> None:
     IllegalArgumentError
         Naming the first that is missing, empty or not to be read.
     """
-    images.check_all(_urls([tile_sources(tile) for tile in tiles]))
-
-
-def _urls(sources: Sequence[TileSources]) -> Iterable[str]:
-    return dict.fromkeys(chain.from_iterable(source.urls for source in sources))
+    images.check_all(tile_sources(tile).urls for tile in tiles)
 
 
 def _draw_channel(

@@ -1,29 +1,28 @@
 """Source images of tiles: from URL to pixels, with a bounded cache of decoded images.
 
-URL forms and the checks before drawing: those of render-ws 4.0.
+Checks before drawing: those of render-ws 4.0.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.formats import Image, UnreadableImageError, decode
 from asap_ingest.render_ws.drawing import dynamic_masks
 from asap_ingest.render_ws.drawing.halving import halve
+from asap_ingest.render_ws.drawing.image_urls import looked_for, path_in
+from asap_ingest.render_ws.drawing.known_files import KnownFiles, Urls
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
 LOADERS = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", TIFF_STACK)
-_LOCAL_HOST = "//localhost/"
-_URLS_KEPT = 2**14
 _Key = tuple[str, int, int, int, int]
 
 
@@ -52,36 +51,32 @@ class SourceImages:
         self._room = cache_bytes
         self._images: OrderedDict[_Key, Image] = OrderedDict()
         self._used = 0
+        self._known = KnownFiles()
         self._lock = threading.Lock()
         # one reader per image at a time: the others find it in the cache
         self._reading = [threading.Lock() for _ in range(64)]
 
-    def check(self, url: str) -> None:
+    def check(self, url: str) -> bool:
         """Raise IllegalArgumentError, naming the file, when it is missing, empty or not to be read.
 
-        URLs of other schemes than `file` are not looked at.
+        URLs of other schemes than `file` are not looked at. False for a symbolic link: it stays where it is
+        when its file goes.
         """
-        if _scheme(url) not in ("", "file"):
-            return
-        path = self._path(url)
-        if _facts(path).st_size == 0:
+        path = looked_for(url)
+        if path is None:
+            return True
+        allowed = self._path(url)  # first: whether a file exists outside is nobody's business
+        facts = _facts(path, follow=False)
+        is_link = stat.S_ISLNK(facts.st_mode)
+        if is_link:
+            facts = _facts(allowed)
+        if facts.st_size == 0:
             raise IllegalArgumentError(f"image file '{Path(path)}' is empty")
+        return not is_link
 
-    def check_all(self, urls: Iterable[str]) -> None:
-        """`check` each of many, in their order."""
-        if self._roots is not None:
-            for url in urls:
-                self.check(url)
-            return
-        # a picture of some hundred tiles looks for thousands of files: nothing but the look itself
-        look = os.stat
-        for url in urls:
-            path = _checked_path(url)
-            try:
-                if path is not None and look(path).st_size == 0:
-                    self.check(url)
-            except OSError:
-                self.check(url)
+    def check_all(self, groups: Iterable[Urls]) -> None:
+        """`check` each of many, in their order, but for groups whose folders did not change since."""
+        self._known.check(groups, self.check)
 
     def is_usable(self, url: str) -> bool:
         """Whether a file that is not empty lies there."""
@@ -162,7 +157,7 @@ class SourceImages:
                 self._used -= self._images.popitem(last=False)[1].nbytes
 
     def _path(self, url: str) -> str:
-        path = _path_in(url)
+        path = path_in(url)
         return path if self._roots is None else str(self.allowed(Path(path), f"image '{url}'"))
 
     def allowed(self, path: Path, what: str) -> Path:
@@ -181,48 +176,9 @@ class SourceImages:
         return path
 
 
-@lru_cache(maxsize=_URLS_KEPT)
-def _scheme(url: str) -> str:
-    """What stands before the colon, in lower case; empty for a plain path."""
-    scheme, colon, _ = url.partition(":")
-    return scheme.lower() if colon and "/" not in scheme else ""
-
-
-@lru_cache(maxsize=_URLS_KEPT)
-def _checked_path(url: str) -> str | None:
-    """The path of a file that is looked for before drawing, None for a URL of another kind."""
-    return _path_in(url) if _scheme(url) in ("", "file") else None
-
-
-def local_path(url: str) -> Path:
-    """The path that a URL names: plain, `file:/path`, `file:///path`, `file://localhost/path`."""
-    return Path(_path_in(url))
-
-
-# texts, and kept, instead of Path: a picture of some hundred tiles looks for thousands of files
-@lru_cache(maxsize=_URLS_KEPT)
-def _path_in(url: str) -> str:
-    if " " in url:
-        raise IllegalArgumentError(f"image URL '{url}' holds a blank; write %20")
-    scheme = _scheme(url)
-    if scheme not in ("", "file"):
-        raise IllegalArgumentError(f"images are read from files only, not from '{url}'")
-    rest = url[len("file:") :] if scheme else url
-    if scheme and "?" in rest:
-        raise IllegalArgumentError(f"image URL '{url}' names a file but has a query")
-    if rest.startswith(_LOCAL_HOST):
-        rest = rest[len(_LOCAL_HOST) - 1 :]
-    path = rest.removeprefix("//") if rest.startswith("///") else rest
-    if "%" in path:
-        path = unquote(path)
-    if "\0" in path:
-        raise IllegalArgumentError(f"image URL {url!r} holds a zero byte")
-    return path if path and not path.endswith(("/", "/.")) else str(Path(path))
-
-
-def _facts(path: str) -> os.stat_result:
+def _facts(path: str, follow: bool = True) -> os.stat_result:
     try:
-        return os.stat(path)  # noqa: PTH116
+        return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
     except OSError as error:
         raise IllegalArgumentError(f"cannot find image file '{Path(path)}'") from error
 

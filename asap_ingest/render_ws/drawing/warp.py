@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,14 @@ BLOCK_PIXELS = 2**16
 BLOCK_COLUMNS = 2**13
 #: Coordinates nearer than this to a whole pixel are taken as the whole pixel: rounding of products.
 SNAP = 1e-7
+_HALF = np.float32(0.5)
 
 
 #: Least and greatest u, least and greatest v.
 Reach = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
-class Patch:
+class Patch(NamedTuple):
     """A rectangle of the canvas and the source position (u, v) of each of its pixels.
 
     Attributes
@@ -41,7 +41,7 @@ class Patch:
     shift : (int, int) or None
         u and v of the first pixel of a source that is only shifted.
     reach : Reach or None
-        Where known without a look at u and v.
+        Where known without a look at u and v; rounded as they are.
     """
 
     rows: slice
@@ -91,40 +91,38 @@ def sample(
         return _shifted(image, patch, patch.shift, nearest, convert)
     if patch.u is None or patch.v is None:
         raise ValueError("a patch has source positions or a shift")
-    height, width = image.shape[:2]
     u, v = patch.u, patch.v
     reach = patch.reach
     if nearest:
         u, v, reach = np.floor(u + np.float32(0.5)), np.floor(v + np.float32(0.5)), None
-    # rounded as u and v are
-    across, down = _ends(u, v) if reach is None else _pairs(np.array(reach, np.float32).tolist())
-    values = _interpolated(image, (u, across), (v, down), convert)
-    outside = None
-    for axis, (least, greatest), size in ((u, across, width), (v, down, height)):
-        outside = _or(outside, axis < (0 if nearest else -SNAP) if least < 0 else None)
-        end = size if nearest else size - 1
-        outside = _or(outside, axis >= end if greatest >= end else None)
+    if reach is None:
+        reach = (float(u.min()), float(u.max()), float(v.min()), float(v.max()))
+    values = _interpolated(image, u, v, reach, convert)
+    outside = _outside(image, u, v, reach, nearest)
     if outside is not None:
         values[outside] = 0
     return values
 
 
-_Ends = tuple[float, float]
+def _outside(
+    image: Pixels, u: NDArray[np.float32], v: NDArray[np.float32], reach: Reach, nearest: bool
+) -> NDArray[np.bool_] | None:
+    """Positions that have no value; None where all have one."""
+    least_u, greatest_u, least_v, greatest_v = reach
+    begin, rest = (0.0, 0) if nearest else (-SNAP, 1)
+    height, width = image.shape[0] - rest, image.shape[1] - rest
+    outside = u < begin if least_u < 0 else None
+    if greatest_u >= width:
+        outside = _or(outside, u >= width)
+    if least_v < 0:
+        outside = _or(outside, v < begin)
+    if greatest_v >= height:
+        outside = _or(outside, v >= height)
+    return outside
 
 
-def _ends(u: NDArray[np.float32], v: NDArray[np.float32]) -> tuple[_Ends, _Ends]:
-    return (float(u.min()), float(u.max())), (float(v.min()), float(v.max()))
-
-
-def _pairs(reach: list[float]) -> tuple[_Ends, _Ends]:
-    return (reach[0], reach[1]), (reach[2], reach[3])
-
-
-def _or(first: NDArray[np.bool_] | None, second: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """Either of two masks; None has nothing set."""
-    if first is None or second is None:
-        return second if first is None else first
-    return np.logical_or(first, second, out=first)
+def _or(first: NDArray[np.bool_] | None, second: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return second if first is None else np.logical_or(first, second, out=first)
 
 
 def _shifted(
@@ -148,35 +146,33 @@ def _shifted(
     return values
 
 
-#: Source columns or rows of pixels, with the least and the greatest of them.
-_Positions = tuple[NDArray[np.float32], tuple[float, float]]
-
-
 def _interpolated(
-    image: Pixels, across: _Positions, down: _Positions, convert: Callable[[Pixels], Pixels] | None
+    image: Pixels,
+    u: NDArray[np.float32],
+    v: NDArray[np.float32],
+    reach: Reach,
+    convert: Callable[[Pixels], Pixels] | None,
 ) -> Pixels:
     """Bilinear interpolation with float weights; OpenCV before 5 rounds them to 1/32."""
     import cv2
 
-    height, width = image.shape[:2]
-    left, right = _needed(across[1], width)
-    top, bottom = _needed(down[1], height)
-    part = image[top:bottom, left:right]
+    part = image
+    if image.size > BLOCK_PIXELS:  # a small one is not worth the cut
+        left, right = _needed(reach[0], reach[1], image.shape[1])
+        top, bottom = _needed(reach[2], reach[3], image.shape[0])
+        part = image[top:bottom, left:right]
+        u = u - np.float32(left) if left else u
+        v = v - np.float32(top) if top else v
     if convert is not None:
         part = convert(part)
-    u, v = across[0], down[0]
-    if left:
-        u = u - np.float32(left)
-    if top:
-        v = v - np.float32(top)
     values = cv2.remap(part.astype(np.float32), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if part.dtype == np.float32:
         return values
     # none is below 0: cutting the fraction off is rounding down
-    return np.add(values, np.float32(0.5), out=values).astype(part.dtype)
+    return np.add(values, _HALF, out=values).astype(part.dtype)
 
 
-def _needed(positions: tuple[float, float], size: int) -> tuple[int, int]:
-    first = min(max(0, math.floor(positions[0])), size - 1)
-    last = min(max(0, math.floor(positions[1]) + 1), size - 1)
+def _needed(least: float, greatest: float, size: int) -> tuple[int, int]:
+    first = min(max(0, math.floor(least)), size - 1)
+    last = min(max(0, math.floor(greatest) + 1), size - 1)
     return first, last + 1

@@ -44,7 +44,7 @@ def get_layout_file(choose: Callable[[Call], TileFilter], call: Call) -> Respons
 def image_path(tile: dict[str, Any]) -> str | None:
     """Path of the first image of a tile, None without one; the URL of an image that is no file."""
     from asap_ingest.render_ws.drawing.channels import tile_channels
-    from asap_ingest.render_ws.drawing.source_images import local_path
+    from asap_ingest.render_ws.drawing.image_urls import local_path
 
     first: dict[str, str] = next(iter(tile_channels(tile)[0].images.values()), {})
     url = first.get("imageUrl")
