@@ -142,7 +142,7 @@ def _reach(
         sums = [along * x + (down * y + constant) for x in columns for y in rows]
         ends += [np.minimum.reduce(sums), np.maximum.reduce(sums)]
     least_u, greatest_u, least_v, greatest_v = ends
-    bottom, right = sources_yx - (1 - SNAP)
+    bottom, right = sources_yx - 1 + SNAP
     within = [least_u >= -SNAP, greatest_u <= right, least_v >= -SNAP, greatest_v <= bottom]
     return np.array(ends, np.float32), np.array(within)
 

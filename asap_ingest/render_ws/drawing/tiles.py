@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,8 +59,7 @@ class _View:
     to_world: Matrix | None
 
 
-@dataclass(frozen=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     """A tile's pixels, ready to be drawn."""
 
     view: _View
@@ -143,8 +142,11 @@ def _chosen_view(job: Job, tile: JsonObject, channel: Channel) -> _View:
     return _View(geometry, level, chosen, geometry.matrix_of(level))
 
 
+_intensity_range = lru_cache(maxsize=64)(IntensityRange)
+
+
 def _range(parameters: RenderParameters, channel: Channel) -> IntensityRange:
-    return IntensityRange(
+    return _intensity_range(
         channel.min_intensity if parameters.min_intensity is None else parameters.min_intensity,
         channel.max_intensity if parameters.max_intensity is None else parameters.max_intensity,
     )
