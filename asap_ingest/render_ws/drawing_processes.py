@@ -70,9 +70,13 @@ class _Drawer:
 
     def ask(self, request: _Request) -> Response:
         """The answer; OSError or EOFError when the process dies."""
-        self.pipe.send(request)
-        status, headers = self.pipe.recv()
-        answer = Response(self.pipe.recv_bytes(), status)
+        try:
+            self.pipe.send(request)
+            status, headers = self.pipe.recv()
+            answer = Response(self.pipe.recv_bytes(), status)
+        except BaseException:
+            self.pipe.close()  # what is still on its way must not answer another request
+            raise
         answer.raw_headers = headers
         return answer
 
