@@ -46,12 +46,41 @@ def base_url(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class EndSignals:
+    """SIGTERM and SIGINT from now on: the server ends after the requests under way, or before the first one.
+
+    uvicorn raises the signal that ended it again: without handlers that would be our exit code; and before
+    it has its own handlers, a signal must not be lost.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._server: uvicorn.Server | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+
+    def reach(self, server: uvicorn.Server) -> None:
+        """The server that is to be ended; at once, if a signal came already."""
+        self._server = server
+        server.should_exit = self._came
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._came = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+
 def serve(
-    app: ASGIApp, listening: socket.socket, log_level: str, announce: Announcement = lambda url: ()
+    app: ASGIApp,
+    listening: socket.socket,
+    log_level: str,
+    announce: Announcement = lambda url: (),
+    signals: EndSignals | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, which let the requests under way end.
 
-    The first line on standard output is the base URL, written once the service answers.
+    The first line on standard output is the base URL, written once the service answers. Signals count from
+    this call on, or since `signals` was made.
     """
     config = uvicorn.Config(
         app,
@@ -62,10 +91,7 @@ def serve(
         server_header=False,
     )
     server = _AnnouncedServer(config, announce)
-    # uvicorn raises the signal that ended it again: without handlers that would be our exit code; and before
-    # it has its own handlers, a signal must not be lost
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, server.end)
+    (signals or EndSignals()).reach(server)
     server.run(sockets=[listening])
 
 
@@ -82,7 +108,3 @@ class _AnnouncedServer(uvicorn.Server):
             url = base_url(sockets[0])
             sys.stdout.write("".join(f"{line}\n" for line in (url, *self._announce(url))))
             sys.stdout.flush()
-
-    def end(self, number: int, frame: FrameType | None) -> None:
-        """Handler of signals: end after the requests under way, or before the first one."""
-        self.should_exit = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import sys
 from contextlib import suppress
 from typing import Any, Self
 
@@ -46,7 +46,7 @@ class RenderSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         # a worker's job comes from a process that the service has answered
-        self._has_answered = multiprocessing.parent_process() is not None
+        self._has_answered = _in_worker()
         self._retry(_LATER_ATTEMPTS if self._has_answered else _FIRST_ATTEMPTS)
 
     def _retry(self, attempts: int) -> None:
@@ -83,3 +83,9 @@ class RenderSession(requests.Session):
             with suppress(ChunkedEncodingError):
                 return super().request(method, url, *args, **kwargs)
         return super().request(method, url, *args, **kwargs)
+
+
+def _in_worker() -> bool:
+    """Whether another process started this one for work: the pool by `multiprocess`, Dask by the original."""
+    loaded = (sys.modules.get(name) for name in ("multiprocess", "multiprocessing"))
+    return any(module is not None and module.parent_process() is not None for module in loaded)

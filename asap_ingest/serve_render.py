@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
-from asap_ingest.http_server import LOG_LEVELS, listen, serve
+from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.drawing_processes import DrawingProcesses, ServiceSettings
 from asap_ingest.render_ws.http.answers import Service
@@ -30,14 +31,16 @@ def main(argv: list[str] | None = None) -> int:
         arguments.max_image_megapixels * MEGAPIXEL,
         arguments.max_tile_specs_to_render,
     )
-    settings = ServiceSettings(arguments.database, arguments.image_roots, limits)
+    settings = ServiceSettings(arguments.database, arguments.image_roots, limits, arguments.log_level)
+    logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
         check_exposure(arguments.bind, arguments.image_roots)
+        signals = EndSignals()
         with (
             listen(arguments.bind, arguments.port) as listening,
             service(settings, arguments.drawing_processes) as served,
         ):
-            serve(build_app(served), listening, arguments.log_level)
+            serve(build_app(served), listening, arguments.log_level, signals=signals)
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT

@@ -97,16 +97,19 @@ class StepModule(ArgSchemaParser):
                 return module.run()
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
-        except Exception as error:
+        except AsapIngestError as error:
             code = _code_of_an_end(error)
-            if code is not None:
+            if code is not None and isinstance(error.__cause__, ImportError):
                 return code
-            if not isinstance(error, AsapIngestError):
-                raise
             if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
                 traceback.print_exc()
             sys.stderr.write(f"{cls.__module__}: error: {error}\n")
-            return error.exit_code
+            return error.exit_code if code is None else code
+        except ImportError as error:
+            code = _code_of_an_end(error)
+            if code is None:
+                raise
+            return code
 
 
 def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def _exit_on_signal(number: int, frame: Any) -> NoReturn:
 
 
 def _code_of_an_end(error: BaseException | None) -> int | None:
-    """Exit code of the signal behind an error: some imports catch it, and fail in their own way."""
+    """Exit code of the signal behind an error, if any: some imports catch it, and fail in their own way."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return 128 + signal.SIGINT

@@ -5,13 +5,12 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 import pytest
 
 from asap_ingest.errors import ServiceUnreachableError
+from asap_ingest.parallel import executor
 from asap_ingest.render_session import RenderSession
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
@@ -111,9 +110,10 @@ def seconds_of_waiting(url: str) -> float:
 
 
 @pytest.mark.slow
-def test_a_worker_waits_for_a_service_that_has_answered_its_parent(closed_port):
+@pytest.mark.parametrize("dask_scheduler", [None, "local"])
+def test_a_worker_waits_for_a_service_that_has_answered_its_parent(closed_port, dask_scheduler):
     url = f"http://127.0.0.1:{closed_port}/render-ws/v1"
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        in_worker = pool.submit(seconds_of_waiting, url)
-        assert seconds_of_waiting(url) < 6
-        assert in_worker.result() > 12
+    assert seconds_of_waiting(url) < 6
+    (outcome,) = executor(2, dask_scheduler).run(seconds_of_waiting, [url])
+    assert outcome.error is None
+    assert outcome.value > 12

@@ -20,7 +20,7 @@ except:
 """
 STEP = """
 import sys
-from asap_ingest.errors import ParameterError
+from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.step_module import StepModule
 
 class ImportingStep(StepModule):
@@ -30,6 +30,8 @@ class ImportingStep(StepModule):
         except ImportError as error:
             if "--told" in sys.argv:
                 raise ParameterError("library", "is not installed") from error
+            if "--clean-up" in sys.argv:
+                raise StorageError("report.json", "cannot be written: disk full") from None
             raise
 
 sys.exit(ImportingStep.main([]))
@@ -38,8 +40,11 @@ sys.exit(ImportingStep.main([]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("options", [[], ["--told"]])
-def test_a_signal_during_an_import_ends_the_step(tmp_path, number, options):
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [([], ""), (["--told"], ""), (["--clean-up"], "error: report.json: cannot be written: disk full\n")],
+)
+def test_a_signal_during_an_import_ends_the_step(tmp_path, number, options, told):
     (tmp_path / "library.py").write_text(IMPORT)
     program = [sys.executable, "-c", STEP, *options]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
@@ -47,5 +52,5 @@ def test_a_signal_during_an_import_ends_the_step(tmp_path, number, options):
         while not (tmp_path / "importing").exists() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(number)
-        assert process.stderr.read() == b""
+        assert process.stderr.read().decode().removeprefix("__main__: ") == told
     assert process.returncode == 128 + number

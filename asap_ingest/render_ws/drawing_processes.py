@@ -7,13 +7,13 @@ pipe is some hundred bytes, and the finished answer.
 from __future__ import annotations
 
 import logging
-import queue
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,11 +21,12 @@ from typing import Any
 
 from starlette.responses import Response
 
+from asap_ingest.errors import ParameterError
 from asap_ingest.render_ws.app import ALL_OPERATIONS
 from asap_ingest.render_ws.http.answers import Call, Query, Service
 from asap_ingest.render_ws.http.resources import error_answer
 from asap_ingest.render_ws.limits import Limits
-from asap_ingest.render_ws.problems import RequestError
+from asap_ingest.render_ws.problems import IllegalStateError, RequestError
 from asap_ingest.render_ws.store import Store
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class ServiceSettings:
     database: Path
     image_roots: Sequence[Path] | None
     limits: Limits
+    log_level: str
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,13 @@ class _Drawer:
     pipe: Connection
 
     def wait_until_ready(self) -> None:
-        """Return when its libraries are loaded. One that died at its start is replaced when it is asked."""
-        with suppress(OSError, EOFError):
+        """Return when its libraries are loaded; ParameterError when it ends instead."""
+        try:
             self.pipe.send(None)
             self.pipe.recv_bytes()
+        except (OSError, EOFError) as error:
+            problem = f"a drawing process ended with exit code {self.end()} before it could draw"
+            raise ParameterError("drawing_processes", problem) from error
 
     def ask(self, request: _Request) -> Response:
         """The answer; OSError or EOFError when the process dies."""
@@ -81,7 +86,7 @@ class _Drawer:
         return answer
 
     def end(self) -> int | None:
-        """End it, at once if it does not end by itself; its exit code."""
+        """Wait for its end, and help where it does not come; its exit code."""
         self.pipe.close()
         self.process.join(_END_SECONDS)
         self.process.kill()
@@ -96,69 +101,118 @@ class DrawingProcesses:
     ----------
     count : int
         How many; each has its own memory of decoded images.
+
+    Raises
+    ------
+    ParameterError
+        When one cannot be started.
     """
 
     def __init__(self, count: int, settings: ServiceSettings) -> None:
         self.count = count
-        self._start: Callable[[], _Drawer] = partial(_started, settings)
+        self._settings = settings
         self._forgotten = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._drawers: list[_Drawer] = []
         # the one that was used last is used next: its memory holds what one client looks at
-        self._idle: queue.LifoQueue[_Drawer] = queue.LifoQueue()
-        drawers = [self._start() for _ in range(count)]
-        for drawer in drawers:
-            drawer.wait_until_ready()
-            self._idle.put(drawer)
+        self._idle: list[_Drawer] = []
+        try:
+            for _ in range(count):
+                self._idle.append(self._started())
+            for drawer in self._idle:
+                drawer.wait_until_ready()
+        except BaseException:
+            self.close()
+            raise
 
     def answer(self, operation: tuple[str, str], call: Call) -> Response:
-        """What the handler of an operation, by its method and path, answers; errors included."""
-        request = _Request(
-            operation,
-            dict(call.path),
-            call.query,
-            call.body,
-            dict(call.headers),
-            call.url,
-            self._forgotten,
-        )
-        drawer = self._idle.get()
+        """What the handler of an operation, by its method and path, answers; errors included.
+
+        Raises
+        ------
+        RequestError
+            When the process dies twice over this picture.
+        IllegalStateError
+            When all processes are being ended.
+        """
+        path, headers = dict(call.path), dict(call.headers)
+        request = _Request(operation, path, call.query, call.body, headers, call.url, self._forgotten)
+        drawer = self._taken()
         try:
             for _ in range(2):
                 try:
                     return drawer.ask(request)
                 except (OSError, EOFError):
-                    code = drawer.end()
-                    logger.warning("a drawing process ended with exit code %s; another is started", code)
-                    drawer = self._start()
+                    drawer, code = self._replaced(drawer)
             raise RequestError(f"the process that drew this picture ended twice, with exit code {code}")
         finally:
-            self._idle.put(drawer)
+            with self._changed:
+                self._idle.append(drawer)
+                self._changed.notify()
+
+    def _taken(self) -> _Drawer:
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle or self._closed)
+            if self._closed:
+                raise IllegalStateError("the service is ending")
+            return self._idle.pop()
+
+    def _replaced(self, drawer: _Drawer) -> tuple[_Drawer, int | None]:
+        """Another process in place of one that died, and the exit code of that one."""
+        code = drawer.end()
+        with self._changed:
+            if self._closed:
+                raise IllegalStateError("the service is ending")
+            self._drawers = [other for other in self._drawers if other is not drawer]
+        logger.warning("a drawing process ended with exit code %s; another is started", code)
+        return self._started(), code
+
+    def _started(self) -> _Drawer:
+        # a clean process: forking this one, which has threads, could deadlock
+        context = get_context("spawn")
+        resource_tracker.ensure_running()  # its start would let SIGINT through
+        # Ctrl-C in a terminal reaches all: the service ends the others when it has done
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_draw, args=(self._settings, theirs), daemon=True)
+            with theirs:
+                process.start()
+        except OSError as error:
+            problem = f"a process cannot be started: {error.strerror or error}"
+            raise ParameterError("drawing_processes", problem) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        drawer = _Drawer(process, ours)
+        with self._changed:
+            self._drawers.append(drawer)
+        return drawer
 
     def forget_images(self) -> None:
         """Have all processes drop their decoded images, each before its next picture."""
-        self._forgotten += 1
+        with self._changed:
+            self._forgotten += 1
 
     def close(self) -> None:
-        """End all processes; none may be drawing."""
-        while not self._idle.empty():
-            self._idle.get().end()
-
-
-def _started(settings: ServiceSettings) -> _Drawer:
-    # a clean process: forking this one, which has threads, could deadlock
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_draw, args=(settings, theirs), name="drawing", daemon=True)
-    process.start()
-    theirs.close()
-    return _Drawer(process, ours)
+        """End all processes, also those that draw."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            drawers = [*self._drawers]
+        for drawer in drawers:
+            drawer.process.kill()
+        for drawer in drawers:
+            drawer.process.join()
 
 
 def _draw(settings: ServiceSettings, pipe: Connection) -> None:
     """What a process does until the pipe is closed, or the service is gone."""
     import asap_ingest.render_ws.drawing.draw  # noqa: F401 - the first picture shall not wait for it
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the service ends us when it has done
-    store = Store(settings.database)
+    logging.getLogger("asap_ingest").setLevel(settings.log_level)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    store = Store(settings.database, prepared=True)
     service = Service(store, settings.image_roots, limits=settings.limits)
     handlers = {(operation.method, operation.path): operation.handler for operation in ALL_OPERATIONS}
     forgotten = 0
@@ -175,6 +229,13 @@ def _draw(settings: ServiceSettings, pipe: Connection) -> None:
             answer = _answer(handlers[request.operation], call)
             pipe.send((answer.status_code, answer.raw_headers))
             pipe.send_bytes(answer.body)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # in the middle of a picture that nobody waits for
 
 
 def _answer(handler: Callable[[Call], Response], call: Call) -> Response:

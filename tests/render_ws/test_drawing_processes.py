@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
+import sqlite3
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,12 +54,11 @@ def gone(process_id: int) -> bool:
         return True
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"it did not come to that within {seconds:g} s"
         time.sleep(0.01)
-    raise AssertionError("it did not come to that within 20 s")
 
 
 @pytest.fixture
@@ -166,3 +171,130 @@ def test_they_end_with_the_service(drawn_by_two: tuple[Running, StackClient], nu
     processes = drawers(running)
     assert running.end(number) == (-number if number == signal.SIGKILL else 0)
     wait_until(lambda: all(map(gone, processes)))
+
+
+@pytest.fixture
+def busy(drawn_by_two: tuple[Running, StackClient], image: Path) -> Iterator[tuple[Running, list[int]]]:
+    """A service whose processes draw pictures that take a minute."""
+    running, _ = drawn_by_two
+    turned = leaf() | {"dataString": "0.9 0.1 -0.1 0.9 30 5"}
+    shown = {"mipmapLevels": {"0": {"imageUrl": str(image)}}}
+    tiles = [tile(f"{number}", **shown, specs=[turned]) for number in range(80)]
+    client = StackClient(running.url, "long").create(*tiles, state="COMPLETE")
+
+    def ask() -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            client.ask("GET", "/z/1.0/box/0,0,150,90,60.0/jpeg-image")
+
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in clients:
+        thread.start()
+    processes = drawers(running)
+    before = {process_id: seconds(process_id) for process_id in processes}
+    wait_until(lambda: all(seconds(process_id) > before[process_id] + 0.5 for process_id in processes))
+    yield running, processes
+    for process_id in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+    running.process.kill()
+    for thread in clients:
+        thread.join()
+
+
+def seconds(process_id: int) -> float:
+    """Processor time that a process has taken."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_drawing_does_not_outlive_a_service_that_is_killed(busy: tuple[Running, list[int]]) -> None:
+    running, processes = busy
+    assert running.end(signal.SIGKILL) == -signal.SIGKILL
+    wait_until(lambda: all(map(gone, processes)), 3)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_service_ends_while_pictures_are_drawn(busy: tuple[Running, list[int]], stopped: bool) -> None:
+    running, processes = busy
+    if stopped:
+        for process_id in processes:
+            os.kill(process_id, signal.SIGSTOP)
+    assert running.end(signal.SIGTERM) == 0  # within 20 s, of which requests under way get 10
+    wait_until(lambda: all(map(gone, processes)), 3)
+
+
+def program(tmp_path: Path, before: str, *options: str) -> list[str]:
+    """The command, with something done before it in its process."""
+    arguments = ["--port", "0", "--database", str(tmp_path / "render.db"), "--drawing_processes", "2"]
+    main = f"from asap_ingest.serve_render import main\nraise SystemExit(main({[*arguments, *options]}))"
+    return [sys.executable, "-c", f"{before}\n{main}"]
+
+
+def ended(command: list[str]) -> tuple[int, str, str]:
+    """Exit code, output and error output of a program in a session of its own."""
+    program = subprocess.run(command, check=False, capture_output=True, text=True, start_new_session=True)
+    return program.returncode, program.stdout, program.stderr
+
+
+SIGNAL_WHEN_WAITING = """
+import os, signal
+from asap_ingest.render_ws.drawing_processes import _Drawer
+wait = _Drawer.wait_until_ready
+def told(self):
+    os.killpg(0, signal.{})
+    wait(self)
+_Drawer.wait_until_ready = told
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_they_start_is_not_lost(tmp_path: Path, name: str) -> None:
+    before = SIGNAL_WHEN_WAITING.format(name).replace("killpg(0,", "kill(os.getpid(),")
+    assert ended(program(tmp_path, before)) == (0, "", "")
+
+
+def test_control_c_in_a_terminal_reaches_all_and_is_quiet(tmp_path: Path) -> None:
+    assert ended(program(tmp_path, SIGNAL_WHEN_WAITING.format("SIGINT"))) == (0, "", "")
+
+
+def test_processes_that_cannot_start_are_told_before_any_work(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *spawn_main*) exit 7;; esac\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    before = f"import multiprocessing.spawn\nmultiprocessing.spawn.set_executable({str(python)!r})"
+    code, output, errors = ended(program(tmp_path, before))
+    assert (code, output, errors.count("\n")) == (2, "", 1)
+    assert "a drawing process ended with exit code 7 before it could draw" in errors
+
+
+@pytest.mark.parametrize(("level", "lines"), [("CRITICAL", 0), ("WARNING", 1)])
+def test_the_log_level_is_theirs_too(tmp_path: Path, image: Path, level: str, lines: int) -> None:
+    command = program(tmp_path, "", "--log_level", level)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        running = Running(process, process.stdout.readline().strip())
+        client = stack(running.url, image)
+        for process_id in drawers(running)[:1]:
+            os.kill(process_id, signal.SIGKILL)
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(client.status, "GET", f"{BOX}/png-image") for _ in range(20)]
+            assert {answer.result() for answer in asked} == {200}
+        assert running.end() == 0
+        assert process.stderr.read().count("\n") == lines
+
+
+def test_a_picture_does_not_wait_for_those_who_write(
+    drawn_by_two: tuple[Running, StackClient], tmp_path: Path
+) -> None:
+    running, client = drawn_by_two
+    holder = sqlite3.connect(tmp_path / "render.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        for process_id in drawers(running):
+            os.kill(process_id, signal.SIGKILL)
+        begin = time.monotonic()
+        assert client.status("GET", f"{BOX}/png-image") == 200
+        assert time.monotonic() - begin < 10
+    finally:
+        holder.close()

@@ -9,28 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from asap_ingest.render_ws.drawing import known_files
 from asap_ingest.render_ws.drawing.known_files import KnownFiles
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
-LONG_AGO = time.time() - 3600
-
-
-def settle(*folders: Path) -> None:
-    """Give folders a last change that is past."""
-    for folder in folders:
-        os.utime(folder, (LONG_AGO, LONG_AGO))
+TICK = 0.05  # longer than a step of any file system's clock here
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Four files in two folders whose last change is past, as far as it is told from the next one."""
+    monkeypatch.setattr(known_files, "_SETTLED_NANOSECONDS", TICK / 2 * 1e9)
     found = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         for name in ("0.tif", "1.tif"):
             found.append(tmp_path / folder / name)
             found[-1].write_bytes(b"x")
-        settle(tmp_path / folder)
+    time.sleep(TICK)
     return found
 
 
@@ -63,10 +60,15 @@ def test_files_in_settled_folders_are_looked_for_once(looks: Callable[[], int]) 
 def test_a_folder_that_changed_is_looked_into(looks: Callable[[], int], files: list[Path]) -> None:
     looks()
     (files[0].parent / "more.tif").write_bytes(b"x")
-    # its last change is too near to be told from the next one
-    assert [looks() for _ in range(3)] == [2, 2, 2]
-    os.utime(files[0].parent, (LONG_AGO + 60, LONG_AGO + 60))
+    time.sleep(TICK)
     assert [looks() for _ in range(2)] == [2, 0]
+
+
+def test_a_change_of_now_is_not_told_from_the_next_one(
+    looks: Callable[[], int], files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_files, "_SETTLED_NANOSECONDS", 3600 * 1e9)
+    assert [looks() for _ in range(3)] == [4, 4, 4]
 
 
 @pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.rename(path.with_suffix(".gone"))])
@@ -82,13 +84,34 @@ def test_a_file_that_goes_is_missed_at_once(
     assert looks() == 2
 
 
+def test_setting_the_time_of_a_folder_hides_nothing(looks: Callable[[], int], files: list[Path]) -> None:
+    facts = files[3].parent.stat()
+    looks()
+    files[3].unlink()
+    os.utime(files[3].parent, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    time.sleep(TICK)
+    with pytest.raises(IllegalArgumentError, match="1.tif"):
+        looks()
+
+
+def test_a_file_that_many_tiles_share_is_looked_for_once() -> None:
+    seen: list[str] = []
+
+    def look(url: str) -> bool:
+        seen.append(url)
+        return False
+
+    KnownFiles().check([("a", "mask"), ("b", "mask")], look)
+    assert seen == ["a", "mask", "b"]
+
+
 def test_another_folder_in_its_place_is_looked_into(looks: Callable[[], int], files: list[Path]) -> None:
     looks()
     folder = files[0].parent
     folder.rename(folder.with_name("old"))
     folder.mkdir()
     files[0].write_bytes(b"x")
-    settle(folder)
+    time.sleep(TICK)
     with pytest.raises(IllegalArgumentError, match="1.tif"):
         looks()
 
@@ -96,7 +119,7 @@ def test_another_folder_in_its_place_is_looked_into(looks: Callable[[], int], fi
 def test_a_link_is_followed_every_time(looks: Callable[[], int], files: list[Path], tmp_path: Path) -> None:
     elsewhere = files[1].rename(tmp_path / "elsewhere.tif")
     files[1].symlink_to(elsewhere)
-    settle(files[1].parent)
+    time.sleep(TICK)
     assert [looks() for _ in range(2)] == [4, 2]
     elsewhere.unlink()
     with pytest.raises(IllegalArgumentError, match="1.tif"):
@@ -113,7 +136,7 @@ def test_errors_keep_the_order_of_the_files(files: list[Path]) -> None:
 
 
 def test_memory_is_bounded(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asap_ingest.render_ws.drawing.known_files._MOST_KEPT", 3)
+    monkeypatch.setattr(known_files, "_MOST_KEPT", 3)
     known = KnownFiles()
     for path in files:
         known.check([(str(path),)], lambda url: True)

@@ -76,3 +76,18 @@ def test_a_block_inside_the_source_needs_no_mask() -> None:
     across = [*affine_patches(Affine((1.0, 0.1, 0.0, -0.1, 1.0, 0.0)), SOURCE.shape, CANVAS_YX)]
     assert [patch.covered is None for patch in within] == [True]
     assert [patch.covered is None for patch in across] == [False]
+
+
+@pytest.mark.parametrize("long_axis", [0, 1])
+def test_long_thin_sources_are_drawn(long_axis: int) -> None:
+    """OpenCV takes no sources of 32767 and more pixels a side: a piece of one gives the same."""
+    source = np.random.default_rng(0).integers(0, 256, (40_000, 2), np.uint8)
+    piece = source[20_000:20_100]
+    if long_axis:
+        source, piece = source.T, piece.T
+    pictures = []
+    for image, begin in ((source, 20_010.5), (piece, 10.5)):
+        x, y = (begin, 0.0) if long_axis else (0.0, begin)
+        pictures.append(drawn(Affine((1.0, 0.0, -x, 0.0, 1.0, -y)), image, False))
+    assert pictures[0].any()
+    assert np.array_equal(*pictures)

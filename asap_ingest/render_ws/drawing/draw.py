@@ -95,7 +95,8 @@ def check_files(tiles: Sequence[JsonObject], images: SourceImages) -> None:
     IllegalArgumentError
         Naming the first that is missing, empty or not to be read.
     """
-    images.check_all(tile_sources(tile).urls for tile in tiles)
+    for url in dict.fromkeys(url for tile in tiles for url in tile_sources(tile).urls):
+        images.check(url)
 
 
 def _draw_channel(

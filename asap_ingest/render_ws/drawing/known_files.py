@@ -3,7 +3,7 @@
 Every picture promises that all files of its tiles are there, also of levels that it does not need. A picture
 of some hundred tiles looks for thousands of files in a handful of folders: asking the folders whether they
 changed takes a tenth of the time. A file that is emptied where it lies changes no folder, and is noticed when
-it is read.
+it is read; so is one that goes away in a file system whose folders keep no times.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from asap_ingest.render_ws.drawing.image_urls import looked_for
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
 Urls = tuple[str, ...]
-#: Device, inode and time of the last change of a folder.
-_State = tuple[int, int, int]
+#: Device, inode, and times of the last changes of a folder: the second of them can be set by no one.
+_State = tuple[int, int, int, int]
 
 _MOST_KEPT = 2**15
 #: A folder may change again without another time: file systems count in steps of up to two seconds.
@@ -40,13 +40,16 @@ class KnownFiles:
             Raises for a file that is not there; tells whether its folder changes when it goes away.
         """
         states: dict[str, _State | None] = {}
+        looked: dict[str, bool] = {}  # tiles share masks
         for urls in groups:
             # the folders' states first: what changes meanwhile is then looked for again
             now = _states(urls, states)
             if now is not None and self._found.get(urls) == now:
                 continue
-            tells = [look(url) for url in urls]  # each of them: one that is missing must be named
-            if all(tells) and now is not None:
+            for url in urls:
+                if url not in looked:
+                    looked[url] = look(url)
+            if now is not None and all(looked[url] for url in urls):
                 if len(self._found) >= _MOST_KEPT:
                     self._found.clear()
                 self._found[urls] = now
@@ -79,6 +82,8 @@ def _state(folder: str) -> _State | None:
         facts = Path(folder).stat() if folder else None
     except OSError:
         return None
-    if facts is None or time.time_ns() - facts.st_mtime_ns < _SETTLED_NANOSECONDS:
+    if facts is None:
         return None
-    return facts.st_dev, facts.st_ino, facts.st_mtime_ns
+    if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) < _SETTLED_NANOSECONDS:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns

@@ -157,7 +157,8 @@ def _interpolated(
     import cv2
 
     part = image
-    if image.size > BLOCK_PIXELS:  # a small one is not worth the cut
+    # a small one is not worth the cut
+    if image.size > BLOCK_PIXELS or max(image.shape) > BLOCK_COLUMNS:
         left, right = _needed(reach[0], reach[1], image.shape[1])
         top, bottom = _needed(reach[2], reach[3], image.shape[0])
         part = image[top:bottom, left:right]

@@ -108,11 +108,11 @@ class Lanes:
     Parameters
     ----------
     drawing_processes : int
-        How many pictures can be drawn besides those of threads.
+        They set how many pictures are drawn at once; 0: threads draw, as many as there are cores.
     """
 
     def __init__(self, drawing_processes: int) -> None:
-        self._drawing = CapacityLimiter(max(2, os.cpu_count() or 1, drawing_processes))
+        self._drawing = CapacityLimiter(drawing_processes or max(2, os.cpu_count() or 1))
         self._writing = CapacityLimiter(MOST_WRITERS)
         self._reading = CapacityLimiter(MOST_READERS)
 

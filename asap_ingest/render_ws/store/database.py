@@ -21,8 +21,10 @@ class Session(StackStatements, TileStatements, MatchStatements):
 class Store:
     """Connections to one database file; any number of threads and processes may use it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, prepared: bool = False) -> None:
         """Open the file, or create it and its folder's entry; bring its tables up to date.
+
+        A file that is `prepared` is one that this was done for: nothing is looked at, no lock is taken.
 
         Raises
         ------
@@ -38,7 +40,8 @@ class Store:
         try:
             connection = self._connect()
             try:
-                migrate(connection, path)
+                if not prepared:
+                    migrate(connection, path)
             except BaseException:
                 connection.close()
                 raise
