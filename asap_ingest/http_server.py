@@ -47,7 +47,7 @@ def base_url(listening: socket.socket) -> str:
 
 
 class EndSignals:
-    """SIGTERM and SIGINT from now on: the server ends after the requests under way, or before the first one.
+    """Context in which SIGTERM and SIGINT end a server after the requests under way, or before the first.
 
     uvicorn raises the signal that ended it again: without handlers that would be our exit code; and before
     it has its own handlers, a signal must not be lost.
@@ -56,8 +56,16 @@ class EndSignals:
     def __init__(self) -> None:
         self._came = False
         self._server: uvicorn.Server | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+
+    def __enter__(self) -> EndSignals:
+        self._before = {
+            number: signal.signal(number, self._end) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def reach(self, server: uvicorn.Server) -> None:
         """The server that is to be ended; at once, if a signal came already."""
@@ -74,13 +82,12 @@ def serve(
     app: ASGIApp,
     listening: socket.socket,
     log_level: str,
+    signals: EndSignals,
     announce: Announcement = lambda url: (),
-    signals: EndSignals | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, which let the requests under way end.
+    """Serve until a signal; the requests under way are answered.
 
-    The first line on standard output is the base URL, written once the service answers. Signals count from
-    this call on, or since `signals` was made.
+    The first line on standard output is the base URL, written once the service answers.
     """
     config = uvicorn.Config(
         app,
@@ -91,7 +98,7 @@ def serve(
         server_header=False,
     )
     server = _AnnouncedServer(config, announce)
-    (signals or EndSignals()).reach(server)
+    signals.reach(server)
     server.run(sockets=[listening])
 
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
-from asap_ingest.http_server import LOG_LEVELS, listen, serve
+from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.display_range import display_range
@@ -28,11 +28,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         volume = open_volume(arguments.directory, arguments.format)
         shown = display_range(volume)
-        with listen(arguments.bind, arguments.port) as listening:
+        with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
             serve(
                 build_app(volume, shown),
                 listening,
                 arguments.log_level,
+                signals,
                 lambda url: addresses(volume, url, shown),
             )
     except AsapIngestError as error:

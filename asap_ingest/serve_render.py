@@ -35,12 +35,12 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
         check_exposure(arguments.bind, arguments.image_roots)
-        signals = EndSignals()
         with (
+            EndSignals() as signals,
             listen(arguments.bind, arguments.port) as listening,
             service(settings, arguments.drawing_processes) as served,
         ):
-            serve(build_app(served), listening, arguments.log_level, signals=signals)
+            serve(build_app(served), listening, arguments.log_level, signals)
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT

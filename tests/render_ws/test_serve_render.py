@@ -19,7 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.http_server import listen, serve
+from asap_ingest.http_server import EndSignals, listen, serve
 from asap_ingest.serve_render import check_exposure, main
 from tests.render_ws.client import StackClient, collection, leaf, tile
 from tests.render_ws.conftest import Running
@@ -167,7 +167,6 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(
 def test_a_signal_before_the_service_answers_is_not_lost(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     run = uvicorn.Server.run
 
     def run_late(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
@@ -179,10 +178,8 @@ def test_a_signal_before_the_service_answers_is_not_lost(
         run(server, sockets)
 
     monkeypatch.setattr(uvicorn.Server, "run", run_late)
-    try:
-        with listen("127.0.0.1", 0) as listening:
-            serve(Starlette(), listening, "CRITICAL")
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
+    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with EndSignals() as signals, listen("127.0.0.1", 0) as listening:
+        serve(Starlette(), listening, "CRITICAL", signals)
+    assert {number: signal.getsignal(number) for number in usual} == usual
     assert capfd.readouterr().out == ""
