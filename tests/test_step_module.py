@@ -19,9 +19,12 @@ except:
     import version_of_this_library
 """
 STEP = """
+import signal
 import sys
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.step_module import StepModule
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where this program's parent ignores it
 
 class ImportingStep(StepModule):
     def run(self):
@@ -52,5 +55,9 @@ def test_a_signal_during_an_import_ends_the_step(tmp_path, number, options, told
         while not (tmp_path / "importing").exists() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(number)
-        assert process.stderr.read().decode().removeprefix("__main__: ") == told
+        try:
+            errors = process.communicate(timeout=60)[1].decode()
+        finally:
+            process.kill()
+    assert errors.removeprefix("__main__: ") == told
     assert process.returncode == 128 + number

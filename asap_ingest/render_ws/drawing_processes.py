@@ -32,6 +32,8 @@ from asap_ingest.render_ws.store import Store
 logger = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0
+#: Processes that may die over one picture.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class DrawingProcesses:
         Raises
         ------
         RequestError
-            When the process dies twice over this picture.
+            When one process after the other dies over this picture.
         IllegalStateError
             When all processes are being ended.
         """
@@ -140,12 +142,16 @@ class DrawingProcesses:
         request = _Request(operation, path, call.query, call.body, headers, call.url, self._forgotten)
         drawer = self._taken()
         try:
-            for _ in range(2):
+            if not drawer.process.is_alive():  # it died over nothing
+                drawer, code = self._replaced(drawer)
+            for _ in range(_ATTEMPTS):
                 try:
                     return drawer.ask(request)
                 except (OSError, EOFError):
                     drawer, code = self._replaced(drawer)
-            raise RequestError(f"the process that drew this picture ended twice, with exit code {code}")
+            raise RequestError(
+                f"{_ATTEMPTS} processes ended over this picture, the last with exit code {code}"
+            )
         finally:
             with self._changed:
                 self._idle.append(drawer)
@@ -171,10 +177,11 @@ class DrawingProcesses:
     def _started(self) -> _Drawer:
         # a clean process: forking this one, which has threads, could deadlock
         context = get_context("spawn")
-        resource_tracker.ensure_running()  # its start would let SIGINT through
-        # Ctrl-C in a terminal reaches all: the service ends the others when it has done
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
+            resource_tracker.ensure_running()  # its start would let SIGINT through
+            # Ctrl-C in a terminal reaches all: the service ends the others when it has done
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             ours, theirs = context.Pipe()
             process = context.Process(target=_draw, args=(self._settings, theirs), daemon=True)
             with theirs:
@@ -187,6 +194,8 @@ class DrawingProcesses:
         drawer = _Drawer(process, ours)
         with self._changed:
             self._drawers.append(drawer)
+            if self._closed:  # meanwhile
+                process.kill()
         return drawer
 
     def forget_images(self) -> None:
