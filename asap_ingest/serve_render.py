@@ -17,7 +17,8 @@ from pathlib import Path
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
 from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.drawing_processes import DrawingProcesses, ServiceSettings
+from asap_ingest.render_ws.drawing_processes import DrawingProcesses
+from asap_ingest.render_ws.drawing_worker import ServiceSettings
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.limits import DEFAULT_LIMITS, MEGABYTE, MEGAPIXEL, Limits
 from asap_ingest.render_ws.store import Store

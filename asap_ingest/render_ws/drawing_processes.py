@@ -7,56 +7,25 @@ pipe is some hundred bytes, and the finished answer.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Any
 
 from starlette.responses import Response
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.render_ws.app import ALL_OPERATIONS
-from asap_ingest.render_ws.http.answers import Call, Query, Service
-from asap_ingest.render_ws.http.resources import error_answer
-from asap_ingest.render_ws.limits import Limits
+from asap_ingest.render_ws.drawing_worker import DrawingRequest, ServiceSettings, draw_pictures
+from asap_ingest.render_ws.http.answers import Call
 from asap_ingest.render_ws.problems import IllegalStateError, RequestError
-from asap_ingest.render_ws.store import Store
 
 logger = logging.getLogger(__name__)
 
 _END_SECONDS = 5.0
 #: Processes that may die over one picture.
 _ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class ServiceSettings:
-    """What a service is made from, in any process."""
-
-    database: Path
-    image_roots: Sequence[Path] | None
-    limits: Limits
-    log_level: str
-
-
-@dataclass(frozen=True)
-class _Request:
-    """A call without its service, and the number of times that images were to be forgotten before it."""
-
-    operation: tuple[str, str]
-    path: dict[str, Any]
-    query: Query
-    body: bytes
-    headers: dict[str, str]
-    url: str
-    forgotten: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +44,7 @@ class _Drawer:
             problem = f"a drawing process ended with exit code {self.end()} before it could draw"
             raise ParameterError("drawing_processes", problem) from error
 
-    def ask(self, request: _Request) -> Response:
+    def ask(self, request: DrawingRequest) -> Response:
         """The answer; OSError or EOFError when the process dies."""
         try:
             self.pipe.send(request)
@@ -139,7 +108,7 @@ class DrawingProcesses:
             When all processes are being ended.
         """
         path, headers = dict(call.path), dict(call.headers)
-        request = _Request(operation, path, call.query, call.body, headers, call.url, self._forgotten)
+        request = DrawingRequest(operation, path, call.query, call.body, headers, call.url, self._forgotten)
         drawer = self._taken()
         try:
             if not drawer.process.is_alive():  # it died over nothing
@@ -183,7 +152,7 @@ class DrawingProcesses:
             # Ctrl-C in a terminal reaches all: the service ends the others when it has done
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             ours, theirs = context.Pipe()
-            process = context.Process(target=_draw, args=(self._settings, theirs), daemon=True)
+            process = context.Process(target=draw_pictures, args=(self._settings, theirs), daemon=True)
             with theirs:
                 process.start()
         except OSError as error:
@@ -213,44 +182,3 @@ class DrawingProcesses:
             drawer.process.kill()
         for drawer in drawers:
             drawer.process.join()
-
-
-def _draw(settings: ServiceSettings, pipe: Connection) -> None:
-    """What a process does until the pipe is closed, or the service is gone."""
-    import asap_ingest.render_ws.drawing.draw  # noqa: F401 - the first picture shall not wait for it
-
-    logging.getLogger("asap_ingest").setLevel(settings.log_level)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    store = Store(settings.database, prepared=True)
-    service = Service(store, settings.image_roots, limits=settings.limits)
-    handlers = {(operation.method, operation.path): operation.handler for operation in ALL_OPERATIONS}
-    forgotten = 0
-    with closing(store), suppress(OSError, EOFError):
-        while True:
-            request: _Request | None = pipe.recv()
-            if request is None:
-                pipe.send_bytes(b"ready")
-                continue
-            if request.forgotten != forgotten:
-                forgotten = request.forgotten
-                service.forget_images()
-            call = Call(service, request.path, request.query, request.body, request.headers, request.url)
-            answer = _answer(handlers[request.operation], call)
-            pipe.send((answer.status_code, answer.raw_headers))
-            pipe.send_bytes(answer.body)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # in the middle of a picture that nobody waits for
-
-
-def _answer(handler: Callable[[Call], Response], call: Call) -> Response:
-    try:
-        return handler(call)
-    except Exception as error:  # whatever it is, it is this request's answer
-        if not isinstance(error, RequestError | RecursionError):
-            logger.exception("%s", call.url)
-        return error_answer(error)
