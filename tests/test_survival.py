@@ -13,6 +13,7 @@ from asap_ingest.render_ws import CLIENT_SCRIPTS
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
+from tests.processes import children
 from tests.steps import APPLY, MIPMAPS, TILESPECS, command, run_step
 
 pytestmark = pytest.mark.slow
@@ -60,19 +61,6 @@ def parameters(service, tmp_path):
         given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": z}
         assert run_step(TILESPECS, given, tmp_path).exit_code == 0
     return {"render": render, "input_stack": "raw", "output_dir": str(tmp_path / "mipmaps"), "pool_size": 2}
-
-
-def children(pid: int) -> list[int]:
-    """Processes whose parent this is."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == pid:
-            found.append(int(stat.parent.name))
-    return found
 
 
 def start(step, parameters, folder):

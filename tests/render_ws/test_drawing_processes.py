@@ -20,6 +20,7 @@ import orjson
 import pytest
 
 from asap_ingest.images.formats import encode
+from tests.processes import children, gone, processor_seconds
 from tests.render_ws.client import JSON_TYPE, StackClient, leaf, tile
 from tests.render_ws.conftest import Running
 from tests.render_ws.golden import send
@@ -35,29 +36,20 @@ pytestmark = [
 
 def drawers(running: Running) -> list[int]:
     """The processes that draw for a service."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (folder / "cmdline").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == running.process.pid and "spawn_main" in command:
-            found.append(int(folder.name))
-    return found
+    return [child for child in children(running.process.pid) if "spawn_main" in command_line(child)]
+
+
+def command_line(process_id: int) -> str:
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def kill(process_ids: list[int]) -> None:
     for process_id in process_ids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGKILL)
-
-
-def gone(process_id: int) -> bool:
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -202,19 +194,15 @@ def busy(drawn_by_two: tuple[Running, StackClient], image: Path) -> Iterator[tup
     for thread in clients:
         thread.start()
     processes = drawers(running)
-    before = {process_id: seconds(process_id) for process_id in processes}
-    wait_until(lambda: all(seconds(process_id) > before[process_id] + 0.5 for process_id in processes))
+    before = {process_id: processor_seconds(process_id) for process_id in processes}
+    wait_until(
+        lambda: all(processor_seconds(process_id) > before[process_id] + 0.5 for process_id in processes)
+    )
     yield running, processes
     kill(processes)
     running.process.kill()
     for thread in clients:
         thread.join()
-
-
-def seconds(process_id: int) -> float:
-    """Processor time that a process has taken."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_drawing_does_not_outlive_a_service_that_is_killed(busy: tuple[Running, list[int]]) -> None:

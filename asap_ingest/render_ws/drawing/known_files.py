@@ -57,8 +57,11 @@ class KnownFiles:
 
 def _states(urls: Urls, known: dict[str, _State | None]) -> tuple[_State, ...] | None:
     """States of the folders of some files; None where one of them tells nothing."""
+    folders = _folders(urls)
+    if folders is None:
+        return None
     found = []
-    for folder in _folders(urls):
+    for folder in folders:
         if folder not in known:
             known[folder] = _state(folder)
         state = known[folder]
@@ -69,20 +72,19 @@ def _states(urls: Urls, known: dict[str, _State | None]) -> tuple[_State, ...] |
 
 
 @lru_cache(maxsize=_MOST_KEPT)
-def _folders(urls: Urls) -> tuple[str, ...]:
+def _folders(urls: Urls) -> tuple[str, ...] | None:
+    """The folders of some files; None where a URL is none: the look will say what is wrong."""
     try:
         paths = [looked_for(url) for url in urls]
     except IllegalArgumentError:
-        return ("",)  # no folder: the look will say what is wrong
+        return None
     return tuple(dict.fromkeys(str(Path(path).parent) for path in paths if path is not None))
 
 
 def _state(folder: str) -> _State | None:
     try:
-        facts = Path(folder).stat() if folder else None
+        facts = Path(folder).stat()
     except OSError:
-        return None
-    if facts is None:
         return None
     if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) < _SETTLED_NANOSECONDS:
         return None

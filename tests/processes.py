@@ -1,0 +1,34 @@
+"""Other processes, as /proc tells of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def _facts(process_id: int) -> list[str] | None:
+    """What /proc tells of a process, from its state on; None for one that is no more."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def children(process_id: int) -> list[int]:
+    """Processes whose parent this is."""
+    everyone = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    facts = {other: _facts(other) for other in everyone}
+    return [other for other, found in facts.items() if found is not None and int(found[1]) == process_id]
+
+
+def gone(process_id: int) -> bool:
+    """Whether a process has ended, also if nobody took notice yet."""
+    facts = _facts(process_id)
+    return facts is None or facts[0] == "Z"
+
+
+def processor_seconds(process_id: int) -> float:
+    """Processor time that a process has taken."""
+    facts = _facts(process_id)
+    assert facts is not None, f"process {process_id} is no more"
+    return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
