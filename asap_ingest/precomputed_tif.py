@@ -10,6 +10,7 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
+from asap_ingest.images.tiff_stacks import PlaneChoice
 from asap_ingest.precomputed.plan import whole_source
 from asap_ingest.precomputed.planes import ImagePlanes
 from asap_ingest.precomputed.preflight import find_files, preflight
@@ -32,12 +33,19 @@ class PrecomputedTif(VolumeModule):
         self._refuse_own_chunks(files)
         for line in order_lines(files):
             sys.stdout.write(f"{line}\n")
-        planes, said = preflight(source, files)
-        voxel_size_nm = self._voxel_size(said, files[0])
+        found = preflight(source, files, self._choice)
+        for note in found.notes:
+            sys.stderr.write(f"warning: {note}\n")
+        planes = found.planes
+        voxel_size_nm = self._voxel_size(found.voxel_size_nm, files[0])
         self.warn_of(voxel_size_nm, planes.size)
         scales = self.scales(planes.size, voxel_size_nm)
         part = replace(whole_source(planes, scales, self.settings), whole_planes=planes.whole_planes)
         return self.make([part], self._origin(planes))
+
+    @property
+    def _choice(self) -> PlaneChoice:
+        return PlaneChoice(*(self.args.get(name) for name in ("channel", "time", "series")))
 
     def _refuse_own_chunks(self, files: Sequence[str]) -> None:
         folder = storage.local_path(self.args["dest"])

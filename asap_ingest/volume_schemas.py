@@ -139,6 +139,16 @@ class PrecomputedTifParameters(VolumeParameters):
         'glob of planes, like "stack/img_*.tif" (quotes!), sorted naturally; or one TIFF with many pages',
     )
 
+    channel = optional(
+        WholeNumber, "which channel, where the files have several; counted from 0", validate=at_least(0)
+    )
+    time = optional(
+        WholeNumber, "which time, where the files have several and z; counted from 0", validate=at_least(0)
+    )
+    series = optional(
+        WholeNumber, "which image series, where a file has several; counted from 0", validate=at_least(0)
+    )
+
     @validates_schema(skip_on_field_errors=True)
     def check_source(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if "://" in data["source"]:

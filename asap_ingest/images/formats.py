@@ -1,58 +1,39 @@
-"""Image files: bytes to arrays and back.
+"""Image files: bytes to arrays and back: the door through which tiles, masks, levels and drawings come.
 
-Arrays are (height, width) of uint8, uint16 or float32, or (height, width, 3) of uint8. What a file
-holds is taken as render takes it, so that pictures drawn from level 0 and from our levels agree. A
-file that is cut short is an error: libraries that fill the missing rows with grey are not asked.
+Planes of volumes, which may be larger than memory, come through `planes`, by the same readers and rules.
 """
 
 from __future__ import annotations
 
 import io
-import logging
-import struct
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asap_ingest.errors import ImageError
+from asap_ingest.images.damage import UnreadableImageError
+from asap_ingest.images.pictures import opened_picture, picture_head, picture_samples
+from asap_ingest.images.pixels import Image, ImageHead, tile_pixels
+from asap_ingest.images.tiff_pages import (
+    TIFF_STARTS,
+    opened_tiff,
+    page_at,
+    page_head,
+    plain_samples,
+    read_samples,
+    refuse_truncated,
+)
 
-Image = NDArray[Any]
+__all__ = ["Image", "ImageHead", "UnreadableImageError", "decode", "encode", "read_head"]
 
 #: Larger images are refused: a damaged header must not ask for all memory.
 MAX_PIXELS = 1 << 30
 
-# what tifffile logs about a damaged file is raised as ImageError, once
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_OTHER_FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF")
-_SAMPLE_TYPES = (np.uint8, np.uint16, np.float32)
-# what the libraries raise for damaged files, found by changing bytes of good ones
-_DAMAGED = (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    MemoryError,
-    struct.error,
-)
-
-
-class UnreadableImageError(ImageError):
-    """A file that is no image, or a damaged one; the text may quote some of its bytes."""
-
 
 def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Image:
-    """The pixels of a TIFF, PNG, JPEG, PGM, BMP or GIF file.
-
-    White-is-zero is ignored, palette images give their index, 1-bit images 0 and 1 (but TIFFs of 1 bit
-    0 and 255, as ImageJ has them), and alpha channels are dropped.
+    """The pixels of a TIFF, PNG, JPEG, PGM, BMP or GIF file, as `pixels.tile_pixels` has them.
 
     Parameters
     ----------
@@ -61,6 +42,11 @@ def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Im
     strips_only : bool
         Refuse tiled TIFFs, which render cannot read.
 
+    Returns
+    -------
+    ndarray of uint8, uint16 or float32, shape (height, width), or of uint8, shape (height, width, 3)
+        Not to be written to: it may share memory with the content.
+
     Raises
     ------
     ImageError
@@ -68,20 +54,36 @@ def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Im
     """
     if not content:
         raise ImageError("the file is empty")
-    try:
-        if content[:4] in _TIFF_STARTS:
-            image = _decode_tiff(content, page_index, strips_only)
-        else:
-            image = _decode_with_pillow(content)
-    except _DAMAGED as error:
-        raise UnreadableImageError(f"cannot be read ({type(error).__name__}: {error})") from error
-    if image.ndim == 3 and (image.shape[2] != 3 or image.dtype != np.uint8):
-        raise ImageError(f"has {image.shape[2]} channels of {image.dtype}; colour images have 3 of uint8")
-    if image.dtype.type not in _SAMPLE_TYPES or image.ndim not in (2, 3):
-        raise ImageError(
-            f"has {image.dtype} samples, shape {image.shape}; 8 and 16 bit, and float, can be used"
-        )
-    return image
+    if content[:4] in TIFF_STARTS:
+        samples, head = _tiff_samples(content, page_index, strips_only)
+    else:
+        with opened_picture(io.BytesIO(content)) as picture:
+            head = picture_head(picture)
+            _refuse_oversized(head)
+            samples = picture_samples(picture)
+    return np.ascontiguousarray(tile_pixels(samples, head))
+
+
+def read_head(file: BinaryIO, page_index: int = 0) -> ImageHead:
+    """What an image file says of one of its images; pixels are not decoded.
+
+    Raises
+    ------
+    ImageError
+        Not an image, or one that is cut short.
+    """
+    start = file.read(4)
+    file.seek(0)
+    if not start:
+        raise ImageError("the file is empty")
+    if start in TIFF_STARTS:
+        with opened_tiff(file) as tiff:
+            page = page_at(tiff, page_index)
+            head = page_head(page)
+            refuse_truncated(page)
+            return head
+    with opened_picture(file) as picture:
+        return picture_head(picture)
 
 
 def encode(image: Image, extension: str, compression: str = "none") -> bytes:
@@ -99,78 +101,28 @@ def encode(image: Image, extension: str, compression: str = "none") -> bytes:
     return ENCODERS[extension](image, compression)
 
 
-def _decode_tiff(content: bytes, page_index: int, strips_only: bool) -> Image:
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-        page: Any = tiff.pages[page_index]
-        if not isinstance(page, tifffile.TiffPage):
-            page = page.aspage()
+def _tiff_samples(content: bytes, page_index: int, strips_only: bool) -> tuple[Image, ImageHead]:
+    """Samples, shape (height, width) or (height, width, samples), without a copy where they lie plain."""
+    with opened_tiff(io.BytesIO(content)) as tiff:
+        page = page_at(tiff, page_index)
         if strips_only and page.is_tiled:
             raise ImageError("is a tiled TIFF; only strips can be read")
-        _refuse_oversized(page.imagewidth, page.imagelength)
-        _refuse_truncated(page, len(content))
-        image = _view_of(page, content) if page.is_contiguous else page.asarray()
-    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and image.ndim == 3:
-        image = np.moveaxis(image, 0, 2)
-    if image.dtype == bool:
-        image = np.where(image, np.uint8(255), np.uint8(0))
-    return _without_alpha(np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("=")))
+        head = page_head(page)
+        _refuse_oversized(head)
+        refuse_truncated(page)
+        plain = plain_samples(page)
+        if plain is None:
+            height, width = head.shape_yx
+            samples = read_samples(page, slice(0, height), slice(0, width))
+        else:
+            samples = plain.view(content)
+    return samples, head
 
 
-def _view_of(page: Any, content: bytes) -> Image:
-    """Samples that lie in the file as they lie in memory, without copying them."""
-    if page.compression != 1 or page.bitspersample not in (8, 16, 32) or page.predictor != 1:
-        return page.asarray()
-    dtype = page.dtype.newbyteorder(page.parent.byteorder)
-    count = int(np.prod(page.shape))
-    return np.frombuffer(content, dtype, count, page.dataoffsets[0]).reshape(page.shape)
-
-
-def _refuse_truncated(page: Any, size: int) -> None:
-    """tifffile reads strips that are not in the file as zeros."""
-    ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    if max(ends, default=0) > size or not all(page.databytecounts):
-        raise ImageError(f"is cut short: pixels reach to byte {max(ends, default=0)} of {size}")
-
-
-def _decode_with_pillow(content: bytes) -> Image:
-    from PIL import Image as PilImage
-    from PIL import UnidentifiedImageError
-
-    PilImage.MAX_IMAGE_PIXELS = None  # the check below has the only limit
-    if content[:4] == b"\x89PNG" and content[24:26] in (b"\x10\x02", b"\x10\x06"):
-        raise ImageError("is a 16-bit colour PNG, which would be cut to 8 bit; colour images have 8")
-    try:
-        picture = PilImage.open(io.BytesIO(content), formats=_OTHER_FORMATS)
-    except UnidentifiedImageError as error:
-        problem = f"is not an image that can be read; it starts with {content[:12]!r}"
-        raise UnreadableImageError(problem) from error
-    with picture:
-        _refuse_oversized(*picture.size)
-        picture.load()
-        image = np.array(picture)
-        if picture.mode == "LA":
-            image = _as_srgb(image[..., 0])
-    return _without_alpha(image.astype(np.uint8) if image.dtype == bool else image)
-
-
-def _as_srgb(image: Image) -> Image:
-    """Grey values of linear light as sRGB: what Java makes of 8-bit gray images with an alpha channel."""
-    light = np.arange(256) / 255
-    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.floor(curve * 255 + 0.5).astype(np.uint8)[image]
-
-
-def _refuse_oversized(width: int, height: int) -> None:
+def _refuse_oversized(head: ImageHead) -> None:
+    height, width = head.shape_yx
     if width * height > MAX_PIXELS:
         raise ImageError(f"says it is {width} x {height}; the limit is {MAX_PIXELS} pixels")
-
-
-def _without_alpha(image: Image) -> Image:
-    if image.ndim == 3 and image.shape[2] in (2, 4):
-        image = np.ascontiguousarray(image[..., : image.shape[2] - 1])
-    return image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
 
 
 def _encode_tiff(image: Image, compression: str) -> bytes:

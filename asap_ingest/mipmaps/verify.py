@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, BinaryIO
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
@@ -23,10 +20,6 @@ if TYPE_CHECKING:
 
 #: Samples that levels may have.
 SAMPLE_TYPES = ("uint8", "uint16")
-
-_TIFF_STARTS = (b"II", b"MM")
-# what the libraries raise for damaged headers
-_DAMAGED = (OSError, ValueError, KeyError, IndexError, RuntimeError, SyntaxError, TypeError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -81,15 +74,17 @@ def verify_pyramid(job: PyramidJob) -> list[Fault]:
     """
     try:
         with _opened(job.image_uri) as file:
-            shape_yx, sample_type = _header(file)
+            head = formats.read_head(file)
     except (StorageError, ImageError, OSError) as error:
         return [Fault(job.image_uri, _reason(error))]
-    if sample_type not in SAMPLE_TYPES:
-        reason = f"has {sample_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
+    if head.tile_type not in SAMPLE_TYPES:
+        reason = f"has {head.tile_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
         return [Fault(job.image_uri, reason)]
-    written_as = "uint8" if job.is_mask or job.settings.convert_to_8bit else sample_type
+    written_as = "uint8" if job.is_mask or job.settings.convert_to_8bit else head.tile_type
     levels = range(1, job.settings.levels + 1)
-    return faults_of([ExpectedLevel(job.uri_of(n), level_shape(shape_yx, n), written_as) for n in levels])
+    return faults_of(
+        [ExpectedLevel(job.uri_of(n), level_shape(head.shape_yx, n), written_as) for n in levels]
+    )
 
 
 @contextmanager
@@ -101,43 +96,6 @@ def _opened(uri: str) -> Iterator[BinaryIO]:
         return
     with path.open("rb") as file:
         yield file
-
-
-def _header(file: BinaryIO) -> tuple[tuple[int, int], str]:
-    """((height, width), sample type)."""
-    start = file.read(2)
-    file.seek(0)
-    try:
-        return _tiff_header(file) if start in _TIFF_STARTS else _other_header(file)
-    except _DAMAGED as error:
-        raise ImageError(f"cannot be read ({type(error).__name__}: {error})") from error
-
-
-def _tiff_header(file: BinaryIO) -> tuple[tuple[int, int], str]:
-    import tifffile
-
-    with tifffile.TiffFile(file) as tiff:
-        page: Any = tiff.pages[0]
-        return (page.imagelength, page.imagewidth), _unsigned(page.dtype)
-
-
-def _other_header(file: BinaryIO) -> tuple[tuple[int, int], str]:
-    from PIL import Image as PilImage
-
-    with PilImage.open(file) as picture:
-        return (picture.height, picture.width), _pil_type(picture.mode)
-
-
-def _pil_type(mode: str) -> str:
-    """16-bit modes are I;16 and its byte orders; I and F have 32 bits; all others 8 or 1."""
-    if mode.startswith("I;16"):
-        return "uint16"
-    return {"I": "int32", "F": "float32"}.get(mode, "uint8")
-
-
-def _unsigned(dtype: np.dtype[Any] | None) -> str:
-    name = str(dtype if dtype is None else dtype.newbyteorder("="))
-    return "uint8" if name == "bool" else name
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -78,7 +78,7 @@ def tiff(image, **options):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no image at all", "is not an image that can be read; it starts with b'no image at '"),
+        (b"no image at all", "is no TIFF, PNG or JPEG; it starts with b'no image at '"),
         (formats.encode(noise(shape=(9, 12)), "tif")[:-1], "is cut short: pixels reach to byte"),
         (formats.encode(noise(shape=(9, 13)), "tif"), "is 13 x 9, must be 12 x 9"),
         (formats.encode(noise(np.uint16, (9, 12)), "tif"), "has uint16 samples, must have uint8"),
@@ -103,15 +103,28 @@ def test_every_missing_file_is_listed(tmp_path, settings):
 
 def test_only_the_header_of_level_0_is_read(tmp_path, settings):
     job = job_of(tmp_path, settings, noise(shape=(400, 500)))
-    os.truncate(storage.local_path(job.image_uri), 1000)
+    path = storage.local_path(job.image_uri)
+    tifffile.imwrite(path, noise(shape=(400, 500)), compression="zlib", rowsperstrip=400)
+    with tifffile.TiffFile(path) as tiff:
+        offset, count = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xff" * count)
     assert verify_pyramid(job) == []
+
+
+def test_a_level_0_that_is_cut_short_is_the_fault(tmp_path, settings):
+    job = job_of(tmp_path, settings, noise(shape=(400, 500)))
+    os.truncate(storage.local_path(job.image_uri), 1000)
+    (fault,) = verify_pyramid(job)
+    assert (fault.file, fault.reason[:12]) == (job.image_uri, "is cut short")
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (None, "no such file"),
-        (b"", "cannot be read"),
+        (b"", "the file is empty"),
         (b"II*\0\xff", "cannot be read"),
         (tiff(np.zeros((37, 50), np.float32)), "has float32 samples, must have uint8 or uint16"),
     ],

@@ -80,37 +80,52 @@ def test_nothing_found_says_what_to_do(tmp_path):
 
 def test_planes_of_single_files(tmp_path):
     files = [tiff(tmp_path / "a.tif"), picture(tmp_path / "b.png"), picture(tmp_path / "c.jpg")]
-    planes, said = preflight("planes", files)
-    assert (planes.size, planes.dtype, said) == ((30, 20, 3), np.uint8, None)
+    found = preflight("planes", files)
+    planes = found.planes
+    assert (planes.size, planes.dtype, found.voxel_size_nm) == ((30, 20, 3), np.uint8, None)
     assert planes.whole_planes, "pictures are decoded as a whole"
     assert [plane.file for plane in planes.planes] == files
 
 
-COLOUR = np.zeros((20, 30, 3), np.uint8)
+COLOUR = np.dstack([PLANE, 255 - PLANE, PLANE])
+FIRE = np.array([np.arange(256), np.arange(256) // 2, np.zeros(256)], np.uint16) * 257
 FAULTS = {
     "rgb.tif": (lambda path: tiff(path, COLOUR, photometric="rgb"), "has colours; planes are gray"),
-    "rgb.png": (lambda path: picture(path, COLOUR), "has pixels of kind RGB; planes are gray"),
-    "rgb.jpg": (lambda path: picture(path, COLOUR), "has pixels of kind RGB; planes are gray"),
-    "palette.png": (lambda path: Image.fromarray(PLANE).convert("P").save(path), "has pixels of kind P"),
-    "bit.png": (lambda path: Image.fromarray(PLANE).convert("1").save(path), "has pixels of kind 1"),
-    "palette.tif": (
-        lambda path: tiff(path, photometric="palette", colormap=np.zeros((3, 256), np.uint16)),
-        "has colours",
+    "rgb.png": (lambda path: picture(path, COLOUR), "has colours; planes are gray"),
+    "rgb.jpg": (lambda path: picture(path, COLOUR), "has colours; planes are gray"),
+    "cmyk.tif": (
+        lambda path: tiff(path, np.dstack([COLOUR, PLANE]), photometric="separated"),
+        "has colours; planes are gray",
     ),
-    "bit.tif": (
-        lambda path: tiff(path, PLANE > 99),
-        "has bool samples; a volume can have uint8, uint16, uint32",
+    "palette.png": (
+        lambda path: Image.fromarray(COLOUR).quantize(8).save(path),
+        "has colours; planes are gray",
     ),
-    "signed.tif": (lambda path: tiff(path, PLANE.astype(np.int16)), "has int16 samples"),
-    "double.tif": (lambda path: tiff(path, PLANE.astype(float)), "has float64 samples"),
+    "palette.tif": (lambda path: tiff(path, photometric="palette", colormap=FIRE), "has colours"),
+    "lab.tif": (
+        lambda path: tiff(path, COLOUR, photometric="cielab"),
+        "colours of kind cielab; save it as gray",
+    ),
+    "five.tif": (
+        lambda path: tiff(path, np.dstack([PLANE] * 5), planarconfig="contig"),
+        "has 5 channels in each pixel; save each channel as a file of its own",
+    ),
+    "complex.tif": (
+        lambda path: tiff(path, PLANE.astype(np.complex64)),
+        "has complex64 samples; a volume can",
+    ),
     "text.tif": (lambda path: path.write_text("no image"), "is no TIFF, PNG or JPEG"),
     "empty.tif": (lambda path: path.touch(), "is no TIFF, PNG or JPEG"),
-    "start.tif": (lambda path: path.write_bytes(b"II*\0"), "is no TIFF that can be read"),
+    "start.tif": (lambda path: path.write_bytes(b"II*\0"), "cannot be read: it is damaged"),
     "channels.tif": (
         lambda path: tiff(path, np.zeros((4, 2, 20, 30), np.uint8), imagej=True, metadata={"axes": "ZCYX"}),
-        "(Z 4, C 2); besides x and y there may be only z",
+        "has 2 channels; choose one with --channel, from 0 to 1",
     ),
-    "series.ome.tif": (None, "holds 2 series of images; a volume needs one"),
+    "times.tif": (
+        lambda path: tiff(path, np.zeros((4, 2, 20, 30), np.uint8), imagej=True, metadata={"axes": "TZYX"}),
+        "has 4 times; choose one with --time, from 0 to 3",
+    ),
+    "series.ome.tif": (None, "has 2 image series (30 x 20 uint8, 30 x 20 uint8); choose one with --series"),
     "pipe.tif": (os.mkfifo, "is no regular file"),
 }
 
@@ -164,7 +179,7 @@ def test_byte_orders_may_be_mixed(tmp_path):
             tiff(tmp_path / f"{name}{z}.tif", array[z], byteorder=order, compression=compression)
             for z, order in enumerate("<>")
         ]
-        planes, _ = preflight("planes", files)
+        planes = preflight("planes", files).planes
         for z in range(2):
             np.testing.assert_array_equal(planes.read(z, slice(0, 20), slice(0, 30)), array[z])
 
@@ -201,7 +216,7 @@ def test_imagej_says_the_voxel_size(tmp_path, unit, per_unit, spacing):
         resolution=(per_unit, per_unit / 2),
         metadata=metadata,
     )
-    assert preflight("a", [file])[1] == pytest.approx((4, 8, 40))
+    assert preflight("a", [file]).voxel_size_nm == pytest.approx((4, 8, 40))
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("nm", 1), ("µm", 1e-3), ("Å", 10), ("mm", 1e-6), (None, 1e-3)])
@@ -212,7 +227,7 @@ def test_ome_says_the_voxel_size(tmp_path, unit, factor):
         if unit:
             metadata[f"PhysicalSize{axis}Unit"] = unit
     file = tiff(tmp_path / "a.ome.tif", random_array((3, 20, 30)), ome=True, metadata=metadata)
-    assert preflight("a", [file])[1] == pytest.approx((4, 8, 40))
+    assert preflight("a", [file]).voxel_size_nm == pytest.approx((4, 8, 40))
 
 
 @pytest.mark.parametrize(
@@ -232,4 +247,4 @@ def test_ome_says_the_voxel_size(tmp_path, unit, factor):
     ],
 )
 def test_voxel_sizes_that_say_too_little_are_none(tmp_path, options):
-    assert preflight("a", [tiff(tmp_path / "a.tif", **options)])[1] is None
+    assert preflight("a", [tiff(tmp_path / "a.tif", **options)]).voxel_size_nm is None

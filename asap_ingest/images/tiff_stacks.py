@@ -1,0 +1,197 @@
+"""The stack of planes that a TIFF holds, as its metadata has it: OME, ImageJ, or page after page."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asap_ingest.errors import ImageError
+from asap_ingest.images.pixels import ImageHead, refuse_colours
+from asap_ingest.images.planes import PlaneFile, PlaneStack
+from asap_ingest.images.tiff_pages import (
+    opened_tiff,
+    page_head,
+    plain_samples,
+    refuse_short_file,
+    refuse_truncated,
+)
+from asap_ingest.images.voxel_size import voxel_size_of
+
+#: Leading axes of a TIFF that may be the z axis: also what is left unnamed, or counted as time.
+_DEPTH_AXES = "ZTQI"
+#: Names that programs give to images beside the one that counts.
+_SIDE_IMAGES = ("thumbnail", "label", "macro", "map")
+
+
+@dataclass(frozen=True)
+class PlaneChoice:
+    """Which of the planes of a file are wanted, where it holds more than a stack; counted from 0."""
+
+    channel: int | None = None
+    time: int | None = None
+    series: int | None = None
+
+
+#: The only channel, the only time; z, or else time, is the depth.
+DEFAULT_CHOICE = PlaneChoice()
+
+
+def tiff_stack(file: str, choice: PlaneChoice = DEFAULT_CHOICE) -> PlaneStack:
+    """The planes of a TIFF, in order; an OME-TIFF may have some in files beside it.
+
+    Raises
+    ------
+    ImageError
+        It is damaged or cut short, its planes are not gray, or a choice must be made.
+    """
+    with opened_tiff(file) as tiff:
+        _refuse_broken_chain(tiff)
+        chosen = _chosen_series(tiff, choice.series)
+        planes = [plane for series in chosen for plane in _planes_of(file, series, choice)]
+        if len(chosen) > 1:
+            planes.sort(key=lambda plane: plane.page)
+        head = page_head(chosen[0].keyframe)
+        return PlaneStack(
+            file,
+            (len(planes), *head.shape_yx),
+            head.gray_type,
+            head.sample_type,
+            tuple(planes),
+            head.may_have_colours,
+            planes[0].directory is not None and len(chosen[0].keyframe.dataoffsets) == 1,
+            voxel_size_of(tiff),
+            _left_out(tiff, chosen),
+        )
+
+
+def _refuse_broken_chain(tiff: Any) -> None:
+    """A file that is cut short between its pages: tifffile takes the last one it finds for the last."""
+    form, file, last = tiff.tiff, tiff.filehandle, tiff.pages[-1].offset
+    file.seek(last)
+    (tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+    file.seek(last + form.tagnosize + tags * form.tagsize)
+    (following,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
+    if following:
+        count = len(tiff.pages)
+        raise ImageError(f"is cut short or damaged: of its pages only {count} can be found")
+
+
+def _chosen_series(tiff: Any, wanted: int | None) -> list[Any]:
+    """The series of images that holds the planes; several where pages differ only in how they are stored."""
+    listed = list(tiff.series)
+    if wanted is not None:
+        if wanted >= len(listed):
+            raise ImageError(f"has {len(listed)} image series; series {wanted} was asked for")
+        return [listed[wanted]]
+    main = [series for series in listed if not _is_side_image(series)] or listed
+    largest = max(main, key=lambda series: prod(series.shape[-2:]))
+    main = [series for series in main if not _is_thumbnail_of(series, largest)]
+    if len(main) > 1 and not _are_planes_of_one_stack(main):
+        named = ", ".join(_described(series) for series in main)
+        raise ImageError(
+            f"has {len(listed)} image series ({named}); choose one with --series, from 0 to {len(listed) - 1}"
+        )
+    return main
+
+
+def _are_planes_of_one_stack(listed: Sequence[Any]) -> bool:
+    """Pages that a program wrote one by one, perhaps with different compression."""
+    kinds = {(series.keyframe.shape, series.dtype) for series in listed}
+    one_by_one = all(series.kind in ("generic", "uniform") or series.ndim == 2 for series in listed)
+    return len(kinds) == 1 and one_by_one and listed[0].kind not in ("ome", "imagej")
+
+
+def _is_side_image(series: Any) -> bool:
+    page = series.keyframe
+    return bool(page.is_reduced or page.is_mask or series.name.lower() in _SIDE_IMAGES)
+
+
+def _is_thumbnail_of(series: Any, largest: Any) -> bool:
+    """At most half as high and as wide as the largest."""
+    sides = zip(_shape_yx(series), _shape_yx(largest), strict=True)
+    return all(2 * side <= whole for side, whole in sides)
+
+
+def _shape_yx(series: Any) -> tuple[int, int]:
+    return series.keyframe.imagelength, series.keyframe.imagewidth
+
+
+def _described(series: Any) -> str:
+    height, width = _shape_yx(series)
+    return f"{width} x {height} {series.dtype.name}"
+
+
+def _left_out(tiff: Any, chosen: Sequence[Any]) -> str:
+    others = [series for series in tiff.series if all(series is not one for one in chosen)]
+    return f"leaves out {', '.join(map(_described, others))}" if others else ""
+
+
+def _plane_numbers(series: Any, choice: PlaneChoice) -> list[int]:
+    """Which of the planes of a series are wanted, in order."""
+    axes = [(axis, n) for axis, n in zip(series.axes, series.shape, strict=True) if axis not in "YXS"]
+    numbers = np.arange(prod(n for _, n in axes)).reshape([n for _, n in axes])
+    chosen = (("C", "channel", choice.channel), ("T", "time", choice.time))
+    for axis, name, wanted in chosen:
+        place = next((place for place, (label, _) in enumerate(axes) if label == axis), None)
+        count = 1 if place is None else axes[place][1]
+        if wanted is not None and wanted >= count:
+            raise ImageError(f"has {count} {name}s, counted from 0; {name} {wanted} was asked for")
+        if place is not None and (wanted is not None or (axis == "C" and count == 1)):
+            numbers = np.take(numbers, wanted or 0, axis=place)
+            del axes[place]
+    _refuse_axes(series, [(axis, n) for axis, n in axes if n > 1])
+    return numbers.reshape(-1).tolist()
+
+
+def _refuse_axes(series: Any, left: Sequence[tuple[str, int]]) -> None:
+    """Axes beside x and y of which none, or one that may be z, can be left."""
+    lengths = dict(left)
+    if "C" in lengths:
+        count = lengths["C"]
+        raise ImageError(f"has {count} channels; choose one with --channel, from 0 to {count - 1}")
+    if len(left) > 1 and "T" in lengths:
+        count = lengths["T"]
+        raise ImageError(f"has {count} times; choose one with --time, from 0 to {count - 1}")
+    if len(left) > 1 or not set(lengths) <= set(_DEPTH_AXES):
+        named = ", ".join(f"{axis} {n}" for axis, n in left)
+        raise ImageError(f"has the axes {series.axes} ({named}); besides x and y there may be only z")
+
+
+def _planes_of(file: str, series: Any, choice: PlaneChoice) -> Iterator[PlaneFile]:
+    """Where each plane lies."""
+    head = page_head(series.keyframe)
+    refuse_colours(head)
+    numbers = _plane_numbers(series, choice)
+    plain = plain_samples(series.keyframe) if head.is_gray_as_stored else None
+    if plain is not None and series.dataoffset is not None:
+        plane_bytes = plain.end - plain.offset
+        end = series.dataoffset + (max(numbers) + 1) * plane_bytes
+        refuse_short_file(end, series.keyframe.parent.filehandle.size)
+        for number in numbers:
+            offset = series.dataoffset + number * plane_bytes
+            yield PlaneFile(file, number, offset, plain.dtype.byteorder == ">")
+        return
+    for number in numbers:
+        page = series.pages[number] if number < len(series.pages) else None
+        if page is None:
+            raise ImageError(f"names plane {number} and does not hold it; its file may be missing")
+        yield _plane(file, page.aspage(), head)
+
+
+def _plane(file: str, page: Any, head: ImageHead) -> PlaneFile:
+    name = page.parent.filehandle.path
+    if name == str(Path(file).resolve()):
+        name = file
+    elif Path(name).resolve().parent != Path(file).resolve().parent:
+        raise ImageError(f"names {name}, which is not in its folder; move the files of a set to one folder")
+    refuse_truncated(page)
+    plain = plain_samples(page) if head.is_gray_as_stored else None
+    if plain is None:
+        return PlaneFile(name, page.index, directory=page.offset)
+    return PlaneFile(name, page.index, plain.offset, page.parent.byteorder == ">")
