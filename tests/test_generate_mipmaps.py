@@ -209,7 +209,7 @@ def spoil(path, how):
         ("missing", "no such file"),
         ("text", "is not an image that can be read"),
         ("truncated", "is cut short"),
-        ("float", "has float32 samples"),
+        ("float", "has floating-point samples"),
     ],
 )
 @pytest.mark.parametrize("pool_size", [1, 2])

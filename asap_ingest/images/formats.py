@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -18,18 +19,20 @@ from asap_ingest.images.pictures import opened_picture, picture_head, picture_sa
 from asap_ingest.images.pixels import Image, ImageHead, tile_pixels
 from asap_ingest.images.tiff_pages import (
     TIFF_STARTS,
+    PlainSamples,
     opened_tiff,
     page_at,
     page_head,
     plain_samples,
     read_samples,
+    refuse_short_file,
     refuse_truncated,
 )
 
 __all__ = ["Image", "ImageHead", "UnreadableImageError", "decode", "encode", "read_head"]
 
 #: Larger images are refused: a damaged header must not ask for all memory.
-MAX_PIXELS = 1 << 30
+MAX_BYTES = 1 << 32
 
 
 def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Image:
@@ -104,13 +107,11 @@ def encode(image: Image, extension: str, compression: str = "none") -> bytes:
 def _tiff_samples(content: bytes, page_index: int, strips_only: bool) -> tuple[Image, ImageHead]:
     """Samples, shape (height, width) or (height, width, samples), without a copy where they lie plain."""
     with opened_tiff(io.BytesIO(content)) as tiff:
-        page = page_at(tiff, page_index)
+        page, plain = _page_of_stack(tiff, page_index)
         if strips_only and page.is_tiled:
             raise ImageError("is a tiled TIFF; only strips can be read")
         head = page_head(page)
         _refuse_oversized(head)
-        refuse_truncated(page)
-        plain = plain_samples(page)
         if plain is None:
             height, width = head.shape_yx
             samples = read_samples(page, slice(0, height), slice(0, width))
@@ -119,10 +120,30 @@ def _tiff_samples(content: bytes, page_index: int, strips_only: bool) -> tuple[I
     return samples, head
 
 
+def _page_of_stack(tiff: Any, index: int) -> tuple[Any, PlainSamples | None]:
+    """A page, and where its samples lie if they are plain; all of them are in the file.
+
+    ImageJ writes large stacks with the head of the first page alone.
+    """
+    if tiff.is_imagej and index >= len(tiff.pages):
+        first, series = page_at(tiff, 0), tiff.series[0]
+        plain = plain_samples(first)
+        if plain is not None and index < series.size // first.size:
+            plain = replace(plain, offset=plain.offset + index * (plain.end - plain.offset))
+            refuse_short_file(plain.end, tiff.filehandle.size)
+            return first, plain
+    page = page_at(tiff, index)
+    refuse_truncated(page)
+    return page, plain_samples(page)
+
+
 def _refuse_oversized(head: ImageHead) -> None:
     height, width = head.shape_yx
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"says it is {width} x {height}; the limit is {MAX_PIXELS} pixels")
+    size = width * height * head.samples * np.dtype(head.sample_type).itemsize
+    if size > MAX_BYTES:
+        raise ImageError(
+            f"says it is {width} x {height}, of {size:,} bytes; the limit is {MAX_BYTES:,} bytes"
+        )
 
 
 def _encode_tiff(image: Image, compression: str) -> bytes:

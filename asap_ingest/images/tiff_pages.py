@@ -95,7 +95,7 @@ def page_at(tiff: Any, index: int) -> Any:
     if not len(tiff.pages):
         raise ImageError("cannot be read: it is damaged, and holds no image")
     if index >= len(tiff.pages):
-        raise ImageError(f"has {len(tiff.pages)} pages; page {index + 1} was asked for")
+        raise ImageError(f"page {index + 1} was asked for; it has {len(tiff.pages)}")
     return tiff.pages[index].aspage()
 
 
@@ -110,6 +110,9 @@ def page_head(page: Any) -> ImageHead:
     channels, depth, height, width, samples = page.shaped
     if page.dtype is None:
         raise ImageError(f"has samples of {page.bitspersample} bits of a kind that cannot be read")
+    if page.bitspersample == 24 and page.dtype.kind != "f":
+        # tifffile ignores the byte order of these, or takes it twice
+        raise ImageError("has samples of 24 bits, which cannot be read reliably; save it with 32 bits")
     if depth != 1:
         raise ImageError(f"holds {depth} planes in one page; write each plane to a page of its own")
     if not height or not width:

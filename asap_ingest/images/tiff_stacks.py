@@ -52,6 +52,7 @@ def tiff_stack(file: str, choice: PlaneChoice = DEFAULT_CHOICE) -> PlaneStack:
     """
     with opened_tiff(file) as tiff:
         _refuse_broken_chain(tiff)
+        _refuse_short_imagej_stack(tiff)
         chosen = _chosen_series(tiff, choice.series)
         planes = [plane for series in chosen for plane in _planes_of(file, series, choice)]
         if len(chosen) > 1:
@@ -80,6 +81,14 @@ def _refuse_broken_chain(tiff: Any) -> None:
     if following:
         count = len(tiff.pages)
         raise ImageError(f"is cut short or damaged: of its pages only {count} can be found")
+
+
+def _refuse_short_imagej_stack(tiff: Any) -> None:
+    """A large ImageJ stack has one head, which counts its planes; tifffile takes what is left of them."""
+    counted = (tiff.imagej_metadata or {}).get("images", 0)
+    held = sum(series.size // series.keyframe.size for series in tiff.series)
+    if held < counted:
+        raise ImageError(f"is cut short: it counts {counted} images and holds {held}")
 
 
 def _chosen_series(tiff: Any, wanted: int | None) -> list[Any]:

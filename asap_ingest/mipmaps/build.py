@@ -176,7 +176,7 @@ class StageClock:
 def _decoded(content: bytes) -> Image:
     image = formats.decode(content)
     if image.dtype == np.float32:
-        raise ImageError("has float32 samples; tiles have 8- or 16-bit unsigned ones")
+        raise ImageError("has floating-point samples; levels have 8 or 16 bit: save it as uint8 or uint16")
     return image
 
 

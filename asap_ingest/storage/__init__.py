@@ -40,7 +40,7 @@ def read_bytes(uri: str) -> bytes:
     if path is None:
         return remote.read_bytes(uri)
     try:
-        return path.read_bytes()
+        return local.read_bytes(path)
     except FileNotFoundError as error:
         raise MissingFileError(uri) from error
     except OSError as error:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 from contextlib import suppress
 from pathlib import Path
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a regular file; a pipe or a device, which may never end, is an OSError at once."""
+    # without O_NONBLOCK the opening of a pipe waits for somebody who writes
+    with open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file")
+        return file.readall()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from asap_ingest.images.formats import MAX_PIXELS, Image
+from asap_ingest.images.formats import MAX_BYTES, Image
 from asap_ingest.render_ws.java_numbers import parse_double, truncate_to_int
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
@@ -30,7 +30,7 @@ def dynamic_mask(url: str) -> Image:
         )
     except (KeyError, ValueError) as error:
         raise IllegalArgumentError(f"mask URL '{url}' is not {_START} with {', '.join(_NAMES)}") from error
-    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+    if width < 1 or height < 1 or width * height > MAX_BYTES:
         raise IllegalArgumentError(f"mask URL '{url}' asks for a size of {width} x {height}")
     mask = np.zeros((height, width), np.uint8)
     mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 255
