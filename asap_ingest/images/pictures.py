@@ -52,7 +52,7 @@ def opened_picture(source: str | BinaryIO) -> Iterator[Any]:
             picture = PilImage.open(source, formats=_FORMATS)
         except UnidentifiedImageError as error:
             raise UnreadableImageError(
-                f"is no TIFF, PNG or JPEG; it starts with {_start(source, 12)!r}"
+                f"is not an image that can be read; it starts with {_start(source, 12)!r}"
             ) from error
         with picture:
             yield picture

@@ -141,7 +141,7 @@ def test_tiles_can_be_refused():
         (b"", "the file is empty"),
         (
             b"This is a text file named .tif",
-            "is no TIFF, PNG or JPEG; it starts with b'This is a te",
+            "is not an image that can be read; it starts with b'This is a te",
         ),
         (b"II*\0" + b"\xff" * 40, "cannot be read"),
         (tiff_bytes(GRAY)[:-3], "is cut short: pixels reach to byte"),

@@ -78,7 +78,7 @@ def tiff(image, **options):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no image at all", "is no TIFF, PNG or JPEG; it starts with b'no image at '"),
+        (b"no image at all", "is not an image that can be read; it starts with b'no image at '"),
         (formats.encode(noise(shape=(9, 12)), "tif")[:-1], "is cut short: pixels reach to byte"),
         (formats.encode(noise(shape=(9, 13)), "tif"), "is 13 x 9, must be 12 x 9"),
         (formats.encode(noise(np.uint16, (9, 12)), "tif"), "has uint16 samples, must have uint8"),

@@ -114,8 +114,8 @@ FAULTS = {
         lambda path: tiff(path, PLANE.astype(np.complex64)),
         "has complex64 samples; a volume can",
     ),
-    "text.tif": (lambda path: path.write_text("no image"), "is no TIFF, PNG or JPEG"),
-    "empty.tif": (lambda path: path.touch(), "is no TIFF, PNG or JPEG"),
+    "text.tif": (lambda path: path.write_text("no image"), "is not an image that can be read"),
+    "empty.tif": (lambda path: path.touch(), "is not an image that can be read"),
     "start.tif": (lambda path: path.write_bytes(b"II*\0"), "cannot be read: it is damaged"),
     "channels.tif": (
         lambda path: tiff(path, np.zeros((4, 2, 20, 30), np.uint8), imagej=True, metadata={"axes": "ZCYX"}),
