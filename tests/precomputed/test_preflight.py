@@ -192,7 +192,7 @@ def test_a_stack_among_planes_is_refused(tmp_path):
 def test_all_faults_are_kept_and_few_shown(tmp_path):
     for z in range(9):
         (tmp_path / f"{z}.tif").touch()
-    with pytest.raises(SourceError, match=r"0.tif is no TIFF.*; and 6 more") as error:
+    with pytest.raises(SourceError, match=r"0.tif is not an image.*; and 6 more") as error:
         preflight("planes", find_files(f"{tmp_path}/*.tif"))
     assert len(error.value.faults) == 9
 
