@@ -21,7 +21,7 @@ _MODES = {
     "L": ("uint8", 1, "minisblack"),
     "LA": ("uint8", 2, "minisblack"),
     "P": ("uint8", 1, "palette"),
-    "PA": ("uint8", 2, "palette"),
+    "PA": ("uint8", 1, "palette"),
     "RGB": ("uint8", 3, "rgb"),
     "RGBA": ("uint8", 4, "rgb"),
     "CMYK": ("uint8", 3, "rgb"),  # Pillow converts it: JPEGs may have their inks inverted

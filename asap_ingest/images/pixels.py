@@ -140,7 +140,7 @@ def gray_pixels(samples: Image, head: ImageHead) -> Image:
         Colours that are not gray, negative labels of 64 bit.
     """
     if head.photometric == "palette":
-        samples = _gray_of(_colours_of(samples, head))
+        samples = _gray_of(_colours_of(_without_alpha(samples), head))
     elif head.photometric == "separated":
         samples = _gray_of(_rgb_of_cmyk(samples, head))
     elif head.photometric == "rgb" or samples.ndim == 3:

@@ -289,6 +289,14 @@ def test_gray_palettes(tmp_path, downwards):
     np.testing.assert_array_equal(plane, np.asarray(indexed.convert("L")))
 
 
+def test_a_palette_with_alpha(tmp_path):
+    pair = PilImage.fromarray(NOISE, "L").convert("P")
+    pair.putpalette(np.repeat(np.arange(256, dtype=np.uint8)[::-1], 3).tobytes())
+    expected = np.asarray(pair.convert("L"))
+    (plane,) = planes_of(tmp_path / "a.tif", picture_bytes(pair.convert("PA"), "TIFF"))
+    np.testing.assert_array_equal(plane, expected)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("alpha", [False, True])
 def test_equal_channels_are_gray(tmp_path, dtype, alpha):
