@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,11 @@ from numpy.typing import NDArray
 
 Image = NDArray[Any]
 
+#: Levels whose sums the compiled loops carry: those of 4**4 samples fit twice the bits of a sample.
+EXACT_LEVELS = 4
+
 #: Names that `PIL_filter` may give: Pillow's resampling filters.
 PIL_FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
-
-# An exact mean over 4**n samples needs 2n more bits than a sample has. 8-bit samples in the high
-# byte of 16 bits, and 16-bit samples in a float32, have room for 8 more: four halvings.
-_EXACT_HALVINGS = 4
-_FIXED_POINT = 256
-
-# Rows that are halved together, as many as a processor's cache holds at 3840 pixels a row. A
-# multiple of 2**_EXACT_HALVINGS, so that bands can be put together again at each level.
-_BAND_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -78,45 +73,70 @@ def mean_levels(image: Image, levels: int, dtype: np.dtype[Any] | None = None) -
     drift with the level: it stays within 0.13 grey values of level 0.
     """
     dtype = image.dtype if dtype is None else dtype
-    exact = min(levels, _EXACT_HALVINGS)
-    shapes = [(*level_shape(image.shape[:2], level), *image.shape[2:]) for level in range(1, exact + 1)]
-    results = [np.empty(shape, dtype) for shape in shapes]
-    means = np.concatenate([_halve_band(image[rows], dtype, rows.start, results) for rows in _bands(image)])
-    yield from results
-    # a level this small costs nothing, so float64 can carry on for as long as anybody asks
-    small = means / np.float64(_FIXED_POINT) if means.dtype == np.uint16 else means.astype(np.float64)
+    drop = 8 * (image.dtype.itemsize - np.dtype(dtype).itemsize)
+    # of images this small in one direction, blocks are narrower than high: the loop below does these
+    exact = min(levels, EXACT_LEVELS, min(image.shape[:2]).bit_length() - 1)
+    if exact:
+        results, sums = _compiled_levels(image, dtype, drop, exact)
+        yield from results
+    else:
+        sums = (image >> drop).astype(np.uint64)
+    block_rows, block_columns = 1 << exact, 1 << exact
     for _ in range(exact, levels):
-        small = _halved(small)
-        yield _rounded(small, dtype)
+        block_rows, block_columns = block_rows << (sums.shape[0] > 1), block_columns << (sums.shape[1] > 1)
+        sums = _halved_sums(sums)
+        count = block_rows * block_columns
+        yield ((sums * 2 + count) // (2 * count)).astype(dtype)
 
 
-def _bands(image: Image) -> list[slice]:
-    """Rows of the bands; the last one takes what is left over, so none is short."""
-    starts = range(0, max(1, image.shape[0] // _BAND_ROWS) * _BAND_ROWS, _BAND_ROWS)
-    return [slice(start, None if start == starts[-1] else start + _BAND_ROWS) for start in starts]
+def _compiled_levels(
+    image: Image, dtype: np.dtype[Any], drop: int, levels: int
+) -> tuple[list[Image], NDArray[np.uint64]]:
+    """Levels 1 to `levels`, and the sums over the blocks of the last of them."""
+    from asap_ingest.images import kernels
+
+    height, width, channels = (*image.shape, 1)[:3]
+    rows = np.ascontiguousarray(image).reshape(height, width * channels)
+    shapes = [(*level_shape((height, width), level), *image.shape[2:]) for level in range(1, levels + 1)]
+    means = np.empty(sum(map(prod, shapes)), dtype)
+    bands = [prod(shape) // shape[0] * (EXACT_LEVELS * 2 >> level) for level, shape in enumerate(shapes)]
+    sums = np.empty(sum(bands[:-1]) + prod(shapes[-1]), np.uint16 if dtype == np.uint8 else np.uint32)
+    if image.dtype == np.uint8 and channels == 1 and width % 2 == 0:
+        kernels.mean_levels_of_bytes(rows.view(np.uint16), width, sums, means, levels)
+    else:
+        kernels.mean_levels_of_rows(rows, channels, drop, sums, means, levels)
+    ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
+    results = [part.reshape(shape) for part, shape in zip(np.split(means, ends), shapes, strict=True)]
+    return results, sums[sum(bands[:-1]) :].reshape(shapes[-1]).astype(np.uint64)
 
 
-def _halve_band(band: Image, dtype: np.dtype[Any], first_row: int, results: list[Image]) -> Image:
-    """Write a band's rows of levels 1 to len(results); its unrounded means at the last of them."""
-    means = _widened(band, dtype)
-    # OpenCV's own means of 2 x 2 8-bit samples round halves up, as ours do
-    rounds_alike = band.dtype == np.uint8 and min(band.shape[:2]) > 1
-    for level, result in enumerate(results, start=1):
-        means = _halved(means)
-        rows = result[first_row >> level :][: means.shape[0]]
-        rows[...] = _halved(band) if level == 1 and rounds_alike else _rounded(means, dtype)
-    return means
+def _halved_sums(sums: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sums over 2 x 2 sums; along an axis of one, over that one."""
+    for axis in (0, 1):
+        if sums.shape[axis] > 1:
+            pairs = sums.shape[axis] // 2
+            lower = np.take(sums, range(0, 2 * pairs, 2), axis)
+            sums = lower + np.take(sums, range(1, 2 * pairs, 2), axis)
+    return sums
 
 
 def minimum_levels(mask: Image, levels: int) -> Iterator[Image]:
     """Levels of a mask: a pixel is kept (255) only where its whole block is kept."""
     for _ in range(levels):
         mask = _cropped(mask, 1)
-        if mask.shape[0] > 1:
-            mask = np.minimum(mask[0::2], mask[1::2])
-        if mask.shape[1] > 1:
-            mask = np.minimum(mask[:, 0::2], mask[:, 1::2])
+        if min(mask.shape) > 1:
+            mask = _minimum_of_blocks(mask)
+        elif max(mask.shape) > 1:
+            mask = np.minimum(mask[0::2, 0::2], mask[-1::-2, -1::-2][::-1, ::-1])
         yield mask
+
+
+def _minimum_of_blocks(mask: Image) -> Image:
+    from asap_ingest.images import kernels
+
+    level = np.empty(level_shape(mask.shape[:2], 1), np.uint8)
+    kernels.minimum_of_blocks(np.ascontiguousarray(mask), level)
+    return level
 
 
 def _block_reduce_levels(
@@ -166,30 +186,8 @@ def _cropped(image: Image, level: int) -> Image:
     return image[:height, :width]
 
 
-def _widened(image: Image, dtype: np.dtype[Any]) -> Image:
-    """The samples with room for exact means: in units of 1/256 for uint8 results, else float32."""
-    if dtype != np.uint8:
-        return image.astype(np.float32)
-    if image.dtype == np.uint8:
-        return np.left_shift(image, 8, dtype=np.uint16)
-    return image & np.uint16(0xFF00)
-
-
-def _halved(image: Image) -> Image:
-    import cv2
-
-    height, width = level_shape(image.shape[:2], 1)
-    return cv2.resize(_cropped(image, 1), (width, height), interpolation=cv2.INTER_AREA)
-
-
 def _rounded(values: Image, dtype: np.dtype[Any]) -> Image:
-    """Nearest integers, halves up; uint16 values are in units of 1/256."""
-    if values.dtype == np.uint16:
-        import cv2
-
-        # the high bytes, four times as fast as a shift and a change of type
-        high_and_low = (values + np.uint16(_FIXED_POINT // 2)).view(np.uint8).reshape(values.shape[0], -1, 2)
-        return cv2.extractChannel(high_and_low, int(np.little_endian)).reshape(values.shape)
+    """Nearest integers, halves up."""
     limits = np.iinfo(dtype)
     return np.clip(np.floor(values + 0.5), limits.min, limits.max).astype(dtype)
 

@@ -1,0 +1,47 @@
+"""Compile pixel loops with numba, and keep what was compiled where that is possible."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numba
+
+Loop = TypeVar("Loop", bound=Callable[..., Any])
+
+logger = logging.getLogger(__name__)
+
+
+def read_only(sample_type: Any, dimensions: int = 2) -> Any:
+    """The type of arrays in rows that a loop does not write to: those that may be written to fit too."""
+    return numba.types.Array(sample_type, dimensions, "C", readonly=True)
+
+
+def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
+    """Decorate a loop over arrays: it runs without Python's lock.
+
+    Parameters
+    ----------
+    signatures : sequence of numba types, optional
+        Types to compile for when the module is imported, so that workers that are forked afterwards have
+        the code; without, a loop is compiled into those that call it.
+
+    What is compiled is kept beside the module, or in the user's cache; where neither can be written (a
+    container without HOME, an installation that is read-only) it is compiled in each process anew.
+    """
+
+    def decorate(loop: Loop) -> Loop:
+        options: dict[str, Any] = {"nogil": True}
+        types = [] if signatures is None else [list(signatures)]
+        try:
+            return numba.njit(*types, cache=True, **options)(loop)
+        except RuntimeError as error:
+            if "no locator available" not in str(error):
+                raise
+            logger.info(
+                "compiled code cannot be kept: neither %s nor a cache folder can be written", __file__
+            )
+            return numba.njit(*types, **options)(loop)
+
+    return decorate
