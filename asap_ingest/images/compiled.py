@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import numba
@@ -31,17 +32,27 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
     container without HOME, an installation that is read-only) it is compiled in each process anew.
     """
 
-    def decorate(loop: Loop) -> Loop:
-        options: dict[str, Any] = {"nogil": True}
+    njit: Any = numba.njit
+
+    def decorate(loop: Loop) -> Any:
         types = [] if signatures is None else [list(signatures)]
         try:
-            return numba.njit(*types, cache=True, **options)(loop)
+            code = njit(*types, nogil=True, cache=True)(loop)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            logger.info(
-                "compiled code cannot be kept: neither %s nor a cache folder can be written", __file__
+            code = njit(*types, nogil=True)(loop)
+            _say(
+                "pixel loops are compiled at each start: no folder to keep them in; NUMBA_CACHE_DIR names one"
             )
-            return numba.njit(*types, **options)(loop)
+        if code.stats.cache_misses:
+            _say("pixel loops are compiled for this machine, once: some seconds")
+        return code
 
     return decorate
+
+
+@cache
+def _say(message: str) -> None:
+    """Once in a process; a warning, as it explains a slow start where nothing else is logged."""
+    logger.warning(message)

@@ -85,8 +85,8 @@ def mean_levels(image: Image, levels: int, dtype: np.dtype[Any] | None = None) -
     for _ in range(exact, levels):
         block_rows, block_columns = block_rows << (sums.shape[0] > 1), block_columns << (sums.shape[1] > 1)
         sums = _halved_sums(sums)
-        count = block_rows * block_columns
-        yield ((sums * 2 + count) // (2 * count)).astype(dtype)
+        count = block_rows * block_columns  # a power of two
+        yield ((sums + count // 2) >> (count.bit_length() - 1)).astype(dtype)
 
 
 def _compiled_levels(
@@ -112,11 +112,12 @@ def _compiled_levels(
 
 def _halved_sums(sums: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sums over 2 x 2 sums; along an axis of one, over that one."""
-    for axis in (0, 1):
-        if sums.shape[axis] > 1:
-            pairs = sums.shape[axis] // 2
-            lower = np.take(sums, range(0, 2 * pairs, 2), axis)
-            sums = lower + np.take(sums, range(1, 2 * pairs, 2), axis)
+    if sums.shape[0] > 1:
+        rows = sums.shape[0] >> 1 << 1
+        sums = sums[:rows:2] + sums[1:rows:2]
+    if sums.shape[1] > 1:
+        columns = sums.shape[1] >> 1 << 1
+        sums = sums[:, :columns:2] + sums[:, 1:columns:2]
     return sums
 
 

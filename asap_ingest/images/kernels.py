@@ -145,4 +145,4 @@ def minimum_of_blocks(image: _Rows, level: _Rows) -> None:
     for y in range(level.shape[0]):
         upper, lower, row = image[2 * y], image[2 * y + 1], level[y]
         for x in range(row.size):
-            row[x] = min(min(upper[2 * x], upper[2 * x + 1]), min(lower[2 * x], lower[2 * x + 1]))
+            row[x] = min(upper[2 * x], upper[2 * x + 1], lower[2 * x], lower[2 * x + 1])

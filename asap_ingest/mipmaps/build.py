@@ -22,6 +22,9 @@ from asap_ingest.mipmaps.verify import verify_pyramid
 
 Image = NDArray[Any]
 
+#: Compiled code, which takes a while to load: workers are forked with it.
+WORKERS_LOAD = ("asap_ingest.images.kernels",)
+
 
 @dataclass(frozen=True)
 class PyramidSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -151,12 +152,14 @@ def _serve(pipe: Any, job: Callable[[Any], Any], environment: dict[str, str]) ->
 def _context(job: Callable[[Any], Any]) -> Any:
     """Workers are forked from a clean server process that has the job's module loaded.
 
-    Forking this process, which may have threads, can deadlock.
+    It also loads what the module names in `WORKERS_LOAD`: modules that take time to load, and that this
+    process does not need. Forking this process, which may have threads, can deadlock.
     """
     from pathos.helpers import mp
 
     context = mp.get_context("forkserver")
-    context.set_forkserver_preload([job.__module__])
+    further = getattr(sys.modules[job.__module__], "WORKERS_LOAD", ())
+    context.set_forkserver_preload([job.__module__, *further])
     return context
 
 

@@ -1,0 +1,97 @@
+"""Compiled loops: exact for every type, size and layout, and usable where nothing can be kept."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import asap_ingest
+from asap_ingest.images.downsample import mean_levels, minimum_levels
+from tests.images.test_downsample import exact_mean
+
+SIDE = st.integers(1, 90)
+MEANS = (("uint8", "uint8"), ("uint16", "uint8"), ("uint16", "uint16"))
+
+
+@settings(deadline=None)
+@given(SIDE, SIDE, st.sampled_from([None, 3]), st.sampled_from(MEANS), st.integers(0, 99), st.booleans())
+def test_means_of_any_image(height, width, channels, types, seed, strided):
+    stored, made = map(np.dtype, types)
+    shape = (height, width) if channels is None else (height, width, channels)
+    largest = np.iinfo(stored).max
+    image = np.random.default_rng(seed).choice([0, 1, largest - 1, largest], shape).astype(stored)
+    if strided:
+        image = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)[1::2, ::2]
+    image.setflags(write=False)
+    source = image >> 8 if stored != made else image
+    for level, pixels in enumerate(mean_levels(image, 9, made), start=1):
+        assert pixels.dtype == made
+        np.testing.assert_array_equal(pixels, exact_mean(source, level))
+
+
+@settings(deadline=None)
+@given(SIDE, SIDE, st.integers(0, 99))
+def test_minima_of_any_mask(height, width, seed):
+    mask = np.where(np.random.default_rng(seed).random((height, width)) < 0.9, 255, 0).astype(np.uint8)
+    for level, pixels in enumerate(minimum_levels(mask, 8), start=1):
+        used = [
+            side >> level << level if side >> level else 1 << (side.bit_length() - 1) for side in mask.shape
+        ]
+        blocks = [min(2**level, side) for side in used]
+        whole = mask[: used[0], : used[1]].reshape(used[0] // blocks[0], blocks[0], used[1] // blocks[1], -1)
+        np.testing.assert_array_equal(pixels, whole.min(axis=(1, 3)))
+
+
+PROGRAM = """
+import numpy as np
+from asap_ingest.images.downsample import mean_levels
+print(next(mean_levels(np.full((4, 4), 7, np.uint8), 1)).tolist())
+"""
+
+
+def run_from(package: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=package,
+        env={**kept, "PYTHONPATH": str(package), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """The package in a folder of its own, without what was compiled before."""
+    for source in Path(asap_ingest.__file__).parent.rglob("*.py"):
+        copy = tmp_path / "site" / source.relative_to(Path(asap_ingest.__file__).parents[1])
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(source.read_bytes())
+    return tmp_path / "site"
+
+
+def test_what_was_compiled_is_kept(installation):
+    first, second = (run_from(installation) for _ in range(2))
+    assert first.stdout == second.stdout == "[[7, 7], [7, 7]]\n"
+    assert "compiled for this machine, once" in first.stderr
+    assert second.stderr == ""
+
+
+def test_where_nothing_can_be_kept_it_works_all_the_same(installation):
+    """Files stand where compiled code would be kept: root may write to any folder."""
+    for folder in installation.rglob("*"):
+        if folder.is_dir():
+            (folder / "__pycache__").touch()
+            folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    nowhere = installation / "asap_ingest" / "__init__.py"
+    ran = run_from(installation, HOME=str(nowhere), XDG_CACHE_HOME=str(nowhere), PYTHONDONTWRITEBYTECODE="1")
+    assert ran.stdout == "[[7, 7], [7, 7]]\n"
+    assert "pixel loops are compiled at each start" in ran.stderr
