@@ -53,11 +53,11 @@ class Patch(NamedTuple):
     reach: Reach | None = None
 
 
-def blocks(rows: range, columns: range) -> Iterator[tuple[range, range]]:
-    """Cut a rectangle of pixels into blocks of at most `BLOCK_PIXELS`, or one row."""
+def blocks(rows: range, columns: range, most: int = BLOCK_PIXELS) -> Iterator[tuple[range, range]]:
+    """Cut a rectangle of pixels into blocks of at most so many pixels, or one row."""
     for left in range(columns.start, columns.stop, BLOCK_COLUMNS):
         part = range(left, min(left + BLOCK_COLUMNS, columns.stop))
-        step = max(1, BLOCK_PIXELS // len(part))
+        step = max(1, most // len(part))
         for top in range(rows.start, rows.stop, step):
             yield range(top, min(top + step, rows.stop)), part
 
