@@ -106,7 +106,7 @@ def test_what_is_no_volume(arguments, capsys):
 
 def test_folder_without_a_volume(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
-    assert "is no volume: it has neither info nor zarr.json" in capsys.readouterr().err
+    assert "is no volume: it has none of info, zarr.json, .zgroup" in capsys.readouterr().err
 
 
 @pytest.mark.slow
