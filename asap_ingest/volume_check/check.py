@@ -90,7 +90,7 @@ def _description(place: Place, root: str) -> Description:
         if place.size(files[0]) is not None:
             return read_zarr(place, zarr_format)
     if place.size(PROVENANCE) is not None:
-        raise FaultError(INFO, "missing, as is zarr.json: what makes the volume has not come to its end")
+        raise FaultError(INFO, "missing, as are zarr.json and .zgroup: what makes the volume has not come to its end")
     if place.size(ARRAY_FILES[2][0]) is not None:
         raise NotKnownError(f"{ARRAY_FILES[2][0]}: an array without a group of OME-Zarr")
     names = [INFO, *(files[0] for files in GROUP_FILES.values())]

@@ -50,7 +50,7 @@ def read_zarr(place: Place, zarr_format: int) -> Description:
         tuple(scale for scale, _ in found),
         files=GROUP_FILES[zarr_format],
         not_known=tuple(not_known),
-        uncompared="" if made_by in _MADE_BY else f"how they are made is not known here: {made_by!r}",
+        uncompared="" if made_by in _MADE_BY else f"it is made by {made_by!r}, not known here",
     )
 
 

@@ -8,18 +8,13 @@ import pytest
 
 from asap_ingest.check_precomputed import check_precomputed, main
 from tests.precomputed.checking import change_json, faults_of, noise_volume
+from tests.precomputed.others import not_known
 from tests.precomputed.volumes import make_volume, random_array
 
 
 @pytest.fixture
 def volume(tmp_path):
     return noise_volume(tmp_path / "volume")
-
-
-def not_known(volume, depth="voxels"):
-    findings = check_precomputed(str(volume), depth).findings
-    assert findings.groups == []
-    return findings.not_known
 
 
 @pytest.mark.parametrize("encoding", ["jpeg", "png", "jxl", "compressed_segmentation", "compresso"])
