@@ -90,7 +90,9 @@ def _description(place: Place, root: str) -> Description:
         if place.size(files[0]) is not None:
             return read_zarr(place, zarr_format)
     if place.size(PROVENANCE) is not None:
-        raise FaultError(INFO, "missing, as are zarr.json and .zgroup: what makes the volume has not come to its end")
+        raise FaultError(
+            INFO, "missing, as are zarr.json and .zgroup: what makes the volume has not come to its end"
+        )
     if place.size(ARRAY_FILES[2][0]) is not None:
         raise NotKnownError(f"{ARRAY_FILES[2][0]}: an array without a group of OME-Zarr")
     names = [INFO, *(files[0] for files in GROUP_FILES.values())]
@@ -141,7 +143,7 @@ def _find_other_files(place: Place, volume: Description, levels: list[Level], fi
         return
     findings.notes += [f"link out of the folder: {link}" for link in place.links_out()]
     known = {PROVENANCE, *volume.files}
-    sides = tuple(f"{folder.strip('/')}/" for folder in volume.side_folders)
+    sides = tuple(f"{folder}/" for folder in volume.side_folders)
     others: dict[str, None] = {}
     for name in names:
         folder = name.partition("/")[0]

@@ -142,6 +142,8 @@ class Website:
         url = f"{self._url}/{name}"
         try:
             answer = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
+        except requests.exceptions.ContentDecodingError as error:
+            raise FaultError(name, f"cannot be decompressed: {error}") from error
         except requests.RequestException as error:
             raise StorageError(url, f"cannot be read: {error}") from error
         if answer.status_code in _ABSENT:

@@ -9,7 +9,7 @@ from typing import Any
 from asap_ingest.volume_check.description import CheckedScale, Description, Fields, read_json
 from asap_ingest.volume_check.faults import FaultError
 from asap_ingest.volume_check.places import Place
-from asap_ingest.volume_check.side_files import SIDE_TYPES, side_faults
+from asap_ingest.volume_check.side_files import SIDE_TYPES, not_known_folders, side_faults
 
 INFO = "info"
 _SAMPLES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
@@ -18,7 +18,7 @@ _OTHER_ENCODINGS = (
     # of cloud-volume
     *("compresso", "crackle", "fpzip", "kempressed", "zfpc"),
 )
-_KEYS = ("@type", "type", "data_type", "num_channels", "scales", *SIDE_TYPES)
+_FIELDS = ("@type", "type", "data_type", "num_channels", "scales")
 _MOST_BITS = 64
 
 
@@ -49,25 +49,24 @@ def read_info(place: Place) -> Description:
         dtype,
         checked,
         files=(INFO,),
-        side_folders=tuple(
-            str(info[name]) for name in info if name not in _KEYS[:5] and _is_folder(info[name])
-        ),
+        side_folders=tuple(_side_folders(info)),
         faults=tuple(side_faults(place, info)),
-        not_known=tuple(_not_known(info, checked)),
+        not_known=tuple(_not_known(place, info, checked)),
     )
 
 
-def _is_folder(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and ".." not in PurePosixPath(value).parts
+def _side_folders(info: dict[str, Any]) -> Iterator[str]:
+    """Folders that fields name, also those that are not known here."""
+    for name, value in info.items():
+        if name not in _FIELDS and isinstance(value, str) and value.strip("/"):
+            yield value.strip("/")
 
 
-def _not_known(info: dict[str, Any], scales: tuple[CheckedScale, ...]) -> Iterator[str]:
-    names = [name for name in info if name not in _KEYS]
+def _not_known(place: Place, info: dict[str, Any], scales: tuple[CheckedScale, ...]) -> Iterator[str]:
+    names = [name for name in info if name not in (*_FIELDS, *SIDE_TYPES)]
     if names:
         yield f"{INFO}: fields {', '.join(names)}"
-    for name in SIDE_TYPES:
-        if info.get(name) and name != "segment_properties":
-            yield f"folder {info[name]}: only its info is read ({name})"
+    yield from not_known_folders(place, info)
     for scale, described in zip(scales, info["scales"], strict=True):
         if len(described["chunk_sizes"]) > 1:
             yield f"scale {scale.key}: chunks of other sizes than the first, {scale.chunk_size}"

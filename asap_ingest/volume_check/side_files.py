@@ -56,13 +56,27 @@ def side_faults(place: Place, info: Mapping[str, Any]) -> Iterator[Fault]:
             yield error.fault
 
 
+def not_known_folders(place: Place, info: Mapping[str, Any]) -> Iterator[str]:
+    """Folders that `info` names, of which no more than their own `info` is read."""
+    for name in ("mesh", "skeletons"):
+        folder = info.get(name)
+        if not folder:
+            continue
+        if place.size(f"{folder}/info") is not None:
+            yield f"folder {folder} ({name}): only its info is read"
+        elif place.has_folder(folder) is False:
+            yield f"folder {folder} ({name}): info names it, but it is not there"
+        else:
+            yield f"folder {folder} ({name}): it has no info"
+
+
 def _check_folder(place: Place, name: str, folder: str, types: tuple[str, ...]) -> None:
     file = f"{folder}/info"
     if place.size(file) is None:
-        # meshes of older programs have no info
-        if name == "mesh" and place.has_folder(folder) is not False:
-            return
-        raise FaultError(file, f"missing; the volume's info names the folder as {name}")
+        # meshes of older programs have no info; meshes and skeletons may be made later than the labels
+        if name == "segment_properties" or (name == "skeletons" and place.has_folder(folder)):
+            raise FaultError(file, f"missing; the volume's info names the folder as {name}")
+        return
     fields = Fields(file, "", read_json(place, file))
     fields.expect("@type", *types)
     if name == "segment_properties":

@@ -58,19 +58,20 @@ def test_fields_and_folders_of_others(volume):
         (volume / name).write_text('{"@type": "neuroglancer_legacy_mesh"}')
     assert not_known(volume) == [
         "info: fields vertex_index, app",
-        "folder mesh_mip_2: only its info is read (mesh)",
+        "folder mesh_mip_2 (mesh): only its info is read",
     ]
 
 
 def test_mesh_of_older_programs_has_no_info(volume):
     change_json(volume / "info", lambda info: info.update(mesh="mesh"))
-    assert faults_of(volume) == ["mesh/info: missing; the volume's info names the folder as mesh"]
+    assert not_known(volume) == ["folder mesh (mesh): info names it, but it is not there"]
     (volume / "mesh").mkdir()
-    assert not_known(volume) == ["folder mesh: only its info is read (mesh)"]
+    assert not_known(volume) == ["folder mesh (mesh): it has no info"]
 
 
 def test_skeletons_that_are_none(volume):
     change_json(volume / "info", lambda info: info.update(skeletons="skeletons"))
+    assert not_known(volume) == ["folder skeletons (skeletons): info names it, but it is not there"]
     (volume / "skeletons").mkdir()
     assert faults_of(volume) == ["skeletons/info: missing; the volume's info names the folder as skeletons"]
     (volume / "skeletons/info").write_text('{"@type": "neuroglancer_legacy_mesh"}')
@@ -91,7 +92,15 @@ def labels_with_names(folder, ids=("5",), values=("nucleus",)):
 
 
 def test_labels_with_names(tmp_path):
-    assert not_known(labels_with_names(tmp_path / "v")) == []
+    folder = labels_with_names(tmp_path / "v")
+    assert not_known(folder) == []
+    # the folders of meshes and skeletons are often named before there are any
+    change_json(folder / "info", lambda info: info.update(mesh="mesh", skeletons="skeletons"))
+    assert not_known(folder) == [
+        "folder mesh (mesh): info names it, but it is not there",
+        "folder skeletons (skeletons): info names it, but it is not there",
+    ]
+    assert main([str(folder)]) == 0
 
 
 @pytest.mark.parametrize(
