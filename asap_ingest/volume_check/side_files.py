@@ -20,7 +20,7 @@ _MOST_ID = 2**64
 
 
 def provenance_faults(place: Place) -> Iterator[Fault]:
-    """What cloud-volume and igneous, which open no volume with another `provenance`, do not take of it."""
+    """Where `provenance` is not as cloud-volume's schema has it."""
     if place.size(PROVENANCE) is None:
         return
     try:
@@ -28,6 +28,8 @@ def provenance_faults(place: Place) -> Iterator[Fault]:
     except FaultError as error:
         yield error.fault
         return
+    if not isinstance(record.get("description", ""), str):
+        yield _unreadable("description must be a string")
     for name in ("sources", "owners"):
         values = record.get(name, [])
         is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
@@ -41,7 +43,7 @@ def provenance_faults(place: Place) -> Iterator[Fault]:
 
 
 def _unreadable(problem: str) -> Fault:
-    return Fault(PROVENANCE, f"{problem}: cloud-volume and igneous do not open the volume")
+    return Fault(PROVENANCE, f"{problem}, or cloud-volume and igneous may not open the volume")
 
 
 def side_faults(place: Place, info: Mapping[str, Any]) -> Iterator[Fault]:

@@ -129,6 +129,7 @@ def test_names_of_labels_that_are_missing(tmp_path):
         ({"sources": [{"file": "a.tif"}]}, "sources must be a list of different strings"),
         ({"sources": "a.tif"}, "sources must be a list of different strings"),
         ({"owners": ["a", "a"]}, "owners must be a list of different strings"),
+        ({"description": 3}, "description must be a string"),
         ({"processing": ["scaled"]}, "processing must be a list of objects with by and method"),
         ({"processing": [{"by": "me"}]}, "processing must be a list of objects with by and method"),
         ({"processing": {"by": "me", "method": "x"}}, "processing must be a list of objects"),
@@ -138,6 +139,20 @@ def test_record_that_other_programs_refuse(volume, changes, problem):
     change_json(volume / "provenance", lambda record: record.update(changes))
     (fault,) = faults_of(volume, "levels")
     assert fault.startswith(f"provenance: {problem}")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sources": [{"file": "a"}]}, {"owners": ["a", "a"]}, {"processing": ["a"]}]
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::SyntaxWarning")
+def test_cloud_volume_refuses_such_a_record(volume, changes):
+    from cloudvolume import CloudVolume
+    from python_jsonschema_objects import ValidationError
+
+    CloudVolume(f"file://{volume}", progress=False)
+    change_json(volume / "provenance", lambda record: record.update(changes))
+    with pytest.raises(ValidationError):
+        CloudVolume(f"file://{volume}", progress=False)
 
 
 @pytest.mark.parametrize(
