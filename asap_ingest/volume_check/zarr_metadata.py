@@ -13,7 +13,7 @@ from asap_ingest.volume_check.zarr_arrays import read_array
 #: Files that describe a group, the first of which tells that it is one.
 GROUP_FILES = {3: ("zarr.json",), 2: (".zgroup", ".zattrs", ".zmetadata")}
 _NM = {"nanometer": 1.0, "micrometer": 1e3, "millimeter": 1e6, "angstrom": 0.1}
-_MADE_BY = (None, "mean", "mode")
+_MADE_BY = ("mean", "mode")
 
 
 def read_zarr(place: Place, zarr_format: int) -> Description:
@@ -50,8 +50,15 @@ def read_zarr(place: Place, zarr_format: int) -> Description:
         tuple(scale for scale, _ in found),
         files=GROUP_FILES[zarr_format],
         not_known=tuple(not_known),
-        uncompared="" if made_by in _MADE_BY else f"it is made by {made_by!r}, not known here",
+        uncompared="" if made_by in _MADE_BY else _uncompared(made_by),
     )
+
+
+def _uncompared(made_by: Any) -> str:
+    """Why voxels are not compared; other programs take single voxels, or smooth images."""
+    if made_by is None:
+        return "the group has no type that says how scales are made"
+    return f"made by {made_by!r}, not known here"
 
 
 def _multiscales(place: Place, zarr_format: int) -> list[Fields]:

@@ -32,7 +32,7 @@ def multiscales(names, translated=True, **fields):
             steps.append({"type": "translation", "translation": shift})
         datasets.append({"path": name, "coordinateTransformations": steps})
     axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
-    return {"axes": axes, "datasets": datasets, **fields}
+    return {"type": "mean", "axes": axes, "datasets": datasets, **fields}
 
 
 def write_group(folder, zarr_format, names, **fields):

@@ -125,13 +125,27 @@ def test_scales_without_a_position(tmp_path, zarr_format):
     )
 
 
-def test_scales_that_are_made_in_another_way_are_read_only(tmp_path):
-    folder = by_zarr_python(tmp_path / "v", 2, random_array(SHAPE_ZYX), type="gaussian")
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("gaussian", "made by 'gaussian', not known here"),
+        (None, "the group has no type that says how scales are made"),
+    ],
+)
+def test_scales_that_are_made_in_another_way_are_read_only(tmp_path, kind, reason):
+    folder = by_zarr_python(tmp_path / "v", 2, random_array(SHAPE_ZYX), type=kind)
+    zarr.open_array(str(folder / "1"))[...] = 0
     findings = check_precomputed(str(folder)).findings
     assert findings.groups == []
-    assert findings.notes == [
-        "voxels of scale 1 are read, not compared: it is made by 'gaussian', not known here"
-    ]
+    assert findings.notes == [f"voxels of scale 1 are read, not compared: {reason}"]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("dtype", ["float64", "bool", "float16"])
+def test_sample_types_that_are_not_known(tmp_path, zarr_format, dtype):
+    array = (random_array((9, 9, 9)) % 2).astype(dtype)
+    folder = by_zarr_python(tmp_path / "v", zarr_format, array, names=("full",))
+    assert not_known(folder) == [f"scale full: samples of {dtype}"]
 
 
 def test_voxel_of_zarr_2_that_is_wrong(tmp_path):
