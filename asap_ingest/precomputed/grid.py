@@ -180,6 +180,12 @@ def scales_of(
     return scales
 
 
+def aligned(extent: Box, factor: Triple) -> Box:
+    """The extent, begun earlier so that it begins at multiples of a factor."""
+    x, y, z = (begin // times * times for begin, times in zip(extent.begin, factor, strict=True))
+    return Box((x, y, z), extent.end)
+
+
 def _scale(
     size: Triple,
     voxel_size_nm: tuple[float, float, float],

@@ -28,7 +28,7 @@ ARRAY = random_array((70, 90, 60))
 def run_of(folder, chunk_format="raw", array=ARRAY, workers=2, origin="array", **changes):
     plan = plan_of(folder, array, chunk_format, levels=3)
     part = whole_source(changes.pop("source", ArrayPlanes(array)), plan.scales, plan.settings)
-    return VolumeRun(plan_volume([part], Budget(2**28, workers)), {"sources": [origin]}, **changes)
+    return VolumeRun(plan_volume(part, Budget(2**28, workers)), {"sources": [origin]}, **changes)
 
 
 def build(run, executor=None):
