@@ -85,7 +85,7 @@ class VolumeModule(StepModule):
         sys.stdout.flush()
         if self.args["dry_run"]:
             return self.finish(self._output(plan, VolumeReport()))
-        run = VolumeRun(plan, origin, planes, self.args["force_redo"])
+        run = VolumeRun(plan, origin, self.args["force_redo"], planes)
         with Progress("part") as progress:
             report = build_volume(run, self.executor, progress)
         if report.failures:

@@ -149,8 +149,8 @@ def scales_are_means(folder, kind="image"):
         {"factor": "auto", "format": "sharded"},
         {"factor": [4, 2, 1]},
         {"factor": [3, 3, 3]},
-        {"memory": 150_000},
-        {"memory": 150_000, "factor": [1, 1, 2], "pool_size": 2},
+        {"memory": 600_000},
+        {"memory": 300_000, "factor": [1, 1, 2], "pool_size": 2},
         {"minX": 3, "maxX": 250, "minY": 1, "maxY": 90},
     ],
     ids=str,
@@ -172,7 +172,7 @@ def test_planes_without_section_count_as_black_at_coarser_scales(parameters, sta
 
 def test_the_service_draws_each_voxel_once(parameters, stack, tmp_path):
     fill(stack, tmp_path / "images", [1, 2, 3])
-    ran = run_step(EXPORT, {**parameters, "levels": 3, "memory": 150_000}, tmp_path)
+    ran = run_step(EXPORT, {**parameters, "levels": 3, "memory": 300_000}, tmp_path)
     assert "coarse scales are made of the chunks of the finest one" in ran.stdout
     assert "the sources are read" not in ran.stdout
 
@@ -237,7 +237,7 @@ def test_labels_are_reduced_by_mode(parameters, stack, tmp_path):
 @pytest.mark.parametrize(
     "way",
     [
-        {"memory": 150_000},
+        {"memory": 600_000},
         {"box_size": 64},
         {"pool_size": 2},
         pytest.param({"dask_scheduler": "local", "pool_size": 2}, marks=pytest.mark.xdist_group("dask")),
@@ -259,7 +259,7 @@ def test_a_killed_run_and_a_rerun_give_the_same_bytes(parameters, stack, tmp_pat
     assert run_step(EXPORT, parameters, tmp_path).exit_code == 0
     given = {**parameters, "dest": str(tmp_path / "killed")}
     with subprocess.Popen(command(EXPORT, given, tmp_path), stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and len(list((tmp_path / "killed").rglob("*_*-*"))) < 40:
+        while process.poll() is None and len(list((tmp_path / "killed").rglob("*_*-*"))) < 100:
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "killed" / "info").exists()

@@ -238,7 +238,7 @@ REFUSED = [
     ({"voxel_size": ["4nm", "4nm"]}, "must be three numbers"),
     ({"voxel_offset": [1, 2]}, "voxel_offset"),
     ({"voxel_offset": "1,2,0.5"}, "voxel_offset"),
-    ({"on_missing": "white"}, "must be one of ['black', 'refuse', 'repeat']"),
+    ({"on_missing": "white"}, "must be one of black, refuse, repeat"),
     ({"source": []}, "must be a file name or pattern, or a list of them"),
     ({"source": [3]}, "must be a file name or pattern, or a list of them"),
     ({"memory": "4GiBB"}, "like 500MB, 4GB or 4GiB"),

@@ -94,6 +94,8 @@ class Unit:
         The source has a service draw each plane, which takes longer than anything else.
     finest : Scale or None
         The scale whose chunks the planes are read from, written by other units before; None for the source.
+    planes_at_once : int
+        Planes that are kept of these chunks, which are read again for the next ones; it divides their depth.
     wanted : frozenset of str or None
         URIs of the chunks to write; None for all.
     """
@@ -106,6 +108,7 @@ class Unit:
     whole_planes: bool = False
     drawn: bool = False
     finest: Scale | None = None
+    planes_at_once: int = 1
     wanted: frozenset[str] | None = None
 
     def box_at(self, scale: Scale) -> Box:
@@ -136,8 +139,8 @@ class Unit:
         sum_bytes = 8 if itemsize == 4 else 4
         total = self.box.size[0] * self.box.size[1] * (itemsize + sum_bytes)
         if self.finest is not None:
-            slab = math.prod(self.box.size[:2]) * min(self.box.size[2], self.finest.chunk_size[2])
-            total += (slab + _CHUNK_COPIES * math.prod(self.finest.chunk_size)) * itemsize
+            slab = math.prod(self.box.size[:2]) * min(self.box.size[2], self.planes_at_once)
+            total += (slab + _CHUNK_COPIES * self._chunk_voxels(self.finest, self.box.size)) * itemsize
         if self.whole_planes and self.finest is None:
             total += _WHOLE_COPIES * self.source.size[0] * self.source.size[1] * itemsize
         for scale, factor, reduction in self.reductions():
@@ -195,26 +198,28 @@ def _source_planes(unit: Unit) -> Iterator[Plane]:
 
 
 def _planes_of_chunks(unit: Unit, finest: Scale) -> Iterator[Plane]:
-    """Planes of a unit from the chunks of the finest scale, one layer of chunks in memory at a time."""
+    """Planes of a unit from the chunks of the finest scale, some planes in memory at a time."""
     (left, top, first), (right, bottom, end) = unit.box.begin, unit.box.end
-    for z in range(first, end, finest.chunk_size[2]):
-        layer = Box((left, top, z), (right, bottom, min(z + finest.chunk_size[2], end)))
+    for z in range(first, end, unit.planes_at_once):
+        planes = Box((left, top, z), (right, bottom, min(z + unit.planes_at_once, end)))
         try:
-            yield from _layer_of_chunks(unit, finest, layer)
+            yield from _samples_of_chunks(unit, finest, planes)
         except MissingFileError:  # chunks that a shard holds already
-            yield from _source_planes(replace(unit, box=layer))
+            yield from _source_planes(replace(unit, box=planes))
 
 
-def _layer_of_chunks(unit: Unit, finest: Scale, layer: Box) -> Plane:
-    width, height, depth = layer.size
-    left, top, first = layer.begin
+def _samples_of_chunks(unit: Unit, finest: Scale, box: Box) -> Plane:
+    """Samples (z, y, x) of a box that lies in one layer of chunks."""
+    width, height, depth = box.size
+    left, top, first = box.begin
     samples = np.empty((depth, height, width), unit.source.dtype)
     decode = CHUNK_FORMATS[unit.settings.chunk_format].decode
+    layer = replace(box, begin=(left, top, first - first % finest.chunk_size[2]))
     for chunk in finest.chunks_in(layer):
-        (x0, y0, z0), (x1, y1, z1) = chunk.begin, chunk.end
+        (x0, y0, z0), (x1, y1, _) = chunk.begin, chunk.end
         content = storage.read_bytes(unit.settings.chunk_uri(finest, chunk))
-        place = (slice(z0 - first, z1 - first), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        samples[place] = decode(content, chunk.size[::-1], unit.source.dtype, finest)
+        decoded = decode(content, chunk.size[::-1], unit.source.dtype, finest)
+        samples[:, y0 - top : y1 - top, x0 - left : x1 - left] = decoded[first - z0 : first - z0 + depth]
     return samples
 
 

@@ -134,8 +134,8 @@ def _quickest(part: Unit, budget: Budget) -> tuple[tuple[Unit, Triple], ...]:
     for first in reversed(range(len(scales))):
         through = tuple(scale.factor for scale in scales[:first] if scale.factor != (1, 1, 1))
         found = []
-        for finest, end in product(_sources(part, first), range(len(scales), first, -1)):
-            group = replace(part, scales=scales[first:end], through=through, finest=finest)
+        for source, end in product(_sources(part, first), range(len(scales), first, -1)):
+            group = replace(source, scales=scales[first:end], through=through)
             step = _unit_size(group, budget)
             if step is not None:
                 cost = _cost(group, step, budget) + ways[end].cost
@@ -146,9 +146,14 @@ def _quickest(part: Unit, budget: Budget) -> tuple[tuple[Unit, Triple], ...]:
     return ways[0].groups
 
 
-def _sources(part: Unit, first: int) -> list[Scale | None]:
-    """What scales from a number on can be made from: the source, or the chunks of the finest scale."""
-    return [None, part.scales[0]] if first and (part.drawn or part.whole_planes) else [None]
+def _sources(part: Unit, first: int) -> list[Unit]:
+    """What scales from a number on can be made from: the chunks of the finest scale, or the source."""
+    if first == 0 or not (part.drawn or part.whole_planes):
+        return [part]
+    finest = part.scales[0]
+    depth = finest.chunk_size[2]
+    planes = [count for count in (depth, depth // 4, depth // 16, 1) if count and depth % count == 0]
+    return [*(replace(part, finest=finest, planes_at_once=count) for count in dict.fromkeys(planes)), part]
 
 
 def _too_little_memory(group: Unit, budget: Budget) -> ParameterError:
@@ -184,9 +189,11 @@ def _cost(group: Unit, step: Triple, budget: Budget) -> float:
     size = group.box.size
     across, down, _ = counts = _counts(size, step)
     reading = math.prod(size)
-    if group.finest is None and group.drawn:
+    if group.finest is not None:
+        reading *= group.finest.chunk_size[2] // group.planes_at_once
+    elif group.drawn:
         reading *= _DRAWING
-    elif group.finest is None:
+    else:
         # a part of the columns costs as much as all of them: files are read by rows
         reading *= across * (down * _DECODING if group.whole_planes else 1)
     work = reading + sum(group.box_at(scale).voxels for scale in group.scales)

@@ -40,17 +40,17 @@ class VolumeRun:
     origin : mapping
         What the volume is made of, as JSON: its sources, and the parameters that decide its voxels.
         A run that finds another origin in the folder refuses to mix.
-    planes : sequence of str
-        For each plane of the finest scale, what changes when the plane does; empty where nobody can tell.
-        Planes that changed since the last run are written again, with the chunks that they are part of.
     force_redo : bool
         False leaves units whose chunks are all there.
+    planes : sequence of str
+        For each plane of the finest scale, what changes when the plane does; empty where nobody can tell.
+        Chunks that planes are part of which changed since the last run are written again.
     """
 
     plan: VolumePlan
     origin: Mapping[str, Any]
-    planes: Sequence[str] = ()
     force_redo: bool = False
+    planes: Sequence[str] = ()
 
     @property
     def root(self) -> str:

@@ -148,3 +148,14 @@ def test_memory_counts_the_decoded_plane():
         replace(part, whole_planes=flag, box=replace(part.box, end=(64, 64, 64))) for flag in (False, True)
     ]
     assert narrow[1].memory_bytes - narrow[0].memory_bytes >= 4096 * 4096
+
+
+@pytest.mark.parametrize("chunk_format", ["raw", "zarr"])
+@pytest.mark.parametrize(("levels", "memory"), [(7, 2 * 10**9), (5, 10**9), (3, 5 * 10**7)])
+def test_what_a_service_draws_is_drawn_once(levels, memory, chunk_format):
+    """Planes of 400 megapixels do not fit; coarse scales are made of the finest one's chunks."""
+    part = whole((20_000, 20_000, 64 * 64), levels)
+    settings_ = VolumeSettings("volume", chunk_format)
+    plan = plan_volume(replace(part, drawn=True, settings=settings_), Budget(memory, 2))
+    assert [units[0].finest is None for units in plan.passes] == [True, *[False] * (len(plan.passes) - 1)]
+    assert plan.memory_bytes <= memory // 2
