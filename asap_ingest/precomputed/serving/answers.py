@@ -84,7 +84,8 @@ class _InPieces(StreamingResponse):
 
 
 def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], is_head: bool) -> Response:
-    tag, gzip_tag = f'"{stored.version}"', f'"{stored.version}-gz"'
+    version = "-".join((stored.version, *served.left_out))
+    tag, gzip_tag = f'"{version}"', f'"{version}-gz"'
     headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
     same = matching_tag(asked.get("if-none-match"), (tag, gzip_tag))
     if same:
@@ -92,7 +93,8 @@ def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], i
     headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
     range_header = asked.get("range") if asked.get("if-range", tag) == tag else None
     accepted = asked.get("accept-encoding")
-    if stored.encoding and not served.is_tiff and range_header is None and accepts(accepted, stored.encoding):
+    is_as_it_lies = not (served.is_tiff or served.left_out or range_header)
+    if stored.encoding and is_as_it_lies and accepts(accepted, stored.encoding):
         return Response(stored.read(), headers=headers | {"content-encoding": stored.encoding})
     # samples are looked at before they are sent; so is what is compressed
     is_plain = served.samples is None and not stored.encoding

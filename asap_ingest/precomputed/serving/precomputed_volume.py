@@ -40,6 +40,7 @@ def open_precomputed(root: Path, wanted: str | None) -> ServedVolume:
     if not keys:
         raise DescriptionError("info has no scales")
     chunk_format = _chunk_format(root, info, wanted)
+    beside = _beside(root, info)
     scales = {_key(scale): _scale_folder(scale, info, chunk_format == "tiff") for scale in info["scales"]}
     return ServedVolume(
         root,
@@ -48,8 +49,9 @@ def open_precomputed(root: Path, wanted: str | None) -> ServedVolume:
         str(info["type"]),
         _axes(info["scales"][0]),
         frozenset({INFO}),
-        {**_other_folders(root, info), **scales},
+        {**{path: Folder(may_shrink=True) for path in beside.values()}, **scales},
         tuple(keys),
+        beside,
     )
 
 
@@ -97,13 +99,17 @@ def _scale_folder(scale: Mapping[str, Any], info: Mapping[str, Any], is_tiff: bo
     return Folder(_CHUNK, samples, channels, is_tiff, encoding in _PLAIN_ENCODINGS)
 
 
-def _other_folders(root: Path, info: Mapping[str, Any]) -> dict[str, Folder]:
-    """Meshes, skeletons and properties, where they lie below the volume."""
-    folders: dict[str, Folder] = {}
+def _beside(root: Path, info: Mapping[str, Any]) -> dict[str, str]:
+    """Folders of meshes, skeletons and properties, where they lie below the volume."""
+    folders: dict[str, str] = {}
     for name in _OTHER_FOLDERS:
         path = info.get(name)
         if is_plain_path(path):
-            folders[str(path)] = Folder(may_shrink=True)
+            folders[name] = str(path)
+            if not (root / folders[name]).is_dir():
+                _log.warning(
+                    "%s: info names %s %r, which is not there: left out of what is served", root, name, path
+                )
         elif path is not None:
             _log.warning(
                 "%s: info names %s %r, which is not below the volume's folder: not served", root, name, path

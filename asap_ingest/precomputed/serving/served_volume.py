@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class ServedFile:
         The samples lie in it as a TIFF, and are to be decoded.
     may_shrink : bool
         It is not compressed yet.
+    left_out : tuple of str
+        Fields of a JSON object that are not sent.
     """
 
     path: str
@@ -54,6 +56,7 @@ class ServedFile:
     is_tiff: bool = False
     may_shrink: bool = False
     media_type: str = "application/octet-stream"
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,8 @@ class ServedVolume:
         By their paths.
     scales : tuple of str
         Paths of the folders of the scales, finest first.
+    beside : mapping
+        Folders that need not be there, by the field of `info` that names them.
     name : str
         Path in the address of the server; empty for the folder that is served itself.
     labels : tuple of str
@@ -144,13 +149,16 @@ class ServedVolume:
     documents: frozenset[str]
     folders: Mapping[str, Folder]
     scales: tuple[str, ...]
+    beside: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     labels: tuple[str, ...] = ()
 
     def find(self, path: str) -> ServedFile | None:
         """The file that a path stands for; None when the volume has no such file."""
         if path in self.documents:
-            return ServedFile(path, may_shrink=True, media_type="application/json")
+            # viewers show nothing of a volume that names a folder which is not there
+            absent = tuple(name for name, at in self.beside.items() if not (self.root / at).is_dir())
+            return ServedFile(path, may_shrink=True, media_type="application/json", left_out=absent)
         parts = path.split("/")
         for count in range(len(parts) - 1, -1, -1):
             folder = self.folders.get("/".join(parts[:count]))

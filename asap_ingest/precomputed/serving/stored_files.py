@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
+import orjson
 
 from asap_ingest.errors import ImageError
 from asap_ingest.precomputed.chunk_formats import tiff_samples
@@ -121,6 +122,9 @@ def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
             raise DamagedFileError(problem) from error
     if served.is_tiff:
         return _tiff_content(served, stored.path, content)
+    if served.left_out:
+        said = orjson.loads(content)
+        return orjson.dumps({name: value for name, value in said.items() if name not in served.left_out})
     expected = served.samples
     if expected is not None:
         wanted = int(np.prod(expected.shape)) * np.dtype(expected.data_type).itemsize
