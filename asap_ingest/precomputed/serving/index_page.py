@@ -18,6 +18,8 @@ body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8886; }
 th, td { vertical-align: top; }
+th { white-space: nowrap; }
+td:last-child { min-width: 18rem; }
 td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font-size: .85rem; overflow-wrap: anywhere; }
 """
