@@ -2,8 +2,8 @@
 
 FOLDER is a volume, or has volumes below it: then the base URL opens a page that lists them. The first line on
 standard output is the base URL, written once the server answers; for each volume the source to paste into
-Neuroglancer follows, and, where the viewer extra is installed, an address that opens it in a Neuroglancer of
-our own. SIGTERM and SIGINT end it after the requests under way.
+Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it in a
+Neuroglancer of our own. SIGTERM and SIGINT end it after the requests under way.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import logging
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
@@ -23,10 +24,10 @@ from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
 from asap_ingest.precomputed.serving.volumes import SERVED_FORMATS, find_volumes
 
 #: Where a volume's metadata say the size of a voxel, by the scheme of its source.
-METADATA = {
-    "precomputed": "info",
-    "zarr3": "zarr.json (scale in coordinateTransformations)",
-    "zarr2": ".zattrs (scale in coordinateTransformations)",
+RESOLUTIONS = {
+    "precomputed": "resolution in info",
+    "zarr3": "scale and translation in zarr.json",
+    "zarr2": "scale and translation in .zattrs",
 }
 
 
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
                 listening,
                 arguments.log_level,
                 signals,
-                lambda url: [line for volume in volumes.values() for line in addresses(volume, url)],
+                lambda url: addresses(list(volumes.values()), url),
             )
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
@@ -50,22 +51,28 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def addresses(volume: ServedVolume, base_url: str) -> list[str]:
-    """Where a volume is to be found: the source, and the viewer if it is installed.
+def addresses(volumes: Sequence[ServedVolume], base_url: str) -> list[str]:
+    """Where volumes are to be found: their sources; of a single one the viewer, if it is installed.
 
-    For one whose voxels are 1 x 1 x 1 nm a line says how to set their size: that is what a volume is
-    written with when nobody said it.
+    The page at the base URL has the links of several.
     """
-    lines = [source_url(volume, base_url)]
-    if client_folder() is not None:
-        lines.append(viewer_url([volume], base_url))
-    if volume.axes and all(math.isclose(axis.length, 1e-9) and axis.unit for axis in volume.axes):
-        lines.append(
-            f"{volume.root}: voxels of 1 x 1 x 1 nm, as written when their size is not known; to set it, "
-            "write the volume again with --voxel_size X,Y,Z in nm, or multiply every resolution in "
-            f"{METADATA[volume.scheme]}"
-        )
-    return lines
+    lines = [source_url(volume, base_url) for volume in volumes]
+    if len(volumes) == 1 and client_folder() is not None:
+        lines.append(viewer_url(volumes, base_url))
+    return [*lines, *(_how_to_set_voxel_size(volume) for volume in volumes if _is_size_unknown(volume))]
+
+
+def _is_size_unknown(volume: ServedVolume) -> bool:
+    """Whether voxels are 1 x 1 x 1 nm: that is what a volume is written with when nobody said their size."""
+    axes = volume.axes
+    return bool(axes) and all(axis.unit and math.isclose(axis.length, 1e-9) for axis in axes)
+
+
+def _how_to_set_voxel_size(volume: ServedVolume) -> str:
+    return (
+        f"{volume.root}: voxels of 1 x 1 x 1 nm, as written when their size is not known; to set it, write "
+        f"the volume again with --voxel_size X,Y,Z in nm, or multiply every {RESOLUTIONS[volume.scheme]}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

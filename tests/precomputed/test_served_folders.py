@@ -21,6 +21,7 @@ import tensorstore
 from asap_ingest.errors import VolumeError
 from asap_ingest.precomputed.serving.viewer_link import viewer_state
 from asap_ingest.precomputed.serving.volumes import find_volumes, open_volume
+from asap_ingest.serve_precomputed import addresses
 from tests.precomputed.serving import ask, serving
 from tests.precomputed.volumes import make_volume, random_array
 
@@ -63,6 +64,7 @@ def test_every_folder_that_info_names_is_served(tmp_path: Path, caplog: pytest.L
             assert ask(url, f"/{quote(name)}").body == content
         assert ask(url, "/skeletons_mip_1/1f.shard", Range="bytes=6-7").body == b"of"
         for name in (
+            f"meshes/{'5' * 300}",
             "meshes/.secret",
             "other/5",
             "meshes/../other/5",
@@ -152,6 +154,10 @@ def test_files_that_lie_compressed(
             plain = ask(url, f"/{CHUNK}", Accept_Encoding=other)
             assert "content-encoding" not in plain.headers
             assert plain.body == content
+        tags = {plain.headers["etag"], as_it_lies.headers["etag"]}
+        assert len(tags) == 2
+        for tag in tags:
+            assert ask(url, f"/{CHUNK}", Accept_Encoding="br, gzip", If_None_Match=tag).status == 304
         assert ask(url, f"/{CHUNK}", Range="bytes=5-9", Accept_Encoding=encoding).body == content[5:10]
         assert ask(url, f"/{CHUNK}{suffix}").status == 404
         head = ask(url, f"/{CHUNK}", "HEAD", Accept_Encoding=encoding)
@@ -328,6 +334,16 @@ def test_labels_within_an_image_open_with_it(tmp_path: Path) -> None:
         assert "Open together: em.zarr, labels/cells" in ask(url, "/").body.decode()
 
 
+def test_images_of_a_series_lie_in_a_group_that_is_no_image(tmp_path: Path) -> None:
+    """As bioformats2raw writes it."""
+    series = tmp_path / "scan.zarr"
+    for number in range(2):
+        write_zarr2(series / str(number), random_array(SHAPE))
+    write(series, {".zgroup": b'{"zarr_format": 2}', ".zattrs": b'{"bioformats2raw.layout": 3}'})
+    assert set(find_volumes(series)) == {"0", "1"}
+    assert set(find_volumes(tmp_path)) == {"scan.zarr/0", "scan.zarr/1"}
+
+
 @pytest.mark.parametrize(("kind", "shown"), [("image", "image"), ("segmentation", "segmentation")])
 @pytest.mark.parametrize("chunk_format", ["raw", "zarr"])
 def test_the_kind_is_what_the_metadata_say(tmp_path: Path, chunk_format: str, kind: str, shown: str) -> None:
@@ -341,16 +357,14 @@ def test_the_kind_is_what_the_metadata_say(tmp_path: Path, chunk_format: str, ki
 def test_scales_may_be_called_otherwise(tmp_path: Path, chunk_format: str) -> None:
     array = random_array(SHAPE) // 8 + 60
     make_volume(tmp_path, array, chunk_format, levels=2)
-    renamed = {"1_1_1": "0", "2_2_2": "4_4_40"}
+    renamed = dict(zip(open_volume(tmp_path).scales, ("fine", "4_4_40"), strict=True))
     text = (tmp_path / ("zarr.json" if chunk_format == "zarr" else "info")).read_text()
-    if "1_1_1" not in text:
-        pytest.skip("the writer calls its scales otherwise")
     for old, new in renamed.items():
         shutil.move(tmp_path / old, tmp_path / new)
         text = text.replace(f'"{old}"', f'"{new}"')
     (tmp_path / ("zarr.json" if chunk_format == "zarr" else "info")).write_text(text)
     volume = open_volume(tmp_path)
-    assert volume.scales == ("0", "4_4_40")
+    assert volume.scales == ("fine", "4_4_40")
     (layer,) = viewer_state([volume], "http://x")["layers"]
     low, high = layer["shaderControls"]["normalized"]["range"]
     assert 60 <= low < high <= 91
@@ -415,3 +429,35 @@ def test_cloud_volume_reads_what_it_wrote(tmp_path: Path, compress: str, suffix:
     with serving(tmp_path) as url:
         read = cloudvolume.CloudVolume(f"precomputed://{url}", progress=False, cache=False)
         np.testing.assert_array_equal(np.asarray(read[:])[..., 0].transpose(2, 1, 0), array)
+
+
+def test_large_raw_chunks_come_in_pieces_and_whole(tmp_path: Path) -> None:
+    array = np.arange(128 * 200 * 200, dtype=np.uint32).reshape(128, 200, 200) // 1000
+    make_volume(tmp_path, array, levels=1, chunk_size=(200, 200, 128))
+    with serving(tmp_path) as url:
+        name = "/1_1_1/0-200_0-200_0-128"
+        assert ask(url, name).body == array.tobytes()
+        assert ask(url, name, Range="bytes=-8").body == array.tobytes()[-8:]
+        with (tmp_path / name[1:]).open("ab") as file:
+            file.write(b"more")
+        assert ask(url, name).status == 500
+
+
+def test_a_folder_of_volumes_prints_their_sources(tmp_path: Path) -> None:
+    for name in ("b 1", "a"):
+        make_volume(tmp_path / name, random_array(SHAPE), "raw")
+    volumes = list(find_volumes(tmp_path).values())
+    assert addresses(volumes, "http://x:1") == [
+        "precomputed://http://x:1/a",
+        "precomputed://http://x:1/b%201",
+    ]
+
+
+@pytest.mark.parametrize("resolution", [[0, 4, 4], [-1, 4, 4], [4, 4]])
+def test_voxels_without_extent_are_refused(tmp_path: Path, resolution: list[float]) -> None:
+    make_volume(tmp_path, random_array(SHAPE), levels=1)
+    info = json.loads((tmp_path / "info").read_bytes())
+    info["scales"][0]["resolution"] = resolution
+    (tmp_path / "info").write_text(json.dumps(info))
+    with pytest.raises(VolumeError):
+        open_volume(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 from functools import lru_cache
@@ -21,6 +22,7 @@ from asap_ingest.precomputed.serving.stored_files import (
     PIECE_BYTES,
     DamagedFileError,
     StoredFile,
+    check_size,
     open_stored,
     plain_content,
 )
@@ -48,6 +50,8 @@ def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head:
     except FileNotFoundError:
         return text_answer(404, f"{served.path} is not there")
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return text_answer(404, "no file has so long a name")
         problem = f"{served.path} cannot be read: {error.strerror}"
         _log_once(problem, f"{volume.root}")
         return text_answer(500, problem)
@@ -85,9 +89,10 @@ class _InPieces(StreamingResponse):
 
 def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], is_head: bool) -> Response:
     version = "-".join((stored.version, *served.left_out))
-    tag, gzip_tag = f'"{version}"', f'"{version}-gz"'
+    # each encoding of a file has a tag of its own
+    tag, gzip_tag, brotli_tag = (f'"{version}{end}"' for end in ("", "-gzip", "-br"))
     headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
-    same = matching_tag(asked.get("if-none-match"), (tag, gzip_tag))
+    same = matching_tag(asked.get("if-none-match"), (tag, gzip_tag, brotli_tag))
     if same:
         return Response(status_code=304, headers=headers | {"etag": same})
     headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
@@ -95,10 +100,14 @@ def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], i
     accepted = asked.get("accept-encoding")
     is_as_it_lies = not (served.is_tiff or served.left_out or range_header)
     if stored.encoding and is_as_it_lies and accepts(accepted, stored.encoding):
-        return Response(stored.read(), headers=headers | {"content-encoding": stored.encoding})
-    # samples are looked at before they are sent; so is what is compressed
-    is_plain = served.samples is None and not stored.encoding
-    content = None if is_plain and stored.size > PIECE_BYTES else plain_content(served, stored)
+        headers |= {"content-encoding": stored.encoding}
+        headers |= {"etag": brotli_tag if stored.encoding == "br" else gzip_tag}
+        return Response(stored.read(), headers=headers)
+    content = None
+    if stored.size > PIECE_BYTES and not (stored.encoding or served.is_tiff or served.left_out):
+        check_size(served, stored.path, stored.size)
+    else:
+        content = plain_content(served, stored)
     size = stored.size if content is None else len(content)
     try:
         part = byte_range(range_header, size)

@@ -57,8 +57,7 @@ class _Volumes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return
-        # uvicorn looks after `lifespan` itself
+            return  # nothing is to be done at the start and the end
         work = partial(self._answer, Request(scope))
         response = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         await response(scope, receive, send)

@@ -35,7 +35,8 @@ def display_range(volume: ServedVolume) -> tuple[float, float] | None:
         return None
     is_plain = bool(volume.folders[volume.scales[-1]].data_type)
     parts = list(_plain_samples(volume) if is_plain else _compressed_samples(volume))
-    samples = np.concatenate(parts) if parts else np.empty(0)
+    # numbers without percentiles of their own, like bool, become float
+    samples = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
     samples = samples[np.isfinite(samples)]
     if not samples.size:
         return None

@@ -112,6 +112,10 @@ class Axis:
     start: float
     size: int
 
+    def __post_init__(self) -> None:
+        if self.length <= 0:
+            raise DescriptionError(f"the metadata say that voxels are {self.length} long along {self.name}")
+
 
 @dataclass(frozen=True, eq=False)
 class ServedVolume:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import stat
 import zlib
@@ -125,14 +126,18 @@ def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
     if served.left_out:
         said = orjson.loads(content)
         return orjson.dumps({name: value for name, value in said.items() if name not in served.left_out})
-    expected = served.samples
-    if expected is not None:
-        wanted = int(np.prod(expected.shape)) * np.dtype(expected.data_type).itemsize
-        if len(content) != wanted:
-            raise DamagedFileError(
-                f"{stored.path} has {len(content):,} bytes; {wanted:,} are expected for {expected}"
-            )
+    check_size(served, stored.path, len(content))
     return content
+
+
+def check_size(served: ServedFile, path: str, size: int) -> None:
+    """Raise DamagedFileError for plain samples that are too few or too many."""
+    expected = served.samples
+    if expected is None:
+        return
+    wanted = math.prod(expected.shape) * np.dtype(expected.data_type).itemsize
+    if size != wanted:
+        raise DamagedFileError(f"{path} has {size:,} bytes; {wanted:,} are expected for {expected}")
 
 
 def _tiff_content(served: ServedFile, path: str, content: bytes) -> bytes:

@@ -11,7 +11,7 @@ from asap_ingest.errors import VolumeError
 from asap_ingest.precomputed.info import INFO, ZARR
 from asap_ingest.precomputed.serving.precomputed_volume import open_precomputed
 from asap_ingest.precomputed.serving.served_volume import DescriptionError, ServedVolume
-from asap_ingest.precomputed.serving.zarr_volume import open_zarr, version_of
+from asap_ingest.precomputed.serving.zarr_volume import is_bare_group, open_zarr, version_of
 
 SERVED_FORMATS = ("raw", "sharded", "tiff", "zarr")
 #: Volumes are looked for in folders so many levels down.
@@ -36,6 +36,8 @@ def find_volumes(folder: Path, chunk_format: str | None = None) -> Mapping[str, 
         volumes = [*_with_labels(open_volume(root, chunk_format))]
     else:
         volumes = [*_below(root, root, "", chunk_format)]
+    if not volumes and version_of(root) is not None:
+        open_volume(root, chunk_format)  # says why this is no volume
     if not volumes:
         raise VolumeError(
             str(folder),
@@ -71,7 +73,8 @@ def open_volume(root: Path, chunk_format: str | None = None, name: str = "") -> 
 
 
 def _is_volume(folder: Path) -> bool:
-    return (folder / INFO).is_file() or version_of(folder) is not None
+    version = version_of(folder)
+    return (folder / INFO).is_file() or not (version is None or is_bare_group(folder, version))
 
 
 def _with_labels(image: ServedVolume) -> Iterator[ServedVolume]:
@@ -85,13 +88,17 @@ def _with_labels(image: ServedVolume) -> Iterator[ServedVolume]:
 def _below(
     top: Path, folder: Path, name: str, chunk_format: str | None, depth: int = 0
 ) -> Iterator[ServedVolume]:
-    for entry in sorted(folder.iterdir()):
+    try:
+        entries = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
+        held = [(entry, _is_volume(entry)) for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        _log.warning("%s cannot be looked into: %s", error.filename or folder, error.strerror)
+        return
+    for entry, is_volume in held:
         path = f"{name}/{entry.name}".lstrip("/")
-        if entry.name.startswith(".") or not entry.is_dir():
-            continue
         if not entry.resolve().is_relative_to(top):
             _log.warning("%s leads out of %s to %s: not served", entry, top, entry.resolve())
-        elif _is_volume(entry):
+        elif is_volume:
             for volume in _opened(top, entry, path, chunk_format):
                 yield from _with_labels(volume)
         elif depth + 1 < _DEEPEST:

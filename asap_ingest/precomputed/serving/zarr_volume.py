@@ -37,6 +37,21 @@ def version_of(root: Path) -> int | None:
     return next((v for v in versions if any((root / name).is_file() for name in _DOCUMENTS[v])), None)
 
 
+class BareGroupError(DescriptionError):
+    """A group that is no volume, though there may be some below it."""
+
+
+def is_bare_group(root: Path, version: int) -> bool:
+    """Whether a folder is a group without multiscales, like those around the images of a series."""
+    try:
+        _attributes(root, version)
+    except BareGroupError:
+        return True
+    except (DescriptionError, LookupError, TypeError, AttributeError):
+        return False  # whoever opens it is told what is wrong with it
+    return False
+
+
 def open_zarr(root: Path, version: int) -> ServedVolume:
     """Read the metadata; DescriptionError, or what malformed JSON raises, where they describe no volume."""
     said = _attributes(root, version)
@@ -70,7 +85,7 @@ def _attributes(root: Path, version: int) -> Any:
     else:
         said = read_json(root, ".zattrs") if (root / ".zattrs").is_file() else {}
     if said is not None and not said.get("multiscales"):
-        raise DescriptionError(f"{_file_of(version)} is of a group without multiscales of OME-Zarr")
+        raise BareGroupError(f"{_file_of(version)} is of a group without multiscales of OME-Zarr")
     return said
 
 
