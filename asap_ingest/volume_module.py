@@ -12,7 +12,7 @@ from marshmallow import Schema
 
 from asap_ingest.errors import ParameterError
 from asap_ingest.precomputed.build import Unit, VolumeSettings
-from asap_ingest.precomputed.grid import Box, GridSettings, Scale, Triple, aligned, scales_of
+from asap_ingest.precomputed.grid import Box, GridSettings, Scale, Triple, aligned, numbered, scales_of
 from asap_ingest.precomputed.plan import Budget, VolumePlan, plan_volume
 from asap_ingest.precomputed.run import VolumeReport, VolumeRun, build_volume
 from asap_ingest.precomputed.sharded import require_tensorstore
@@ -45,7 +45,8 @@ class VolumeModule(StepModule):
         arguments = self.args
         levels = arguments.get("levels", levels_until_small(size, arguments["chunk_size"]))
         grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
-        return scales_of(size, voxel_size_nm, grid, offset)
+        scales = scales_of(size, voxel_size_nm, grid, offset)
+        return numbered(scales) if arguments["format"] == "zarr" else scales
 
     def grid(self, extent: Box, voxel_size_nm: VoxelSize) -> tuple[Box, list[Scale]]:
         """The scales, and the extent begun so early that it begins with whole voxels of all of them."""
@@ -63,8 +64,14 @@ class VolumeModule(StepModule):
     def settings(self) -> VolumeSettings:
         arguments = self.args
         return VolumeSettings(
-            arguments["dest"], arguments["format"], arguments["type"], arguments["storage_options"]
+            arguments["dest"], self._chunk_format, arguments["type"], arguments["storage_options"]
         )
+
+    @property
+    def _chunk_format(self) -> str:
+        """A key of `CHUNK_FORMATS`."""
+        is_zarr_2 = self.args["format"] == "zarr" and self.args["zarr_format"] == 2
+        return "zarr2" if is_zarr_2 else str(self.args["format"])
 
     @property
     def budget(self) -> Budget:

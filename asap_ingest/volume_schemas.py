@@ -164,9 +164,15 @@ class VolumeParameters(CommonParameters):
     format = optional(
         Text,
         "tiff: chunks that Fiji opens, shown through precomputed-webserver; raw: any web server will do; "
-        "sharded: few large files; zarr: OME-Zarr 0.5",
+        "sharded: few large files; zarr: OME-Zarr",
         validate=one_of(VOLUME_FORMATS),
         default="tiff",
+    )
+    zarr_format = optional(
+        WholeNumber,
+        "of format zarr: 3 writes OME-Zarr 0.5, 2 writes OME-Zarr 0.4, for older readers",
+        validate=one_of((2, 3)),
+        default=3,
     )
     chunk_size = Triple(
         WholeNumber,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from PIL import Image
 from asap_ingest import precomputed_tif
 from asap_ingest.precomputed_tif import PrecomputedTif, order_lines
 from tests.conftest import listing
-from tests.precomputed.reading import expected_scales, read_volume
+from tests.precomputed.reading import expected_scales, read_volume, zarr_datasets
 from tests.precomputed.volumes import random_array
 from tests.s3 import bucket, credentials, store
 from tests.steps import command, refused, run_step
@@ -58,23 +59,17 @@ def run(parameters, *arguments):
 def made(folder, chunk_format="tiff", array=ARRAY, kind="image"):
     """Every scale of the volume is what it must be; the factors."""
     found = read_volume(Path(folder), chunk_format)
-    name = "zarr.json" if chunk_format == "zarr" else "info"
-    said = json.loads((Path(folder) / name).read_bytes())
-    keys = (
-        [dataset["path"] for dataset in said["attributes"]["ome"]["multiscales"][0]["datasets"]]
-        if chunk_format == "zarr"
-        else [scale["key"] for scale in said["scales"]]
-    )
+    if chunk_format == "zarr":
+        named = zarr_datasets(Path(folder))
+    else:
+        scales = json.loads((Path(folder) / "info").read_bytes())["scales"]
+        named = [(scale["key"], tuple(map(int, scale["key"].split("_")))) for scale in scales]
 
-    class Factor:
-        def __init__(self, key):
-            self.factor = tuple(int(number) for number in key.split("_"))
-
-    expected = expected_scales(array, [Factor(key) for key in keys], kind)
+    expected = expected_scales(array, [SimpleNamespace(factor=factor) for _, factor in named], kind)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
-    return keys
+    return [key for key, _ in named]
 
 
 def test_the_command_line(tmp_path, capsys):

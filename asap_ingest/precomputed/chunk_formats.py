@@ -143,14 +143,18 @@ def zarr_samples(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], s
 
 
 def _zarr_name(scale: Scale, chunk: Box) -> str:
-    indices = (begin // length for begin, length in zip(chunk.begin, scale.chunk_size, strict=True))
-    return "/".join(["c", *(str(index) for index in reversed(list(indices)))])
+    return f"c/{_zarr_2_name(scale, chunk)}"
+
+
+def _zarr_2_name(scale: Scale, chunk: Box) -> str:
+    indices = [begin // length for begin, length in zip(chunk.begin, scale.chunk_size, strict=True)]
+    return "/".join(str(index) for index in reversed(indices))
 
 
 #: Fast rather than small: electron micrographs hardly shrink further.
 ZSTD_LEVEL = 1
 
-#: What `format` may say.
+#: Formats by name: what `format` may say, and zarr of version 2, which `zarr_format` chooses.
 CHUNK_FORMATS = {
     "raw": ChunkFormat(Scale.chunk_name, raw_bytes, raw_samples),
     "sharded": ChunkFormat(Scale.chunk_name, raw_bytes, raw_samples, folder=".raw"),
@@ -160,4 +164,5 @@ CHUNK_FORMATS = {
         lambda content, shape, dtype, scale: tiff_samples(content),
     ),
     "zarr": ChunkFormat(_zarr_name, zarr_bytes, zarr_samples, fills_chunks=True),
+    "zarr2": ChunkFormat(_zarr_2_name, zarr_bytes, zarr_samples, fills_chunks=True),
 }
