@@ -155,8 +155,9 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
         }
         parameters = {name: self.args[name] for name in _ORIGIN_PARAMETERS if name in self.args}
         return {
-            "sources": [described],
+            "sources": [export.stack.url],
             "step": "export_to_precomputed",
+            "stack": described,
             "sections": z_ranges(export.z_values),
             **parameters,
         }

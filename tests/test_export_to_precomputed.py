@@ -237,7 +237,7 @@ def test_labels_are_reduced_by_mode(parameters, stack, tmp_path):
 @pytest.mark.parametrize(
     "way",
     [
-        {"memory": 600_000},
+        {"memory": 90_000},
         {"box_size": 64},
         {"pool_size": 2},
         pytest.param({"dask_scheduler": "local", "pool_size": 2}, marks=pytest.mark.xdist_group("dask")),
@@ -284,8 +284,9 @@ def test_a_changed_stack_is_not_mixed(parameters, stack, tmp_path):
 def test_the_origin_names_the_stack(parameters, stack, tmp_path):
     fill(stack, tmp_path / "images", [1])
     run_step(EXPORT, parameters, tmp_path)
-    (source,) = json.loads((tmp_path / "volume" / "provenance").read_text())["sources"]
-    metadata = stack.require()
+    said = json.loads((tmp_path / "volume" / "provenance").read_text())
+    assert said["sources"] == [stack.url]
+    source, metadata = said["processing"][0]["method"]["stack"], stack.require()
     assert source["stack"] == "raw"
     assert source["version"] == metadata["currentVersionNumber"]
     assert source["modified"] == metadata["lastModifiedTimestamp"]

@@ -151,12 +151,17 @@ class _Counted:
 
 
 def _complete(run: VolumeRun) -> None:
-    """Make the folder a volume: chunks that became shards go, the description comes."""
+    """Make the folder a volume: chunks that became shards go, the description comes.
+
+    A description that is there, as nothing changed, stays: others may have added meshes or names of labels.
+    """
     settings = run.plan.settings
     if settings.chunk_root != settings.root:
         storage.remove_folder(settings.chunk_root)
     for name, content in run.description.items():
-        storage.write_bytes(storage.join(run.root, name), content)
+        uri = storage.join(run.root, name)
+        if _read(uri) is None:
+            storage.write_bytes(uri, content)
 
 
 def _prepare(run: VolumeRun) -> int:
