@@ -116,10 +116,9 @@ def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], i
     if part:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{size}"
     status = 206 if part else 200
-    if content is None and is_head:
-        return Response(None, status, headers)
     if content is None:
-        return _InPieces(stored, start, length, status, headers)
+        pieces = _InPieces(stored, start, length, status, headers)
+        return Response(None, status, headers) if is_head else pieces
     packed = None
     if part is None and served.may_shrink and accepts(accepted, "gzip"):
         packed = gzipped_if_worthwhile(content)
