@@ -133,8 +133,13 @@ def brotli(content: bytes) -> bytes:
     return bytes(imagecodecs.brotli_encode(content))
 
 
+def zstd(content: bytes) -> bytes:
+    return bytes(imagecodecs.zstd_encode(content))
+
+
 @pytest.mark.parametrize(
-    ("suffix", "encoding", "pack"), [(".gz", "gzip", gzip.compress), (".br", "br", brotli)]
+    ("suffix", "encoding", "pack"),
+    [(".gz", "gzip", gzip.compress), (".br", "br", brotli), (".zstd", "zstd", zstd)],
 )
 @pytest.mark.parametrize("data_type", ["uint8", "uint16"])
 def test_files_that_lie_compressed(
@@ -147,17 +152,17 @@ def test_files_that_lie_compressed(
     path.unlink()
     path.with_name(path.name + suffix).write_bytes(packed)
     with serving(tmp_path) as url:
-        as_it_lies = ask(url, f"/{CHUNK}", Accept_Encoding="br, gzip")
+        as_it_lies = ask(url, f"/{CHUNK}", Accept_Encoding="br, gzip, zstd")
         assert as_it_lies.headers["content-encoding"] == encoding
         assert as_it_lies.body == packed
-        for other in ("", "identity", f"{encoding};q=0", "zstd"):
+        for other in ("", "identity", f"{encoding};q=0", "deflate"):
             plain = ask(url, f"/{CHUNK}", Accept_Encoding=other)
             assert "content-encoding" not in plain.headers
             assert plain.body == content
         tags = {plain.headers["etag"], as_it_lies.headers["etag"]}
         assert len(tags) == 2
         for tag in tags:
-            assert ask(url, f"/{CHUNK}", Accept_Encoding="br, gzip", If_None_Match=tag).status == 304
+            assert ask(url, f"/{CHUNK}", Accept_Encoding="br, gzip, zstd", If_None_Match=tag).status == 304
         assert ask(url, f"/{CHUNK}", Range="bytes=5-9", Accept_Encoding=encoding).body == content[5:10]
         assert ask(url, f"/{CHUNK}{suffix}").status == 404
         head = ask(url, f"/{CHUNK}", "HEAD", Accept_Encoding=encoding)
@@ -167,7 +172,7 @@ def test_files_that_lie_compressed(
         assert ask(url, f"/{CHUNK}", Accept_Encoding=encoding).body == content[::-1]
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".br"])
+@pytest.mark.parametrize("suffix", [".gz", ".br", ".zstd"])
 def test_a_compressed_file_that_is_damaged_is_named(tmp_path: Path, suffix: str) -> None:
     make_volume(tmp_path, random_array(SHAPE))
     (tmp_path / CHUNK).unlink()

@@ -90,9 +90,9 @@ class _InPieces(StreamingResponse):
 def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], is_head: bool) -> Response:
     version = "-".join((stored.version, *served.left_out))
     # each encoding of a file has a tag of its own
-    tag, gzip_tag, brotli_tag = (f'"{version}{end}"' for end in ("", "-gzip", "-br"))
+    tag, *packed_tags = (f'"{version}{end}"' for end in ("", "-gzip", "-br", "-zstd"))
     headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
-    same = matching_tag(asked.get("if-none-match"), (tag, gzip_tag, brotli_tag))
+    same = matching_tag(asked.get("if-none-match"), (tag, *packed_tags))
     if same:
         return Response(status_code=304, headers=headers | {"etag": same})
     headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
@@ -100,9 +100,7 @@ def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], i
     accepted = asked.get("accept-encoding")
     is_as_it_lies = not (served.is_tiff or served.left_out or range_header)
     if stored.encoding and is_as_it_lies and accepts(accepted, stored.encoding):
-        headers |= {"content-encoding": stored.encoding}
-        headers |= {"etag": brotli_tag if stored.encoding == "br" else gzip_tag}
-        return Response(stored.read(), headers=headers)
+        return _packed(stored.read(), stored.encoding, version, headers)
     content = None
     if stored.size > PIECE_BYTES and not (stored.encoding or served.is_tiff or served.left_out):
         check_size(served, stored.path, stored.size)
@@ -114,17 +112,26 @@ def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], i
     except RangeNotSatisfiableError:
         return text_answer(416, f"{served.path} has {size} bytes", **{"content-range": f"bytes */{size}"})
     start, length = part or (0, size)
+    headers["content-length"] = str(length)
     if part:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{size}"
     status = 206 if part else 200
-    headers["content-length"] = str(length)
     if content is None:
-        if is_head:
-            return Response(None, status, headers)
-        return _InPieces(stored, start, length, status, headers)
+        pieces = _InPieces(stored, start, length, status, headers)
+        return Response(None, status, headers) if is_head else pieces
+    packed = None
     if part is None and served.may_shrink and accepts(accepted, "gzip"):
         packed = gzipped_if_worthwhile(content)
-        if packed is not None:
-            headers |= {"content-encoding": "gzip", "etag": gzip_tag, "content-length": str(len(packed))}
-            content, length = packed, len(packed)
+    if packed is not None:
+        return _packed(packed, "gzip", version, headers)
     return Response(content[start : start + length], status, headers)
+
+
+def _packed(content: bytes, encoding: str, version: str, headers: Mapping[str, str]) -> Response:
+    """Content in an encoding, with a tag of its own."""
+    changed = {
+        "content-encoding": encoding,
+        "etag": f'"{version}-{encoding}"',
+        "content-length": str(len(content)),
+    }
+    return Response(content, headers={**headers, **changed})

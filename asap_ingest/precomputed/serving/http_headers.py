@@ -56,7 +56,7 @@ def matching_tag(header: str | None, tags: tuple[str, ...]) -> str | None:
 
 
 def accepts(header: str | None, encoding: str) -> bool:
-    """Whether `Accept-Encoding` allows an encoding: `gzip` or `br`."""
+    """Whether `Accept-Encoding` allows an encoding: `gzip`, `br` or `zstd`."""
     weights = dict(_weighed(part) for part in (header or "").lower().split(","))
     return weights.get(encoding, weights.get("*", 0.0)) > 0
 

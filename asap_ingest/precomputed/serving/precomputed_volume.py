@@ -22,7 +22,7 @@ from asap_ingest.precomputed.serving.served_volume import (
 #: Numbers in one spelling: no -0, no 007.
 _NUMBER = r"(0|-?[1-9][0-9]{0,11})"
 _CHUNK = re.compile("_".join([f"{_NUMBER}-{_NUMBER}"] * 3))
-_STORED_CHUNK = re.compile(rf"{_CHUNK.pattern}(\.tiff)?(?:\.gz|\.br)?")
+_STORED_CHUNK = re.compile(rf"{_CHUNK.pattern}(\.tiff)?(?:\.gz|\.br|\.zstd)?")
 _SHARD = re.compile(r"[0-9a-f]+\.shard")
 _DATA_TYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 #: Encodings of samples that are not compressed yet.

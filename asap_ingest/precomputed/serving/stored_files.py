@@ -28,6 +28,7 @@ _GZIP_WINDOW = 31
 _COMPRESSED: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
     ".gz": ("gzip", lambda content: zlib.decompress(content, _GZIP_WINDOW)),
     ".br": ("br", lambda content: bytes(imagecodecs.brotli_decode(content))),
+    ".zstd": ("zstd", lambda content: bytes(imagecodecs.zstd_decode(content))),
 }
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class StoredFile:
 
 
 def open_stored(root: Path, path: str) -> StoredFile:
-    """Open a file, or the one beside it that has `.gz` or `.br` at its end; the plain one goes first.
+    """Open a file, or where it is not there the one with `.gz`, `.br` or `.zstd` at its end.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
     if stored.suffix:
         try:
             content = _COMPRESSED[stored.suffix][1](content)
-        except (zlib.error, imagecodecs.BrotliError) as error:
+        except (zlib.error, imagecodecs.BrotliError, imagecodecs.ZstdError) as error:
             problem = f"{stored.path} is not compressed with {stored.encoding}: {error}"
             raise DamagedFileError(problem) from error
     if served.is_tiff:
