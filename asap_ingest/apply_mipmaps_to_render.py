@@ -219,7 +219,8 @@ class AddMipMapsToStack(RenderModule):
         elif not jobs:
             return ApplyReport()  # a shard without sections
         else:
-            with self._target.writing(_version_of(self._source), close_stack):
+            version = _version_of(self._source) | self.args.get("output_stackVersion", {})
+            with self._target.writing(version, close_stack):
                 report = apply_mipmaps(jobs=jobs, executor=self.executor)
         report.path_builder = None if change is None else asdict(change)
         return report

@@ -141,6 +141,7 @@ class GenerateEMTileSpecsModule(RenderModule):
             "stackResolutionX": metafile.pixel_size_nm,
             "stackResolutionY": metafile.pixel_size_nm,
             "stackResolutionZ": args["section_thickness"],
+            **args.get("output_stackVersion", {}),
         }
         with stack.writing(version, args["close_stack"]):
             report = upload_section(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from asap_ingest.command_line import grouped
 from asap_ingest.errors import ParameterError
 
 #: Microscopes and their users said micrometres there.
@@ -24,7 +25,7 @@ def our_spelling(arguments: Sequence[str]) -> list[str]:
         `--voxel-size` without units: it was in micrometres, `--voxel_size` is in nm.
     """
     spelled: list[str] = []
-    for flag, values in _groups(arguments):
+    for flag, values in grouped(arguments):
         name = f"--{flag[2:].replace('-', '_')}"
         if flag == "--voxel-size":
             _require_units(values)
@@ -37,20 +38,6 @@ def our_spelling(arguments: Sequence[str]) -> list[str]:
         else:
             spelled += [_FLAGS.get(name, name), *values] if flag else values
     return spelled
-
-
-def _groups(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Each flag with what follows it; first, with no flag, what stands before all."""
-    flag = ""
-    values: list[str] = []
-    for argument in arguments:
-        if argument.startswith("--") and len(argument) > 2:
-            yield flag, values
-            flag, separator, value = argument.partition("=")
-            values = [value] if separator else []
-        else:
-            values.append(argument)
-    yield flag, values
 
 
 def _require_units(values: Sequence[str]) -> None:

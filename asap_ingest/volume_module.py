@@ -35,10 +35,8 @@ class VolumeModule(StepModule):
     default_schema: type[Schema] = VolumeParameters
     default_output_schema: type[Schema] | None = VolumeOutput
 
-    def __init__(
-        self, input_data: Mapping[str, Any] | None = None, args: Sequence[str] | None = None
-    ) -> None:
-        super().__init__(input_data, our_spelling(sys.argv[1:] if args is None else args))
+    def spelled(self, arguments: Sequence[str]) -> list[str]:
+        return super().spelled(our_spelling(arguments))
 
     def scales(self, size: Triple, voxel_size_nm: VoxelSize, offset: Triple = (0, 0, 0)) -> list[Scale]:
         """The scales that the parameters ask for."""

@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from asap_ingest import precomputed_tif
+from asap_ingest import check_precomputed, precomputed_tif
 from asap_ingest.precomputed_tif import PrecomputedTif, order_lines
 from tests.conftest import listing
 from tests.precomputed.reading import expected_scales, read_volume, zarr_datasets
@@ -116,7 +116,32 @@ def test_dry_run_writes_nothing(given, tmp_path, capsys):
 @pytest.mark.parametrize("chunk_format", ["tiff", "raw", "zarr"])
 def test_formats(given, chunk_format):
     assert run(given | {"format": chunk_format}) == 0
-    assert made(given["dest"], chunk_format) == ["1_1_1", "2_2_2", "4_4_4"]
+    keys = ["0", "1", "2"] if chunk_format == "zarr" else ["1_1_1", "2_2_2", "4_4_4"]
+    assert made(given["dest"], chunk_format) == keys
+
+
+@pytest.mark.parametrize("kind", ["image", "segmentation"])
+def test_ome_zarr_of_version_2(given, kind):
+    given |= {"format": "zarr", "zarr_format": 2, "type": kind, "memory": 200_000, "chunk_size": [8, 8, 8]}
+    assert run(given) == 0
+    assert made(given["dest"], "zarr", kind=kind) == ["0", "1", "2"]
+    before = listing(Path(given["dest"]))
+    assert run(given) == 0
+    assert listing(Path(given["dest"])) == before, "a rerun finds its chunks"
+    assert check_precomputed.main([given["dest"]]) == 0
+
+
+def test_versions_of_zarr_are_not_mixed(given, capsys):
+    assert run(given | {"format": "zarr"}) == 0
+    assert PrecomputedTif.main(arguments_of(given | {"format": "zarr", "zarr_format": 2})) == 2
+    assert "holds a volume of other sources or parameters" in capsys.readouterr().err
+
+
+def arguments_of(given):
+    texts = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in given.items()
+    }
+    return [f"--{name}={value}" for name, value in texts.items()]
 
 
 def test_sharded(given):
