@@ -159,7 +159,7 @@ class AddMipMapsToStack(RenderModule):
     default_schema = AddMipMapsToStackParameters
     default_output_schema = AddMipMapsToStackOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
         shard = Shard.parse(args["shard"]) if "shard" in args else None
         jobs = self._jobs(shard)

@@ -72,7 +72,7 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
 
     default_schema = ExportToPrecomputedParameters
 
-    def run(self) -> int:
+    def work(self) -> int:
         stack = self.stack(self.args["input_stack"])
         metadata = stack.require()
         z_values = whole_z_values(stack.name, self.sections(stack))

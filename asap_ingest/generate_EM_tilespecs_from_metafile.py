@@ -127,7 +127,7 @@ class GenerateEMTileSpecsModule(RenderModule):
     default_schema = GenerateEMTileSpecsParameters
     default_output_schema = GenerateEMTileSpecsOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
         metafile = read_metafile(args["metafile"])
         tilespecs = build_tilespecs(metafile, self._settings())

@@ -79,7 +79,7 @@ class GenerateMipMaps(RenderModule):
     default_schema = GenerateMipMapsParameters
     default_output_schema = GenerateMipMapsOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
         run, executor = self._run(), self.executor
         try:

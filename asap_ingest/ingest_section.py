@@ -130,7 +130,7 @@ class IngestSection(RenderModule):
     default_schema = IngestSectionParameters
     default_output_schema = IngestSectionOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
         parameters = {"pool_size": os.cpu_count() or 1} | args
         run_dir = args.get("run_dir") or storage.join(

@@ -30,7 +30,7 @@ class PrecomputedTif(VolumeModule):
 
     default_schema = PrecomputedTifParameters
 
-    def run(self) -> int:
+    def work(self) -> int:
         files = find_files(*self.args["source"])
         self._refuse_own_chunks(files)
         for line in order_lines(files):

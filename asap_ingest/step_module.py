@@ -82,6 +82,11 @@ class StepModule(ArgSchemaParser):
 
     def run(self) -> int:
         """Do the work, write the output; the exit code."""
+        with storage.options(self.args["storage_options"]):
+            return self.work()
+
+    def work(self) -> int:
+        """What a step does, where files of object stores are reached with its `storage_options`."""
         raise NotImplementedError
 
     @cached_property
@@ -103,9 +108,7 @@ class StepModule(ArgSchemaParser):
         # a terminated run leaves through its context managers: the stack gets its state back
         signal.signal(signal.SIGTERM, _exit_on_signal)
         try:
-            module = cls(args=args)
-            with storage.options(module.args["storage_options"]):
-                return module.run()
+            return cls(args=args).run()
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
         except AsapIngestError as error:
