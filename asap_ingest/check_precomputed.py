@@ -12,6 +12,7 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.program import program
 from asap_ingest.progress import Progress
 from asap_ingest.volume_check.check import DEPTHS, Check, check_volume
 from asap_ingest.volume_check.places import place_of
@@ -35,6 +36,7 @@ def check_precomputed(volume: str, depth: str = "voxels") -> Check:
         return check_volume(place, depth, progress, volume)
 
 
+@program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code: 0 without faults, 1 with faults, 2 where there is no volume.
 

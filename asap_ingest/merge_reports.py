@@ -15,6 +15,7 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.program import program
 from asap_ingest.shards import Shard
 
 Output = dict[str, Any]
@@ -222,6 +223,7 @@ def run(inputs: Sequence[str], output_json: str) -> int:
     return EXIT_FAILURES if failures else EXIT_DONE
 
 
+@program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m asap_ingest.merge_reports", description=__doc__)

@@ -279,6 +279,15 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
     retry_failed = optional(Text, "output JSON of an earlier run: only what failed there is done")
     metafile = optional(Text, "metafile whose focus and astigmatism scores go into the report_dir pages")
 
+    @validates_schema(skip_on_field_errors=True)
+    def check_pages(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "shard" in data and "report_dir" in data:
+            raise ValidationError(
+                "cannot go with shard, whose run knows its own images alone; when all shards are done, run "
+                "once more with force_redo false, report_dir and no shard",
+                "report_dir",
+            )
+
     aliases: ClassVar[dict[str, str]] = {
         "output_prefix": "output_dir",
         **SectionSelection.aliases,
@@ -334,6 +343,15 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
     verify = optional(
         Flag, "read every level first: it decodes and has the expected size and type", default=False
     )
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_builder(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "shard" in data and data["mipmap_path_builder"]:
+            raise ValidationError(
+                "cannot go with shard: the levels of all tiles are registered in one request, when all are "
+                "there; run it once, without shard",
+                "mipmap_path_builder",
+            )
 
     aliases: ClassVar[dict[str, str]] = {
         "mipmap_prefix": "mipmap_dir",

@@ -22,6 +22,7 @@ from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
 from asap_ingest.precomputed.serving.volumes import SERVED_FORMATS, find_volumes
+from asap_ingest.program import program
 
 #: Where a volume's metadata say the size of a voxel, by the scheme of its source.
 RESOLUTIONS = {
@@ -31,6 +32,7 @@ RESOLUTIONS = {
 }
 
 
+@program
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
     arguments = _parser().parse_args(argv)

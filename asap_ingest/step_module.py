@@ -28,6 +28,8 @@ from asap_ingest.errors import (
     ParameterError,
 )
 from asap_ingest.parallel import Executor, executor
+from asap_ingest.parallel.resources import usable_cores
+from asap_ingest.program import program
 from asap_ingest.schema_fields import ZValues
 from asap_ingest.schemas import CommonParameters, field_names
 
@@ -61,6 +63,7 @@ class StepModule(ArgSchemaParser):
         parser = schema_argparser(self.schema)
         parser.prog = f"python -m {type(self).__module__}"
         parser.error = _refuse_command_line
+        _explain_pool_size(parser)
         arguments = parser.parse_args(self.spelled(sys.argv[1:] if args is None else args))
         given = _read_input_json(arguments.input_json) if arguments.input_json else dict(input_data or {})
         try:
@@ -92,7 +95,8 @@ class StepModule(ArgSchemaParser):
     @cached_property
     def executor(self) -> Executor:
         """Where jobs run. Asked for before any work: a Dask scheduler that does not answer is an error."""
-        return executor(self.args["pool_size"], self.args.get("dask_scheduler"))
+        workers = min(self.args["pool_size"], usable_cores())
+        return executor(workers, self.args.get("dask_scheduler"))
 
     def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
         """Write the output JSON, if one is asked for; the exit code."""
@@ -103,6 +107,7 @@ class StepModule(ArgSchemaParser):
         return EXIT_FAILURES if failures else EXIT_DONE
 
     @classmethod
+    @program
     def main(cls, args: Sequence[str] | None = None) -> int:
         """Run as a program: the exit code, and errors as one line on standard error."""
         # a terminated run leaves through its context managers: the stack gets its state back
@@ -188,6 +193,13 @@ def _flat(messages: Any, path: tuple[str, ...] = ()) -> Any:
     else:
         for message in messages:
             yield path, str(message)
+
+
+def _explain_pool_size(parser: Any) -> None:
+    """Beside the documented words: what a run does with the number."""
+    for action in parser._actions:
+        if action.dest == "pool_size":
+            action.help = f"{action.help}; never more than can be used here: {usable_cores()}"
 
 
 def _refuse_command_line(message: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from typing import Any
 from marshmallow import Schema
 
 from asap_ingest.errors import ParameterError
+from asap_ingest.parallel.resources import usable_cores, usable_memory
 from asap_ingest.precomputed.build import Unit, VolumeSettings
 from asap_ingest.precomputed.grid import Box, GridSettings, Scale, Triple, aligned, numbered, scales_of
 from asap_ingest.precomputed.plan import Budget, VolumePlan, plan_volume
@@ -73,7 +73,7 @@ class VolumeModule(StepModule):
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.args.get("memory", default_memory()), self.args["pool_size"])
+        return Budget(self.args.get("memory", default_memory()), min(self.args["pool_size"], usable_cores()))
 
     def make(self, part: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
         """Say what will be made of a source, make it, write the output; the exit code."""
@@ -133,8 +133,8 @@ def levels_until_small(size: Triple, chunk_size: Triple) -> int:
 
 
 def default_memory() -> int:
-    """Half of the memory of this machine, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    """Half of the memory that this process may use, in bytes."""
+    return usable_memory() // 2
 
 
 def plan_lines(plan: VolumePlan) -> Iterator[str]:

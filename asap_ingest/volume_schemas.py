@@ -14,6 +14,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from asap_ingest.images.volumes import REDUCTIONS
 from asap_ingest.images.voxel_size import NM_OF_UNITS
+from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.precomputed.grid import AUTO_FACTOR
 from asap_ingest.precomputed.missing import ON_MISSING
 from asap_ingest.schema_fields import (
@@ -206,13 +207,13 @@ class VolumeParameters(CommonParameters):
         default="image",
     )
     memory = MemorySize(
-        metadata={"description": "for the arrays of all workers, like 4GB (default: half of this machine's)"}
+        metadata={"description": "for the arrays of all workers, like 4GB (default: half of what is there)"}
     )
     pool_size = optional(
         WholeNumber,
         "number of parallel worker processes (default: one per core)",
         validate=at_least(1),
-        default=os.cpu_count() or 1,
+        default=usable_cores(),
     )
     dask_scheduler = optional(Text, "tcp://host:port of a Dask scheduler, or local, for the workers")
     force_redo = optional(
