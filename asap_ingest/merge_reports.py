@@ -22,7 +22,7 @@ Output = dict[str, Any]
 #: Lists of a report, one object a tile: joined, and sorted by tile and image.
 LISTS = ("failures", "changes")
 #: Fields of a report that are made anew.
-_DERIVED = ("seconds", "stage_seconds", "slowest_stage", "shard")
+_DERIVED = ("seconds", "stage_seconds", "slowest_stage", "shard", "warnings")
 _NAMED_IN_A_LINE = 8
 
 
@@ -161,11 +161,23 @@ def _report(form: Form, named: Mapping[str, Output]) -> Output:
             stages[stage] = stages.get(stage, 0.0) + seconds
     if stages:
         merged |= {"stage_seconds": stages, "slowest_stage": max(stages, key=stages.__getitem__)}
+    if any("warnings" in report for report in reports):
+        merged["warnings"] = _warnings(reports)
     for field in LISTS:
         if any(field in report for report in reports):
             entries = [entry for report in reports for entry in report.get(field, [])]
             merged[field] = sorted(entries, key=_tile_and_image)
     return merged
+
+
+def _warnings(reports: Sequence[Output]) -> list[Output]:
+    """Warnings of the same text as one."""
+    merged: dict[str, Output] = {}
+    for warning in (warning for report in reports for warning in report.get("warnings", [])):
+        known = merged.setdefault(warning["text"], {**warning, "images": 0})
+        known["images"] += warning["images"]
+        known["first"] = min(known["first"], warning["first"])
+    return [merged[text] for text in sorted(merged)]
 
 
 def _alike(named: Mapping[str, Output], leave_out: set[str]) -> Output:

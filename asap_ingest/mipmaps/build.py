@@ -27,7 +27,7 @@ from asap_ingest.images.downsample import (
 from asap_ingest.mipmaps.grey_values import Range, need_16_bits, remark_on
 from asap_ingest.mipmaps.locations import level_uris, mask_extension
 from asap_ingest.mipmaps.sources import Source, refuse_other_size
-from asap_ingest.mipmaps.verify import verify_pyramid
+from asap_ingest.mipmaps.verify import level_0_head, verify_pyramid
 
 Image = NDArray[Any]
 
@@ -155,6 +155,9 @@ def build_and_verify(job: PyramidJob) -> PyramidResult:
 
 
 def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
+    if not levels:  # all are there, maybe those of tiles of another size
+        refuse_other_size(level_0_head(job.source).shape_yx, job.shape_yx)
+        return PyramidResult()
     clock = StageClock()
     with clock.stage("read"):
         content = storage.read_bytes(job.image_uri)
