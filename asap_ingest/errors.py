@@ -112,6 +112,7 @@ class ServiceError(AsapIngestError):
         self.method = method
         self.url = url
         self.status = status
+        self.text = text
 
 
 class ServiceUnreachableError(AsapIngestError):

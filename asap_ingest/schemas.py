@@ -20,7 +20,6 @@ from asap_ingest.images.downsample import BLOCK_FUNCTIONS, DOWNSAMPLE_METHODS, P
 from asap_ingest.images.formats import TIFF_COMPRESSIONS
 from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.schema_fields import (
-    INT32_MAX,
     RENDER_NAME,
     Flag,
     JsonObject,
@@ -117,7 +116,7 @@ class SectionSelection(AliasedSchema):
             given.append("zstart/zend")
         if len(given) > 1:
             raise ValidationError(f"only one of {', '.join(given)} can be given", given[0])
-        if data.get("zstart", 0) > data.get("zend", INT32_MAX):
+        if data.get("zstart", float("-inf")) > data.get("zend", float("inf")):
             raise ValidationError(f"is above zend ({data['zend']})", "zstart")
 
 
