@@ -46,6 +46,10 @@ setup(
             "schemathesis>=4.0",
             "cloud-volume>=12.0",
             "zarr>=3.0",
+            # tools that open volumes; they are run, and igneous (GPL) is never imported
+            "igneous-pipeline>=4.30",
+            "ome-zarr>=0.11",
+            "neuroglancer-scripts>=1.2",
             *(*DASK, *S3, *VIEWER, *VOLUMES),
         ],
         "bench": ["pyvips>=3", "pyvips-binary>=8.16"],

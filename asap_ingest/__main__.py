@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from asap_ingest.errors import EXIT_BAD_INPUT
+from asap_ingest.program import program
 
 #: command -> what it does; the command is a module of this package with a `main(args)`.
 COMMANDS = {
@@ -24,6 +25,7 @@ COMMANDS = {
 }
 
 
+@program
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names; its exit code."""
     arguments = list(sys.argv[1:] if args is None else args)

@@ -5,6 +5,7 @@ python -m asap_ingest.apply_mipmaps_to_render --input_json in.json --output_json
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -159,7 +160,7 @@ class AddMipMapsToStack(RenderModule):
     default_schema = AddMipMapsToStackParameters
     default_output_schema = AddMipMapsToStackOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
         shard = Shard.parse(args["shard"]) if "shard" in args else None
         jobs = self._jobs(shard)
@@ -219,10 +220,21 @@ class AddMipMapsToStack(RenderModule):
         elif not jobs:
             return ApplyReport()  # a shard without sections
         else:
-            with self._target.writing(_version_of(self._source), close_stack):
+            self._tell_of_loading(close_stack)
+            version = _version_of(self._source) | self.args.get("output_stackVersion", {})
+            with self._target.writing(version, close_stack):
                 report = apply_mipmaps(jobs=jobs, executor=self.executor)
         report.path_builder = None if change is None else asdict(change)
         return report
+
+    def _tell_of_loading(self, close_stack: bool) -> None:
+        """A run in place that was killed leaves a stack LOADING that was COMPLETE: nothing else shows it."""
+        if self._target == self._source and not close_stack and self._target.state() == "LOADING":
+            # not to the log, which shows errors alone unless more is asked for
+            sys.stderr.write(
+                f"note: stack {self._target.name} was LOADING before, as a run that is killed leaves it, and "
+                "stays so; close_stack true makes it COMPLETE\n"
+            )
 
 
 def _version_of(stack: Stack, without: Sequence[str] = ()) -> dict[str, Any]:

@@ -11,24 +11,21 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.images.downsample import level_shape
-from asap_ingest.mipmaps.jobs import Failure, TileSpec, tiles_without_image
+from asap_ingest.mipmaps.jobs import Failure, TileSpec
 from asap_ingest.mipmaps.path_builder import require_expressible
 from asap_ingest.mipmaps.register import (
     FolderListings,
-    NewLevels,
     Registration,
-    have_images,
-    missing_levels,
     new_levels,
     register_levels,
     tile_change,
 )
+from asap_ingest.mipmaps.usable_levels import Pyramids, usable_levels
 from asap_ingest.mipmaps.verify import ExpectedLevel, Fault, faults_of
 from asap_ingest.parallel import Executor
 from asap_ingest.stacks import Stack
 
 Tiles = dict[str, TileSpec]
-Pyramids = dict[str, list[NewLevels]]
 
 
 @dataclass(frozen=True)
@@ -122,26 +119,17 @@ def _pyramids(job: SectionJob, tiles: Tiles) -> tuple[Pyramids, list[Failure]]:
     ParameterError
         A builder is to name levels that it cannot name.
     """
-    failures = list(job.faults)
-    failed = {failure.tileId for failure in failures}
     listings = _listings(job.run)
     listings.start_section()
-    found: Pyramids = {}
+    faulty: dict[str, set[str]] = {}
+    for failure in job.faults:
+        faulty.setdefault(failure.tileId, set()).add(failure.image)
     with storage.options(job.storage_options):
-        for tile_id, tile in tiles.items():
-            if tile_id in failed:
-                continue
-            levels = new_levels(tile, job.registration)
-            if job.with_builder:
-                require_expressible(tile_id, levels, job.registration)
-            missing = missing_levels(levels, listings)
-            if not have_images(levels):
-                failures += tiles_without_image([tile])
-            elif missing:
-                failures.append(_missing(tile_id, missing))
-            else:
-                found[tile_id] = levels
-    return found, failures
+        usable, failures = usable_levels(tiles, job.registration, listings, faulty)
+        if job.with_builder:
+            for tile_id, tile in tiles.items():
+                require_expressible(tile_id, new_levels(tile, job.registration), job.registration)
+    return usable, [*job.faults, *failures]
 
 
 @contextmanager
@@ -159,11 +147,6 @@ def _collector_paused() -> Iterator[None]:
 @lru_cache(maxsize=1)
 def _listings(run: str) -> FolderListings:
     return FolderListings()
-
-
-def _missing(tile_id: str, uris: Sequence[str]) -> Failure:
-    more = f" and {len(uris) - 1} more" if len(uris) > 1 else ""
-    return Failure(tile_id, uris[0], f"no such file{more}; run generate_mipmaps first")
 
 
 def _write(job: SectionJob, resolved: dict[str, Any]) -> None:
@@ -206,7 +189,7 @@ def tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
                     for level, uri in enumerate(uris, start=1)
                 )
                 for new in new_levels(tile, job.registration)
-                for uris, sample_type in ((new.images, None), (new.masks, "uint8"))
+                for uris, sample_type in ((new.images, None), (new.mask_files, "uint8"))
             ]
             yield TileCheck(job.z, tile_id, tuple(images), job.storage_options)
 

@@ -40,9 +40,6 @@ class DrawnBox:
     left, top : int
         World coordinates.
     width, height : int
-        Pixels of the drawing.
-    factor : int
-        World pixels along x and y in one pixel of the drawing.
     """
 
     z: int
@@ -50,25 +47,16 @@ class DrawnBox:
     top: int
     width: int
     height: int
-    factor: int = 1
 
     @property
     def words(self) -> str:
-        x, y = self.left + self.width * self.factor, self.top + self.height * self.factor
-        return f"x {self.left}..{x}, y {self.top}..{y} at scale 1/{self.factor}"
+        x, y = self.left + self.width, self.top + self.height
+        return f"x {self.left}..{x}, y {self.top}..{y}"
 
     @property
     def path(self) -> str:
-        """The box in the address of an image request.
-
-        render puts pixel u at the world position x + u * factor, where a voxel stands for the
-        positions from there to factor - 1 further: so the box begins at the middle of the first voxel.
-        """
-        middle = (self.factor - 1) / 2
-        # the service cuts width * scale: with scales like 1/3 the product may fall short by a rounding
-        more = 0 if self.factor & (self.factor - 1) == 0 else 1
-        width, height = (length * self.factor + more for length in (self.width, self.height))
-        return f"z/{self.z}/box/{self.left + middle},{self.top + middle},{width},{height},{1 / self.factor!r}"
+        """The box in the address of an image request."""
+        return f"z/{self.z}/box/{self.left},{self.top},{self.width},{self.height},1.0"
 
 
 @dataclass(frozen=True)

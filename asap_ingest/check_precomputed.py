@@ -12,6 +12,7 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.program import program
 from asap_ingest.progress import Progress
 from asap_ingest.volume_check.check import DEPTHS, Check, check_volume
 from asap_ingest.volume_check.places import place_of
@@ -35,8 +36,12 @@ def check_precomputed(volume: str, depth: str = "voxels") -> Check:
         return check_volume(place, depth, progress, volume)
 
 
+@program
 def main(args: Sequence[str] | None = None) -> int:
-    """Run as a program; the exit code: 0 without faults, 1 with faults, 2 where there is no volume."""
+    """Run as a program; the exit code: 0 without faults, 1 with faults, 2 where there is no volume.
+
+    What is not known here is no fault.
+    """
     try:
         arguments = _parser().parse_args(args)
         check = check_precomputed(arguments.volume, arguments.depth)
@@ -50,7 +55,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return error.exit_code
     for line in _lines(check, arguments.depth):
         sys.stdout.write(f"{line}\n")
-    return EXIT_FAILURES if check.findings.faults else EXIT_DONE
+    return EXIT_FAILURES if check.findings.count else EXIT_DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,23 +70,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _output(volume: str, depth: str, check: Check) -> dict[str, Any]:
+    findings = check.findings
     scales = [scale.key for scale in check.description.scales] if check.description else []
     return {
         "volume": volume,
         "depth": depth,
         "scales": scales,
         "chunks": check.chunks,
-        "notes": check.findings.notes,
-        "faults": [asdict(fault) for fault in check.findings.faults],
+        "notes": findings.notes,
+        "not_known": findings.not_known,
+        "fault_count": findings.count,
+        "fault_groups": [
+            {"where": group.where, "count": group.count, "first": str(next(iter(group.examples)))}
+            for group in findings.groups
+        ],
+        "faults": [asdict(fault) for fault in findings.faults],
     }
 
 
 def _lines(check: Check, depth: str) -> list[str]:
-    faults, volume = check.findings.faults, check.description
+    findings, volume = check.findings, check.description
     scales = len(volume.scales) if volume else 0
     looked = f"{scales} scales, {check.chunks:,} chunks; {DEPTHS[depth]}"
-    end = f"{len(faults):,} fault{'' if len(faults) == 1 else 's'}" if faults else "no faults"
-    return [*map(str, faults), *check.findings.notes, f"{end} ({looked})"]
+    end = f"{findings.count:,} fault{'' if findings.count == 1 else 's'}" if findings.count else "no faults"
+    if findings.not_known:
+        end += f", {len(findings.not_known)} not known here and not checked"
+    return [
+        *(line for group in findings.groups for line in group.lines()),
+        *findings.notes,
+        *(f"not known here: {what}" for what in findings.not_known),
+        f"{end} ({looked})",
+    ]
 
 
 if __name__ == "__main__":

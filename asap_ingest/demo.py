@@ -26,6 +26,7 @@ from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
 from asap_ingest.ingest_section import StepSummary, summarise, summary_table
+from asap_ingest.program import program
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from asap_ingest.stacks import RenderConnection, Stack
 from asap_ingest.temca.simulate import Acquisition, simulate_section
@@ -206,6 +207,7 @@ def _draw(stack: Stack, picture: Path) -> Path:
     return picture
 
 
+@program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
     parser = argparse.ArgumentParser(prog="asap-ingest demo", description=__doc__.partition("\n")[0])

@@ -1,8 +1,8 @@
 """The exception tree: errors carry data, and the exit code a command ends with.
 
 Exit codes: 0 all done, 1 done with failures, 2 bad parameters or input, 3 the render service
-could not be reached. An error's text is one line that says what was asked, what was found and
-what to do.
+could not be reached, 70 a fault of the program itself. An error's text is one line that says what was
+asked, what was found and what to do.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ EXIT_DONE = 0
 EXIT_FAILURES = 1
 EXIT_BAD_INPUT = 2
 EXIT_UNREACHABLE = 3
+#: What sysexits.h calls an internal software error.
+EXIT_FAULT = 70
 
 
 class AsapIngestError(Exception):
@@ -110,6 +112,7 @@ class ServiceError(AsapIngestError):
         self.method = method
         self.url = url
         self.status = status
+        self.text = text
 
 
 class ServiceUnreachableError(AsapIngestError):

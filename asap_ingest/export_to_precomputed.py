@@ -19,7 +19,6 @@ from asap_ingest.precomputed.plan import Budget, whole_source
 from asap_ingest.render_module import RenderModule
 from asap_ingest.stack_planes import (
     StackPlanes,
-    aligned,
     modified_of,
     sections_of_planes,
     stack_bounds,
@@ -27,7 +26,7 @@ from asap_ingest.stack_planes import (
 )
 from asap_ingest.stacks import Stack
 from asap_ingest.step_module import run_as_program
-from asap_ingest.volume_module import VolumeModule, VoxelSize, levels_until_small
+from asap_ingest.volume_module import VolumeModule, VoxelSize
 from asap_ingest.volume_schemas import ExportToPrecomputedParameters
 
 #: An answer is in memory twice while it arrives.
@@ -73,18 +72,18 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
 
     default_schema = ExportToPrecomputedParameters
 
-    def run(self) -> int:
+    def work(self) -> int:
         stack = self.stack(self.args["input_stack"])
         metadata = stack.require()
         z_values = whole_z_values(stack.name, self.sections(stack))
         voxel_size_nm = self._voxel_size(stack, metadata)
         extent = whole_extent(self._bounds(stack, z_values), z_values)
-        extent, scales = self._grid(extent, voxel_size_nm)
+        extent, scales = self.grid(extent, voxel_size_nm)
         self.warn_of(voxel_size_nm, extent.size)
         export = Export(stack, metadata, z_values, extent, scales)
         for line in export_lines(export):
             sys.stdout.write(f"{line}\n")
-        return self.make(self._parts(export), self._origin(export))
+        return self.make(self._part(export), self._origin(export))
 
     @cached_property
     def executor(self) -> Executor:
@@ -130,39 +129,13 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
                 raise ParameterError(low, problem)
         return bounds
 
-    def _grid(self, extent: Box, voxel_size_nm: VoxelSize) -> tuple[Box, list[Scale]]:
-        """The scales, and the extent begun so early that it begins with whole voxels of all of them."""
-        self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
-        while True:
-            coarsest = self.scales(extent.size, voxel_size_nm)[-1]
-            found = aligned(extent, coarsest.factor)
-            if found == extent:
-                break
-            extent = found  # being larger, it may be halved more often
-        scales = self.scales(extent.size, voxel_size_nm, extent.begin)
-        uneven = next((scale for scale in scales if scale.factor[0] != scale.factor[1]), None)
-        if uneven is not None:
-            problem = (
-                f"leads to a scale of {uneven.factor}, and the service draws x and y at one scale; "
-                "give x and y the same factor, or fewer levels"
-            )
-            raise ParameterError("factor", problem)
-        return extent, scales
-
-    def _parts(self, export: Export) -> list[Unit]:
-        """One part for each scale, drawn at it; labels cannot be drawn smaller, they are reduced."""
+    def _part(self, export: Export) -> Unit:
+        """The sections as planes, and all scales: the service draws the finest one alone."""
         fill_gaps = self.args["z_gaps"] == "fill"
         sections = sections_of_planes(export.extent, export.z_values, fill_gaps)
         drawing = self._drawing(export.metadata)
-        groups = [[scale] for scale in export.scales]
-        if self.args["type"] == "segmentation":
-            groups = [list(export.scales)]
-        parts = []
-        for scales in groups:
-            factor = scales[0].factor
-            source = StackPlanes(export.stack, drawing, export.extent, sections, factor, self._box_side)
-            parts.append(whole_source(source, scales, self.settings, factor))
-        return parts
+        source = StackPlanes(export.stack, drawing, export.extent, sections, self._box_side)
+        return replace(whole_source(source, export.scales, self.settings), drawn=True)
 
     def _drawing(self, metadata: Mapping[str, Any]) -> Drawing:
         query = {asked: self.args[name] for name, asked in _QUERY.items() if self.args.get(name) is not None}
@@ -182,8 +155,9 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
         }
         parameters = {name: self.args[name] for name in _ORIGIN_PARAMETERS if name in self.args}
         return {
-            "sources": [described],
+            "sources": [export.stack.url],
             "step": "export_to_precomputed",
+            "stack": described,
             "sections": z_ranges(export.z_values),
             **parameters,
         }

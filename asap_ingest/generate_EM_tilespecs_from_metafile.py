@@ -127,7 +127,7 @@ class GenerateEMTileSpecsModule(RenderModule):
     default_schema = GenerateEMTileSpecsParameters
     default_output_schema = GenerateEMTileSpecsOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
         metafile = read_metafile(args["metafile"])
         tilespecs = build_tilespecs(metafile, self._settings())
@@ -141,6 +141,7 @@ class GenerateEMTileSpecsModule(RenderModule):
             "stackResolutionX": metafile.pixel_size_nm,
             "stackResolutionY": metafile.pixel_size_nm,
             "stackResolutionZ": args["section_thickness"],
+            **args.get("output_stackVersion", {}),
         }
         with stack.writing(version, args["close_stack"]):
             report = upload_section(

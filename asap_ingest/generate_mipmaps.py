@@ -5,6 +5,7 @@ python -m asap_ingest.generate_mipmaps --input_json in.json --output_json out.js
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -57,7 +58,7 @@ def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
 
 
 def failed_images(output_json: str) -> tuple[frozenset[str], list[float]]:
-    """Images that failed in the run that left this output JSON, and the z values of that run.
+    """Images, and tiles without one, that failed in the run that left this output JSON, and its z values.
 
     Raises
     ------
@@ -67,7 +68,8 @@ def failed_images(output_json: str) -> tuple[frozenset[str], list[float]]:
     try:
         output = orjson.loads(storage.read_bytes(output_json))
         failures = output["report"]["failures"]
-        return frozenset(failure["image"] for failure in failures), output["zValues"]
+        # a tile without an image is known by its id
+        return frozenset(failure["image"] or failure["tileId"] for failure in failures), output["zValues"]
     except (AsapIngestError, ValueError, KeyError, TypeError) as error:
         problem = f"{output_json!r} is not the output JSON of generate_mipmaps ({error})"
         raise ParameterError("retry_failed", problem) from error
@@ -79,7 +81,7 @@ class GenerateMipMaps(RenderModule):
     default_schema = GenerateMipMapsParameters
     default_output_schema = GenerateMipMapsOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
         run, executor = self._run(), self.executor
         try:
@@ -89,6 +91,9 @@ class GenerateMipMaps(RenderModule):
         report = generate_mipmaps(run, executor)
         if "report_dir" in args:
             write_section_pages(args["report_dir"], run, report, args.get("metafile"))
+        for remark in report.warnings:
+            # not to the log, which shows errors alone unless more is asked for
+            sys.stderr.write(f"warning: {remark.images} images, like {remark.first}: {remark.text}\n")
         self.report_failures(report.failures)
         output = {name: args[name] for name in _HANDED_ON}
         return self.finish(output | {"zValues": run.z_values, "report": asdict(report)}, report.failures)

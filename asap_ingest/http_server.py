@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import signal
 import socket
 import sys
@@ -41,9 +42,21 @@ def listen(bind: str, port: int) -> socket.socket:
 
 
 def base_url(listening: socket.socket) -> str:
-    """`http://host:port` of a listening socket."""
+    """`http://host:port` of a listening socket; of one that listens on all addresses that of localhost."""
     host, port = listening.getsockname()[:2]
+    if _is_any_address(host):
+        return f"http://localhost:{port}"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def url_from_elsewhere(listening: socket.socket) -> str | None:
+    """`http://name:port` with this machine's name; None for a socket that listens on one address."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{socket.gethostname()}:{port}" if _is_any_address(host) else None
+
+
+def _is_any_address(host: str) -> bool:
+    return ipaddress.ip_address(host.partition("%")[0]).is_unspecified
 
 
 class EndSignals:
@@ -112,6 +125,9 @@ class _AnnouncedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if sockets and not self.should_exit:
-            url = base_url(sockets[0])
-            sys.stdout.write("".join(f"{line}\n" for line in (url, *self._announce(url))))
+            url, elsewhere = base_url(sockets[0]), url_from_elsewhere(sockets[0])
+            lines = [url, *self._announce(url)]
+            if elsewhere is not None:
+                lines.append(f"from other machines: {elsewhere}")
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()

@@ -8,7 +8,6 @@ run folder, so that a step can be done again by hand.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
 from asap_ingest.generate_mipmaps import GenerateMipMaps
+from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import IngestSectionOutput, IngestSectionParameters
 from asap_ingest.step_module import run_as_program, without_secrets
@@ -130,9 +130,9 @@ class IngestSection(RenderModule):
     default_schema = IngestSectionParameters
     default_output_schema = IngestSectionOutput
 
-    def run(self) -> int:
+    def work(self) -> int:
         args = self.args
-        parameters = {"pool_size": os.cpu_count() or 1} | args
+        parameters = {"pool_size": usable_cores()} | args
         run_dir = args.get("run_dir") or storage.join(
             args["output_dir"], "runs", f"{args['stack']}_z{args['z_index']}"
         )

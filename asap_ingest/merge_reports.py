@@ -15,13 +15,14 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.program import program
 from asap_ingest.shards import Shard
 
 Output = dict[str, Any]
 #: Lists of a report, one object a tile: joined, and sorted by tile and image.
 LISTS = ("failures", "changes")
 #: Fields of a report that are made anew.
-_DERIVED = ("seconds", "stage_seconds", "slowest_stage", "shard")
+_DERIVED = ("seconds", "stage_seconds", "slowest_stage", "shard", "warnings")
 _NAMED_IN_A_LINE = 8
 
 
@@ -160,11 +161,23 @@ def _report(form: Form, named: Mapping[str, Output]) -> Output:
             stages[stage] = stages.get(stage, 0.0) + seconds
     if stages:
         merged |= {"stage_seconds": stages, "slowest_stage": max(stages, key=stages.__getitem__)}
+    if any("warnings" in report for report in reports):
+        merged["warnings"] = _warnings(reports)
     for field in LISTS:
         if any(field in report for report in reports):
             entries = [entry for report in reports for entry in report.get(field, [])]
             merged[field] = sorted(entries, key=_tile_and_image)
     return merged
+
+
+def _warnings(reports: Sequence[Output]) -> list[Output]:
+    """Warnings of the same text as one."""
+    merged: dict[str, Output] = {}
+    for warning in (warning for report in reports for warning in report.get("warnings", [])):
+        known = merged.setdefault(warning["text"], {**warning, "images": 0})
+        known["images"] += warning["images"]
+        known["first"] = min(known["first"], warning["first"])
+    return [merged[text] for text in sorted(merged)]
 
 
 def _alike(named: Mapping[str, Output], leave_out: set[str]) -> Output:
@@ -222,6 +235,7 @@ def run(inputs: Sequence[str], output_json: str) -> int:
     return EXIT_FAILURES if failures else EXIT_DONE
 
 
+@program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m asap_ingest.merge_reports", description=__doc__)

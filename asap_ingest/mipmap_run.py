@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from asap_ingest.errors import StorageError
 from asap_ingest.mipmaps.build import PyramidJob, PyramidResult, PyramidSettings
-from asap_ingest.mipmaps.jobs import Failure, TileImage, images_of, tiles_without_image
+from asap_ingest.mipmaps.jobs import Failure, TileImage, images_of, unusable_sources
 from asap_ingest.mipmaps.resume import FolderTimes, levels_to_write
 from asap_ingest.parallel import Outcome
 from asap_ingest.progress import Progress
@@ -31,7 +31,7 @@ class MipmapRun:
     shard : Shard, optional
         Only this part of the images.
     only : frozenset of str, optional
-        Only these images, by URI.
+        Only these images, by name: `Source.name`.
     """
 
     stack: Stack
@@ -44,13 +44,22 @@ class MipmapRun:
     only: frozenset[str] | None = None
 
     def takes(self, key: str) -> bool:
-        """Whether an image, by its URI, is part of this run."""
+        """Whether an image, by its name, is part of this run."""
         return (self.shard is None or self.shard.takes(key)) and (self.only is None or key in self.only)
 
 
 @dataclass
+class Remark:
+    """What a user should know of some images that have their levels."""
+
+    text: str
+    images: int
+    first: str
+
+
+@dataclass
 class MipmapReport:
-    """What a run did: tiles, files, bytes, seconds by stage (summed over workers), failures."""
+    """What a run did: tiles, files, bytes, seconds by stage (summed over workers), failures, warnings."""
 
     tiles: int = 0
     files_written: int = 0
@@ -61,6 +70,7 @@ class MipmapReport:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     slowest_stage: str | None = None
     failures: list[Failure] = field(default_factory=list)
+    warnings: list[Remark] = field(default_factory=list)
     shard: str | None = None
 
     def count(self, outcome: Outcome[PyramidJob, PyramidResult]) -> int:
@@ -74,7 +84,17 @@ class MipmapReport:
         self.bytes_written += result.bytes_written
         for stage, seconds in result.seconds.items():
             self.spent(stage, seconds)
+        if result.remark is not None:
+            self._note(result.remark, outcome.item.source.name)
         return result.bytes_read + result.bytes_written
+
+    def _note(self, text: str, image: str) -> None:
+        for remark in self.warnings:
+            if remark.text == text:
+                remark.images += 1
+                remark.first = min(remark.first, image)
+                return
+        self.warnings.append(Remark(text, 1, image))
 
     def spent(self, stage: str, seconds: float) -> None:
         self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
@@ -82,6 +102,7 @@ class MipmapReport:
     def close(self, seconds: float) -> None:
         self.seconds = seconds
         self.failures.sort(key=lambda failure: (failure.tileId, failure.image))
+        self.warnings.sort(key=lambda remark: remark.text)
         self.slowest_stage = max(self.stage_seconds, key=self.stage_seconds.__getitem__, default=None)
 
 
@@ -108,8 +129,10 @@ def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterato
         start = time.perf_counter()
         tiles = run.stack.resolved_tiles(z)["tileIdToSpecMap"].values()
         report.spent("fetch", time.perf_counter() - start)
-        report.failures.extend(failure for failure in tiles_without_image(tiles) if run.takes(failure.tileId))
-        images = [image for image in images_of(tiles) if run.takes(image.uri)]
+        report.failures.extend(
+            failure for failure in unusable_sources(tiles) if run.takes(failure.image or failure.tileId)
+        )
+        images = [image for image in images_of(tiles) if run.takes(image.source.name)]
         tile_count = sum(image.first_of for image in images)
         report.tiles += tile_count
         progress.expect(tile_count)
@@ -118,18 +141,28 @@ def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterato
             job = _job(run, image, times)
             skipped = run.settings.levels - len(job.levels or ())
             report.files_skipped += skipped
-            if skipped < run.settings.levels or run.verify:
+            # levels that are there may be those of a tile of another size: then the size is to be looked at
+            if skipped < run.settings.levels or run.verify or image.has_other_sizes:
                 yield job
             else:
                 progress.advance(image.first_of)
 
 
 def _job(run: MipmapRun, image: TileImage, times: FolderTimes) -> PyramidJob:
-    job = PyramidJob(image.uri, image.tile_ids, run.settings, image.is_mask, first_of=image.first_of)
+    job = PyramidJob(
+        image.source.uri,
+        image.tile_ids,
+        run.settings,
+        image.is_mask,
+        first_of=image.first_of,
+        slice_number=image.source.slice_number,
+        shape_yx=image.shape_yx,
+        ranges=image.ranges,
+    )
     if run.force_redo:
         levels = tuple(range(1, run.settings.levels + 1))
     else:
-        levels = levels_to_write(image.uri, job.level_uris, times)
+        levels = levels_to_write(job.image_uri, job.level_uris, times)
     if image.is_mask or not run.render_draws:
         return replace(job, levels=levels)
     drawing = TileDrawing(run.stack, image.tile_ids[0], image.channel)
@@ -146,4 +179,4 @@ def _failures(outcome: Outcome[PyramidJob, PyramidResult]) -> list[Failure]:
         if not isinstance(error, StorageError) or error.uri == job.image_uri
         else f"{error.uri}: {reason}"
     )
-    return [Failure(tile_id, job.image_uri, named) for tile_id in job.tile_ids]
+    return [Failure(tile_id, job.source.name, named) for tile_id in job.tile_ids]

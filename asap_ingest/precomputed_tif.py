@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
 from asap_ingest.images.tiff_stacks import PlaneChoice
+from asap_ingest.precomputed.build import PlaneSource
+from asap_ingest.precomputed.grid import Box, Triple
+from asap_ingest.precomputed.margin import WithMargin
+from asap_ingest.precomputed.missing import STAND_INS, damaged_planes, repeated, without
 from asap_ingest.precomputed.plan import whole_source
 from asap_ingest.precomputed.planes import ImagePlanes
-from asap_ingest.precomputed.preflight import find_files, preflight
+from asap_ingest.precomputed.preflight import FaultyFile, find_files, missing_notes, preflight
 from asap_ingest.step_module import run_as_program
 from asap_ingest.volume_module import VolumeModule, VoxelSize
 from asap_ingest.volume_schemas import PrecomputedTifParameters
@@ -27,21 +30,39 @@ class PrecomputedTif(VolumeModule):
 
     default_schema = PrecomputedTifParameters
 
-    def run(self) -> int:
-        source = self.args["source"]
-        files = find_files(source)
+    def work(self) -> int:
+        files = find_files(*self.args["source"])
         self._refuse_own_chunks(files)
         for line in order_lines(files):
             sys.stdout.write(f"{line}\n")
-        found = preflight(source, files, self._choice)
-        for note in found.notes:
-            sys.stderr.write(f"warning: {note}\n")
-        planes = found.planes
+        source, rule = shown_source(self.args["source"]), self.args.get("on_missing")
+        found = preflight(source, files, self._choice, rule)
+        _warn(found.notes)
+        planes = found.planes if rule is None else self._with_stand_ins(found.planes, rule)
         voxel_size_nm = self._voxel_size(found.voxel_size_nm, files[0])
-        self.warn_of(voxel_size_nm, planes.size)
-        scales = self.scales(planes.size, voxel_size_nm)
-        part = replace(whole_source(planes, scales, self.settings), whole_planes=planes.whole_planes)
-        return self.make([part], self._origin(planes))
+        begin = self.args["voxel_offset"]
+        x, y, z = (start + length for start, length in zip(begin, planes.size, strict=True))
+        extent, scales = self.grid(Box(begin, (x, y, z)), voxel_size_nm)
+        self.warn_of(voxel_size_nm, extent.size)
+        part = replace(
+            whole_source(_placed(planes, begin, extent), scales, self.settings),
+            whole_planes=planes.whole_planes,
+        )
+        origin = {"sources": planes.files, "step": "precomputed_tif", "samples": planes.sample_type}
+        before = [""] * (begin[2] - extent.begin[2])
+        return self.make(part, origin, [*before, *planes.fingerprints()])
+
+    def _with_stand_ins(self, planes: ImagePlanes, rule: str) -> ImagePlanes:
+        """The planes after a look at their samples; what stands in for those that are not there."""
+        if rule not in STAND_INS:
+            return planes
+        damaged = dict(damaged_planes(planes, self.executor))
+        faults = [FaultyFile(f"plane {z}:", reason) for z, reason in sorted(damaged.items())]
+        _warn(missing_notes(rule, faults))
+        left = without(planes, list(damaged))
+        if not any(left.planes):
+            raise ParameterError("source", f"no plane can be decoded: {faults[0].reason}")
+        return repeated(left) if rule == "repeat" else left
 
     @property
     def _choice(self) -> PlaneChoice:
@@ -54,23 +75,28 @@ class PrecomputedTif(VolumeModule):
             raise ParameterError("dest", f"{self.args['dest']!r}: the source {inside[0]} lies in it")
 
     def _voxel_size(self, said: VoxelSize | None, first: str) -> VoxelSize:
-        found = self.args.get("voxel_size", said)
-        if found is None:
-            problem = f"is required, as {first} does not say it: x,y,z in nm, like --voxel_size 4,4,40"
-            raise ParameterError("voxel_size", problem)
-        return found
-
-    def _origin(self, planes: ImagePlanes) -> dict[str, Any]:
-        """What decides the voxels: a rerun knows by it whether the chunks it finds are its own."""
-        # an OME-TIFF may name further files
-        names = dict.fromkeys(plane.file for plane in planes.planes)
-        described = [{"file": str(file), **_state(file)} for file in (Path(name).resolve() for name in names)]
-        return {"sources": described, "step": "precomputed_tif", "samples": planes.sample_type}
+        size = self.args.get("voxel_size", said)
+        if size is None:
+            problem = f"voxel_size: {first} does not say it, so 1,1,1 nm is taken; to set it, run this again"
+            _warn([f"{problem} with --voxel_size x,y,z in nm, like 4,4,40: the chunks stay as they are"])
+        return size or (1.0, 1.0, 1.0)
 
 
-def _state(file: Path) -> dict[str, float]:
-    status = file.stat()
-    return {"bytes": status.st_size, "modified": status.st_mtime}
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        # not to the log, which shows errors alone unless more is asked for
+        sys.stderr.write(f"warning: {note}\n")
+
+
+def _placed(planes: ImagePlanes, begin: Triple, extent: Box) -> PlaneSource:
+    """The planes at their place in an extent that may begin earlier."""
+    x, y, z = (here - there for here, there in zip(begin, extent.begin, strict=True))
+    return WithMargin(planes, (x, y, z)) if (x, y, z) != (0, 0, 0) else planes
+
+
+def shown_source(sources: Sequence[str]) -> str:
+    """Patterns and names as an error shows them."""
+    return sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more"
 
 
 def order_lines(files: Sequence[str]) -> list[str]:

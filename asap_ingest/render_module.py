@@ -54,6 +54,18 @@ class RenderModule(StepModule):
             )
 
 
+def _range_words(selection: Mapping[str, Any]) -> str:
+    match selection.get("zstart"), selection.get("zend"):
+        case None, None:
+            return "any z"
+        case low, None:
+            return f"z from {low:g} on"
+        case None, high:
+            return f"z up to {high:g}"
+        case low, high:
+            return f"z {low:g}..{high:g}"
+
+
 def select_z_values(stack: str, existing: Sequence[float], selection: Mapping[str, Any]) -> list[float]:
     """The z values that `z`, `zValues`, or `zstart` and `zend` (inclusive) select; all without them.
 
@@ -71,5 +83,5 @@ def select_z_values(stack: str, existing: Sequence[float], selection: Mapping[st
     low, high = selection.get("zstart", float("-inf")), selection.get("zend", float("inf"))
     found = [z for z in existing if low <= z <= high]
     if not found:
-        raise NoSectionsError(stack, f"z {low:g}..{high:g}", existing)
+        raise NoSectionsError(stack, _range_words(selection), existing)
     return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from typing import Any
 
+from argschema.fields import LogLevel
 from marshmallow import fields, validate
 
 INT32_MAX = 2**31 - 1
@@ -23,6 +25,28 @@ class WholeNumber(fields.Integer):
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
+
+
+class ZValue(WholeNumber):
+    """The z of a section: documented as a whole number, and taken with a fraction too."""
+
+    default_error_messages = {"invalid": "must be a number"}
+
+    def _validated(self, value: Any) -> Any:
+        try:
+            z = float(value)
+        except (TypeError, ValueError) as error:
+            raise self.make_error("invalid", input=value) from error
+        if isinstance(value, bool) or not math.isfinite(z):
+            raise self.make_error("invalid", input=value)
+        return int(z) if z.is_integer() else z
+
+
+class LogLevelName(LogLevel):
+    """A level of Python's logging, in any case."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value.upper() if isinstance(value, str) else value, attr, data, **kwargs)
 
 
 class Flag(fields.Boolean):

@@ -7,7 +7,6 @@ fields that came later stand below it. argschema is known only here, in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -15,17 +14,20 @@ from argschema import ArgSchema
 from argschema.schemas import DefaultSchema
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
+from asap_ingest import storage
+from asap_ingest.connection_schema import RenderParameters
 from asap_ingest.images.downsample import BLOCK_FUNCTIONS, DOWNSAMPLE_METHODS, PIL_FILTERS
 from asap_ingest.images.formats import TIFF_COMPRESSIONS
 from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.schema_fields import (
-    INT32_MAX,
     RENDER_NAME,
     Flag,
     JsonObject,
+    LogLevelName,
     NotRead,
     Text,
     WholeNumber,
+    ZValue,
     ZValues,
     at_least,
     from_to,
@@ -33,16 +35,6 @@ from asap_ingest.schema_fields import (
     optional,
     required,
 )
-
-#: Environment variables that a missing connection parameter is taken from; the first that is set.
-RENDER_ENVIRONMENT = {
-    "host": ("DEFAULT_RENDER_HOST", "RENDER_HOST"),
-    "port": ("DEFAULT_RENDER_PORT", "RENDER_PORT"),
-    "owner": ("DEFAULT_RENDER_OWNER", "RENDER_OWNER"),
-    "project": ("DEFAULT_RENDER_PROJECT", "RENDER_PROJECT"),
-    "client_scripts": ("DEFAULT_RENDER_CLIENT_SCRIPTS", "RENDER_CLIENT_SCRIPTS"),
-    "memGB": ("RENDER_CLIENT_HEAP",),
-}
 
 
 class AliasedSchema(DefaultSchema):
@@ -55,37 +47,28 @@ class AliasedSchema(DefaultSchema):
     def apply_aliases(self, data: Any, **kwargs: Any) -> Any:
         for old, new in self.aliases.items():
             if old in data and old not in self.fields:
-                if data.get(new, data[old]) != data[old]:
+                if not _mean_the_same(data.get(new, data[old]), data[old]):
                     raise ValidationError(f"means {new}, which is given too, as {data[new]!r}", old)
                 data[new] = data.pop(old)
         return data
 
 
-class RenderParameters(DefaultSchema):
-    """Connection to the render service."""
-
-    host = required(Text, "render host")
-    port = required(WholeNumber, "render post integer", validate=from_to(1, 65535))
-    owner = required(Text, "render default owner", validate=RENDER_NAME)
-    project = required(Text, "render default project", validate=RENDER_NAME)
-    client_scripts = required(Text, "path to render client scripts")
-    memGB = optional(Text, "string describing java heap memory (default 5G)", default="5G")  # noqa: N815
-
-    validate_client = optional(NotRead, "accepted from older input; client scripts are never run")
-
-    @pre_load
-    def fill_from_environment(self, data: Any, **kwargs: Any) -> Any:
-        for name, variables in RENDER_ENVIRONMENT.items():
-            found = next((os.environ[variable] for variable in variables if variable in os.environ), None)
-            if found is not None:
-                data.setdefault(name, found)
-        return data
+def _mean_the_same(one: Any, other: Any) -> bool:
+    """Equal, or paths and URIs of the same place."""
+    return one == other or (
+        isinstance(one, str) and isinstance(other, str) and storage.as_uri(one) == storage.as_uri(other)
+    )
 
 
 class CommonParameters(ArgSchema, AliasedSchema):
     """What every step has."""
 
     input_json = optional(Text, "file path of input json file")
+    log_level = LogLevelName(
+        dump_default="ERROR",
+        load_default="ERROR",
+        metadata={"description": "set the logging level of the module"},
+    )
     output_json = optional(Text, "file path to output json file")
     storage_options = optional(
         JsonObject,
@@ -112,12 +95,19 @@ class StepParameters(CommonParameters):
 class SectionSelection(AliasedSchema):
     """Which sections of a stack: all, unless z, zValues, or zstart and zend say otherwise."""
 
-    zstart = optional(WholeNumber, "start z-index in the stack")
-    zend = optional(WholeNumber, "end z-index in the stack")
+    zstart = optional(ZValue, "start z-index in the stack")
+    zend = optional(ZValue, "end z-index in the stack")
 
     zValues = optional(ZValues, "z values of the sections")  # noqa: N815
 
-    aliases: ClassVar[dict[str, str]] = {"stack": "input_stack", "minZ": "zstart", "maxZ": "zend"}
+    aliases: ClassVar[dict[str, str]] = {
+        "stack": "input_stack",
+        "inputStack": "input_stack",
+        "minZ": "zstart",
+        "maxZ": "zend",
+        "zs": "zValues",
+        "z_index": "z",
+    }
 
     @validates_schema(skip_on_field_errors=True)
     def check_selection(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -126,7 +116,7 @@ class SectionSelection(AliasedSchema):
             given.append("zstart/zend")
         if len(given) > 1:
             raise ValidationError(f"only one of {', '.join(given)} can be given", given[0])
-        if data.get("zstart", 0) > data.get("zend", INT32_MAX):
+        if data.get("zstart", float("-inf")) > data.get("zend", float("inf")):
             raise ValidationError(f"is above zend ({data['zend']})", "zstart")
 
 
@@ -187,7 +177,7 @@ class MetafileFields(AliasedSchema):
 
     metafile = required(Text, "metadata file containing TEMCA acquisition data")
     stack = required(Text, "stack to which tiles should be added", validate=RENDER_NAME)
-    z_index = required(WholeNumber, "z value to which tilespecs from ROI will be added")
+    z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
     image_directory = optional(
         Text,
         "directory used in determining absolute paths to images. "
@@ -208,6 +198,9 @@ class MetafileFields(AliasedSchema):
     )
 
     maskUrl = optional(Text, "path or URI of a mask for every tile: 8 bit, 255 where pixels are kept")  # noqa: N815
+    output_stackVersion = optional(  # noqa: N815
+        JsonObject, "version of a stack that is made: stackResolutionX, versionNotes, ..."
+    )
     section_thickness = optional(
         fields.Float,
         "nm between sections, the z resolution of a stack that is made",
@@ -220,13 +213,15 @@ class MetafileFields(AliasedSchema):
         "image_prefix": "image_directory",
         "maskUrl_uri": "maskUrl",
         "output_stack": "stack",
+        "outputStack": "stack",
         "zValues": "z_index",
+        "zs": "z_index",
         "z": "z_index",
     }
 
     @pre_load
     def single_z(self, data: Any, **kwargs: Any) -> Any:
-        for name in ("zValues", "z_index"):
+        for name in ("zValues", "zs", "z_index"):
             if isinstance(data.get(name), list) and len(data[name]) == 1:
                 data[name] = data[name][0]
         return data
@@ -267,7 +262,7 @@ class GenerateEMTileSpecsOutput(StepOutput):
 
     stack = required(Text, "stack to which generated tiles were added")
 
-    z = optional(WholeNumber, "z value of the tiles")
+    z = optional(ZValue, "z value of the tiles")
     metafile = optional(Text, "the metafile")
     report = optional(fields.Dict, "tiles, replaced tiles, seconds")
 
@@ -277,11 +272,20 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
 
     input_stack = required(Text, "stack for which the mipmaps are to be generated", validate=RENDER_NAME)
     output_dir = required(Text, "directory to which the mipmaps will be stored")
-    z = optional(WholeNumber, "z-index in the stack")
+    z = optional(ZValue, "z-index in the stack")
     pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
 
     retry_failed = optional(Text, "output JSON of an earlier run: only what failed there is done")
     metafile = optional(Text, "metafile whose focus and astigmatism scores go into the report_dir pages")
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_pages(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "shard" in data and "report_dir" in data:
+            raise ValidationError(
+                "cannot go with shard, whose run knows its own images alone; when all shards are done, run "
+                "once more with force_redo false, report_dir and no shard",
+                "report_dir",
+            )
 
     aliases: ClassVar[dict[str, str]] = {
         "output_prefix": "output_dir",
@@ -319,7 +323,7 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
         default=6,
         validate=from_to(1, 24),
     )
-    z = optional(WholeNumber, "z-index of section in the stack")
+    z = optional(ZValue, "z-index of section in the stack")
     pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
     close_stack = optional(
         Flag, "whether to set output stack state to 'COMPLETE' upon completion", default=False
@@ -327,6 +331,9 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
 
     overwrite_zlayer = optional(
         Flag, "whether to remove the sections from the output stack before writing them", default=False
+    )
+    output_stackVersion = optional(  # noqa: N815
+        JsonObject, "version of an output stack that is made: stackResolutionX, versionNotes, ..."
     )
     mipmap_path_builder = optional(
         Flag, "register the levels once for the whole stack, not tile by tile", default=False
@@ -336,10 +343,20 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
         Flag, "read every level first: it decodes and has the expected size and type", default=False
     )
 
+    @validates_schema(skip_on_field_errors=True)
+    def check_builder(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "shard" in data and data["mipmap_path_builder"]:
+            raise ValidationError(
+                "cannot go with shard: the levels of all tiles are registered in one request, when all are "
+                "there; run it once, without shard",
+                "mipmap_path_builder",
+            )
+
     aliases: ClassVar[dict[str, str]] = {
         "mipmap_prefix": "mipmap_dir",
         "output_dir": "mipmap_dir",
         "output_prefix": "mipmap_dir",
+        "outputStack": "output_stack",
         **SectionSelection.aliases,
     }
 
@@ -370,7 +387,7 @@ class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):
     pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
 
     aliases: ClassVar[dict[str, str]] = {
-        **{old: new for old, new in MetafileFields.aliases.items() if old != "output_stack"},
+        **{old: new for old, new in MetafileFields.aliases.items() if new != "stack"},
         "output_prefix": "output_dir",
     }
 

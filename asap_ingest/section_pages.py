@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 
 from asap_ingest.mipmap_run import MipmapReport, MipmapRun
+from asap_ingest.mipmaps.build import PyramidSettings
 from asap_ingest.mipmaps.jobs import TileSpec, pyramids_of
 from asap_ingest.mipmaps.locations import mipmap_uri
+from asap_ingest.mipmaps.sources import Source
 from asap_ingest.section_report.records import ReportTile, SectionSummary, throughput_texts
 from asap_ingest.section_report.report import write_section_report
 from asap_ingest.temca.metafile import read_metafile
@@ -45,14 +47,18 @@ def write_section_pages(
 def _report_tile(
     run: MipmapRun, tile: TileSpec, scores: Mapping[str, Mapping[str, float]], failures: Mapping[str, str]
 ) -> ReportTile:
-    first = next(pyramids_of(tile)).image_uri
+    first = next(pyramids_of(tile)).image
     settings = run.settings
     name = tile["tileId"].removesuffix(f".{float(tile['z'])}")
     minx, miny, maxx, maxy = (tile.get(side, math.nan) for side in ("minX", "minY", "maxX", "maxY"))
     return ReportTile(
         tile_id=tile["tileId"],
         box=(minx, miny, maxx, maxy),
-        thumbnail_uri=first and mipmap_uri(settings.root, first, settings.levels, settings.extension),
+        thumbnail_uri=None if first is None else _top_level(first, settings),
         scores=scores.get(name, {}),
         failure=failures.get(tile["tileId"]),
     )
+
+
+def _top_level(image: Source, settings: PyramidSettings) -> str:
+    return mipmap_uri(settings.root, image.uri, settings.levels, settings.extension, image.slice_number)

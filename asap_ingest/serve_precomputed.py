@@ -1,7 +1,8 @@
-"""Serve a volume to Neuroglancer: `precomputed-webserver --port 9000 --directory FOLDER`.
+"""Serve volumes to Neuroglancer: `precomputed-webserver --port 9000 --directory FOLDER`.
 
-The first line on standard output is the base URL, written once the server answers; the source to paste into
-Neuroglancer follows, and, where the viewer extra is installed, an address that opens the volume in a
+FOLDER is a volume, or has volumes below it: then the base URL opens a page that lists them. The first line on
+standard output is the base URL, written once the server answers; for each volume the source to paste into
+Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it in a
 Neuroglancer of our own. SIGTERM and SIGINT end it after the requests under way.
 """
 
@@ -9,32 +10,42 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.precomputed.serving.app import build_app
-from asap_ingest.precomputed.serving.display_range import display_range
-from asap_ingest.precomputed.serving.served_volume import SERVED_FORMATS, ServedVolume, open_volume
+from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
+from asap_ingest.precomputed.serving.volumes import SERVED_FORMATS, find_volumes
+from asap_ingest.program import program
+
+#: Where a volume's metadata say the size of a voxel, by the scheme of its source.
+RESOLUTIONS = {
+    "precomputed": "resolution in info",
+    "zarr3": "scale and translation in zarr.json",
+    "zarr2": "scale and translation in .zattrs",
+}
 
 
+@program
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
     try:
-        volume = open_volume(arguments.directory, arguments.format)
-        shown = display_range(volume)
+        volumes = find_volumes(arguments.directory.expanduser(), arguments.format)
         with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
             serve(
-                build_app(volume, shown),
+                build_app(volumes),
                 listening,
                 arguments.log_level,
                 signals,
-                lambda url: addresses(volume, url, shown),
+                lambda url: addresses(list(volumes.values()), url),
             )
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
@@ -42,22 +53,36 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def addresses(volume: ServedVolume, base_url: str, shown: tuple[float, float] | None) -> list[str]:
-    """Where the volume is to be found: the source, and the viewer if it is installed."""
-    lines = [source_url(volume, base_url)]
-    if client_folder() is not None:
-        lines.append(viewer_url(volume, base_url, shown))
-    return lines
+def addresses(volumes: Sequence[ServedVolume], base_url: str) -> list[str]:
+    """Where volumes are to be found: their sources; of a single one the viewer, if it is installed.
+
+    The page at the base URL has the links of several.
+    """
+    lines = [source_url(volume, base_url) for volume in volumes]
+    if len(volumes) == 1 and client_folder() is not None:
+        lines.append(viewer_url(volumes, base_url))
+    return [*lines, *(_how_to_set_voxel_size(volume) for volume in volumes if _is_size_unknown(volume))]
+
+
+def _is_size_unknown(volume: ServedVolume) -> bool:
+    """Whether voxels are 1 x 1 x 1 nm: that is what a volume is written with when nobody said their size."""
+    axes = volume.axes
+    return bool(axes) and all(axis.unit and math.isclose(axis.length, 1e-9) for axis in axes)
+
+
+def _how_to_set_voxel_size(volume: ServedVolume) -> str:
+    return (
+        f"{volume.root}: voxels of 1 x 1 x 1 nm, as written when their size is not known; to set it, write "
+        f"the volume again with --voxel_size X,Y,Z in nm, or multiply every {RESOLUTIONS[volume.scheme]}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="precomputed-webserver", description=__doc__)
     parser.add_argument("--port", type=int, default=9000, help="port to listen on, 0 takes a free one")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--directory", type=Path, required=True, help="folder of the volume")
-    parser.add_argument(
-        "--format", choices=sorted(SERVED_FORMATS), help="format of the volume (default: found out)"
-    )
+    parser.add_argument("--directory", type=Path, required=True, help="folder of a volume, or of several")
+    parser.add_argument("--format", choices=SERVED_FORMATS, help="format of the volume (default: found out)")
     parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
     return parser
 

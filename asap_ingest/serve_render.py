@@ -16,6 +16,7 @@ from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
+from asap_ingest.program import program
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.drawing_processes import DrawingProcesses
 from asap_ingest.render_ws.drawing_worker import ServiceSettings
@@ -24,6 +25,7 @@ from asap_ingest.render_ws.limits import DEFAULT_LIMITS, MEGABYTE, MEGAPIXEL, Li
 from asap_ingest.render_ws.store import Store
 
 
+@program
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
     arguments = _parser().parse_args(argv)

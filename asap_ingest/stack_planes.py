@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 
 from asap_ingest.box_images import Drawing, DrawnBox, draw_box
 from asap_ingest.errors import ServiceError
-from asap_ingest.images.volumes import Carry, MeanReduction, Step
 from asap_ingest.precomputed.grid import Box, Triple
 from asap_ingest.stacks import Stack
 
 
 @dataclass(frozen=True)
 class StackPlanes:
-    """A part of a stack, drawn at a scale, as a `PlaneSource`.
-
-    Along z, sections are averaged; planes without section do not count, as those beyond the last do not.
+    """A part of a stack, drawn at full resolution, as a `PlaneSource`.
 
     Attributes
     ----------
@@ -31,8 +28,6 @@ class StackPlanes:
         In world coordinates.
     sections : tuple of int or None
         z of the section that each plane of the extent shows; None for one that stays black.
-    factor : triple of int
-        World pixels and planes in one voxel; that along x is that along y.
     box_side : int
         Pixels along x and y that one request asks for at most.
     """
@@ -41,13 +36,11 @@ class StackPlanes:
     drawing: Drawing
     extent: Box
     sections: tuple[int | None, ...]
-    factor: Triple
     box_side: int
 
     @property
     def size(self) -> Triple:
-        x, y, z = (-(-length // n) for length, n in zip(self.extent.size, self.factor, strict=True))
-        return x, y, z
+        return self.extent.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -63,31 +56,18 @@ class StackPlanes:
         ------
         BoxImageError, ServiceUnreachableError
         """
-        depth = self.factor[2]
-        shown = [section for section in self.sections[z * depth : (z + 1) * depth] if section is not None]
-        if len(set(shown)) <= 1:
-            return self._drawn(shown[0], rows, columns) if shown else None
-        shape_yx = (rows.stop - rows.start, columns.stop - columns.start)
-        whole = (len(shown), 1, 1)
-        mean = MeanReduction(Step(whole, whole, shape_yx, self.dtype))
-        for section, times in groupby(shown):
-            plane = self._drawn(section, rows, columns)
-            for _ in times:
-                sums = mean.add(Carry(plane, 1))
-        assert sums is not None  # all planes of the block are in it
-        return mean.values(sums)
-
-    def _drawn(self, section: int, rows: slice, columns: slice) -> NDArray[Any]:
+        section = self.sections[z]
+        if section is None:
+            return None
         plane = np.empty((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
-        (left, top, _), times = self.extent.begin, self.factor[0]
+        left, top, _ = self.extent.begin
         for down, across in product(_parts(rows, self.box_side), _parts(columns, self.box_side)):
             box = DrawnBox(
                 section,
-                left + across.start * times,
-                top + down.start * times,
+                left + across.start,
+                top + down.start,
                 across.stop - across.start,
                 down.stop - down.start,
-                times,
             )
             place = (_from(down, rows), _from(across, columns))
             plane[place] = draw_box(self.stack, box, self.drawing)
@@ -127,12 +107,6 @@ def whole_extent(bounds: dict[str, float], z_values: Sequence[int]) -> Box:
     """The voxels that hold bounds and sections."""
     begin = (math.floor(bounds["minX"]), math.floor(bounds["minY"]), min(z_values))
     return Box(begin, (math.ceil(bounds["maxX"]), math.ceil(bounds["maxY"]), max(z_values) + 1))
-
-
-def aligned(extent: Box, factor: Triple) -> Box:
-    """The extent, begun earlier so that it begins at multiples of a factor."""
-    x, y, z = (begin // times * times for begin, times in zip(extent.begin, factor, strict=True))
-    return Box((x, y, z), extent.end)
 
 
 def sections_of_planes(extent: Box, z_values: Sequence[int], fill_gaps: bool) -> tuple[int | None, ...]:

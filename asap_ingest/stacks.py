@@ -28,6 +28,8 @@ from asap_ingest.render_session import RenderSession
 
 logger = logging.getLogger(__name__)
 
+#: How often other runs may complete a stack between two looks at its state.
+_OTHER_RUNS = 10
 READ_LIMIT = 50_000  # tiles that render returns in one read
 _JSON = {"Content-Type": "application/json"}
 Answer = TypeVar("Answer")
@@ -249,18 +251,21 @@ class Stack:
             logger.error("stack %s stays LOADING, it was COMPLETE: %s", self.name, error)
 
     def _while_loading(self, request: Callable[[], Answer]) -> Answer:
-        """Do a request that needs LOADING, also when another run completes the stack meanwhile."""
-        patience = 10  # a third run may reopen the stack before we look: LOADING alone explains nothing
-        while True:
+        """Do a request that needs LOADING, also when another run completes the stack meanwhile.
+
+        A request that is refused for what it holds is not sent again.
+        """
+        for _ in range(_OTHER_RUNS):
             try:
                 return request()
             except ServiceError as error:
-                state = self.state()
-                patience -= 1 if state == "COMPLETE" else 4
-                if error.status not in (400, 500) or patience < 0:
+                # a third run may have opened it again before we look: then the answer alone tells
+                completed = self.state() == "COMPLETE"
+                if error.status not in (400, 500) or not (completed or "COMPLETE" in error.text):
                     raise
-                if state == "COMPLETE":
+                if completed:
                     self.set_state("LOADING")
+        return request()
 
     def _get_json(self, path: str) -> Any:
         return orjson.loads(self.connection.session.get(self.url + path).content)

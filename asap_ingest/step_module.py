@@ -17,9 +17,10 @@ from typing import Any, NoReturn
 import orjson
 from argschema import ArgSchemaParser
 from argschema.utils import args_to_dict, schema_argparser, smart_merge
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from asap_ingest import storage
+from asap_ingest.command_line import with_one_value_each
 from asap_ingest.errors import (
     EXIT_DONE,
     EXIT_FAILURES,
@@ -27,6 +28,9 @@ from asap_ingest.errors import (
     ParameterError,
 )
 from asap_ingest.parallel import Executor, executor
+from asap_ingest.parallel.resources import usable_cores
+from asap_ingest.program import program
+from asap_ingest.schema_fields import ZValues
 from asap_ingest.schemas import CommonParameters, field_names
 
 _SECRETS = ("key", "secret", "token", "password", "username", "client_kwargs")
@@ -59,24 +63,40 @@ class StepModule(ArgSchemaParser):
         parser = schema_argparser(self.schema)
         parser.prog = f"python -m {type(self).__module__}"
         parser.error = _refuse_command_line
-        arguments = parser.parse_args(args)
+        _explain_pool_size(parser)
+        arguments = parser.parse_args(self.spelled(sys.argv[1:] if args is None else args))
         given = _read_input_json(arguments.input_json) if arguments.input_json else dict(input_data or {})
         try:
             given = smart_merge(given, args_to_dict(arguments, self.schema))
+            given = without_nulls(given, self.schema)
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
         except ValidationError as error:
             raise ParameterError(*_first_complaint(error, given, self.schema)) from error
         self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
         _check_output_json(self.args.get("output_json"))
 
+    def spelled(self, arguments: Sequence[str]) -> list[str]:
+        """The command line as argparse is to see it."""
+        lists = {f"--{name}" for name, field in self.schema.fields.items() if isinstance(field, ZValues)}
+        lists |= {
+            f"--{old}" for old, new in getattr(self.schema, "aliases", {}).items() if f"--{new}" in lists
+        }
+        return with_one_value_each(arguments, frozenset(lists))
+
     def run(self) -> int:
         """Do the work, write the output; the exit code."""
+        with storage.options(self.args["storage_options"]):
+            return self.work()
+
+    def work(self) -> int:
+        """What a step does, where files of object stores are reached with its `storage_options`."""
         raise NotImplementedError
 
     @cached_property
     def executor(self) -> Executor:
         """Where jobs run. Asked for before any work: a Dask scheduler that does not answer is an error."""
-        return executor(self.args["pool_size"], self.args.get("dask_scheduler"))
+        workers = min(self.args["pool_size"], usable_cores())
+        return executor(workers, self.args.get("dask_scheduler"))
 
     def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
         """Write the output JSON, if one is asked for; the exit code."""
@@ -87,14 +107,13 @@ class StepModule(ArgSchemaParser):
         return EXIT_FAILURES if failures else EXIT_DONE
 
     @classmethod
+    @program
     def main(cls, args: Sequence[str] | None = None) -> int:
         """Run as a program: the exit code, and errors as one line on standard error."""
         # a terminated run leaves through its context managers: the stack gets its state back
         signal.signal(signal.SIGTERM, _exit_on_signal)
         try:
-            module = cls(args=args)
-            with storage.options(module.args["storage_options"]):
-                return module.run()
+            return cls(args=args).run()
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
         except AsapIngestError as error:
@@ -110,6 +129,15 @@ class StepModule(ArgSchemaParser):
             if code is None:
                 raise
             return code
+
+
+def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The parameters without those that are null: it means that they are left out."""
+    kept = {name: value for name, value in given.items() if value is not None}
+    for name, field in schema.fields.items():
+        if isinstance(field, fields.Nested) and isinstance(kept.get(name), Mapping):
+            kept[name] = without_nulls(kept[name], field.schema)
+    return kept
 
 
 def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,6 +193,13 @@ def _flat(messages: Any, path: tuple[str, ...] = ()) -> Any:
     else:
         for message in messages:
             yield path, str(message)
+
+
+def _explain_pool_size(parser: Any) -> None:
+    """Beside the documented words: what a run does with the number."""
+    for action in parser._actions:
+        if action.dest == "pool_size":
+            action.help = f"{action.help}; never more than can be used here: {usable_cores()}"
 
 
 def _refuse_command_line(message: str) -> NoReturn:

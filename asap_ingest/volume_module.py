@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,13 +10,15 @@ from typing import Any
 from marshmallow import Schema
 
 from asap_ingest.errors import ParameterError
+from asap_ingest.parallel.resources import usable_cores, usable_memory
 from asap_ingest.precomputed.build import Unit, VolumeSettings
-from asap_ingest.precomputed.grid import GridSettings, Scale, Triple, scales_of
+from asap_ingest.precomputed.grid import Box, GridSettings, Scale, Triple, aligned, numbered, scales_of
 from asap_ingest.precomputed.plan import Budget, VolumePlan, plan_volume
 from asap_ingest.precomputed.run import VolumeReport, VolumeRun, build_volume
 from asap_ingest.precomputed.sharded import require_tensorstore
 from asap_ingest.progress import Progress
 from asap_ingest.step_module import StepModule
+from asap_ingest.volume_command_line import our_spelling
 from asap_ingest.volume_schemas import VolumeOutput, VolumeParameters
 
 #: Longest side of a voxel over its shortest: more is hardly ever meant.
@@ -34,40 +35,62 @@ class VolumeModule(StepModule):
     default_schema: type[Schema] = VolumeParameters
     default_output_schema: type[Schema] | None = VolumeOutput
 
+    def spelled(self, arguments: Sequence[str]) -> list[str]:
+        return super().spelled(our_spelling(arguments))
+
     def scales(self, size: Triple, voxel_size_nm: VoxelSize, offset: Triple = (0, 0, 0)) -> list[Scale]:
         """The scales that the parameters ask for."""
         arguments = self.args
         levels = arguments.get("levels", levels_until_small(size, arguments["chunk_size"]))
         grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
-        return scales_of(size, voxel_size_nm, grid, offset)
+        scales = scales_of(size, voxel_size_nm, grid, offset)
+        return numbered(scales) if arguments["format"] == "zarr" else scales
+
+    def grid(self, extent: Box, voxel_size_nm: VoxelSize) -> tuple[Box, list[Scale]]:
+        """The scales, and the extent begun so early that it begins with whole voxels of all of them."""
+        self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
+        while True:
+            coarsest = self.scales(extent.size, voxel_size_nm)[-1]
+            found = aligned(extent, coarsest.factor)
+            if found == extent:
+                break
+            extent = found  # being larger, it may be halved more often
+        scales = self.scales(extent.size, voxel_size_nm, extent.begin)
+        return extent, scales
 
     @property
     def settings(self) -> VolumeSettings:
         arguments = self.args
         return VolumeSettings(
-            arguments["dest"], arguments["format"], arguments["type"], arguments["storage_options"]
+            arguments["dest"], self._chunk_format, arguments["type"], arguments["storage_options"]
         )
 
     @property
-    def budget(self) -> Budget:
-        return Budget(self.args.get("memory", default_memory()), self.args["pool_size"])
+    def _chunk_format(self) -> str:
+        """A key of `CHUNK_FORMATS`."""
+        is_zarr_2 = self.args["format"] == "zarr" and self.args["zarr_format"] == 2
+        return "zarr2" if is_zarr_2 else str(self.args["format"])
 
-    def make(self, parts: Sequence[Unit], origin: Mapping[str, Any]) -> int:
-        """Say what will be made of these parts, make it, write the output; the exit code."""
-        dtype = parts[0].source.dtype
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.args.get("memory", default_memory()), min(self.args["pool_size"], usable_cores()))
+
+    def make(self, part: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
+        """Say what will be made of a source, make it, write the output; the exit code."""
+        dtype = part.source.dtype
         if self.args["type"] == "segmentation" and dtype.kind == "f":
             raise ParameterError(
                 "type", "labels of a segmentation are whole numbers; these samples are float32"
             )
         if self.args["format"] == "sharded":
             require_tensorstore()
-        plan = plan_volume(parts, self.budget)
+        plan = plan_volume(part, self.budget)
         for line in plan_lines(plan):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
         if self.args["dry_run"]:
             return self.finish(self._output(plan, VolumeReport()))
-        run = VolumeRun(plan, origin, self.args["force_redo"])
+        run = VolumeRun(plan, origin, self.args["force_redo"], planes)
         with Progress("part") as progress:
             report = build_volume(run, self.executor, progress)
         if report.failures:
@@ -110,8 +133,8 @@ def levels_until_small(size: Triple, chunk_size: Triple) -> int:
 
 
 def default_memory() -> int:
-    """Half of the memory of this machine, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    """Half of the memory that this process may use, in bytes."""
+    return usable_memory() // 2
 
 
 def plan_lines(plan: VolumePlan) -> Iterator[str]:
@@ -132,8 +155,12 @@ def plan_lines(plan: VolumePlan) -> Iterator[str]:
             f"{len(plan.shards):,} shards of at most {_size(largest.sample_bytes)} of samples; "
             f"making one takes {_size(largest.memory_bytes)} of memory"
         )
-    if len(plan.passes) > 1:
-        yield f"the sources are read {len(plan.passes)} times, as the memory does not hold all scales at once"
+    readings = sum(units[0].finest is None for units in plan.passes)
+    if readings > 1:
+        yield f"the sources are read {readings} times, as the memory does not hold all scales at once"
+    if readings < len(plan.passes):
+        times = len(plan.passes) - readings
+        yield f"coarse scales are made of the chunks of the finest one, which are read {times} times"
 
 
 def _size(count: int) -> str:

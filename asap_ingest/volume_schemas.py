@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from argschema.schemas import DefaultSchema
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from asap_ingest.images.volumes import REDUCTIONS
+from asap_ingest.images.voxel_size import NM_OF_UNITS
+from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.precomputed.grid import AUTO_FACTOR
+from asap_ingest.precomputed.missing import ON_MISSING
 from asap_ingest.schema_fields import (
+    INT32_MAX,
     RENDER_NAME,
     Flag,
     Text,
@@ -25,14 +31,22 @@ from asap_ingest.schema_fields import (
 )
 from asap_ingest.schemas import CommonParameters, SectionSelection, StepParameters
 
+_SHOWN_UNITS = ("nm", "um", "mm", "cm")
 VOLUME_FORMATS = ("tiff", "raw", "sharded", "zarr")
-_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_BYTES = {
+    f"{letter}{ending}": base**power
+    for power, letter in enumerate("KMGT", 1)
+    for ending, base in (("B", 1000), ("IB", 1024))
+}
 
 
 class Triple(fields.List):
     """Three numbers x, y, z: a JSON list, or text like `4,4,40`."""
 
-    default_error_messages = {"invalid": "must be three numbers, x,y,z"}
+    default_error_messages = {
+        "invalid": "must be three numbers, x,y,z",
+        "unit": "must be three numbers, x,y,z, in nm or each with one of the units {units}",
+    }
 
     def __init__(self, kind: type[fields.Field], allowed: validate.Validator, **kwargs: Any) -> None:
         super().__init__(kind(validate=allowed), **kwargs)
@@ -46,6 +60,38 @@ class Triple(fields.List):
         return tuple(super()._deserialize(list(value), attr, data, **kwargs))
 
 
+class VoxelSizeField(Triple):
+    """Sides of a voxel in nm, or with units, like `4nm,4nm,0.04um`; one with a unit is for all axes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        parts = value.strip("[]() ").split(",") if isinstance(value, str) else value
+        if isinstance(parts, list | tuple):
+            parts = [self._in_nm(part) for part in parts]
+            if len(parts) == 1 and isinstance(value, str) and not _is_number(value):
+                parts = parts * 3
+        return super()._deserialize(parts, attr, data, **kwargs)
+
+    def _in_nm(self, side: Any) -> Any:
+        found = (
+            re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([^\W\d_]+)\s*", side)
+            if isinstance(side, str)
+            else None
+        )
+        if found is None:
+            return side
+        if found[2] not in NM_OF_UNITS or not _is_number(found[1]):
+            raise self.make_error("unit", units=", ".join(_SHOWN_UNITS))
+        return round(float(found[1]) * NM_OF_UNITS[found[2]], 9)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 class FactorField(Triple):
     """Three whole numbers, or `auto`."""
 
@@ -56,19 +102,49 @@ class FactorField(Triple):
 
 
 class MemorySize(fields.Raw):
-    """Bytes: a number, or text like `4GB`."""
+    """Bytes: a number, or text like `4GB` or `4GiB`."""
 
-    default_error_messages = {"invalid": "must be a number of bytes, or text like 500MB or 4GB"}
+    default_error_messages = {"invalid": "must be a number of bytes, or text like 500MB, 4GB or 4GiB"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        found = re.fullmatch(r"\s*([0-9.]+)\s*(KB|MB|GB|TB|)\s*", str(value).upper())
+        found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?B|B|)\s*", str(value).upper())
         try:
-            size = int(float(found[1]) * _UNITS.get(found[2], 1)) if found else 0
+            size = int(float(found[1]) * _BYTES.get(found[2], 1)) if found else 0
         except ValueError as error:
             raise self.make_error("invalid") from error
         if size <= 0:
             raise self.make_error("invalid")
         return size
+
+
+class Place(Text):
+    """A path or URI; `~` is the home folder, also where no shell has replaced it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return os.path.expanduser(super()._deserialize(value, attr, data, **kwargs))  # noqa: PTH111
+
+
+class Places(fields.Field):
+    """A pattern of file names, or a list of patterns and names."""
+
+    default_error_messages = {
+        "invalid": "must be a file name or pattern, or a list of them",
+        "required": "is required",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        values = value if isinstance(value, list) else _listed(value)
+        if not values or not all(isinstance(name, str) and name for name in values):
+            raise self.make_error("invalid")
+        return [os.path.expanduser(name) for name in values]  # noqa: PTH111
+
+
+def _listed(value: Any) -> list[Any]:
+    """A JSON list as the command line has it, or one name."""
+    if isinstance(value, str) and value.startswith('["'):
+        with suppress(ValueError):
+            return list(json.loads(value))
+    return [value]
 
 
 def _positive() -> validate.Range:
@@ -78,7 +154,9 @@ def _positive() -> validate.Range:
 class VolumeParameters(CommonParameters):
     """What both ways of making a volume have."""
 
-    dest = required(Text, "folder of the volume, path or URI")
+    aliases: ClassVar[dict[str, str]] = {"n_cores": "pool_size"}
+
+    dest = required(Place, "folder of the volume, path or URI")
     levels = optional(
         WholeNumber,
         "number of scales, full resolution included (default: until a few chunks hold all)",
@@ -87,9 +165,15 @@ class VolumeParameters(CommonParameters):
     format = optional(
         Text,
         "tiff: chunks that Fiji opens, shown through precomputed-webserver; raw: any web server will do; "
-        "sharded: few large files; zarr: OME-Zarr 0.5",
+        "sharded: few large files; zarr: OME-Zarr",
         validate=one_of(VOLUME_FORMATS),
         default="tiff",
+    )
+    zarr_format = optional(
+        WholeNumber,
+        "of format zarr: 3 writes OME-Zarr 0.5, 2 writes OME-Zarr 0.4, for older readers",
+        validate=one_of((2, 3)),
+        default=3,
     )
     chunk_size = Triple(
         WholeNumber,
@@ -108,8 +192,13 @@ class VolumeParameters(CommonParameters):
             "nearly as long in x and y"
         },
     )
-    voxel_size = Triple(
-        fields.Float, _positive(), metadata={"description": "size of a voxel in nm along x,y,z"}
+    voxel_size = VoxelSizeField(
+        fields.Float,
+        _positive(),
+        metadata={
+            "description": "size of a voxel along x,y,z, in nm or with units, like 4,4,40 or 4nm,4nm,0.04um; "
+            "spelled --voxel-size, as in older programs, it must have units"
+        },
     )
     type = optional(
         Text,
@@ -118,16 +207,18 @@ class VolumeParameters(CommonParameters):
         default="image",
     )
     memory = MemorySize(
-        metadata={"description": "for the arrays of all workers, like 4GB (default: half of this machine's)"}
+        metadata={"description": "for the arrays of all workers, like 4GB (default: half of what is there)"}
     )
     pool_size = optional(
         WholeNumber,
         "number of parallel worker processes (default: one per core)",
         validate=at_least(1),
-        default=os.cpu_count() or 1,
+        default=usable_cores(),
     )
     dask_scheduler = optional(Text, "tcp://host:port of a Dask scheduler, or local, for the workers")
-    force_redo = optional(Flag, "false keeps chunks that are there", default=False)
+    force_redo = optional(
+        Flag, "false keeps chunks that are there, and writes those of changed planes again", default=False
+    )
     dry_run = optional(Flag, "say what would be made, and make nothing", default=False)
 
 
@@ -135,8 +226,23 @@ class PrecomputedTifParameters(VolumeParameters):
     """precomputed-tif."""
 
     source = required(
+        Places,
+        'glob of planes, like "stack/img_*.tif", or names, sorted naturally; or one TIFF with many pages',
+    )
+    on_missing = optional(
         Text,
-        'glob of planes, like "stack/img_*.tif" (quotes!), sorted naturally; or one TIFF with many pages',
+        "files that cannot be read, and gaps in the numbers of file names: refuse them, put a black plane "
+        "there, or repeat the plane before (default: refuse files, close gaps with a warning)",
+        validate=one_of(ON_MISSING),
+    )
+    voxel_offset = Triple(
+        WholeNumber,
+        from_to(-INT32_MAX, INT32_MAX),
+        load_default=(0, 0, 0),
+        dump_default=(0, 0, 0),
+        metadata={
+            "description": "position x,y,z of the first voxel, where the planes are a part of something"
+        },
     )
 
     channel = optional(
@@ -151,7 +257,7 @@ class PrecomputedTifParameters(VolumeParameters):
 
     @validates_schema(skip_on_field_errors=True)
     def check_source(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        if "://" in data["source"]:
+        if any("://" in name for name in data["source"]):
             raise ValidationError("must be files of this machine", "source")
 
 
@@ -191,6 +297,7 @@ class ExportToPrecomputedParameters(VolumeParameters, SectionSelection, StepPara
     aliases: ClassVar[dict[str, str]] = {
         "minIntensity": "min_intensity",
         "maxIntensity": "max_intensity",
+        **VolumeParameters.aliases,
         **SectionSelection.aliases,
     }
 

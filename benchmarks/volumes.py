@@ -87,7 +87,7 @@ def write_planes(folder: Path, planes: int, side: int) -> Stack:
 def ours(stack: Stack, chunk_format: str) -> None:
     planes = preflight("planes", stack.files).planes
     settings = VolumeSettings(str(stack.folder / chunk_format), chunk_format)
-    plan = plan_volume([whole_source(planes, stack.scales, settings)], Budget(MEMORY_BYTES, WORKERS))
+    plan = plan_volume(whole_source(planes, stack.scales, settings), Budget(MEMORY_BYTES, WORKERS))
     report = build_volume(VolumeRun(plan, {}, force_redo=True), executor(WORKERS), Progress())
     assert not report.failures
 

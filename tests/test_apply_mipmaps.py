@@ -52,7 +52,8 @@ def tiles_of(stack, z=1.0):
 def test_tiles_know_their_levels(parameters, stack, tmp_path):
     before = tiles_of(stack)
     ran = run_step(APPLY, parameters, tmp_path)
-    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.exit_code == 0
+    assert ran.stderr.startswith("note: stack raw was LOADING before")
     for tile_id, tile in tiles_of(stack).items():
         level_0 = before[tile_id]["mipmapLevels"]["0"]
         path = level_0["imageUrl"].removeprefix("file://")
@@ -415,3 +416,15 @@ def test_mipmaps_may_move(parameters, stack, tmp_path):
     assert run_step(APPLY, given, tmp_path).exit_code == 0
     urls = [tile["mipmapLevels"]["1"]["imageUrl"] for tile in tiles_of(stack).values()]
     assert all(url.startswith(f"file://{tmp_path}/moved/1/") for url in urls)
+
+
+def test_a_rerun_says_that_a_killed_run_left_the_stack_loading(parameters, stack, tmp_path):
+    stack.set_state("COMPLETE")
+    ran = run_step(APPLY, parameters, tmp_path)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    stack.set_state("LOADING")  # as a killed run leaves it
+    ran = run_step(APPLY, parameters, tmp_path)
+    assert "note: stack raw was LOADING before" in ran.stderr
+    assert "close_stack true makes it COMPLETE" in ran.stderr
+    ran = run_step(APPLY, parameters | {"close_stack": True}, tmp_path)
+    assert (ran.exit_code, ran.stderr, stack.state()) == (0, "", "COMPLETE")

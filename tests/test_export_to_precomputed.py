@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,13 +14,15 @@ import tensorstore
 import tifffile
 
 from asap_ingest.box_images import BOX_FORMS, DrawnBox
+from asap_ingest.check_precomputed import check_precomputed
 from asap_ingest.errors import ParameterError
 from asap_ingest.export_to_precomputed import whole_z_values, z_ranges
-from asap_ingest.precomputed.grid import Box
-from asap_ingest.stack_planes import aligned, modified_of, sections_of_planes
+from asap_ingest.precomputed.grid import Box, aligned
+from asap_ingest.stack_planes import modified_of, sections_of_planes
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles
 from tests.conftest import listing
+from tests.precomputed.reading import expected_scales
 from tests.steps import command, refused, run_step
 
 EXPORT = "export_to_precomputed"
@@ -93,17 +96,6 @@ def as_drawn(image):
     return drawn
 
 
-def halved(image):
-    """The next mipmap level: means of 2 x 2 pixels, cut."""
-    rows = image[::2].astype(np.uint32) + image[1::2]
-    return ((rows[:, ::2] + rows[:, 1::2]) // 4).astype(image.dtype)
-
-
-def drawn_halved(stack_folder, z):
-    images = [tifffile.imread(stack_folder / f"z{z}_{number}.tif") for number in range(2)]
-    return np.hstack([as_drawn(halved(image)) for image in images])
-
-
 def volume(folder, scale_index=0):
     """(voxels as z, y, x; offset as x, y, z) of a scale, as tensorstore reads it."""
     spec = {
@@ -138,26 +130,51 @@ def test_formats(parameters, stack, tmp_path, chunk_format):
     assert volume(parameters["dest"], 1)[0].any()
 
 
-def test_coarser_scales_are_drawn_from_mipmaps_and_reduced_along_z(parameters, stack, tmp_path):
-    fill(stack, tmp_path / "images", [2, 3])
-    assert run_step(EXPORT, parameters, tmp_path).exit_code == 0
-    voxels, offset = volume(parameters["dest"], 1)
-    assert offset == (0, 0, 1)
-    levels = [drawn_halved(tmp_path / "images", z).astype(int) for z in (2, 3)]
-    assert np.array_equal(voxels, [(levels[0] + levels[1] + 1) // 2])
+def scales_are_means(folder, kind="image"):
+    """Every scale is what the finest one makes it, and the checker finds nothing."""
+    info = json.loads((Path(folder) / "info").read_text())
+    factors = [SimpleNamespace(factor=tuple(map(int, scale["key"].split("_")))) for scale in info["scales"]]
+    expected = expected_scales(volume(folder)[0], factors, kind)
+    for index, voxels in enumerate(expected):
+        assert np.array_equal(volume(folder, index)[0], voxels)
+    assert check_precomputed(str(folder), "voxels").findings.faults == []
+    return len(expected)
 
 
-def test_coarser_scales_are_box_images_of_the_service(parameters, stack, tmp_path):
-    fill(stack, tmp_path / "images", [5])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"factor": [2, 2, 1]},
+        {"factor": "auto", "format": "sharded"},
+        {"factor": [4, 2, 1]},
+        {"factor": [3, 3, 3]},
+        {"memory": 600_000},
+        {"memory": 300_000, "factor": [1, 1, 2], "pool_size": 2},
+        {"minX": 3, "maxX": 250, "minY": 1, "maxY": 90},
+    ],
+    ids=str,
+)
+def test_the_checker_finds_nothing_in_an_export(parameters, stack, tmp_path, changed):
+    fill(stack, tmp_path / "images", [2, 3, 4, 6, 7], corner=(-5, 9))
+    assert run_step(EXPORT, {**parameters, "levels": 4, **changed}, tmp_path).exit_code == 0
+    assert scales_are_means(parameters["dest"]) >= 3
+
+
+def test_planes_without_section_count_as_black_at_coarser_scales(parameters, stack, tmp_path):
+    fill(stack, tmp_path / "images", [7, 9])
     assert run_step(EXPORT, {**parameters, "levels": 3}, tmp_path).exit_code == 0
-    for scale_index, factor in ((1, 2), (2, 4)):
-        voxels, _ = volume(parameters["dest"], scale_index)
-        width, height = 2 * TILE_WIDTH, TILE_HEIGHT
-        middle = (factor - 1) / 2
-        box = f"{stack.url}/z/5/box/{middle},{middle},{width},{height},{1 / factor}/tiff-image"
-        (tmp_path / "box.tif").write_bytes(stack.connection.session.get(box).content)
-        assert np.array_equal(voxels[0], tifffile.imread(tmp_path / "box.tif")[..., 0])
-        assert voxels.any()
+    finest, offset = volume(parameters["dest"])
+    assert offset == (0, 0, 4)
+    assert finest.any(axis=(1, 2)).tolist() == [False, False, False, True, False, True]
+    assert scales_are_means(parameters["dest"]) == 3
+
+
+def test_the_service_draws_each_voxel_once(parameters, stack, tmp_path):
+    fill(stack, tmp_path / "images", [1, 2, 3])
+    ran = run_step(EXPORT, {**parameters, "levels": 3, "memory": 300_000}, tmp_path)
+    assert "coarse scales are made of the chunks of the finest one" in ran.stdout
+    assert "the sources are read" not in ran.stdout
 
 
 def test_negative_coordinates_begin_at_whole_voxels_of_every_scale(parameters, stack, tmp_path):
@@ -171,26 +188,6 @@ def test_negative_coordinates_begin_at_whole_voxels_of_every_scale(parameters, s
     assert not voxels[:, :, :3].any()
     assert volume(parameters["dest"], 1)[1] == (-52, -2, 7)
     assert volume(parameters["dest"], 2)[1] == (-26, -1, 7)
-
-
-def test_planes_before_the_first_section_do_not_darken_it(parameters, stack, tmp_path):
-    sections = fill(stack, tmp_path / "images", [7, 8])
-    assert run_step(EXPORT, {**parameters, "levels": 3}, tmp_path).exit_code == 0
-    finest, offset = volume(parameters["dest"])
-    assert offset == (0, 0, 4)
-    assert np.array_equal(finest, [*np.zeros((3, TILE_HEIGHT, 256)), sections[7], sections[8]])
-    coarser, offset = volume(parameters["dest"], 1)
-    assert offset == (0, 0, 2)
-    levels = [drawn_halved(tmp_path / "images", z) for z in (7, 8)]
-    assert np.array_equal(coarser, [np.zeros_like(levels[0]), *levels])
-
-
-def test_gaps_that_are_filled_count_at_coarser_scales(parameters, stack, tmp_path):
-    fill(stack, tmp_path / "images", [0, 3])
-    given = {**parameters, "factor": [2, 2, 4], "z_gaps": "fill"}
-    assert run_step(EXPORT, given, tmp_path).exit_code == 0
-    first, last = (drawn_halved(tmp_path / "images", z).astype(int) for z in (0, 3))
-    assert np.array_equal(volume(parameters["dest"], 1)[0], [(3 * first + last + 2) // 4])
 
 
 @pytest.mark.parametrize(("z_gaps", "shown"), [("keep", None), ("fill", 2)])
@@ -219,7 +216,7 @@ def test_16_bit(parameters, stack, tmp_path):
     voxels, _ = volume(parameters["dest"])
     assert voxels.dtype == np.uint16
     assert np.array_equal(voxels, [sections[1]])
-    assert np.array_equal(volume(parameters["dest"], 1)[0], [drawn_halved(tmp_path / "images", 1)])
+    assert scales_are_means(parameters["dest"]) == 2
 
 
 def test_intensity_range(parameters, stack, tmp_path):
@@ -233,15 +230,14 @@ def test_intensity_range(parameters, stack, tmp_path):
 def test_labels_are_reduced_by_mode(parameters, stack, tmp_path):
     sections = fill(stack, tmp_path / "images", [1])
     assert run_step(EXPORT, {**parameters, "type": "segmentation"}, tmp_path).exit_code == 0
-    blocks = sections[1].reshape(TILE_HEIGHT // 2, 2, TILE_WIDTH, 2).swapaxes(1, 2).reshape(-1, 4)
-    modes = [np.bincount(block).argmax() for block in blocks]
-    assert np.array_equal(volume(parameters["dest"], 1)[0].ravel(), modes)
+    assert np.array_equal(volume(parameters["dest"])[0], [sections[1]])
+    assert scales_are_means(parameters["dest"], "segmentation") == 2
 
 
 @pytest.mark.parametrize(
     "way",
     [
-        {"memory": 150_000},
+        {"memory": 90_000},
         {"box_size": 64},
         {"pool_size": 2},
         pytest.param({"dask_scheduler": "local", "pool_size": 2}, marks=pytest.mark.xdist_group("dask")),
@@ -263,7 +259,7 @@ def test_a_killed_run_and_a_rerun_give_the_same_bytes(parameters, stack, tmp_pat
     assert run_step(EXPORT, parameters, tmp_path).exit_code == 0
     given = {**parameters, "dest": str(tmp_path / "killed")}
     with subprocess.Popen(command(EXPORT, given, tmp_path), stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and len(list((tmp_path / "killed").rglob("*_*-*"))) < 40:
+        while process.poll() is None and len(list((tmp_path / "killed").rglob("*_*-*"))) < 100:
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "killed" / "info").exists()
@@ -288,8 +284,9 @@ def test_a_changed_stack_is_not_mixed(parameters, stack, tmp_path):
 def test_the_origin_names_the_stack(parameters, stack, tmp_path):
     fill(stack, tmp_path / "images", [1])
     run_step(EXPORT, parameters, tmp_path)
-    (source,) = json.loads((tmp_path / "volume" / "provenance").read_text())["sources"]
-    metadata = stack.require()
+    said = json.loads((tmp_path / "volume" / "provenance").read_text())
+    assert said["sources"] == [stack.url]
+    source, metadata = said["processing"][0]["method"]["stack"], stack.require()
     assert source["stack"] == "raw"
     assert source["version"] == metadata["currentVersionNumber"]
     assert source["modified"] == metadata["lastModifiedTimestamp"]
@@ -364,7 +361,6 @@ def test_a_service_that_ends_meanwhile_ends_the_run(parameters, tmp_path, pool_s
     [
         ({"input_stack": "rav"}, ("no stack 'rav'", "raw")),
         ({"zValues": [1, 9]}, ("no sections at z 9",)),
-        ({"factor": [2, 1, 1]}, ("factor", "x and y")),
         ({"minX": 500}, ("minX", "500", "maxX (256)")),
         ({"dtype": "uint16", "max_intensity": 100}, ("max_intensity", "16-bit")),
         ({"z_gaps": "drop"}, ("z_gaps", "keep")),
@@ -401,18 +397,17 @@ def test_a_change_while_boxes_are_drawn_is_noticed(render, tmp_path):
     box = DrawnBox(1, 0, 0, 256, 96)
     assert np.array_equal(draw_box(stack, box, drawing), sections[1])
     stack.set_state("LOADING")
-    with pytest.raises(BoxImageError, match="'raw', z 1, box x 0..256, y 0..96 at scale 1/1: .*changed"):
+    with pytest.raises(BoxImageError, match="'raw', z 1, box x 0..256, y 0..96: .*changed"):
         draw_box(stack, box, drawing)
 
 
-@pytest.mark.parametrize("factor", [1, 2, 3, 5, 7, 49])
-def test_boxes_have_the_size_that_was_asked_for(render, tmp_path, factor):
+@pytest.mark.parametrize("width", [1, 29, 100])
+def test_boxes_have_the_size_that_was_asked_for(render, tmp_path, width):
     from asap_ingest.box_images import Drawing, draw_box
 
     stack = Stack(RenderConnection(**render), "raw")
     fill(stack, tmp_path / "images", [1])
-    for width in (1, 29, 100):
-        assert draw_box(stack, DrawnBox(1, 0, 0, width, 3, factor), Drawing()).shape == (3, width)
+    assert draw_box(stack, DrawnBox(1, 0, 0, width, 3), Drawing()).shape == (3, width)
 
 
 def test_colours_become_their_mean():

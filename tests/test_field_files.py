@@ -14,10 +14,11 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+import tensorstore
 import tifffile
 from PIL import Image
 
-from asap_ingest import storage
+from asap_ingest import check_precomputed, storage
 from asap_ingest.images import formats
 from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_and_verify
 from asap_ingest.precomputed_tif import PrecomputedTif
@@ -88,7 +89,14 @@ def volume_of(source, dest, *arguments, **parameters):
     """What precomputed-tif makes of files, as an array (z, y, x)."""
     given = {"source": str(source), "dest": str(dest), "voxel_size": [4, 4, 40], "pool_size": 1, "levels": 1}
     assert PrecomputedTif({**given, "format": "raw", **parameters}, args=list(arguments)).run() == 0
-    return read_volume(Path(dest), parameters.get("format", "raw"))[0]
+    form = parameters.get("format", "raw")
+    return read_sharded(dest) if form == "sharded" else read_volume(Path(dest), form)[0]
+
+
+def read_sharded(folder):
+    where = {"driver": "file", "path": f"{folder}/"}
+    volume = tensorstore.open({"driver": "neuroglancer_precomputed", "kvstore": where}).result()
+    return volume.read().result()[..., 0].T
 
 
 def level_of(image, level):
@@ -279,3 +287,53 @@ def test_what_loses_precision_or_is_left_out_is_told(tmp_path):
     assert ran.exit_code == 0, ran.stderr
     assert f"warning: {path} leaves out 20 x 16 uint8\n" in ran.stderr
     assert f"warning: {path} has float64 samples, which are rounded to float32\n" in ran.stderr
+
+
+# -- labels ---------------------------------------------------------------------------------------------
+
+LABELS = np.array([0, 1, 2**32 + 5, 2**53 + 1, 2**63, 2**64 - 1], np.uint64)
+VOLUMES = ("tiff", "raw", "sharded", "zarr")
+
+
+@pytest.mark.parametrize("form", VOLUMES)
+@pytest.mark.parametrize("dtype", ["uint64", "int64", "int32", "int16", "int8"])
+def test_labels_of_every_width(tmp_path, dtype, form):
+    """int64, as NumPy makes labels, becomes uint64; the values stay."""
+    limits = np.iinfo(dtype)
+    chosen = [
+        value for value in (*LABELS.tolist(), limits.min, limits.max) if limits.min <= value <= limits.max
+    ]
+    chosen = [value for value in chosen if value >= 0 or dtype != "int64"]
+    labels = np.random.default_rng(2).choice(np.array(chosen, dtype), (5, 30, 40))
+    path = tmp_path / "labels.tif"
+    tifffile.imwrite(path, labels, photometric="minisblack", compression="zlib")
+    found = volume_of(path, tmp_path / "v", type="segmentation", format=form)
+    assert found.dtype == (dtype if dtype != "int64" else "uint64")
+    np.testing.assert_array_equal(found, labels)
+    assert check_precomputed.main([str(tmp_path / "v")]) == 0
+
+
+@pytest.mark.skipif(not REPORTED.is_dir(), reason=f"no reported files at {REPORTED}")
+@pytest.mark.parametrize("form", VOLUMES)
+def test_reported_labels(tmp_path, form):
+    path = REPORTED / "labels_64_bit" / "labels.tif"
+    found = volume_of(path, tmp_path / "v", type="segmentation", format=form)
+    assert found.dtype == np.uint64
+    np.testing.assert_array_equal(found, tifffile.imread(path))
+
+
+@pytest.mark.skipif(not REPORTED.is_dir(), reason=f"no reported files at {REPORTED}")
+def test_a_reported_set(tmp_path):
+    source = f"{REPORTED}/ome_set/*.ome.tif"
+    volume = PrecomputedTif(
+        {"source": source, "dest": str(tmp_path / "v"), "format": "raw", "levels": 1}, args=[]
+    )
+    assert volume.run() == 0
+    assert read_volume(tmp_path / "v", "raw")[0][:, 0, 0].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.skipif(not REPORTED.is_dir(), reason=f"no reported files at {REPORTED}")
+def test_a_reported_png_with_a_damaged_chunk(tmp_path):
+    source = f"{REPORTED}/png_with_damaged_chunk/*.png"
+    given = {"source": source, "dest": str(tmp_path / "v"), "voxel_size": [4, 4, 40]}
+    refused(run_step("precomputed_tif", given, tmp_path), 2, "cut_chrm.png cannot be read: it is damaged")

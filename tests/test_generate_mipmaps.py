@@ -168,7 +168,13 @@ def test_selection_of_sections(three_sections, tmp_path, selection, expected):
 
 @pytest.mark.parametrize(
     ("selection", "asked"),
-    [({"z": 9}, "z 9"), ({"zstart": 5, "zend": 8}, "z 5..8"), ({"zValues": [1, 7]}, "z 7")],
+    [
+        ({"z": 9}, "z 9"),
+        ({"zstart": 5, "zend": 8}, "z 5..8"),
+        ({"zstart": 5.5}, "z from 5.5 on"),
+        ({"zend": -2}, "z up to -2"),
+        ({"zValues": [1, 7]}, "z 7"),
+    ],
 )
 def test_z_without_tiles(three_sections, tmp_path, selection, asked):
     ran = run_step(MIPMAPS, three_sections | selection, tmp_path)

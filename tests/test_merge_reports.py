@@ -198,3 +198,15 @@ def test_it_runs_as_a_program(tmp_path):
     command = [sys.executable, "-m", "asap_ingest.merge_reports", "--inputs", *names]
     subprocess.run([*command, "--output_json", str(tmp_path / "all.json")], check=True)
     assert json.loads((tmp_path / "all.json").read_text())["report"]["shards"] == 2
+
+
+def test_warnings_of_the_same_text_are_one(merge_files):
+    kept, white = "levels keep 16 bits", "drawn white"
+    first = [{"text": kept, "images": 3, "first": "b.tif"}]
+    second = [{"text": kept, "images": 2, "first": "a.tif"}, {"text": white, "images": 1, "first": "c.tif"}]
+    code, merged, _ = merge_files(mipmaps_output(1, warnings=first), mipmaps_output(2, warnings=second))
+    assert code == 0
+    assert merged["report"]["warnings"] == [
+        {"text": white, "images": 1, "first": "c.tif"},
+        {"text": kept, "images": 5, "first": "a.tif"},
+    ]

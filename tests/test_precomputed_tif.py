@@ -9,16 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from asap_ingest import precomputed_tif
+from asap_ingest import check_precomputed, precomputed_tif
 from asap_ingest.precomputed_tif import PrecomputedTif, order_lines
 from tests.conftest import listing
-from tests.precomputed.reading import expected_scales, read_volume
+from tests.precomputed.reading import expected_scales, read_volume, zarr_datasets
 from tests.precomputed.volumes import random_array
 from tests.s3 import bucket, credentials, store
 from tests.steps import command, refused, run_step
@@ -58,23 +59,17 @@ def run(parameters, *arguments):
 def made(folder, chunk_format="tiff", array=ARRAY, kind="image"):
     """Every scale of the volume is what it must be; the factors."""
     found = read_volume(Path(folder), chunk_format)
-    name = "zarr.json" if chunk_format == "zarr" else "info"
-    said = json.loads((Path(folder) / name).read_bytes())
-    keys = (
-        [dataset["path"] for dataset in said["attributes"]["ome"]["multiscales"][0]["datasets"]]
-        if chunk_format == "zarr"
-        else [scale["key"] for scale in said["scales"]]
-    )
+    if chunk_format == "zarr":
+        named = zarr_datasets(Path(folder))
+    else:
+        scales = json.loads((Path(folder) / "info").read_bytes())["scales"]
+        named = [(scale["key"], tuple(map(int, scale["key"].split("_")))) for scale in scales]
 
-    class Factor:
-        def __init__(self, key):
-            self.factor = tuple(int(number) for number in key.split("_"))
-
-    expected = expected_scales(array, [Factor(key) for key in keys], kind)
+    expected = expected_scales(array, [SimpleNamespace(factor=factor) for _, factor in named], kind)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
-    return keys
+    return [key for key, _ in named]
 
 
 def test_the_command_line(tmp_path, capsys):
@@ -121,7 +116,32 @@ def test_dry_run_writes_nothing(given, tmp_path, capsys):
 @pytest.mark.parametrize("chunk_format", ["tiff", "raw", "zarr"])
 def test_formats(given, chunk_format):
     assert run(given | {"format": chunk_format}) == 0
-    assert made(given["dest"], chunk_format) == ["1_1_1", "2_2_2", "4_4_4"]
+    keys = ["0", "1", "2"] if chunk_format == "zarr" else ["1_1_1", "2_2_2", "4_4_4"]
+    assert made(given["dest"], chunk_format) == keys
+
+
+@pytest.mark.parametrize("kind", ["image", "segmentation"])
+def test_ome_zarr_of_version_2(given, kind):
+    given |= {"format": "zarr", "zarr_format": 2, "type": kind, "memory": 200_000, "chunk_size": [8, 8, 8]}
+    assert run(given) == 0
+    assert made(given["dest"], "zarr", kind=kind) == ["0", "1", "2"]
+    before = listing(Path(given["dest"]))
+    assert run(given) == 0
+    assert listing(Path(given["dest"])) == before, "a rerun finds its chunks"
+    assert check_precomputed.main([given["dest"]]) == 0
+
+
+def test_versions_of_zarr_are_not_mixed(given, capsys):
+    assert run(given | {"format": "zarr"}) == 0
+    assert PrecomputedTif.main(arguments_of(given | {"format": "zarr", "zarr_format": 2})) == 2
+    assert "holds a volume of other sources or parameters" in capsys.readouterr().err
+
+
+def arguments_of(given):
+    texts = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in given.items()
+    }
+    return [f"--{name}={value}" for name, value in texts.items()]
 
 
 def test_sharded(given):
@@ -233,7 +253,15 @@ def test_a_usual_voxel_size_is_not_warned_of(given, capsys):
 
 
 REFUSED = [
-    ({"voxel_size": None}, "voxel_size: is required, as"),
+    ({"voxel_size": "4nm,4nm,40miles"}, "each with one of the units nm, um"),
+    ({"voxel_size": "4"}, "must be three numbers"),
+    ({"voxel_size": ["4nm", "4nm"]}, "must be three numbers"),
+    ({"voxel_offset": [1, 2]}, "voxel_offset"),
+    ({"voxel_offset": "1,2,0.5"}, "voxel_offset"),
+    ({"on_missing": "white"}, "must be one of black, refuse, repeat"),
+    ({"source": []}, "must be a file name or pattern, or a list of them"),
+    ({"source": [3]}, "must be a file name or pattern, or a list of them"),
+    ({"memory": "4GiBB"}, "like 500MB, 4GB or 4GiB"),
     ({"voxel_size": [4, 4]}, "voxel_size: [4, 4] must be three numbers"),
     ({"voxel_size": "4,0,4"}, "must be above 0"),
     ({"chunk_size": [0, 64, 64]}, "chunk_size"),
@@ -256,8 +284,6 @@ REFUSED = [
 @pytest.mark.parametrize(("changed", "words"), REFUSED, ids=[str(changed) for changed, _ in REFUSED])
 def test_bad_values_exit_2_and_write_nothing(given, changed, words, tmp_path, capsys):
     given |= changed
-    if given["voxel_size"] is None:
-        del given["voxel_size"]
     file = tmp_path / "in.json"
     file.write_text(json.dumps(given))
     assert precomputed_tif.main(["--input_json", str(file)]) == 2
@@ -294,17 +320,6 @@ def test_a_destination_that_is_a_file(given, tmp_path, capsys):
     arguments = ["--source", given["source"], "--dest", str(tmp_path / "file"), "--voxel_size", "4,4,40"]
     assert precomputed_tif.main(arguments) == 2
     assert "file: cannot be written" in capsys.readouterr().err
-
-
-def test_changed_sources_are_another_volume(given, tmp_path, capsys):
-    assert run(given) == 0
-    file = tmp_path / "in.json"
-    file.write_text(json.dumps(given))
-    assert precomputed_tif.main(["--input_json", str(file)]) == 0
-    os.utime(tmp_path / "stack" / "img_3.tif", (1, 1))
-    assert precomputed_tif.main(["--input_json", str(file)]) == 2
-    assert "holds a volume of other sources or parameters" in capsys.readouterr().err
-    assert precomputed_tif.main(["--input_json", str(file), "--force_redo", "true"]) == 0
 
 
 def test_a_plane_that_fails_is_reported(given, tmp_path, caplog):

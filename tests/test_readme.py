@@ -13,6 +13,7 @@ import requests
 import tifffile
 
 from asap_ingest.__main__ import COMMANDS
+from asap_ingest.check_precomputed import check_precomputed
 from asap_ingest.http_server import listen
 from asap_ingest.temca.simulate import Acquisition, simulate_section
 
@@ -90,6 +91,8 @@ def see_the_volumes(url, folder):
     assert chunk == PLANES[:, 64:100, 64:128].tobytes()
     exported = json.loads((folder / "section_volume" / "info").read_text())
     assert exported["scales"][0]["size"][2] == 1
+    for volume in ("volume", "section_volume"):
+        assert check_precomputed(str(folder / volume), "voxels").findings.faults == []
 
 
 def test_there_is_something_to_run():

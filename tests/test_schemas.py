@@ -57,7 +57,7 @@ def test_required_fields_are_enough(step):
         ("mipmaps", "level", 3, "level: 3 is not a parameter; did you mean levels?"),
         ("mipmaps", "log_level", "LOUD", "log_level: 'LOUD'"),
         ("apply", "output_stack", "a__b", "output_stack: 'a__b' must be letters and digits"),
-        ("tilespecs", "z_index", "first", "z_index: 'first' must be a whole number"),
+        ("tilespecs", "z_index", "first", "z_index: 'first' must be a number"),
         ("tilespecs", "maximum_intensity", 0, "maximum_intensity: 0 must be above minimum_intensity (0)"),
         ("tilespecs", "section_thickness", -1, "section_thickness: -1 must be above 0"),
     ],

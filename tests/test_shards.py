@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from asap_ingest.errors import ParameterError
 from asap_ingest.shards import Shard
+from tests.test_schemas import parse
 
 
 def takers(key, count):
@@ -65,3 +66,25 @@ def test_what_is_no_shard_is_refused(text):
 def test_a_number_outside_the_count_is_refused(text):
     with pytest.raises(ParameterError, match=f"'{text}': the number must be from 1 to the count"):
         Shard.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "says"),
+    [
+        (
+            "mipmaps",
+            {"report_dir": "pages"},
+            "report_dir: 'pages' cannot go with shard.*run once more with force_redo",
+        ),
+        (
+            "apply",
+            {"mipmap_path_builder": True},
+            "mipmap_path_builder: True cannot go with shard.*run it once",
+        ),
+    ],
+)
+def test_what_is_of_all_images_is_not_done_by_a_shard(step, given, says):
+    assert parse(step, given)
+    assert parse(step, {"shard": "1/2"})
+    with pytest.raises(ParameterError, match=says):
+        parse(step, given | {"shard": "1/2"})

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from asap_ingest import storage
+from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
+from asap_ingest.errors import StorageError
+from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
+from asap_ingest.generate_mipmaps import GenerateMipMaps
 from asap_ingest.images import formats
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
@@ -130,3 +134,27 @@ def test_ingest_section_over_s3(store, bucket, remote, render, tmp_path):
     assert all(len(tile["mipmapLevels"]) == 4 for tile in stack_of(render, "raw").values())
     run_files = [json.loads(content) for key, content in store.objects(bucket).items() if "/runs/" in key]
     assert len(run_files) == 6
+
+
+def test_step_classes_from_python_and_their_threads(store, bucket, remote, render, tmp_path, monkeypatch):
+    """No program, no environment: options in the parameters alone, for the page's thumbnails too."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    common = {"render": render, "storage_options": store.options, "pool_size": 1}
+    given = {"metafile": remote, "stack": "raw", "z_index": 1}
+    assert GenerateEMTileSpecsModule(common | given, args=[]).run() == 0
+    pages = tmp_path / "pages"
+    given = {"input_stack": "raw", "output_dir": f"{bucket}/mips", "levels": 2, "report_dir": str(pages)}
+    assert GenerateMipMaps(common | given, args=[]).run() == 0
+    page = (pages / "section_1.html").read_text()
+    assert page.count("<image") + page.count("<img") >= 1
+    assert "thumbnail:" not in page, "every thumbnail was read"
+    assert (
+        AddMipMapsToStack(
+            common | {"input_stack": "raw", "mipmap_dir": f"{bucket}/mips", "levels": 2}, args=[]
+        ).run()
+        == 0
+    )
+    # and nothing of it is left for what follows in this process
+    with pytest.raises(StorageError):
+        storage.read_bytes(f"{bucket}/mips/1/nothing")

@@ -20,7 +20,9 @@ Plane = NDArray[Any]
 Triple = tuple[int, int, int]
 
 #: Sample types that a volume may have.
-SAMPLE_TYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "uint32", "float32"))
+SAMPLE_TYPES = tuple(
+    np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "float32")
+)
 
 #: Labels that are sorted at once.
 _BAND_LABELS = 1 << 19
@@ -110,7 +112,7 @@ class MeanReduction:
         values = np.empty(carry.plane.shape, self._step.dtype)
         for rows, columns, count in _blocks(self._step, carry.plane.shape):
             sums = carry.plane[rows, columns]
-            values[rows, columns] = _mean(sums, count * carry.depth, values.dtype.kind)
+            values[rows, columns] = _mean(sums, count * carry.depth, values.dtype)
         return values
 
     @property
@@ -123,9 +125,11 @@ class MeanReduction:
             return np.dtype(np.float64)
         # half a block more, for rounding
         largest = int(np.iinfo(self._step.dtype).max) * int(np.prod(self._step.total, dtype=object)) * 3 // 2
-        if largest >= 2**64:
-            return np.dtype(np.float64)
-        return np.dtype(np.uint32) if largest < 2**32 else np.dtype(np.uint64)
+        signed = self._step.dtype.kind == "i"
+        for name in ("int32", "int64") if signed else ("uint32", "uint64"):
+            if largest < np.iinfo(name).max:
+                return np.dtype(name)
+        return np.dtype(np.float64)
 
 
 class ModeReduction:
@@ -207,9 +211,12 @@ def _parts(length: int, factor: int, blocks: int) -> Iterator[tuple[slice, int]]
         yield slice(whole, blocks), length - whole * factor
 
 
-def _mean(sums: Plane, count: int, kind: str) -> Plane:
+def _mean(sums: Plane, count: int, dtype: np.dtype[Any]) -> Plane:
+    if dtype.kind == "f":
+        return sums / count
     if sums.dtype.kind == "f":
-        return sums / count if kind == "f" else np.floor(sums / count + 0.5)
+        # in float64 the largest values of 64 bits would round beyond them
+        return np.minimum(np.floor(sums / count + 0.5), np.nextafter(2.0 ** (8 * dtype.itemsize), 0))
     half_more = sums + sums.dtype.type(count // 2)
     if count & (count - 1) == 0:
         return half_more >> sums.dtype.type(count.bit_length() - 1)

@@ -6,8 +6,8 @@ import math
 import re
 from typing import Any
 
-#: nm of a unit, as OME and ImageJ spell them.
-_NM = {
+#: nm of a unit, as OME, ImageJ and people spell them.
+NM_OF_UNITS = {
     **dict.fromkeys(("nm", "nanometer"), 1.0),
     **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer"), 1e3),
     **dict.fromkeys(("mm", "millimeter"), 1e6),
@@ -30,7 +30,7 @@ def _ome_voxel_size(metadata: str) -> tuple[float, float, float] | None:
     for axis in "XYZ":
         size = re.search(rf'PhysicalSize{axis}="([^"]+)"', pixels[0])
         unit = re.search(rf'PhysicalSize{axis}Unit="([^"]+)"', pixels[0])
-        nm = _NM.get(unit[1] if unit else "µm")
+        nm = NM_OF_UNITS.get(unit[1] if unit else "µm")
         if size is None or nm is None:
             return None
         lengths.append(_number(size[1]) * nm)
@@ -38,17 +38,22 @@ def _ome_voxel_size(metadata: str) -> tuple[float, float, float] | None:
 
 
 def _imagej_voxel_size(tiff: Any) -> tuple[float, float, float] | None:
-    """ImageJ: the resolution tags count pixels per unit, `spacing` is the distance of planes in it."""
+    """ImageJ: the resolution tags count pixels per unit, `spacing` is the distance of planes.
+
+    `unit` is that of x; `yunit` and `zunit` are there where those of the other axes differ.
+    """
     said = tiff.imagej_metadata or {}
-    nm = _NM.get(str(said.get("unit", "")).replace("\\u00B5", "µ"))
+    units = [said.get(name) or said.get("unit", "") for name in ("unit", "yunit", "zunit")]
+    lengths = [NM_OF_UNITS.get(str(unit).replace("\\u00B5", "µ")) for unit in units]
     tags = tiff.pages.first.tags
-    if nm is None or "spacing" not in said or "XResolution" not in tags or "YResolution" not in tags:
+    if None in lengths or "spacing" not in said or "XResolution" not in tags or "YResolution" not in tags:
         return None
+    x_nm, y_nm, z_nm = (nm for nm in lengths if nm is not None)
     per_unit = [tags[name].value for name in ("XResolution", "YResolution")]
     if any(0 in pair for pair in per_unit):
         return None
-    x, y = (nm * below / above for above, below in per_unit)
-    return x, y, _number(said["spacing"]) * nm
+    x, y = (nm * below / above for nm, (above, below) in zip((x_nm, y_nm), per_unit, strict=True))
+    return x, y, _number(said["spacing"]) * z_nm
 
 
 def _number(said: Any) -> float:

@@ -16,9 +16,18 @@ from numpy.typing import NDArray
 from asap_ingest import storage
 from asap_ingest.errors import FaultyLevelsError, ImageError
 from asap_ingest.images import formats
-from asap_ingest.images.downsample import Downsampling, level_shape, levels_of, minimum_levels, to_8bit
+from asap_ingest.images.downsample import (
+    Downsampling,
+    as_type,
+    level_shape,
+    levels_of,
+    minimum_levels,
+    to_8bit,
+)
+from asap_ingest.mipmaps.grey_values import Range, need_16_bits, remark_on
 from asap_ingest.mipmaps.locations import level_uris, mask_extension
-from asap_ingest.mipmaps.verify import verify_pyramid
+from asap_ingest.mipmaps.sources import Source, refuse_other_size
+from asap_ingest.mipmaps.verify import level_0_head, verify_pyramid
 
 Image = NDArray[Any]
 
@@ -68,6 +77,12 @@ class PyramidJob:
         A drawing of an 8-bit image holds its values in the high byte.
     first_of : int
         How many tiles have this as their first image.
+    slice_number : int, optional
+        Of a TIFF stack, counted from 1.
+    shape_yx : tuple of int, optional
+        (height, width) of the tiles; an image of another size is refused.
+    ranges : frozenset of (float, float)
+        Intensity ranges of the tiles: they decide whether 16-bit levels can become 8-bit ones.
     """
 
     image_uri: str
@@ -78,26 +93,39 @@ class PyramidJob:
     draw: Callable[[int, tuple[int, int]], bytes] | None = None
     drawn_wide: bool = False
     first_of: int = 0
+    slice_number: int | None = None
+    shape_yx: tuple[int, int] | None = None
+    ranges: frozenset[Range] = frozenset()
+
+    @property
+    def source(self) -> Source:
+        return Source(self.image_uri, self.slice_number)
 
     @cached_property
     def level_uris(self) -> list[str]:
         """Where levels 1, 2, ... lie."""
         settings = self.settings
         extension = mask_extension(settings.extension) if self.is_mask else settings.extension
-        return level_uris(settings.root, self.image_uri, settings.levels, extension)
+        return level_uris(settings.root, self.image_uri, settings.levels, extension, self.slice_number)
 
     def uri_of(self, level: int) -> str:
         return self.level_uris[level - 1]
 
+    def level_type(self, sample_type: str) -> str:
+        """NumPy's name of the levels' samples, given that of level 0."""
+        to_8bit = self.settings.convert_to_8bit and not need_16_bits(self.ranges)
+        return "uint8" if self.is_mask or to_8bit else sample_type
+
 
 @dataclass(frozen=True)
 class PyramidResult:
-    """What a job did: files, bytes, and seconds by stage."""
+    """What a job did: files, bytes, seconds by stage, and what to say of the grey values."""
 
     written: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    remark: str | None = None
 
 
 def build_pyramid(job: PyramidJob) -> PyramidResult:
@@ -130,13 +158,19 @@ def build_and_verify(job: PyramidJob) -> PyramidResult:
 
 
 def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
+    if not levels:  # all are there, maybe those of tiles of another size
+        refuse_other_size(level_0_head(job.source).shape_yx, job.shape_yx)
+        return PyramidResult()
     clock = StageClock()
     with clock.stage("read"):
         content = storage.read_bytes(job.image_uri)
     with clock.stage("decode"):
-        image = _decoded(content)
+        image = _decoded(job, content)
     bytes_written = 0
+    brightest: int | None = None
     for level, pixels in _timed(_pyramid(job, image, max(levels, default=0)), clock):
+        if level == 1 and pixels.dtype == np.uint8:
+            brightest = int(pixels.max())
         if level in levels:
             uri = job.uri_of(level)
             with clock.stage("encode"):
@@ -144,7 +178,10 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
             with clock.stage("write"):
                 storage.write_bytes(uri, encoded)
             bytes_written += len(encoded)
-    return PyramidResult(len(levels), len(content), bytes_written, clock.seconds)
+    remark = None
+    if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.is_mask:
+        remark = remark_on(job.ranges, brightest)
+    return PyramidResult(len(levels), len(content), bytes_written, clock.seconds, remark)
 
 
 @cache
@@ -176,10 +213,16 @@ class StageClock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _decoded(content: bytes) -> Image:
-    image = formats.decode(content)
+def _decoded(job: PyramidJob, content: bytes) -> Image:
+    image = formats.decode(content, job.source.page_index)
     if image.dtype == np.float32:
         raise ImageError("has floating-point samples; levels have 8 or 16 bit: save it as uint8 or uint16")
+    refuse_other_size(image.shape, job.shape_yx)
+    if job.settings.extension == "jpg" and image.dtype == np.uint16 and need_16_bits(job.ranges):
+        raise ImageError(
+            "has 16 bits, of which its tiles show a part: 8-bit levels, all that fits a JPEG, would not look "
+            "like it; set imgformat tif or png"
+        )
     return image
 
 
@@ -189,7 +232,7 @@ def _pyramid(job: PyramidJob, image: Image, levels: int) -> Iterator[tuple[int, 
         return enumerate(minimum_levels(_as_mask(image), levels), start=1)
     if job.draw is not None:
         return _drawn(job, image, levels)
-    dtype = np.dtype(np.uint8) if job.settings.convert_to_8bit else image.dtype
+    dtype = np.dtype(job.level_type(str(image.dtype)))
     return enumerate(levels_of(image, levels, job.settings.downsampling, dtype), start=1)
 
 
@@ -211,7 +254,7 @@ def _drawn(job: PyramidJob, image: Image, levels: int) -> Iterator[tuple[int, Im
         if is_8bit and not job.drawn_wide:
             yield level, drawn.astype(np.uint8)
         else:
-            yield level, to_8bit(drawn) if is_8bit or job.settings.convert_to_8bit else drawn
+            yield level, as_type(drawn, np.dtype(job.level_type(str(image.dtype))))
 
 
 def _timed(levels: Iterator[tuple[int, Image]], clock: StageClock) -> Iterator[tuple[int, Image]]:

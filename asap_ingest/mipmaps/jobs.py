@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asap_ingest.errors import ImageError
+from asap_ingest.mipmaps.dynamic_masks import DynamicMask
+from asap_ingest.mipmaps.grey_values import UNSAID, Range
+from asap_ingest.mipmaps.sources import Source, image_of, mask_of
+
 TileSpec = dict[str, Any]
+_Key = tuple[Source, bool, tuple[int, int] | None]
 
 
 @dataclass(frozen=True)
@@ -25,71 +31,126 @@ class TileImage:
 
     Attributes
     ----------
+    shape_yx : tuple of int or None
+        (height, width) of these tiles; None where they do not say it.
     channel : str or None
         The channel of the first tile that shows it; None for tiles without channels.
     maximum_intensity : float
         Of that tile or channel.
     first_of : int
         How many tiles have this as their first image: every tile is counted once.
+    ranges : frozenset of (float, float)
+        What tiles and channels say of the grey values to show, also those of other sizes.
+    has_other_sizes : bool
+        Tiles of another size use it too.
     """
 
-    uri: str
+    source: Source
     is_mask: bool
+    shape_yx: tuple[int, int] | None
     tile_ids: tuple[str, ...]
     channel: str | None = None
     maximum_intensity: float = 255.0
     first_of: int = 0
+    ranges: frozenset[Range] = frozenset()
+    has_other_sizes: bool = False
 
 
 @dataclass(frozen=True)
 class Level0:
-    """One place in a tilespec where a pyramid stands."""
+    """One place in a tilespec where a pyramid stands.
+
+    Attributes
+    ----------
+    shape_yx : tuple of int or None
+        (height, width) of the tile.
+    shown : tuple of float
+        Minimum and maximum intensity.
+    image, mask
+        What stands there; None also for what cannot be read.
+    faults : tuple of (str, str)
+        URI of each image or mask that cannot be read, and the reason.
+    """
 
     mipmap_levels: dict[str, Any]
     channel: str | None
-    maximum_intensity: float
-
-    @property
-    def image_uri(self) -> str | None:
-        return (self.mipmap_levels.get("0") or {}).get("imageUrl")
-
-    @property
-    def mask_uri(self) -> str | None:
-        return (self.mipmap_levels.get("0") or {}).get("maskUrl")
+    shape_yx: tuple[int, int] | None
+    shown: Range
+    image: Source | None = None
+    mask: Source | DynamicMask | None = None
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 def pyramids_of(tile: TileSpec) -> Iterator[Level0]:
     """The pyramids of a tile: one, or one a channel. `mipmap_levels` are the tile's own dicts."""
+    shape_yx = (int(tile["height"]), int(tile["width"])) if tile.get("height") and tile.get("width") else None
     for channel in tile.get("channels") or [tile]:
+        mipmap_levels = channel.setdefault("mipmapLevels", {})
         yield Level0(
-            mipmap_levels=channel.setdefault("mipmapLevels", {}),
-            channel=channel.get("name") if tile.get("channels") else None,
-            maximum_intensity=channel.get("maxIntensity", 255.0),
+            mipmap_levels,
+            channel.get("name") if tile.get("channels") else None,
+            shape_yx,
+            (channel.get("minIntensity", UNSAID[0]), channel.get("maxIntensity", UNSAID[1])),
+            *_sources(mipmap_levels.get("0") or {}, shape_yx),
         )
 
 
+def _sources(
+    entry: Mapping[str, Any], shape_yx: tuple[int, int] | None
+) -> tuple[Source | None, Source | DynamicMask | None, tuple[tuple[str, str], ...]]:
+    """Image, mask and faults of level 0."""
+    image, mask, faults = None, None, []
+    try:
+        image = image_of(entry)
+        if image is None:
+            faults.append(("", "the tilespec names no level-0 image"))
+    except ImageError as error:
+        faults.append((entry["imageUrl"], str(error)))
+    try:
+        mask = mask_of(entry, shape_yx)
+    except ImageError as error:
+        faults.append((entry["maskUrl"], f"the mask {error}"))
+    return image, mask, tuple(faults)
+
+
 def images_of(tiles: Iterable[TileSpec]) -> list[TileImage]:
-    """Every distinct image and mask of the tiles, once, in the order in which they come."""
-    users: dict[tuple[str, bool], list[str]] = {}
-    shown_by: dict[tuple[str, bool], Level0] = {}
-    first_of: Counter[tuple[str, bool]] = Counter()
+    """Every distinct image and mask of the tiles, in the order in which they come.
+
+    Each comes once, but once for each size of the tiles that use it: it can be that of one of them only.
+    """
+    users: dict[_Key, list[str]] = {}
+    shown_by: dict[_Key, Level0] = {}
+    first_of: Counter[_Key] = Counter()
+    ranges: dict[tuple[Source, bool], set[Range]] = {}
     for tile in tiles:
         for number, level_0 in enumerate(pyramids_of(tile)):
-            for uri, is_mask in ((level_0.image_uri, False), (level_0.mask_uri, True)):
-                if uri:
-                    users.setdefault((uri, is_mask), []).append(tile["tileId"])
-                    shown_by.setdefault((uri, is_mask), level_0)
-                    first_of[uri, is_mask] += number == 0 and not is_mask
+            for source, is_mask in ((level_0.image, False), (level_0.mask, True)):
+                if isinstance(source, Source):
+                    key = (source, is_mask, level_0.shape_yx)
+                    users.setdefault(key, []).append(tile["tileId"])
+                    shown_by.setdefault(key, level_0)
+                    first_of[key] += number == 0 and not is_mask
+                    ranges.setdefault((source, is_mask), set()).add(level_0.shown)
+    sizes = Counter(key[:2] for key in users)
     return [
-        TileImage(*key, tuple(tile_ids), level_0.channel, level_0.maximum_intensity, first_of[key])
-        for (key, tile_ids), level_0 in zip(users.items(), shown_by.values(), strict=True)
+        TileImage(
+            *key,
+            tuple(tile_ids),
+            channel=shown_by[key].channel,
+            maximum_intensity=shown_by[key].shown[1],
+            first_of=first_of[key],
+            ranges=frozenset(ranges[key[:2]]),
+            has_other_sizes=sizes[key[:2]] > 1,
+        )
+        for key, tile_ids in users.items()
     ]
 
 
-def tiles_without_image(tiles: Iterable[TileSpec]) -> list[Failure]:
-    """Failures of tiles that have a pyramid without a level-0 image."""
+def unusable_sources(tiles: Iterable[TileSpec]) -> list[Failure]:
+    """Failures that a tilespec alone tells: no level-0 image, images and masks of unknown kinds."""
     return [
-        Failure(tile["tileId"], "", "the tilespec names no level-0 image")
+        Failure(tile["tileId"], uri, reason)
         for tile in tiles
-        if any(not level_0.image_uri for level_0 in pyramids_of(tile))
+        for level_0 in pyramids_of(tile)
+        for uri, reason in level_0.faults
     ]

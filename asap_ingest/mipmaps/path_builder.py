@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
+from asap_ingest.mipmaps.dynamic_masks import DynamicMask, is_dynamic
 from asap_ingest.mipmaps.register import NewLevels, Registration
 
 PathBuilder = dict[str, Any]
@@ -58,22 +59,26 @@ def require_expressible(tile_id: str, pyramids: Sequence[NewLevels], registratio
     Raises
     ------
     ParameterError
-        Masks beside JPEG images, which are PNG; level 0 with `..` or behind a URL in an object store.
+        Masks beside JPEG images, which are PNG, and masks that are computed; slices of a TIFF stack;
+        level 0 with `..` or behind a URL in an object store.
     """
     root = _root(registration.root)
     for new in pyramids:
         for source, uris, kind in (
-            (new.level_0.image_uri, new.images, "image"),
-            (new.level_0.mask_uri, new.masks, "mask"),
+            (new.level_0.image, new.images, "image"),
+            (new.level_0.mask, new.masks, "mask"),
         ):
-            if not source or not uris:
+            if source is None or not uris:
                 continue
-            built = f"{root}/1{source.partition(':')[2] or source}.{registration.extension}"
+            uri = source.url if isinstance(source, DynamicMask) else source.uri
+            built = f"{root}/1{uri.partition(':')[2] or uri}.{registration.extension}"
             if not _is_file(built, uris[0]):
                 raise ParameterError(_FIELD, f"tile {tile_id}: {_reason(kind, built, uris[0])}")
 
 
 def _reason(kind: str, built: str, uri: str) -> str:
+    if is_dynamic(uri):
+        return f"has a mask that render computes, which a builder cannot name; leave {_FIELD} out"
     if kind == "mask" and uri.endswith(".png") and built.endswith(".jpg"):
         return (
             "has a mask, whose levels are png where those of images are jpg, and a builder has one "

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from asap_ingest import storage
+from asap_ingest.mipmaps.dynamic_masks import DYNAMIC_MASK, DynamicMask
 from asap_ingest.mipmaps.jobs import Level0, TileSpec, pyramids_of
 from asap_ingest.mipmaps.locations import level_uris, mask_extension
+from asap_ingest.mipmaps.sources import Source
 
 _IMAGES = attrgetter("images")
 # render's names of levels 1 and up
@@ -34,18 +36,27 @@ class NewLevels(NamedTuple):
     level_0 : Level0
         Where it stands in the tilespec.
     images, masks : list of str
-        URIs of levels 1 to n; empty where level 0 names no image, or no mask.
+        URIs of levels 1 to n; empty where level 0 names no image, or no mask, that can be read.
+    computed_masks : bool
+        The masks are no files: render computes them.
     """
 
     level_0: Level0
     images: list[str]
     masks: list[str]
+    computed_masks: bool = False
+
+    @property
+    def mask_files(self) -> list[str]:
+        return [] if self.computed_masks else self.masks
 
     def entries(self) -> dict[str, dict[str, str]]:
-        """Render's entry for every level."""
+        """Render's entry for every level: plain files, whatever level 0 is."""
         entries = {level: {"imageUrl": uri} for level, uri in zip(_LEVELS, self.images, strict=False)}
         for level, uri in zip(_LEVELS, self.masks, strict=False):
             entries.setdefault(level, {})["maskUrl"] = uri
+            if self.computed_masks:
+                entries[level]["maskLoaderType"] = DYNAMIC_MASK
         return entries
 
 
@@ -93,13 +104,8 @@ def have_images(pyramids: Sequence[NewLevels]) -> bool:
 
 
 def missing_levels(pyramids: Sequence[NewLevels], listings: FolderListings) -> list[str]:
-    """URIs of the files that are not there, images before masks."""
-    missing: list[str] = []
-    for new in pyramids:
-        for uris in (new.images, new.masks):
-            if uris:
-                missing += listings.missing(uris)
-    return missing
+    """URIs of the images that are not there."""
+    return [uri for new in pyramids if new.images for uri in listings.missing(new.images)]
 
 
 def register_levels(pyramids: Sequence[NewLevels]) -> None:
@@ -140,10 +146,16 @@ def tile_change(
 
 
 def _new_levels(level_0: Level0, registration: Registration) -> NewLevels:
-    root, extension, levels = registration.root, registration.extension, registration.levels
-    image, mask = level_0.image_uri, level_0.mask_uri
-    return NewLevels(
-        level_0,
-        level_uris(root, image, levels, extension) if image else [],
-        level_uris(root, mask, levels, mask_extension(extension)) if mask else [],
-    )
+    mask = level_0.mask
+    if isinstance(mask, DynamicMask):
+        masks = mask.level_urls(registration.levels)
+    else:
+        masks = _uris(mask, registration, mask_extension(registration.extension))
+    images = _uris(level_0.image, registration, registration.extension)
+    return NewLevels(level_0, images, masks, isinstance(mask, DynamicMask))
+
+
+def _uris(source: Source | None, registration: Registration, extension: str) -> list[str]:
+    if source is None:
+        return []
+    return level_uris(registration.root, source.uri, registration.levels, extension, source.slice_number)

@@ -12,6 +12,7 @@ from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
+from asap_ingest.mipmaps.sources import Source, refuse_other_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,18 +74,29 @@ def verify_pyramid(job: PyramidJob) -> list[Fault]:
     cannot be read is the only fault then.
     """
     try:
-        with _opened(job.image_uri) as file:
-            head = formats.read_head(file)
+        head = level_0_head(job.source)
+        refuse_other_size(head.shape_yx, job.shape_yx)
     except (StorageError, ImageError, OSError) as error:
         return [Fault(job.image_uri, _reason(error))]
     if head.tile_type not in SAMPLE_TYPES:
         reason = f"has {head.tile_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
         return [Fault(job.image_uri, reason)]
-    written_as = "uint8" if job.is_mask or job.settings.convert_to_8bit else head.tile_type
+    written_as = job.level_type(head.tile_type)
     levels = range(1, job.settings.levels + 1)
     return faults_of(
         [ExpectedLevel(job.uri_of(n), level_shape(head.shape_yx, n), written_as) for n in levels]
     )
+
+
+def level_0_head(source: Source) -> formats.ImageHead:
+    """What a level 0 says of itself; its pixels are not decoded.
+
+    Raises
+    ------
+    StorageError, ImageError, OSError
+    """
+    with _opened(source.uri) as file:
+        return formats.read_head(file, source.page_index)
 
 
 @contextmanager

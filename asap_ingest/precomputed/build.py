@@ -14,6 +14,7 @@ from asap_ingest import storage
 from asap_ingest.images.volumes import REDUCTIONS, Carry, Reduction, Step
 from asap_ingest.precomputed.chunk_formats import CHUNK_FORMATS
 from asap_ingest.precomputed.grid import Box, Scale, Triple
+from asap_ingest.precomputed.unit_planes import planes_of
 
 Plane = NDArray[Any]
 #: A chunk is in memory twice while it is written: as array and as bytes.
@@ -84,41 +85,45 @@ class Unit:
         Finer before coarser.
     box : Box
         In voxels of the source; it covers whole chunks of every scale, but for the volume's ends.
-    source_factor : triple of int
-        Factor at which the planes of the source come.
     through : tuple of triple of int
         Factors from the source to finer scales that are made on the way and not written: voxels must
         not depend on which scales are made together.
     whole_planes : bool
         The source decodes all of a plane, whatever part of it is read.
+    drawn : bool
+        The source has a service draw each plane, which takes longer than anything else.
+    finest : Scale or None
+        The scale whose chunks the planes are read from, written by other units before; None for the source.
+    planes_at_once : int
+        Planes that are kept of these chunks, which are read again for the next ones; it divides their depth.
+    wanted : frozenset of str or None
+        URIs of the chunks to write; None for all.
     """
 
     source: PlaneSource
     scales: tuple[Scale, ...]
     box: Box
     settings: VolumeSettings
-    source_factor: Triple = (1, 1, 1)
     through: tuple[Triple, ...] = ()
     whole_planes: bool = False
+    drawn: bool = False
+    finest: Scale | None = None
+    planes_at_once: int = 1
+    wanted: frozenset[str] | None = None
 
     def box_at(self, scale: Scale) -> Box:
         """The unit's box in voxels of a scale."""
-        factor = self.factor_of(scale)
+        factor = scale.factor
         begin = tuple(start // times for start, times in zip(self.box.begin, factor, strict=True))
         end = tuple(-(-stop // times) for stop, times in zip(self.box.end, factor, strict=True))
         return Box(begin, end)  # type: ignore[arg-type]
-
-    def factor_of(self, scale: Scale) -> Triple:
-        """Voxels of the source along x, y and z in one of a scale."""
-        x, y, z = (times // given for times, given in zip(scale.factor, self.source_factor, strict=True))
-        return x, y, z
 
     def reductions(self) -> Iterator[tuple[Scale | None, Triple, Reduction | None]]:
         """What planes go through: scale (None: not written), factor from the source, how it is made."""
         width, height, _ = self.box.size
         before: Triple = (1, 1, 1)
         on_the_way: list[tuple[Scale | None, Triple]] = [(None, factor) for factor in self.through]
-        for scale, total in [*on_the_way, *((scale, self.factor_of(scale)) for scale in self.scales)]:
+        for scale, total in [*on_the_way, *((scale, scale.factor) for scale in self.scales)]:
             reduction = None
             if total != (1, 1, 1):
                 x, y, z = (new // old for new, old in zip(total, before, strict=True))
@@ -133,7 +138,10 @@ class Unit:
         itemsize = self.source.dtype.itemsize
         sum_bytes = 8 if itemsize == 4 else 4
         total = self.box.size[0] * self.box.size[1] * (itemsize + sum_bytes)
-        if self.whole_planes:
+        if self.finest is not None:
+            slab = math.prod(self.box.size[:2]) * min(self.box.size[2], self.planes_at_once)
+            total += (slab + _CHUNK_COPIES * self._chunk_voxels(self.finest, self.box.size)) * itemsize
+        if self.whole_planes and self.finest is None:
             total += _WHOLE_COPIES * self.source.size[0] * self.source.size[1] * itemsize
         for scale, factor, reduction in self.reductions():
             width, height, depth = (-(-n // times) for n, times in zip(self.box.size, factor, strict=True))
@@ -141,8 +149,14 @@ class Unit:
                 total += width * height * reduction.bytes_per_voxel
             if scale is not None:
                 total += width * height * min(depth, scale.chunk_size[2]) * itemsize
-                total += _CHUNK_COPIES * math.prod(scale.chunk_size) * itemsize
+                total += _CHUNK_COPIES * self._chunk_voxels(scale, (width, height, depth)) * itemsize
         return total
+
+    def _chunk_voxels(self, scale: Scale, size: Triple) -> int:
+        """Voxels of the largest chunk, as it is encoded, of a part of this size."""
+        if CHUNK_FORMATS[self.settings.chunk_format].fills_chunks:
+            return math.prod(scale.chunk_size)
+        return math.prod(map(min, size, scale.chunk_size))
 
 
 @dataclass(frozen=True)
@@ -165,12 +179,7 @@ def build_unit(unit: Unit) -> UnitResult:
     """
     with storage.options(unit.settings.storage_options):
         levels = _levels(unit)
-        (left, top, first), (right, bottom, end) = unit.box.begin, unit.box.end
-        rows, columns = slice(top, bottom), slice(left, right)
-        for z in range(first, end):
-            plane = unit.source.read(z, rows, columns)
-            if plane is None:
-                plane = np.zeros((bottom - top, right - left), unit.source.dtype)
+        for plane in planes_of(unit):
             _push(levels, Carry(plane, 1))
         _finish(levels)
     read = unit.box.voxels * unit.source.dtype.itemsize
@@ -199,7 +208,7 @@ class _Level(_OnTheWay):
 
     def __init__(self, unit: Unit, scale: Scale, reduction: Reduction | None) -> None:
         super().__init__(reduction)
-        self._scale, self._settings = scale, unit.settings
+        self._scale, self._settings, self._wanted = scale, unit.settings, unit.wanted
         self._box = unit.box_at(scale)
         width, height, depth = self._box.size
         self._slab = np.empty((min(depth, scale.chunk_size[2]), height, width), unit.source.dtype)
@@ -222,10 +231,13 @@ class _Level(_OnTheWay):
         right, bottom, _ = self._box.end
         planes = Box((left, top, self._first), (right, bottom, self._first + self._filled))
         for chunk in self._scale.chunks_in(planes):
+            uri = self._settings.chunk_uri(self._scale, chunk)
+            if self._wanted is not None and uri not in self._wanted:
+                continue
             (x0, y0, _), (x1, y1, _) = chunk.begin, chunk.end
             samples = self._slab[: self._filled, y0 - top : y1 - top, x0 - left : x1 - left]
             content = chunk_format.encode(_little_endian(samples), self._scale)
-            storage.write_bytes(self._settings.chunk_uri(self._scale, chunk), content)
+            storage.write_bytes(uri, content)
             self.chunks, self.bytes_written = self.chunks + 1, self.bytes_written + len(content)
         self._first, self._filled = self._first + self._filled, 0
 

@@ -31,6 +31,10 @@ class ChunkFormat:
         `name_of(scale, chunk)`, the file's path below the folder of its scale.
     encode : callable
         `encode(chunk, scale)`, the bytes of the file.
+    decode : callable
+        `decode(content, shape, dtype, scale)`, the chunk (z, y, x) of a file.
+    fills_chunks : bool
+        Chunks at upper ends are made as large as the others.
     folder : str
         Where the folders of the scales lie in that of the volume: apart, for chunks that are only on
         their way into shards.
@@ -38,12 +42,19 @@ class ChunkFormat:
 
     name_of: Callable[[Scale, Box], str]
     encode: Callable[[Chunk, Scale], bytes]
+    decode: Callable[[bytes, tuple[int, ...], np.dtype[Any], Scale], Chunk]
+    fills_chunks: bool = False
     folder: str = ""
 
 
 def raw_bytes(chunk: Chunk, scale: Scale) -> bytes:
     """The samples, x fastest: what `raw` means in the precomputed format."""
     return chunk.tobytes()
+
+
+def raw_samples(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], scale: Scale) -> Chunk:
+    """What `raw_bytes` wrote."""
+    return np.frombuffer(content, dtype.newbyteorder("<")).reshape(shape)
 
 
 def tiff_bytes(chunk: Chunk, scale: Scale) -> bytes:
@@ -123,18 +134,35 @@ def zarr_bytes(chunk: Chunk, scale: Scale) -> bytes:
     return bytes(imagecodecs.zstd_encode(whole.tobytes(), level=ZSTD_LEVEL))
 
 
+def zarr_samples(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], scale: Scale) -> Chunk:
+    """What `zarr_bytes` wrote, without what a chunk at an upper end is filled up with."""
+    import imagecodecs
+
+    whole = raw_samples(bytes(imagecodecs.zstd_decode(content)), scale.chunk_size[::-1], dtype, scale)
+    return whole[tuple(slice(length) for length in shape)]
+
+
 def _zarr_name(scale: Scale, chunk: Box) -> str:
-    indices = (begin // length for begin, length in zip(chunk.begin, scale.chunk_size, strict=True))
-    return "/".join(["c", *(str(index) for index in reversed(list(indices)))])
+    return f"c/{_zarr_2_name(scale, chunk)}"
+
+
+def _zarr_2_name(scale: Scale, chunk: Box) -> str:
+    indices = [begin // length for begin, length in zip(chunk.begin, scale.chunk_size, strict=True)]
+    return "/".join(str(index) for index in reversed(indices))
 
 
 #: Fast rather than small: electron micrographs hardly shrink further.
 ZSTD_LEVEL = 1
 
-#: What `format` may say.
+#: Formats by name: what `format` may say, and zarr of version 2, which `zarr_format` chooses.
 CHUNK_FORMATS = {
-    "raw": ChunkFormat(Scale.chunk_name, raw_bytes),
-    "sharded": ChunkFormat(Scale.chunk_name, raw_bytes, folder=".raw"),
-    "tiff": ChunkFormat(lambda scale, chunk: f"{scale.chunk_name(chunk)}.tiff", tiff_bytes),
-    "zarr": ChunkFormat(_zarr_name, zarr_bytes),
+    "raw": ChunkFormat(Scale.chunk_name, raw_bytes, raw_samples),
+    "sharded": ChunkFormat(Scale.chunk_name, raw_bytes, raw_samples, folder=".raw"),
+    "tiff": ChunkFormat(
+        lambda scale, chunk: f"{scale.chunk_name(chunk)}.tiff",
+        tiff_bytes,
+        lambda content, shape, dtype, scale: tiff_samples(content),
+    ),
+    "zarr": ChunkFormat(_zarr_name, zarr_bytes, zarr_samples, fills_chunks=True),
+    "zarr2": ChunkFormat(_zarr_2_name, zarr_bytes, zarr_samples, fills_chunks=True),
 }

@@ -7,8 +7,8 @@ half-open: `begin` lies in it, `end` does not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 from asap_ingest.errors import ParameterError
@@ -69,7 +69,7 @@ class Scale:
     Attributes
     ----------
     key : str
-        Folder of its chunks: the factor, like `2_2_1`.
+        Folder of its chunks: the factor, like `2_2_1`, or a number.
     factor : triple of int
         Voxels of the finest scale along x, y and z in one voxel of this one.
     size : triple of int
@@ -178,6 +178,17 @@ def scales_of(
             break
         factor = _triple(old * new for old, new in zip(factor, step, strict=True))
     return scales
+
+
+def numbered(scales: Sequence[Scale]) -> list[Scale]:
+    """The scales in folders `0`, `1`, ...: where readers of OME-Zarr look for them."""
+    return [replace(scale, key=str(number)) for number, scale in enumerate(scales)]
+
+
+def aligned(extent: Box, factor: Triple) -> Box:
+    """The extent, begun earlier so that it begins at multiples of a factor."""
+    x, y, z = (begin // times * times for begin, times in zip(extent.begin, factor, strict=True))
+    return Box((x, y, z), extent.end)
 
 
 def _scale(

@@ -1,7 +1,8 @@
-"""What a volume says of itself: `info` of the precomputed format, `zarr.json` of OME-Zarr 0.5.
+"""What a volume says of itself: `info` of the precomputed format, or the metadata of OME-Zarr 0.5 or 0.4.
 
 https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/volume.md,
-https://ngff.openmicroscopy.org/0.5 and https://zarr-specs.readthedocs.io/en/latest/v3/core.
+https://ngff.openmicroscopy.org/0.5, https://ngff.openmicroscopy.org/0.4 and
+https://zarr-specs.readthedocs.io/en/latest (core of version 3, and version 2).
 """
 
 from __future__ import annotations
@@ -45,16 +46,19 @@ def precomputed_info(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -
 
 
 def zarr_group(scales: Sequence[Scale], kind: str = "image") -> dict[str, Any]:
-    """`zarr.json` of the group: OME-Zarr 0.5 multiscales with axes z, y, x in nanometers."""
-    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
-    multiscales = {
+    """`zarr.json` of the group: OME-Zarr 0.5."""
+    attributes = {"ome": {"version": "0.5", "multiscales": [_multiscales(scales, kind)]}}
+    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+
+
+def _multiscales(scales: Sequence[Scale], kind: str) -> dict[str, Any]:
+    """Scales with axes z, y, x in nanometers, as both versions of OME-Zarr have them."""
+    return {
         "name": "volume",
         "type": _ZARR_KINDS[kind],
-        "axes": axes,
+        "axes": [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"],
         "datasets": [_dataset(scale, scales[0]) for scale in scales],
     }
-    attributes = {"ome": {"version": "0.5", "multiscales": [multiscales]}}
-    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
 
 def _dataset(scale: Scale, finest: Scale) -> dict[str, Any]:
@@ -89,6 +93,21 @@ def zarr_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
     }
 
 
+def zarr_2_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """`.zarray` of one scale."""
+    return {
+        "zarr_format": 2,
+        "shape": scale.size[::-1],
+        "chunks": scale.chunk_size[::-1],
+        "dtype": dtype.newbyteorder("<").str,
+        "compressor": {"id": "zstd", "level": ZSTD_LEVEL},
+        "fill_value": 0,
+        "order": "C",
+        "filters": None,
+        "dimension_separator": "/",
+    }
+
+
 def _precomputed_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
     return {INFO: _json(precomputed_info(scales, dtype, kind))}
 
@@ -96,6 +115,13 @@ def _precomputed_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str)
 def _zarr_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
     arrays = {f"{scale.key}/{ZARR}": _json(zarr_array(scale, dtype)) for scale in scales}
     return {**arrays, ZARR: _json(zarr_group(scales, kind))}
+
+
+def _zarr_2_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
+    arrays = {f"{scale.key}/.zarray": _json(zarr_2_array(scale, dtype)) for scale in scales}
+    multiscales = {"version": "0.4", **_multiscales(scales, kind)}
+    group = {".zattrs": _json({"multiscales": [multiscales]}), ".zgroup": _json({"zarr_format": 2})}
+    return {**arrays, **group}
 
 
 def _json(value: dict[str, Any]) -> bytes:
@@ -108,4 +134,5 @@ DESCRIPTIONS: dict[str, Callable[[Sequence[Scale], np.dtype[Any], str], dict[str
     "sharded": _precomputed_files,
     "tiff": _precomputed_files,
     "zarr": _zarr_files,
+    "zarr2": _zarr_2_files,
 }

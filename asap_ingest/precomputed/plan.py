@@ -15,6 +15,8 @@ from asap_ingest.precomputed.sharded import SHARD_COPIES, Shard, shards_of
 
 #: Time to decode a voxel (PNG, JPEG, deflate) where that of one that is only read, or written, is 1.
 _DECODING = 4
+#: And to have it drawn by a service.
+_DRAWING = 40
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class VolumePlan:
     Attributes
     ----------
     passes : tuple of tuple of Unit
-        Scales that are too large to be made together are made one after the other, each from the source.
+        Scales that are too large to be made together are made one after the other, from the source or from
+        the chunks of the finest one.
     shards : tuple of Shard
         What the chunks are made into at last, if anything.
     """
@@ -73,35 +76,30 @@ class VolumePlan:
         return max(shards, *(unit.memory_bytes for unit in self.units))
 
 
-def plan_volume(parts: Sequence[Unit], budget: Budget) -> VolumePlan:
+def plan_volume(part: Unit, budget: Budget) -> VolumePlan:
     """Units that fit into the memory and keep all workers busy, with little read twice.
 
     Parameters
     ----------
-    parts : sequence of Unit
-        Each a whole source and the scales to be made from it; together all scales, finest first.
+    part : Unit
+        The whole source and all scales, finest first.
 
     Raises
     ------
     ParameterError
         Not even one scale, in the narrowest columns of chunks, fits into the memory.
     """
-    passes = []
-    if parts[0].settings.chunk_format == "sharded":
-        parts = [_with_sharding(part, budget) for part in parts]
-    for part in parts:
-        passes += [tuple(_units(group, step)) for group, step in _quickest(part, budget)]
-    scales = tuple(scale for part in parts for scale in part.scales)
-    settings, itemsize = parts[0].settings, parts[0].source.dtype.itemsize
+    if part.settings.chunk_format == "sharded":
+        part = _with_sharding(part, budget)
+    passes = tuple(tuple(_units(group, step)) for group, step in _quickest(part, budget))
+    scales, settings, itemsize = part.scales, part.settings, part.source.dtype.itemsize
     shards = tuple(shard for scale in scales for shard in shards_of(scale, settings, itemsize))
-    return VolumePlan(scales, settings, tuple(passes), shards)
+    return VolumePlan(scales, settings, passes, shards)
 
 
-def whole_source(
-    source: PlaneSource, scales: Sequence[Scale], settings: VolumeSettings, factor: Triple = (1, 1, 1)
-) -> Unit:
-    """All of a source, whose planes come at a factor, as one part of a plan."""
-    return Unit(source, tuple(scales), Box((0, 0, 0), source.size), settings, factor)
+def whole_source(source: PlaneSource, scales: Sequence[Scale], settings: VolumeSettings) -> Unit:
+    """All of a source, to be made into all scales."""
+    return Unit(source, tuple(scales), Box((0, 0, 0), source.size), settings)
 
 
 def _with_sharding(part: Unit, budget: Budget) -> Unit:
@@ -134,10 +132,10 @@ def _quickest(part: Unit, budget: Budget) -> tuple[tuple[Unit, Triple], ...]:
     scales = part.scales
     ways: dict[int, _Way] = {len(scales): _Way()}
     for first in reversed(range(len(scales))):
-        through = tuple(factor for factor in map(part.factor_of, scales[:first]) if factor != (1, 1, 1))
+        through = tuple(scale.factor for scale in scales[:first] if scale.factor != (1, 1, 1))
         found = []
-        for end in range(len(scales), first, -1):
-            group = replace(part, scales=scales[first:end], through=through)
+        for source, end in product(_sources(part, first), range(len(scales), first, -1)):
+            group = replace(source, scales=scales[first:end], through=through)
             step = _unit_size(group, budget)
             if step is not None:
                 cost = _cost(group, step, budget) + ways[end].cost
@@ -146,6 +144,16 @@ def _quickest(part: Unit, budget: Budget) -> tuple[tuple[Unit, Triple], ...]:
             raise _too_little_memory(group, budget)
         ways[first] = min(found, key=lambda way: way.cost)
     return ways[0].groups
+
+
+def _sources(part: Unit, first: int) -> list[Unit]:
+    """What scales from a number on can be made from: the chunks of the finest scale, or the source."""
+    if first == 0 or not (part.drawn or part.whole_planes):
+        return [part]
+    finest = part.scales[0]
+    depth = finest.chunk_size[2]
+    planes = [count for count in (depth, depth // 4, depth // 16, 1) if count and depth % count == 0]
+    return [*(replace(part, finest=finest, planes_at_once=count) for count in dict.fromkeys(planes)), part]
 
 
 def _too_little_memory(group: Unit, budget: Budget) -> ParameterError:
@@ -180,8 +188,14 @@ def _cost(group: Unit, step: Triple, budget: Budget) -> float:
     """Time that a pass takes: its work shared among the workers, and the others' wait for the last unit."""
     size = group.box.size
     across, down, _ = counts = _counts(size, step)
-    # a part of the columns costs as much as all of them: files are read by rows
-    reading = math.prod(size) * across * (down * _DECODING if group.whole_planes else 1)
+    reading = math.prod(size)
+    if group.finest is not None:
+        reading *= group.finest.chunk_size[2] // group.planes_at_once
+    elif group.drawn:
+        reading *= _DRAWING
+    else:
+        # a part of the columns costs as much as all of them: files are read by rows
+        reading *= across * (down * _DECODING if group.whole_planes else 1)
     work = reading + sum(group.box_at(scale).voxels for scale in group.scales)
     largest = work / math.prod(max(1, length / long) for length, long in zip(size, step, strict=True))
     # more units than needed are worse only in what is done for each
@@ -191,8 +205,7 @@ def _cost(group: Unit, step: Triple, budget: Budget) -> float:
 def _alignment(unit: Unit) -> Triple:
     """Voxels of the source that whole chunks of all scales cover."""
     x, y, z = (
-        math.lcm(*(scale.chunk_size[axis] * unit.factor_of(scale)[axis] for scale in unit.scales))
-        for axis in range(3)
+        math.lcm(*(scale.chunk_size[axis] * scale.factor[axis] for scale in unit.scales)) for axis in range(3)
     )
     return x, y, z
 

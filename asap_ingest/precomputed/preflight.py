@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from asap_ingest.errors import ImageError, ParameterError
-from asap_ingest.images.planes import PlaneStack, picture_stack, require_gray
+from asap_ingest.images.planes import PlaneFile, PlaneStack, picture_stack, require_gray
 from asap_ingest.images.tiff_pages import TIFF_STARTS
 from asap_ingest.images.tiff_stacks import DEFAULT_CHOICE, PlaneChoice, tiff_stack
 from asap_ingest.images.volumes import SAMPLE_TYPES
+from asap_ingest.precomputed.missing import STAND_INS, Gap, gap_words, gaps_between
 from asap_ingest.precomputed.planes import ImagePlanes
 
 _READERS = 8
@@ -42,16 +43,22 @@ class SourceError(ParameterError):
         self.faults = list(faults)
 
 
-def find_files(source: str) -> list[str]:
-    """Files that a glob names, or one file by its name, in natural order: `z9.tif` before `z10.tif`.
+def find_files(*sources: str) -> list[str]:
+    """Files that patterns and names stand for, each once, in natural order: `z9.tif` before `z10.tif`.
 
-    Folders are left out; a link to nowhere is not, as a plane would be missing.
+    Folders are left out; a link to nowhere is not, as a plane would be missing. Brackets in the names of
+    folders and files that are there are no patterns.
 
     Raises
     ------
     ParameterError
-        It names none.
+        One of them names none.
     """
+    found = dict.fromkeys(file for source in sources for file in _files_of(source))
+    return sorted(found, key=natural_key)
+
+
+def _files_of(source: str) -> list[str]:
     if Path(source).is_file():  # its name may look like a pattern
         return [source]
     if Path(source).is_dir():
@@ -59,10 +66,21 @@ def find_files(source: str) -> list[str]:
             "source", f"{source!r} is a folder; name its files, like {source.rstrip('/')}/*.tif"
         )
     # Path.glob knows neither patterns that begin with / nor ** as glob has it
-    found = [name for name in glob.iglob(source, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
-    if not found:
-        raise ParameterError("source", f"{source!r} names no file; in a shell, put the pattern in quotes")
-    return sorted(found, key=natural_key)
+    pattern = _with_literal_folders(source)
+    for tried in (pattern, pattern.replace("[", "[[]")):
+        found = [name for name in glob.iglob(tried, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
+        if found:
+            return found
+    raise ParameterError("source", f"{source!r} names no file; in a shell, put the pattern in quotes")
+
+
+def _with_literal_folders(source: str) -> str:
+    """A pattern in which the names of folders that are there stand for themselves."""
+    parts = source.split("/")
+    literal = 0
+    while literal < len(parts) and Path("/".join(parts[: literal + 1]) or "/").exists():
+        literal += 1
+    return "/".join([*map(glob.escape, parts[:literal]), *parts[literal:]])
 
 
 def natural_key(name: str) -> list[tuple[int, int | str, str]]:
@@ -88,26 +106,67 @@ class SourcePlanes:
     notes: tuple[str, ...] = ()
 
 
-def preflight(source: str, files: Sequence[str], choice: PlaneChoice = DEFAULT_CHOICE) -> SourcePlanes:
+def preflight(
+    source: str, files: Sequence[str], choice: PlaneChoice = DEFAULT_CHOICE, on_missing: str | None = None
+) -> SourcePlanes:
     """Look at all files.
+
+    Parameters
+    ----------
+    on_missing : name in `ON_MISSING` or None
+        `black` and `repeat` leave a place for planes whose files cannot be used, or whose numbers are
+        missing; `refuse` refuses both; None refuses such files and closes gaps in the numbers.
 
     Raises
     ------
     SourceError
         Files that cannot be read, colours, sizes or types that differ: each is named.
+    ParameterError
+        Numbers are missing, and `on_missing` refuses that.
     """
+    gaps = gaps_between(files)
+    if gaps and on_missing == "refuse":
+        problem = f"{source!r}: {gap_words(gaps)}; on_missing black or repeat leaves their places"
+        raise ParameterError("source", problem)
+    keeps_places = on_missing in STAND_INS
     looked_at = list(_stacks_of(files, choice))
     faults = [stack for stack in looked_at if isinstance(stack, FaultyFile)]
     stacks = [stack for stack in looked_at if isinstance(stack, PlaneStack)]
-    faults += _strangers(stacks)
-    if faults:
-        raise SourceError(source, faults)
+    strangers = list(_strangers(stacks))
+    if strangers or not stacks or (faults and not keeps_places):
+        raise SourceError(source, [*faults, *strangers])
     first = stacks[0]
-    planes = tuple(plane for stack in stacks for plane in stack.planes)
+    planes = tuple(_in_place(looked_at, gaps if keeps_places else []))
     size = (first.shape[2], first.shape[1], len(planes))
     whole_planes = any(stack.whole_planes for stack in stacks)
     images = ImagePlanes(planes, size, first.sample_type, whole_planes)
-    return SourcePlanes(images, first.voxel_size_nm, tuple(_notes(stacks)))
+    notes = [*_gap_notes(gaps, on_missing), *missing_notes(on_missing, faults), *_notes(stacks)]
+    return SourcePlanes(images, first.voxel_size_nm, tuple(notes))
+
+
+def _in_place(
+    looked_at: Sequence[PlaneStack | FaultyFile], gaps: Sequence[Gap]
+) -> Iterator[PlaneFile | None]:
+    """The planes of all files, with None for each that is missing."""
+    missing = {gap.file: len(gap.numbers) for gap in gaps}
+    for stack in looked_at:
+        yield from [None] * missing.get(stack.file, 0)
+        yield from stack.planes if isinstance(stack, PlaneStack) else [None]
+
+
+def _gap_notes(gaps: Sequence[Gap], on_missing: str | None) -> Iterator[str]:
+    if gaps and on_missing in STAND_INS:
+        yield f"{gap_words(gaps)}; on_missing: {on_missing}"
+    elif gaps:
+        yield f"{gap_words(gaps)}; the planes move together, on_missing black or repeat leaves their places"
+
+
+def missing_notes(on_missing: str | None, faults: Sequence[FaultyFile]) -> Iterator[str]:
+    """One line that names files whose planes are missing."""
+    if faults:
+        shown = "; ".join(f"{fault.file} {fault.reason}" for fault in faults[:_SHOWN])
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        yield f"on_missing: {on_missing}: {shown}{more}"
 
 
 def _stacks_of(files: Sequence[str], choice: PlaneChoice) -> Iterator[PlaneStack | FaultyFile]:

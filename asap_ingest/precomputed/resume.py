@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from asap_ingest import storage
 from asap_ingest.precomputed.build import Unit
@@ -20,24 +22,34 @@ class Files:
         self._listings: dict[str, set[str]] = {}
 
     def units_to_do(self) -> list[Unit]:
-        """Units of which a chunk is missing that no shard holds."""
-        return [
-            unit
-            for unit in self._plan.units
-            if not all(self._is_done(scale, chunk) for scale, chunk in _chunks_of(unit))
-        ]
+        """Units of which chunks are missing that no shard holds; they write these alone."""
+        return [unit for unit in map(self._rest_of, self._plan.units) if unit is not None]
+
+    def _rest_of(self, unit: Unit) -> Unit | None:
+        chunks = list(_chunks_of(unit))
+        missing = [self._chunk_uri(*chunk) for chunk in chunks if not self._is_done(*chunk)]
+        if len(missing) == len(chunks):
+            return unit
+        return replace(unit, wanted=frozenset(missing)) if missing else None
 
     def shards_to_do(self) -> list[Shard]:
         """Shards that are missing."""
         return [shard for shard in self._plan.shards if not self._is_there(shard.uri)]
 
-    def remove(self) -> None:
-        """Remove all chunks and shards."""
-        chunks = (self._chunk_uri(*chunk) for unit in self._plan.units for chunk in _chunks_of(unit))
-        for uris in (chunks, (shard.uri for shard in self._plan.shards)):
-            for uri in uris:
-                if self._is_there(uri):
-                    storage.remove(uri)
+    def remove(self, planes: Sequence[int] | None = None) -> None:
+        """Remove all chunks and shards, or those that planes are part of: ascending z in the finest scale."""
+        for uri in self._uris_with(planes):
+            if self._is_there(uri):
+                storage.remove(uri)
+
+    def _uris_with(self, planes: Sequence[int] | None) -> Iterator[str]:
+        for unit in self._plan.units:
+            for scale, chunk in _chunks_of(unit):
+                if planes is None or _holds_one(scale, chunk, planes):
+                    yield self._chunk_uri(scale, chunk)
+        for shard in self._plan.shards:
+            if planes is None or _holds_one(shard.scale, shard.box, planes):
+                yield shard.uri
 
     def _is_done(self, scale: Scale, chunk: Box) -> bool:
         return self._is_there(self._chunk_uri(scale, chunk)) or (
@@ -56,6 +68,12 @@ class Files:
         if folder not in self._listings:
             self._listings[folder] = storage.names_in(folder)
         return name in self._listings[folder]
+
+
+def _holds_one(scale: Scale, box: Box, planes: Sequence[int]) -> bool:
+    """Whether a box of a scale has a part in one of the planes."""
+    depth = scale.factor[2]
+    return bisect_left(planes, box.begin[2] * depth) < bisect_left(planes, box.end[2] * depth)
 
 
 def _chunks_of(unit: Unit) -> Iterator[tuple[Scale, Box]]:

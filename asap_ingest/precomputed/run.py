@@ -25,6 +25,8 @@ from asap_ingest.precomputed.sharded import Shard, build_shard
 from asap_ingest.progress import Progress
 
 PROVENANCE = "provenance"
+#: Where descriptions say the size of a voxel.
+_VOXEL_SIZE_FIELDS = ("resolution", "coordinateTransformations")
 
 Part = TypeVar("Part", Unit, Shard)
 
@@ -36,15 +38,19 @@ class VolumeRun:
     Attributes
     ----------
     origin : mapping
-        What the volume is made of, as JSON: sources with their times, and the parameters that
-        decide its voxels. A run that finds another origin in the folder refuses to mix.
+        What the volume is made of, as JSON: its sources, and the parameters that decide its voxels.
+        A run that finds another origin in the folder refuses to mix.
     force_redo : bool
         False leaves units whose chunks are all there.
+    planes : sequence of str
+        For each plane of the finest scale, what changes when the plane does; empty where nobody can tell.
+        Chunks that planes are part of which changed since the last run are written again.
     """
 
     plan: VolumePlan
     origin: Mapping[str, Any]
     force_redo: bool = False
+    planes: Sequence[str] = ()
 
     @property
     def root(self) -> str:
@@ -71,6 +77,7 @@ class VolumeReport:
     """What a run did."""
 
     units: int = 0
+    planes_changed: int = 0
     units_skipped: int = 0
     chunks_written: int = 0
     shards_written: int = 0
@@ -108,8 +115,7 @@ def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> Volu
     """
     start = time.perf_counter()
     storage.ensure_writable_folder(run.root)
-    _prepare(run)
-    report = VolumeReport()
+    report = VolumeReport(planes_changed=_prepare(run))
     plan, files = run.plan, Files(run.plan)
     units = plan.units if run.force_redo else files.units_to_do()
     shards = plan.shards if run.force_redo else files.shards_to_do()
@@ -119,7 +125,9 @@ def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> Volu
     report.units_skipped = report.units - len(units)
     progress.expect(len(units) + len(shards))
     counted = _Counted(executor, report, progress)
-    counted.run(build_unit, units)
+    counted.run(build_unit, [unit for unit in units if unit.finest is None])
+    if not report.failures:
+        counted.run(build_unit, [unit for unit in units if unit.finest is not None])
     if not report.failures:
         counted.run(build_shard, shards)
     if not report.failures:
@@ -143,38 +151,85 @@ class _Counted:
 
 
 def _complete(run: VolumeRun) -> None:
-    """Make the folder a volume: chunks that became shards go, the description comes."""
+    """Make the folder a volume: chunks that became shards go, the description comes.
+
+    A description that is there, as nothing changed, stays: others may have added meshes or names of labels.
+    """
     settings = run.plan.settings
     if settings.chunk_root != settings.root:
         storage.remove_folder(settings.chunk_root)
     for name, content in run.description.items():
-        storage.write_bytes(storage.join(run.root, name), content)
+        uri = storage.join(run.root, name)
+        if _read(uri) is None:
+            storage.write_bytes(uri, content)
 
 
-def _prepare(run: VolumeRun) -> None:
-    """Leave what another run wrote alone; say what is made before it is."""
+def _prepare(run: VolumeRun) -> int:
+    """Refuse a folder that holds another volume; write provenance before any chunk.
+
+    Chunks of planes that changed are removed. The number of these planes; 0 where all are new.
+    """
     uri = storage.join(run.root, PROVENANCE)
     provenance, found = provenance_json(run), _read(uri)
-    if found != provenance:
-        names = storage.names_in(run.root)
-        if names and not (run.force_redo and found and _same_chunks(found, provenance)):
-            raise VolumeError(run.root, _whose(found, names, run.force_redo))
-        _withdraw(run)
-        # before the new sources are named: else a rerun after a kill would take them for theirs
-        Files(run.plan).remove()
-        storage.write_bytes(uri, provenance)
+    if found is not None and _method_of(found) == _method_of(provenance):
+        return 0
+    changed = _planes_to_redo(run, found, provenance)
+    _withdraw(run)
+    # before the new sources are named: else a rerun after a kill would take the old chunks for theirs
+    Files(run.plan).remove(changed)
+    storage.write_bytes(uri, provenance)
+    return 0 if changed is None else len(changed)
 
 
-def _same_chunks(found: bytes, ours: bytes) -> bool:
-    """Whether two runs write the same files, maybe from other sources: then none of the old would stay."""
+def _planes_to_redo(run: VolumeRun, found: bytes | None, provenance: bytes) -> list[int] | None:
+    """z of the planes whose chunks are of no use; None for all.
+
+    Raises
+    ------
+    VolumeError
+        The folder holds something else, or a volume of which no plane stays.
+    """
+    names = storage.names_in(run.root)
+    if not names:
+        return None
+    ours, theirs = _method_of(provenance), _method_of(found)
+    same_layout = theirs is not None and _layout_of(ours) == _layout_of(theirs)
+    if same_layout and not run.force_redo and _parameters_of(ours) == _parameters_of(theirs):
+        old, new = theirs["planes"], ours["planes"]
+        changed = [z for z, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+        if not new or len(changed) < len(new):
+            return changed
+    if not (run.force_redo and same_layout):
+        raise VolumeError(run.root, _whose(found, names, run.force_redo))
+    return None
+
+
+def _method_of(provenance: bytes | None) -> Any:
+    """What this program said of how the volume is made, with its sources; None if it said nothing."""
     try:
-        return _layout_of(found) == _layout_of(ours)
+        record = orjson.loads(provenance or b"")
+        method = record["processing"][0]["method"]
+        return {**method, "planes": list(method["planes"]), "sources": record["sources"]}
     except (orjson.JSONDecodeError, LookupError, TypeError):
-        return False
+        return None
 
 
-def _layout_of(provenance: bytes) -> Any:
-    return orjson.loads(provenance)["processing"][0]["method"]["layout"]
+def _parameters_of(method: Any) -> Any:
+    """All that decides the voxels besides the planes, which tell more of files than their names."""
+    left_out = {"layout", "planes"} | ({"sources"} if method["planes"] else set())
+    return {name: value for name, value in method.items() if name not in left_out}, len(method["planes"])
+
+
+def _layout_of(method: Any) -> Any:
+    """The description without the size of a voxel, which no chunk's place depends on."""
+    return _without_voxel_size(method.get("layout"))
+
+
+def _without_voxel_size(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = (name for name in value if name not in _VOXEL_SIZE_FIELDS)
+        return {name: _without_voxel_size(value[name]) for name in kept}
+    return [_without_voxel_size(item) for item in value] if isinstance(value, list) else value
 
 
 def _whose(found: bytes | None, names: set[str], force_redo: bool) -> str:
@@ -207,6 +262,8 @@ def provenance_json(run: VolumeRun) -> bytes:
         "description": "",
         "owners": [],
         "sources": run.origin.get("sources", []),
-        "processing": [{"by": "asap_ingest", "method": {**parameters, "layout": layout}}],
+        "processing": [
+            {"by": "asap_ingest", "method": {**parameters, "layout": layout, "planes": list(run.planes)}}
+        ],
     }
     return orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,9 @@ def thumbnails(tiles: Sequence[ReportTile]) -> Iterator[Thumbnail]:
     """The thumbnail of each tile, in their order."""
     with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
         for first in range(0, len(tiles), _READ_AT_ONCE):
-            for content in readers.map(_content, tiles[first : first + _READ_AT_ONCE]):
+            # options of object stores belong to the context, which a thread does not have by itself
+            asked = [(copy_context(), tile) for tile in tiles[first : first + _READ_AT_ONCE]]
+            for content in readers.map(lambda one: one[0].run(_content, one[1]), asked):
                 yield content if isinstance(content, Thumbnail) else _thumbnail(content)
 
 

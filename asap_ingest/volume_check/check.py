@@ -12,15 +12,16 @@ from asap_ingest.progress import Progress
 from asap_ingest.volume_check.chunk_files import ZarrChunks, files_of
 from asap_ingest.volume_check.comparison import Means, Modes
 from asap_ingest.volume_check.description import Description
-from asap_ingest.volume_check.faults import FaultError, Findings
+from asap_ingest.volume_check.faults import Fault, FaultError, Findings, NotKnownError
 from asap_ingest.volume_check.places import Place
 from asap_ingest.volume_check.precomputed_info import INFO, read_info
 from asap_ingest.volume_check.scale_sizes import comparable, scale_faults
 from asap_ingest.volume_check.shards import ShardedChunks
+from asap_ingest.volume_check.side_files import PROVENANCE, provenance_faults
 from asap_ingest.volume_check.walk import Level, Walk, read_chunk
-from asap_ingest.volume_check.zarr_metadata import ZARR, read_zarr
+from asap_ingest.volume_check.zarr_arrays import ARRAY_FILES
+from asap_ingest.volume_check.zarr_metadata import GROUP_FILES, read_zarr
 
-_PROVENANCE = "provenance"
 #: How much is looked at, with what that is.
 DEPTHS = {
     "voxels": "every voxel is read and compared",
@@ -62,10 +63,15 @@ def check_volume(place: Place, depth: str, progress: Progress, root: str = "") -
     try:
         volume = _description(place, root)
     except FaultError as error:
-        findings.add_error(error)
+        findings.add(error.fault)
         return Check(findings)
-    for fault in scale_faults(volume):
-        findings.add(fault.place, fault.problem)
+    except NotKnownError as error:
+        findings.not_known.append(str(error))
+        return Check(findings)
+    for fault in (*volume.faults, *provenance_faults(place), *scale_faults(volume)):
+        findings.add(fault)
+    findings.not_known += volume.not_known
+    findings.not_known += [f"scale {scale.key}: {scale.unread}" for scale in volume.scales if scale.unread]
     levels = [_level(place, volume, number) for number in range(len(volume.scales))]
     if depth == "levels":
         return Check(findings, volume)
@@ -80,16 +86,22 @@ def check_volume(place: Place, depth: str, progress: Progress, root: str = "") -
 def _description(place: Place, root: str) -> Description:
     if place.size(INFO) is not None:
         return read_info(place)
-    if place.size(ZARR) is not None:
-        return read_zarr(place)
-    if place.size(_PROVENANCE) is not None:
-        raise FaultError(INFO, "missing, as is zarr.json: what makes the volume has not come to its end")
-    raise VolumeError(root, f"is no volume: it has neither {INFO} nor {ZARR}")
+    for zarr_format, files in GROUP_FILES.items():
+        if place.size(files[0]) is not None:
+            return read_zarr(place, zarr_format)
+    if place.size(PROVENANCE) is not None:
+        raise FaultError(
+            INFO, "missing, as are zarr.json and .zgroup: what makes the volume has not come to its end"
+        )
+    if place.size(ARRAY_FILES[2][0]) is not None:
+        raise NotKnownError(f"{ARRAY_FILES[2][0]}: an array without a group of OME-Zarr")
+    names = [INFO, *(files[0] for files in GROUP_FILES.values())]
+    raise VolumeError(root, f"is no volume: it has none of {', '.join(names)}")
 
 
 def _level(place: Place, volume: Description, number: int) -> Level:
     scale, dtype = volume.scales[number], np.dtype(volume.dtype).newbyteorder("<")
-    if volume.style == "zarr":
+    if "zarr" in scale.layout:
         return Level(scale, ZarrChunks(place, scale, dtype))
     if "sharding" in scale.layout:
         return Level(scale, ShardedChunks(place, scale, dtype))
@@ -100,14 +112,14 @@ def _compare(
     volume: Description, levels: list[Level], findings: Findings, seen: Callable[[int], None]
 ) -> None:
     count, reason = comparable(volume.scales)
-    if count < len(levels):
-        names = ", ".join(level.scale.key for level in levels[count:])
-        findings.notes.append(
-            f"voxels of scale {names} are read, not compared: of {levels[count].scale.key} {reason}"
-        )
+    if volume.uncompared:
+        count, reason = min(count, 1), volume.uncompared
+    uncompared = [level.scale.key for level in levels[count:] if not level.scale.unread]
+    if uncompared:
+        findings.notes.append(f"voxels of scale {', '.join(uncompared)} are read, not compared: {reason}")
     comparison = Modes if volume.is_segmentation else Means
-    dtype = np.dtype(volume.dtype)
-    Walk(levels[:count], dtype, comparison, findings, seen).run()
+    if count:
+        Walk(levels[:count], np.dtype(volume.dtype), comparison, findings, seen).run()
     for level in levels[count:]:
         for index in level.scale.indices():
             chunk = read_chunk(level, index, findings)
@@ -120,7 +132,7 @@ def _look(volume: Description, levels: list[Level], findings: Findings, seen: Ca
             try:
                 level.reader.look(index)
             except FaultError as error:
-                findings.add_error(error)
+                findings.add(error.fault, f"scale {level.scale.key}")
             seen(0)
 
 
@@ -129,14 +141,33 @@ def _find_other_files(place: Place, volume: Description, levels: list[Level], fi
     if names is None:
         findings.notes.append("files beside the volume's are not looked for: a server lists no files")
         return
-    known = {_PROVENANCE, ZARR if volume.style == "zarr" else INFO}
+    findings.notes += [f"link out of the folder: {link}" for link in place.links_out()]
+    known = {PROVENANCE, *volume.files}
     sides = tuple(f"{folder}/" for folder in volume.side_folders)
+    others: dict[str, None] = {}
     for name in names:
-        if name in known or name.startswith(sides):
+        folder = name.partition("/")[0]
+        if name in known or name.startswith(sides) or folder in others or _is_of_a_scale(name, levels):
             continue
-        if not any(
-            name.startswith(f"{level.scale.key}/")
-            and level.reader.is_expected(name.removeprefix(f"{level.scale.key}/"))
-            for level in levels
-        ):
-            findings.add(name, "is no file of the volume")
+        if _is_node_of_zarr(place, folder, volume):
+            others[folder] = None
+        else:
+            findings.add(Fault(name, "is no file of the volume"), folder if folder != name else "files")
+    findings.not_known += [f"folder {folder}: part of the zarr that is no scale" for folder in others]
+
+
+def _is_of_a_scale(name: str, levels: list[Level]) -> bool:
+    return any(
+        name.startswith(f"{level.scale.key}/")
+        and level.reader.is_expected(name.removeprefix(f"{level.scale.key}/"))
+        for level in levels
+    )
+
+
+def _is_node_of_zarr(place: Place, folder: str, volume: Description) -> bool:
+    """Whether a folder of a zarr is a group or array beside the scales, like `labels`."""
+    if "zarr" not in volume.scales[0].layout or any(
+        scale.key.partition("/")[0] == folder for scale in volume.scales
+    ):
+        return False
+    return any(place.size(f"{folder}/{name}") is not None for name in ("zarr.json", ".zgroup", ".zarray"))

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.volume_check.decompression import DAMAGED, SUFFIXES, decompress
 from asap_ingest.volume_check.description import CheckedScale, Index
 from asap_ingest.volume_check.faults import FaultError
 from asap_ingest.volume_check.places import Place
+from asap_ingest.volume_check.zarr_arrays import ZarrArray
 
 Chunk = NDArray[Any]
+Answer = TypeVar("Answer", bytes, int)
 
-# what decoders raise for damaged bytes
-_DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    IndexError,
-    RuntimeError,
-    TypeError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
 _NAME = re.compile(r"(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)")
 #: So many chunks are asked for to find out how they are stored.
 _PROBED = 64
@@ -41,7 +29,8 @@ _PROBED = 64
 class ChunkReader(Protocol):
     """Chunks of one scale, by their index (x, y, z); a FaultError names the file that is wrong."""
 
-    def read(self, index: Index) -> Chunk: ...
+    def read(self, index: Index) -> Chunk | None:
+        """The chunk; None where samples of the scale cannot be read here, and the chunk is there."""
 
     def look(self, index: Index) -> None:
         """Find out, without reading it, whether the chunk is there and as long as it must be."""
@@ -77,36 +66,61 @@ class _ChunkFiles:
         return self.scale.has((x, y, z)) and self._name((x, y, z)) == f"{self.scale.key}/{name}"
 
 
+@dataclass(frozen=True)
 class RawChunks(_ChunkFiles):
-    """Little-endian samples, x fastest."""
+    """Little-endian samples, x fastest; the end of a file's name says how the file is compressed, if it is.
 
-    def read(self, index: Index) -> Chunk:
-        name = self._name(index)
-        return samples_of(self._bytes(name), name, self.scale.shape_xyz(index), self.dtype)
+    Samples of an `unread` scale are looked up only.
+    """
+
+    _suffixes: list[str] = field(default_factory=lambda: ["", *SUFFIXES])
+
+    def read(self, index: Index) -> Chunk | None:
+        if self.scale.unread:
+            self.look(index)
+            return None
+        name, content = self._first(index, self.place.read)
+        if self._suffixes[0]:
+            content = decompress(content, (SUFFIXES[self._suffixes[0]],), name)
+        return samples_of(content, name, self.scale.shape_xyz(index), self.dtype)
 
     def look(self, index: Index) -> None:
-        name = self._name(index)
-        size = self.place.size(name)
-        if size is None:
-            raise FaultError(name, "missing")
-        check_length(name, size, self.scale.shape_xyz(index), self.dtype)
+        name, size = self._first(index, self.place.size)
+        if not self.scale.unread and not self._suffixes[0]:
+            check_length(name, size, self.scale.shape_xyz(index), self.dtype)
+        elif not size:
+            raise FaultError(name, "is empty")
 
     def is_expected(self, name: str) -> bool:
-        return self._is_chunk(name)
+        stem, _, suffix = name.partition(".")
+        return self._is_chunk(stem) and (not suffix or f".{suffix}" in SUFFIXES)
+
+    def _first(self, index: Index, ask: Callable[[str], Answer | None]) -> tuple[str, Answer]:
+        """(file, what the place answers) of a chunk; its suffix becomes the first that is asked for."""
+        name = self._name(index)
+        for position, suffix in enumerate(self._suffixes):
+            answer = ask(f"{name}{suffix}")
+            if answer is not None:
+                self._suffixes.insert(0, self._suffixes.pop(position))
+                return f"{name}{suffix}", answer
+        raise FaultError(name, "missing")
 
 
 class TiffChunks(_ChunkFiles):
     """TIFF files with one page per plane."""
 
-    def read(self, index: Index) -> Chunk:
+    def read(self, index: Index) -> Chunk | None:
         import tifffile
 
+        if self.scale.unread:
+            self.look(index)
+            return None
         name = f"{self._name(index)}.tiff"
         content = self._bytes(name)
         try:
             with tifffile.TiffFile(io.BytesIO(content)) as tiff:
                 pages = [page.asarray() for page in tiff.pages]
-        except (tifffile.TiffFileError, *_DAMAGED) as error:
+        except (tifffile.TiffFileError, *DAMAGED) as error:
             raise FaultError(name, f"is a damaged TIFF: {error}") from error
         width, height, depth = self.scale.shape_xyz(index)
         if len(pages) != depth or any(page.shape != (height, width) for page in pages):
@@ -127,37 +141,40 @@ class TiffChunks(_ChunkFiles):
 
 
 class ZarrChunks(_ChunkFiles):
-    """Compressed samples, always of whole chunks."""
+    """Chunks of an array of zarr: always whole ones, and those of the fill value may have no file."""
 
-    def read(self, index: Index) -> Chunk:
-        name = self._zarr_name(index)
-        content = self._bytes(name)
-        first, *compressors = self.scale.layout["codecs"]
-        try:
-            for codec in reversed(compressors):
-                content = _DECODERS[codec["name"]](content)
-        except _DAMAGED as error:
-            raise FaultError(name, f"cannot be decompressed: {error}") from error
-        endian = (first.get("configuration") or {}).get("endian", "little")
-        dtype = self.dtype.newbyteorder(">" if endian == "big" else "<")
-        whole = samples_of(content, name, self.scale.chunk_size, dtype)
+    def read(self, index: Index) -> Chunk | None:
+        array, name = self._array, self._zarr_name(index)
+        if self.scale.unread:
+            self.look(index)
+            return None
+        content = self.place.read(name)
+        if content is None:
+            if self.scale.layout["absent"] is None:
+                raise FaultError(name, "missing")
+            return np.full(self.scale.shape_xyz(index)[::-1], self.scale.layout["absent"], array.dtype)
+        content = decompress(content, array.codecs, name)
+        whole = samples_of(content, name, self.scale.chunk_size, array.dtype)
         return whole[tuple(slice(length) for length in self.scale.shape_xyz(index)[::-1])]
 
     def look(self, index: Index) -> None:
-        if not self.place.size(self._zarr_name(index)):
+        size = self.place.size(self._zarr_name(index))
+        if size == 0 or (size is None and self.scale.layout["absent"] is None):
             raise FaultError(self._zarr_name(index), "missing or empty")
 
     def is_expected(self, name: str) -> bool:
-        separator = self.scale.layout["separator"]
-        first, *places = name.split(separator)
-        if name == "zarr.json" or first != "c" or len(places) != 3 or not all(map(str.isdecimal, places)):
-            return name == "zarr.json"
-        z, y, x = map(int, places)
-        return self.scale.has((x, y, z)) and self._zarr_name((x, y, z)) == f"{self.scale.key}/{name}"
+        if name in self._array.files:
+            return True
+        place = self._array.place(name)
+        return place is not None and self.scale.has(place[::-1])
+
+    @property
+    def _array(self) -> ZarrArray:
+        array: ZarrArray = self.scale.layout["zarr"]
+        return array
 
     def _zarr_name(self, index: Index) -> str:
-        x, y, z = index
-        return f"{self.scale.key}/" + self.scale.layout["separator"].join(("c", str(z), str(y), str(x)))
+        return f"{self.scale.key}/{self._array.name(index[::-1])}"
 
 
 def samples_of(content: bytes, place: str, shape_xyz: Index, dtype: np.dtype[Any]) -> Chunk:
@@ -187,21 +204,3 @@ def files_of(place: Place, scale: CheckedScale, dtype: np.dtype[Any]) -> ChunkRe
                     continue
             return reader
     return raw
-
-
-def _zstd(content: bytes) -> bytes:
-    import imagecodecs
-
-    return bytes(imagecodecs.zstd_decode(content))
-
-
-def gunzip(content: bytes) -> bytes:
-    """What gzip has compressed; zlib.error or EOFError where it is damaged."""
-    decompressor = zlib.decompressobj(wbits=31)
-    whole = decompressor.decompress(content) + decompressor.flush()
-    if not decompressor.eof or decompressor.unused_data:
-        raise EOFError("it ends too early or too late")
-    return whole
-
-
-_DECODERS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": gunzip}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from asap_ingest.volume_check.faults import FaultError
+from asap_ingest.volume_check.faults import Fault, FaultError
 from asap_ingest.volume_check.places import Place
 
 Index = tuple[int, int, int]
@@ -28,6 +28,8 @@ class CheckedScale:
         Part of the names of chunks.
     layout : mapping
         How chunks are stored: `sharding` of `info`, or a zarr array's metadata.
+    unread : str
+        Why samples cannot be read here, though they may be right; empty where they can.
     """
 
     key: str
@@ -37,6 +39,7 @@ class CheckedScale:
     corner_nm: Lengths
     offset: Index = (0, 0, 0)
     layout: Mapping[str, Any] = field(default_factory=dict)
+    unread: str = ""
 
     @property
     def counts(self) -> Index:
@@ -78,21 +81,30 @@ class Description:
 
     Attributes
     ----------
-    style : str
-        `precomputed` or `zarr`.
     is_segmentation : bool
         Coarser scales hold labels that occur, not means.
     dtype : str
         Name of the sample type.
+    files : tuple of str
+        Files that describe the volume.
     side_folders : tuple of str
         Folders of other things, like meshes.
+    faults : tuple of Fault
+        What is wrong with it, though it could be read.
+    not_known : tuple of str
+        What it says that is not known here.
+    uncompared : str
+        Why voxels of coarser scales cannot be compared; empty where they can.
     """
 
-    style: str
     is_segmentation: bool
     dtype: str
     scales: tuple[CheckedScale, ...]
+    files: tuple[str, ...]
     side_folders: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    not_known: tuple[str, ...] = ()
+    uncompared: str = ""
 
 
 def read_json(place: Place, name: str) -> dict[str, Any]:
@@ -136,6 +148,12 @@ class Fields:
         value = self.values.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise self.wrong(name)
+        return value
+
+    def whole_number(self, name: str, least: int) -> int:
+        value: int = self.get(name, int)
+        if value < least:
+            raise self.wrong(name, f"; it must be at least {least}")
         return value
 
     def whole_numbers(self, name: str, least: int) -> Index:

@@ -28,6 +28,12 @@ class Place(Protocol):
     def names(self) -> Iterator[str] | None:
         """All files; None where they cannot be listed."""
 
+    def has_folder(self, name: str) -> bool | None:
+        """Whether there is a folder; None where that cannot be told."""
+
+    def links_out(self) -> list[str]:
+        """Links directly in the folder that lead out of it, as `name -> target`."""
+
 
 def place_of(volume: str) -> Place:
     """The place that a path or URL names, with or without `precomputed://` before it.
@@ -69,6 +75,15 @@ class Folder:
             for file in sorted(files):
                 yield (Path(folder) / file).relative_to(self._path).as_posix()
 
+    def has_folder(self, name: str) -> bool:
+        return (self._path / name).is_dir()
+
+    def links_out(self) -> list[str]:
+        home = self._path.resolve()
+        links = [entry for entry in sorted(self._path.iterdir()) if entry.is_symlink()]
+        targets = [(link.name, link.resolve()) for link in links]
+        return [f"{name} -> {target}" for name, target in targets if not target.is_relative_to(home)]
+
     def _read(self, name: str, begin: int, length: int) -> bytes | None:
         try:
             with (self._path / name).open("rb") as file:
@@ -106,12 +121,19 @@ class Website:
         answer = self._ask("HEAD", name, {"Accept-Encoding": "identity"})
         if answer is None:
             return None
-        if "Content-Length" in answer.headers:
+        # of files that are sent compressed it is not the length of what is read
+        if "Content-Length" in answer.headers and "Content-Encoding" not in answer.headers:
             return int(answer.headers["Content-Length"])
         return len(self.read(name) or b"")
 
     def names(self) -> None:
         return None
+
+    def has_folder(self, name: str) -> None:
+        return None
+
+    def links_out(self) -> list[str]:
+        return []
 
     def _ask(self, method: str, name: str, headers: dict[str, str]) -> Any:
         """The answer; None where there is no such file."""
@@ -120,6 +142,8 @@ class Website:
         url = f"{self._url}/{name}"
         try:
             answer = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
+        except requests.exceptions.ContentDecodingError as error:
+            raise FaultError(name, f"cannot be decompressed: {error}") from error
         except requests.RequestException as error:
             raise StorageError(url, f"cannot be read: {error}") from error
         if answer.status_code in _ABSENT:

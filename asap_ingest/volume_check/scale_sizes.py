@@ -9,6 +9,7 @@ from asap_ingest.volume_check.description import CheckedScale, Description, Inde
 from asap_ingest.volume_check.faults import Fault
 
 _CLOSE = 1e-6
+_UNREAD = "samples cannot be read here"
 
 
 def factor_of(scale: CheckedScale, finer: CheckedScale) -> Index | None:
@@ -47,7 +48,11 @@ def scale_faults(volume: Description) -> Iterator[Fault]:
 def comparable(scales: tuple[CheckedScale, ...]) -> tuple[int, str]:
     """How many of the scales, from the finest, have voxels that can be compared; why not the next."""
     finest = scales[0]
+    if finest.unread:
+        return 0, _UNREAD
     for number, (finer, scale) in enumerate(pairwise(scales), 1):
+        if scale.unread:
+            return number, _UNREAD
         if factor_of(scale, finer) is None:
             return number, f"a voxel is no whole block of those of scale {finer.key}"
         if scale.chunk_size != finer.chunk_size:

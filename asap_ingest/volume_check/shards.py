@@ -5,7 +5,6 @@ https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sh
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.volume_check.chunk_files import Chunk, check_length, gunzip, samples_of
+from asap_ingest.volume_check.chunk_files import Chunk, check_length, samples_of
+from asap_ingest.volume_check.decompression import decompress
 from asap_ingest.volume_check.description import CheckedScale, Index
 from asap_ingest.volume_check.faults import FaultError
 from asap_ingest.volume_check.murmur import murmurhash3_x86_128_low
@@ -36,22 +36,21 @@ class ShardedChunks:
     dtype: np.dtype[Any]
     _indices: dict[tuple[int, int], Entries | FaultError] = field(default_factory=dict)
 
-    def read(self, index: Index) -> Chunk:
+    def read(self, index: Index) -> Chunk | None:
         name, begin, length = self._find(index)
         where = f"{name} chunk {index}"
         content = self.place.read_range(name, begin, length)
         if content is None or len(content) < length:
             raise FaultError(where, f"bytes {begin} to {begin + length} are beyond the end of the file")
+        if self.scale.unread:
+            return None
         if self._gzipped("data_encoding"):
-            try:
-                content = gunzip(content)
-            except (zlib.error, EOFError) as error:
-                raise FaultError(where, f"cannot be decompressed: {error}") from error
+            content = decompress(content, ("gzip",), where)
         return samples_of(content, where, self.scale.shape_xyz(index), self.dtype)
 
     def look(self, index: Index) -> None:
         name, _, length = self._find(index)
-        if not self._gzipped("data_encoding"):
+        if not self.scale.unread and not self._gzipped("data_encoding"):
             check_length(f"{name} chunk {index}", length, self.scale.shape_xyz(index), self.dtype)
 
     def is_expected(self, name: str) -> bool:
@@ -106,10 +105,7 @@ class ShardedChunks:
             raise FaultError(where, f"its index is at {begin} to {end} in {size - data_begin} bytes")
         content = self.place.read_range(name, data_begin + begin, end - begin) or b""
         if self._gzipped("minishard_index_encoding"):
-            try:
-                content = gunzip(content)
-            except (zlib.error, EOFError) as error:
-                raise FaultError(where, f"its index cannot be decompressed: {error}") from error
+            content = decompress(content, ("gzip",), where, "its index ")
         if len(content) % _ENTRY_BYTES:
             raise FaultError(where, f"its index has {len(content)} bytes, no multiple of {_ENTRY_BYTES}")
         entries = _entries_of(np.frombuffer(content, "<u8").reshape(3, -1), data_begin)

@@ -18,7 +18,7 @@ from asap_ingest.volume_check.blocks import voxel_counts
 from asap_ingest.volume_check.chunk_files import Chunk, ChunkReader
 from asap_ingest.volume_check.comparison import Blocks, Comparison, Part
 from asap_ingest.volume_check.description import CheckedScale, Index
-from asap_ingest.volume_check.faults import FaultError, Findings
+from asap_ingest.volume_check.faults import Fault, FaultError, Findings
 from asap_ingest.volume_check.scale_sizes import factor_of
 
 
@@ -102,18 +102,17 @@ class Walk:
         z, y, x = (int(place) for place in np.argwhere(faulty)[0])
         begin = _plus(scale.begin(index), scale.offset)
         voxel = _plus(begin, (x, y, z))
-        self.findings.add(
-            f"scale {scale.key} chunk at {begin}",
-            f"{count} of {faulty.size} voxels are {self.comparison.wrong}; the first at {voxel}",
-        )
+        problem = f"{count} of {faulty.size} voxels are {self.comparison.wrong}; the first at {voxel}"
+        where = f"scale {scale.key}"
+        self.findings.add(Fault(f"{where} chunk at {begin}", problem), where)
 
 
 def read_chunk(level: Level, index: Index, findings: Findings) -> Chunk | None:
-    """A chunk; None, and a fault, where it cannot be read."""
+    """A chunk; None where it cannot be read, with a fault if it is not as it must be."""
     try:
         return level.reader.read(index)
     except FaultError as error:
-        findings.add_error(error)
+        findings.add(error.fault, f"scale {level.scale.key}")
         return None
 
 

@@ -1,88 +1,141 @@
-"""`zarr.json` of OME-Zarr 0.5."""
+"""Groups of OME-Zarr: 0.5 in zarr 3, and 0.4 in zarr 2. Arrays are read by `zarr_arrays`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from asap_ingest.volume_check.description import CheckedScale, Description, Fields, Lengths, read_json
-from asap_ingest.volume_check.faults import FaultError
+from asap_ingest.volume_check.faults import FaultError, NotKnownError
 from asap_ingest.volume_check.places import Place
+from asap_ingest.volume_check.side_files import PROVENANCE
+from asap_ingest.volume_check.zarr_arrays import read_array
 
-ZARR = "zarr.json"
+#: Files that describe a group, the first of which tells that it is one.
+GROUP_FILES = {3: ("zarr.json",), 2: (".zgroup", ".zattrs", ".zmetadata")}
 _NM = {"nanometer": 1.0, "micrometer": 1e3, "millimeter": 1e6, "angstrom": 0.1}
-_SAMPLES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32")
+_MADE_BY = ("mean", "mode")
 
 
-def read_zarr(place: Place) -> Description:
+def read_zarr(place: Place, zarr_format: int) -> Description:
     """The volume as its group and arrays describe it.
 
     Raises
     ------
     FaultError
-        Metadata are missing or ill-formed, or of a kind that is not known here.
+        Metadata are missing or ill-formed.
+    NotKnownError
+        It is no image of OME-Zarr with axes z, y, x.
     """
-    group = Fields(ZARR, "", read_json(place, ZARR))
-    group.expect("zarr_format", 3)
-    group.expect("node_type", "group")
-    ome = group.within("attributes").within("ome")
-    ome.expect("version", "0.5")
-    multiscales = ome.get("multiscales", list)
-    if len(multiscales) != 1:
-        raise ome.wrong("multiscales", "; there must be one")
-    fields = Fields.of(ZARR, "multiscales[0]", multiscales[0])
-    unit_nm = _units(fields)
+    multiscales = _multiscales(place, zarr_format)
+    fields, not_known = multiscales[0], []
+    if len(multiscales) > 1:
+        not_known.append(f"{fields.file}: multiscales beside the first")
+    unit_nm = _units(fields, not_known)
     datasets = fields.get("datasets", list)
     if not datasets:
         raise fields.wrong("datasets")
-    scales, types = [], set()
-    for number, dataset in enumerate(datasets):
-        described = Fields.of(ZARR, f"multiscales[0].datasets[{number}]", dataset)
-        scale, dtype = _scale(place, described, unit_nm)
-        scales.append(scale)
-        types.add(dtype)
+    described = [
+        Fields.of(fields.file, f"multiscales[0].datasets[{number}]", dataset)
+        for number, dataset in enumerate(datasets)
+    ]
+    is_sparse = place.size(PROVENANCE) is None
+    found = [_scale(place, zarr_format, dataset, unit_nm, is_sparse) for dataset in described]
+    types = sorted({dtype for _, dtype in found})
     if len(types) > 1:
-        raise FaultError(ZARR, f"scales have several sample types: {', '.join(sorted(types))}")
-    return Description("zarr", fields.values.get("type") == "mode", types.pop(), tuple(scales))
+        raise FaultError(fields.file, f"scales have several sample types: {', '.join(types)}")
+    made_by = fields.values.get("type")
+    return Description(
+        made_by == "mode",
+        types[0],
+        tuple(scale for scale, _ in found),
+        files=GROUP_FILES[zarr_format],
+        not_known=tuple(not_known),
+        uncompared="" if made_by in _MADE_BY else _uncompared(made_by),
+    )
 
 
-def _units(fields: Fields) -> Lengths:
-    """nm of the unit of each axis, x first."""
+def _uncompared(made_by: Any) -> str:
+    """Why voxels are not compared; other programs take single voxels, or smooth images."""
+    if made_by is None:
+        return "the group has no type that says how scales are made"
+    return f"made by {made_by!r}, not known here"
+
+
+def _multiscales(place: Place, zarr_format: int) -> list[Fields]:
+    """Multiscales of the group."""
+    file = GROUP_FILES[zarr_format][0]
+    group = Fields(file, "", read_json(place, file))
+    group.expect("zarr_format", zarr_format)
+    if zarr_format == 3:
+        if group.expect("node_type", "group", "array") == "array":
+            raise NotKnownError(f"{file}: an array without a group of OME-Zarr")
+        attributes = group.within("attributes")
+        if "ome" not in attributes.values:
+            raise NotKnownError(f"{file}: a group without attributes of OME-Zarr")
+        attributes = attributes.within("ome")
+        attributes.expect("version", "0.5")
+    else:
+        file = ".zattrs"
+        attributes = Fields(file, "", read_json(place, file))
+    if "multiscales" not in attributes.values:
+        raise NotKnownError(
+            f"{file}: a group of OME-Zarr without multiscales: {', '.join(attributes.values)}"
+        )
+    multiscales = attributes.get("multiscales", list)
+    if not multiscales:
+        raise attributes.wrong("multiscales", "; there must be one")
+    found = [Fields.of(file, f"multiscales[{number}]", each) for number, each in enumerate(multiscales)]
+    if zarr_format == 2 and "version" in found[0].values:
+        found[0].expect("version", "0.4")
+    return found
+
+
+def _units(fields: Fields, not_known: list[str]) -> Lengths:
+    """nm of the unit of each axis, x first; 1 where the unit is absent or not known here."""
     axes = fields.get("axes", list)
     names = [axis.get("name") if isinstance(axis, dict) else axis for axis in axes]
     if names != ["z", "y", "x"]:
-        raise FaultError(ZARR, f"axes: are {names}; known are z, y, x")
-    found = [Fields(ZARR, f"axes.{axis['name']}.", axis).expect("unit", *_NM) for axis in reversed(axes)]
-    return _NM[found[0]], _NM[found[1]], _NM[found[2]]
+        raise NotKnownError(f"{fields.file}: axes {', '.join(map(str, names))}; known are z, y, x")
+    units = [axis.get("unit") if isinstance(axis, dict) else None for axis in axes]
+    others = sorted({str(unit or "none") for unit in units if unit not in _NM})
+    if others:
+        not_known.append(
+            f"{fields.file}: unit {', '.join(others)} of axes; scales are compared as if it were nm"
+        )
+    z, y, x = (_NM.get(str(unit), 1.0) for unit in units)
+    return x, y, z
 
 
-def _scale(place: Place, dataset: Fields, unit_nm: Lengths) -> tuple[CheckedScale, str]:
+def _scale(
+    place: Place, zarr_format: int, dataset: Fields, unit_nm: Lengths, is_sparse: bool
+) -> tuple[CheckedScale, str]:
+    """A scale, and the name of its sample type."""
     key = dataset.get("path", str)
     length, centre = _position(dataset)
     resolution = _times(length[::-1], unit_nm)
-    x, y, z = (
-        middle - side / 2 for middle, side in zip(_times(centre[::-1], unit_nm), resolution, strict=True)
-    )
-    file = f"{key}/{ZARR}"
-    array = Fields(file, "", read_json(place, file))
-    array.expect("zarr_format", 3)
-    array.expect("node_type", "array")
-    dtype = array.expect("data_type", *_SAMPLES)
-    grid = array.within("chunk_grid")
-    grid.expect("name", "regular")
+    corner = (0.0, 0.0, 0.0)
+    if centre is not None:
+        x, y, z = (
+            middle - side / 2 for middle, side in zip(_times(centre[::-1], unit_nm), resolution, strict=True)
+        )
+        corner = x, y, z
+    array = read_array(place, zarr_format, key)
     scale = CheckedScale(
         key=key,
-        size=array.whole_numbers("shape", 1)[::-1],
-        chunk_size=grid.within("configuration").whole_numbers("chunk_shape", 1)[::-1],
+        size=array.shape[::-1],
+        chunk_size=array.chunk_shape[::-1],
         resolution_nm=resolution,
-        corner_nm=(x, y, z),
-        layout={"separator": _separator(array), "codecs": _codecs(array, file)},
+        corner_nm=corner,
+        # our commands write every chunk; other programs leave out those that hold the fill value only
+        layout={"zarr": array, "absent": array.fill_value if is_sparse else None},
+        unread=array.unread,
     )
-    return scale, dtype
+    return scale, array.dtype.newbyteorder("=").name
 
 
-def _position(dataset: Fields) -> tuple[Lengths, Lengths]:
-    """(scale, translation) along z, y, x."""
-    found: dict[str, Lengths] = {"translation": (0.0, 0.0, 0.0)}
+def _position(dataset: Fields) -> tuple[Lengths, Lengths | None]:
+    """(scale, translation) along z, y, x; without a translation, which many leave out, None."""
+    found: dict[str, Any] = {"translation": None}
     for transformation in dataset.get("coordinateTransformations", list):
         fields = Fields.of(dataset.file, f"{dataset.path}coordinateTransformations", transformation)
         kind = fields.expect("type", "scale", "translation")
@@ -95,21 +148,3 @@ def _position(dataset: Fields) -> tuple[Lengths, Lengths]:
 def _times(values: Lengths, units: Lengths) -> Lengths:
     x, y, z = (value * unit for value, unit in zip(values, units, strict=True))
     return x, y, z
-
-
-def _separator(array: Fields) -> str:
-    encoding = array.within("chunk_key_encoding")
-    encoding.expect("name", "default")
-    if "configuration" not in encoding.values:
-        return "/"
-    return str(encoding.within("configuration").expect("separator", "/", "."))
-
-
-def _codecs(array: Fields, file: str) -> list[dict[str, Any]]:
-    codecs: list[dict[str, Any]] = array.get("codecs", list)
-    for number, codec in enumerate(codecs):
-        fields = Fields.of(file, f"codecs[{number}]", codec)
-        fields.expect("name", *(("bytes",) if number == 0 else ("zstd", "gzip")))
-    if not codecs:
-        raise array.wrong("codecs", "; the first must be bytes")
-    return codecs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-SERVER_TESTS = ("test_server.py", "test_served_names.py")
+SERVER_TESTS = ("test_server.py", "test_served_names.py", "test_served_folders.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -65,20 +65,31 @@ def _samples(path, chunk_format, dtype, shape):
         return np.stack([page.asarray() for page in tiff.pages])
 
 
+def zarr_datasets(folder: Path):
+    """Path and factor (x, y, z) of each scale of an OME-Zarr of either version."""
+    if (folder / "zarr.json").exists():
+        multiscales = json.loads((folder / "zarr.json").read_bytes())["attributes"]["ome"]["multiscales"]
+    else:
+        multiscales = json.loads((folder / ".zattrs").read_bytes())["multiscales"]
+    datasets = multiscales[0]["datasets"]
+    sides = [dataset["coordinateTransformations"][0]["scale"][::-1] for dataset in datasets]
+    factors = [tuple(round(a / b) for a, b in zip(each, sides[0], strict=True)) for each in sides]
+    return [(dataset["path"], factor) for dataset, factor in zip(datasets, factors, strict=True)]
+
+
 def read_zarr(folder: Path):
-    """Arrays (z, y, x) of all scales, from exactly the chunks that `zarr.json` implies."""
-    group = json.loads((folder / "zarr.json").read_bytes())
-    arrays, names = [], {"zarr.json", "provenance"}
-    for dataset in group["attributes"]["ome"]["multiscales"][0]["datasets"]:
-        key = dataset["path"]
-        meta = json.loads((folder / key / "zarr.json").read_bytes())
-        chunk_shape = meta["chunk_grid"]["configuration"]["chunk_shape"]
+    """Arrays (z, y, x) of all scales, from exactly the chunks that the metadata imply."""
+    is_3 = (folder / "zarr.json").exists()
+    arrays, names = [], {"provenance", *(("zarr.json",) if is_3 else (".zgroup", ".zattrs"))}
+    for key, _ in zarr_datasets(folder):
+        names.add(f"{key}/zarr.json" if is_3 else f"{key}/.zarray")
+        meta = json.loads((folder / key / ("zarr.json" if is_3 else ".zarray")).read_bytes())
+        chunk_shape = meta["chunk_grid"]["configuration"]["chunk_shape"] if is_3 else meta["chunks"]
         padded = [-(-n // chunk) * chunk for n, chunk in zip(meta["shape"], chunk_shape, strict=True)]
-        dtype = np.dtype(meta["data_type"]).newbyteorder("<")
+        dtype = np.dtype(meta["data_type"] if is_3 else meta["dtype"]).newbyteorder("<")
         array = np.zeros(padded, dtype)
-        names.add(f"{key}/zarr.json")
         for place in np.ndindex(*[n // chunk for n, chunk in zip(padded, chunk_shape, strict=True)]):
-            name = f"{key}/c/" + "/".join(map(str, place))
+            name = "/".join([key, *(["c"] if is_3 else []), *map(str, place)])
             names.add(name)
             samples = np.frombuffer(imagecodecs.zstd_decode((folder / name).read_bytes()), dtype)
             cut = tuple(slice(at * n, (at + 1) * n) for at, n in zip(place, chunk_shape, strict=True))

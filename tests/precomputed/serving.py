@@ -15,14 +15,14 @@ import tensorstore
 from numpy.typing import NDArray
 
 from asap_ingest.precomputed.serving.app import build_app
-from asap_ingest.precomputed.serving.served_volume import open_volume
+from asap_ingest.precomputed.serving.volumes import find_volumes
 from tests.servers import in_a_thread
 
 
 @contextmanager
 def serving(folder: Path, chunk_format: str | None = None) -> Iterator[str]:
     """Base URL of a server of a volume, in a thread."""
-    with in_a_thread(build_app(open_volume(folder, chunk_format)), timeout_graceful_shutdown=2) as url:
+    with in_a_thread(build_app(find_volumes(folder, chunk_format)), timeout_graceful_shutdown=2) as url:
         yield url
 
 

@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def test_voxels_equal_the_reference_whatever_the_memory(
     with tempfile.TemporaryDirectory() as folder:
         part = whole_source(source, scales, VolumeSettings(folder, chunk_format, kind))
         try:
-            plan = plan_volume([part], Budget(memory, 1))
+            plan = plan_volume(part, Budget(memory, 1))
         except ParameterError:
             return
         report = build(plan)
@@ -75,7 +75,7 @@ def test_little_memory_was_among_the_examples():
     """The test above is worth its name only if such plans come in several passes."""
     source = ArrayPlanes(random_array((20, 20, 20)))
     scales = scales_of(source.size, (4.0, 4.0, 40.0), GridSettings(4, (2, 2, 2)))
-    plan = plan_volume([whole_source(source, scales, VolumeSettings("volume"))], Budget(2500, 1))
+    plan = plan_volume(whole_source(source, scales, VolumeSettings("volume")), Budget(2500, 1))
     assert len(plan.passes) > 1
 
 
@@ -85,7 +85,7 @@ def test_float_voxels(tmp_path, chunk_format, memory):
     array = random_array((9, 17, 21), "float32")
     array[0, 0, 0], array[8, 16, 20] = np.nan, np.inf
     plan = plan_of(tmp_path, array, chunk_format, levels=3, chunk_size=(8, 8, 8))
-    plan = plan_volume([whole_source(ArrayPlanes(array), plan.scales, plan.settings)], Budget(memory, 1))
+    plan = plan_volume(whole_source(ArrayPlanes(array), plan.scales, plan.settings), Budget(memory, 1))
     build(plan)
     finest, middle, coarsest = read_volume(tmp_path, chunk_format)
     np.testing.assert_array_equal(finest, array)
@@ -103,7 +103,7 @@ def test_float_bytes_do_not_depend_on_the_memory(tmp_path):
         folder = tmp_path / str(memory)
         plan = plan_of(folder, array, levels=4, chunk_size=(8, 8, 8))
         part = whole_source(ArrayPlanes(array), plan.scales, plan.settings)
-        plan = plan_volume([part], Budget(memory, 1))
+        plan = plan_volume(part, Budget(memory, 1))
         build(plan)
         volumes.append((len(plan.units), [scale.tobytes() for scale in read_volume(folder, "raw")]))
     assert volumes[0][0] != volumes[1][0]
@@ -121,27 +121,70 @@ class Gaps(ArrayPlanes):
 def test_missing_planes_are_black(tmp_path):
     array = random_array((7, 10, 12))
     plan = plan_of(tmp_path, array)
-    build(plan_volume([whole_source(Gaps(array), plan.scales, plan.settings)], Budget(10**9, 1)))
+    build(plan_volume(whole_source(Gaps(array), plan.scales, plan.settings), Budget(10**9, 1)))
     array[2:4] = 0
     for made, expected in zip(read_volume(tmp_path, "raw"), expected_scales(array, plan.scales), strict=True):
         np.testing.assert_array_equal(made, expected)
 
 
-def test_planes_that_come_coarser_than_the_finest_scale(tmp_path):
-    """As a service draws them: scales that are made of planes at half the size."""
-    array = random_array((8, 32, 32))
-    half = expected_scales(array, scales_of((32, 32, 8), (4, 4, 4), GridSettings(2, (8, 8, 8), (2, 2, 1))))[1]
-    scales = scales_of((32, 32, 8), (4.0, 4.0, 4.0), GridSettings(3, (8, 8, 8), (2, 2, 1)))
-    settings_ = VolumeSettings(str(tmp_path))
-    parts = [
-        whole_source(ArrayPlanes(array), scales[:1], settings_),
-        whole_source(ArrayPlanes(half), scales[1:], settings_, (2, 2, 1)),
-    ]
-    build(plan_volume(parts, Budget(10**9, 1)))
-    finest, middle, coarsest = read_volume(tmp_path, "raw")
-    np.testing.assert_array_equal(finest, array)
-    np.testing.assert_array_equal(middle, half)
-    np.testing.assert_array_equal(coarsest, expected_scales(half, [scales[0], scales[1]])[1])
+@dataclass(frozen=True)
+class Drawn(ArrayPlanes):
+    """Counts the voxels that it is asked for."""
+
+    counts: list[int] = field(default_factory=list)
+
+    def read(self, z, rows, columns):
+        samples = super().read(z, rows, columns)
+        self.counts.append(samples.size)
+        return samples
+
+
+def little_memory_plan(part):
+    """With so little memory that there is more than one pass."""
+    plans = (plan_volume(part, Budget(memory, 1)) for memory in range(200_000, 0, -4_000))
+    return next(plan for plan in plans if len(plan.passes) > 1)
+
+
+@pytest.mark.parametrize("kind", ["image", "segmentation"])
+@pytest.mark.parametrize("factor", [(2, 2, 2), (2, 2, 1), (3, 1, 2)])
+@pytest.mark.parametrize("chunk_format", ["raw", "tiff", "zarr", "sharded"])
+def test_scales_that_the_memory_does_not_hold_are_made_of_the_finest_ones_chunks(
+    tmp_path, chunk_format, factor, kind
+):
+    """A service would have to draw everything again."""
+    array = random_array((19, 75, 53), "uint16") % 5
+    scales = scales_of((53, 75, 19), (4.0, 4.0, 4.0), GridSettings(4, (8, 8, 8), factor))
+    settings_ = VolumeSettings(str(tmp_path), chunk_format, kind)
+    source = Drawn(array)
+    part = replace(whole_source(source, scales, settings_), drawn=True)
+    plan = little_memory_plan(part)
+    assert [units[0].finest is None for units in plan.passes] == [True, *[False] * (len(plan.passes) - 1)]
+    build(plan)
+    assert sum(source.counts) == array.size, "each voxel is drawn once"
+    folder = tmp_path
+    if chunk_format == "sharded":
+        import tensorstore
+
+        for index, expected in enumerate(expected_scales(array, scales, kind)):
+            spec = {"driver": "neuroglancer_precomputed", "scale_index": index}
+            opened = tensorstore.open({**spec, "kvstore": f"file://{folder}/"}).result()
+            np.testing.assert_array_equal(opened.read().result()[..., 0].transpose(), expected)
+        return
+    for one, other in zip(
+        read_volume(folder, chunk_format), expected_scales(array, scales, kind), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_memory_of_chunks_larger_than_the_volume_is_not_counted(tmp_path):
+    array = random_array((3, 20, 10))
+    scales = scales_of((10, 20, 3), (4.0, 4.0, 4.0), GridSettings(1, (1024, 1024, 1024)))
+    for chunk_format in ("raw", "tiff", "sharded"):
+        part = whole_source(ArrayPlanes(array), scales, VolumeSettings(str(tmp_path), chunk_format))
+        assert plan_volume(part, Budget(100_000, 1)).memory_bytes < 100_000
+    part = whole_source(ArrayPlanes(array), scales, VolumeSettings(str(tmp_path), "zarr"))
+    with pytest.raises(ParameterError, match="memory"):  # its chunks are filled up
+        plan_volume(part, Budget(100_000, 1))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 40, 1), (40, 1, 1), (1, 1, 40), (1, 33, 17)])

@@ -143,7 +143,7 @@ def test_label_that_is_no_mode(tmp_path):
         ("size", [19, 11], "info: scales[1].size: is [19, 11]; it must be three numbers"),
         ("size", [19, 11, 0], "info: scales[1].size: is [19, 11, 0]"),
         ("size", [19, 11, True], "info: scales[1].size"),
-        ("encoding", "jpeg", "info: scales[1].encoding: is 'jpeg'; known are 'raw'"),
+        ("encoding", "jpg", "info: scales[1].encoding: is 'jpg'; known are 'raw'"),
         ("chunk_sizes", [], "info: scales[1].chunk_sizes: is []"),
         ("key", "1_1_1", "info: scales: two have the same key"),
         ("key", "../1_1_1", "info: scales[1].key"),
@@ -157,7 +157,7 @@ def test_scale_that_is_not_described_right(volume, field, value, problem):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("data_type", "uint7"), ("type", "picture"), ("num_channels", 3), ("scales", []), ("scales", [1])],
+    [("data_type", "uint7"), ("type", "picture"), ("num_channels", 0), ("scales", []), ("scales", [1])],
 )
 def test_info_that_is_ill_formed(volume, field, value):
     change_json(volume / "info", lambda info: info.update({field: value}))

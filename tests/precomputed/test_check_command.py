@@ -1,10 +1,12 @@
 """The command: volumes at URLs, exit codes, the list of faults; and what it shares with the writer."""
 
+import gzip
 import http.server
 import json
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from asap_ingest.check_precomputed import main
 from tests.precomputed.checking import FORMATS, faults_of, noise_volume
+from tests.precomputed.others import by_zarr_python
 from tests.precomputed.serving import serving
 from tests.precomputed.volumes import make_volume, random_array
 
@@ -54,16 +57,37 @@ class WholeFileHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(params=[RangeHandler, WholeFileHandler])
-def served(request, tmp_path):
-    """(folder, its URL)."""
-    handler = partial(request.param, directory=str(tmp_path))
+class EncodedHandler(WholeFileHandler):
+    """Files with .gz at the end are sent for names without it, as object stores do."""
+
+    def translate_path(self, path):
+        path = super().translate_path(path)
+        return path if Path(path).exists() else f"{path}.gz"
+
+    def end_headers(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix == ".gz" and path.exists():
+            self.send_header("Content-Encoding", "gzip")
+        super().end_headers()
+
+
+@contextmanager
+def served_by(handler_class, folder):
+    """The URL of a folder."""
+    handler = partial(handler_class, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(params=[RangeHandler, WholeFileHandler])
+def served(request, tmp_path):
+    """(folder, its URL)."""
+    with served_by(request.param, tmp_path) as url:
+        yield tmp_path, url
 
 
 @pytest.mark.slow
@@ -78,6 +102,38 @@ def test_volume_at_a_url(served, chunk_format):
     victim.unlink()
     (fault,) = faults_of(f"{url}/v")
     assert fault == f"{victim.relative_to(folder / 'v')}: missing"
+
+
+def compressed_volume(folder):
+    for path in noise_volume(folder).glob("*_*/*"):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("handler", [WholeFileHandler, EncodedHandler])
+def test_compressed_chunks_at_a_url(tmp_path, handler):
+    compressed_volume(tmp_path / "v")
+    with served_by(handler, tmp_path) as url:
+        assert faults_of(f"{url}/v") == []
+        assert faults_of(f"{url}/v", "chunks") == []
+        (tmp_path / "v/4_4_4/0-8_0-6_0-4.gz").unlink()
+        (tmp_path / "v/2_2_2/0-8_0-8_0-7.gz").write_bytes(b"no gzip")
+        damaged, missing = faults_of(f"{url}/v")
+        assert missing == "4_4_4/0-8_0-6_0-4: missing"
+        assert damaged.startswith("2_2_2/0-8_0-8_0-7")
+        assert "cannot be decompressed: " in damaged
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_zarr_of_others_at_a_url(served, zarr_format):
+    folder, url = served
+    by_zarr_python(folder / "v", zarr_format, random_array((13, 21, 37)))
+    assert faults_of(f"{url}/v") == []
+    (folder / "v/1" / {2: ".zarray", 3: "zarr.json"}[zarr_format]).unlink()
+    (fault,) = faults_of(f"{url}/v")
+    assert fault.endswith(": missing")
 
 
 def test_exit_codes_and_the_list_in_json(volume, tmp_path, capsys):
@@ -106,7 +162,7 @@ def test_what_is_no_volume(arguments, capsys):
 
 def test_folder_without_a_volume(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
-    assert "is no volume: it has neither info nor zarr.json" in capsys.readouterr().err
+    assert "is no volume: it has none of info, zarr.json, .zgroup" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,17 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 
 from tests.browser import Browser, OpenPage
 from tests.images.reference import mean, reference
 from tests.neuroglancer import OUTSIDE, PLAIN, View, client_url, shown_panel, wait_for
+from tests.precomputed.serving import ask, serving
 from tests.precomputed.volumes import make_volume
 
+#: Inputs from the field, beside the repository where they are at hand.
+FIELD = Path(__file__).parents[3] / "shared" / "field" / "labels_with_names"
 #: Voxels along z, y, x, none a multiple of a block or chunk; a voxel is ten times as long in z as in x.
 SHAPE = (11, 250, 330)
 #: Voxels of a block of one grey value or label.
@@ -68,8 +73,14 @@ def served(folder: Path, chunk_format: str) -> Iterator[tuple[str, dict[str, Any
 
 
 def state_at(state: dict[str, Any], scale: float, **more: Any) -> dict[str, Any]:
-    """The state of the link with one panel, at a position and a scale."""
-    return {**state, **PLAIN, "selectedLayer": {}, "position": POSITION, "crossSectionScale": scale, **more}
+    """The state of the link with one panel, at a position and a scale; grey values are shown as they are."""
+    view = {"selectedLayer": {}, "position": POSITION, "crossSectionScale": scale}
+    return {**state, "layers": unscaled(state), **PLAIN, **view, **more}
+
+
+def unscaled(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Layers of a link without the ends of grey that it names."""
+    return [{**layer, "shaderControls": {}} for layer in state["layers"]]
 
 
 def go_to(page: OpenPage, state: dict[str, Any]) -> None:
@@ -135,22 +146,24 @@ def test_the_link_opens_inside_the_volume(
     planes = np.repeat(np.array([60, 200][:depth], np.uint8), 90 * 120).reshape(depth, 90, 120)
     make_volume(tmp_path, planes, chunk_format, levels=1)
     with served(tmp_path, chunk_format) as (client, link):
-        page = browser.open_page(client_url(client, {**link, **PLAIN, "selectedLayer": {}}))
+        page = browser.open_page(
+            client_url(client, {**link, **PLAIN, "layers": unscaled(link), "selectedLayer": {}})
+        )
         panel = shown_panel(page)
         beside_middle = panel.shape[0] // 2 + 9, panel.shape[1] // 2 + 9
         wait_for(page, lambda: shown_panel(page)[beside_middle].tolist() == [planes[-1, 0, 0]] * 3)
         assert shown_panel(page)[beside_middle].tolist() == [planes[-1, 0, 0]] * 3
 
 
-def test_sixteen_bits_are_shown_between_the_ends_that_the_link_names(
-    browser: Browser, tmp_path: Path
+@pytest.mark.parametrize("array", [30_000 + 4 * grey_blocks().astype(np.uint16), grey_blocks() // 4 + 90])
+def test_grey_is_shown_between_the_ends_that_the_link_names(
+    browser: Browser, tmp_path: Path, array: NDArray[Any]
 ) -> None:
-    array = 30_000 + 4 * grey_blocks().astype(np.uint16)
     make_volume(tmp_path, array, "tiff", levels=3, chunk_size=CHUNK, factor="auto")
     with served(tmp_path, "tiff") as (client, link):
         low, high = link["layers"][0]["shaderControls"]["normalized"]["range"]
         assert array.min() <= low < array.mean() < high <= array.max()
-        page = browser.open_page(client_url(client, state_at(link, 0.2)))
+        page = browser.open_page(client_url(client, state_at(link, 0.2, layers=link["layers"])))
         shown = ((array[6] - low) / (high - low) * 255).clip(0, 255)
         see(page, plane_view(shown, 1, 0.2), 0.25)
         assert page.problems() == []
@@ -201,3 +214,57 @@ def closest_two(by_label: dict[int, NDArray[Any]]) -> int:
     apart = np.abs(found[:, None] - found).max(axis=2)
     np.fill_diagonal(apart, 255)
     return int(apart.min())
+
+
+#: Small label and its name, as a person adds them to a volume that has none.
+NAMES = {
+    "@type": "neuroglancer_segment_properties",
+    "inline": {"ids": ["5"], "properties": [{"id": "label", "type": "label", "values": ["nucleus"]}]},
+}
+
+
+def add_names(folder: Path) -> None:
+    """Name a label of a volume; its `info` names a mesh and skeletons too, which are not there."""
+    info = json.loads((folder / "info").read_bytes())
+    info |= {name: name for name in ("mesh", "skeletons", "segment_properties")}
+    (folder / "info").write_text(json.dumps(info))
+    (folder / "segment_properties").mkdir()
+    (folder / "segment_properties" / "info").write_text(json.dumps(NAMES))
+
+
+def test_names_of_labels_are_shown_and_images_lie_below(browser: Browser, tmp_path: Path) -> None:
+    labels = np.where(blocks() % 2, 5, 0).astype(np.uint64)
+    folder = tmp_path / "100% [old]: a #1"
+    make_volume(folder / "labels", labels, "raw", chunk_size=CHUNK, kind="segmentation")
+    make_volume(folder / "em", grey_blocks(), "tiff", chunk_size=CHUNK)
+    add_names(folder / "labels")
+    with serving(tmp_path) as url:
+        index = browser.open_page(url)
+        index.do(lambda page: page.get_by_text("Open together").click())
+        index.wait_until("window.viewer !== undefined && viewer.isReady()")
+        state = json.loads(unquote(str(index.evaluate("location.hash")).removeprefix("#!")))
+        image, segments = state["layers"]
+        assert (image["type"], segments["type"]) == ("image", "segmentation")
+        segments |= {"segments": ["5"], "tab": "segments"}
+        go_to(index, {**state, "selectedLayer": {"layer": segments["name"], "visible": True}})
+        index.wait_until("document.body.textContent.includes('nucleus')")
+        panel = shown_panel(index)
+        assert np.ptp(panel, axis=2).max() > 20  # a label has a colour, over grey
+        assert index.problems() == []
+        asked = " ".join(index.requests)
+        assert "labels/1_1_1/" in asked or "labels/2_2_2/" in asked
+        assert "em/1_1_1/" in asked or "em/2_2_2/" in asked
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="the inputs from the field are not here")
+def test_labels_from_the_field_are_served_with_their_names(tmp_path: Path) -> None:
+    labels = tifffile.imread(FIELD / "labels.tif")
+    make_volume(tmp_path, labels.reshape(-1, *labels.shape[-2:]), "raw", levels=1, kind="segmentation")
+    info = json.loads((tmp_path / "info").read_bytes())
+    additions = json.loads((FIELD / "info_additions.json").read_bytes())
+    (tmp_path / "info").write_text(json.dumps(info | additions))
+    shutil.copytree(FIELD / "segment_properties", tmp_path / "segment_properties")
+    with serving(tmp_path) as url:
+        answer = ask(url, "/segment_properties/info")
+    assert answer.status == 200
+    assert json.loads(answer.body)["inline"]["properties"][0]["values"] == ["nucleus"]

@@ -28,7 +28,7 @@ ARRAY = random_array((70, 90, 60))
 def run_of(folder, chunk_format="raw", array=ARRAY, workers=2, origin="array", **changes):
     plan = plan_of(folder, array, chunk_format, levels=3)
     part = whole_source(changes.pop("source", ArrayPlanes(array)), plan.scales, plan.settings)
-    return VolumeRun(plan_volume([part], Budget(2**28, workers)), {"sources": [origin]}, **changes)
+    return VolumeRun(plan_volume(part, Budget(2**28, workers)), {"sources": [origin]}, **changes)
 
 
 def build(run, executor=None):
@@ -85,6 +85,21 @@ def test_force_redo_writes_everything(tmp_path):
     report = build(run_of(tmp_path, force_redo=True))
     assert (report.units_skipped, report.chunks_written) == (0, run_of(tmp_path).plan.chunks)
     np.testing.assert_array_equal(read_volume(tmp_path, "raw")[0], ARRAY)
+
+
+@pytest.mark.parametrize("chunk_format", FORMATS)
+def test_a_rerun_leaves_what_others_added(tmp_path, chunk_format):
+    """Meshes that `info` names, a record of a later step in `provenance`."""
+    run = run_of(tmp_path, chunk_format)
+    build(run)
+    for name in (list(run.description)[-1], "provenance"):
+        said = json.loads((tmp_path / name).read_bytes())
+        said["mesh"] = "mesh"
+        said.setdefault("processing", []).append({"by": "someone", "method": "else"})
+        (tmp_path / name).write_text(json.dumps(said))
+    before = listing(tmp_path)
+    assert build(run_of(tmp_path, chunk_format)).chunks_written == 0
+    assert listing(tmp_path) == before
 
 
 def test_failures_are_listed_and_the_folder_is_no_volume(tmp_path):

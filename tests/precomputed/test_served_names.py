@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from asap_ingest.errors import VolumeError
-from asap_ingest.precomputed.serving.served_names import PrecomputedNames
-from asap_ingest.precomputed.serving.served_volume import open_volume
+from asap_ingest.precomputed.serving.volumes import open_volume
 from tests.precomputed.serving import ask, serving
 from tests.precomputed.volumes import make_volume, random_array
 
@@ -222,21 +221,13 @@ def test_other_programs_chunk_sizes_offsets_and_encodings_are_served_as_they_lie
             assert ask(url, f"/8_8_40/{name}").status == 404
 
 
-@pytest.mark.parametrize(
-    ("bits", "there", "not_there"),
-    [
-        (0, "0.shard", ".shard"),
-        (1, "1.shard", "2.shard"),
-        (4, "f.shard", "0f.shard"),
-        (5, "1f.shard", "20.shard"),
-        (9, "1ff.shard", "1FF.shard"),
-    ],
-)
-def test_names_of_shards(bits: int, there: str, not_there: str) -> None:
-    names = PrecomputedNames(info_of(sharding={"shard_bits": bits}))
-    assert names.find(f"8_8_40/{there}") is not None
-    assert names.find(f"8_8_40/{not_there}") is None
-    assert names.find("8_8_40/-30-34_5-55_-7-0") is None
+def test_scales_that_are_sharded_are_made_of_shards_alone(tmp_path: Path) -> None:
+    (tmp_path / "info").write_text(json.dumps(info_of(sharding={"shard_bits": 9})))
+    volume = open_volume(tmp_path)
+    assert volume.chunk_format == "sharded"
+    assert volume.find("8_8_40/1ff.shard") is not None
+    for name in ("1FF.shard", ".shard", "1ff.shard.txt", "x/1ff.shard", "-30-34_5-55_-7-0", "secret"):
+        assert volume.find(f"8_8_40/{name}") is None
 
 
 @pytest.mark.parametrize(
@@ -251,7 +242,7 @@ def test_keys_that_lead_elsewhere_are_refused(tmp_path: Path, key: Any) -> None:
 
 def test_keys_may_have_folders(tmp_path: Path) -> None:
     (tmp_path / "info").write_text(json.dumps(info_of(key="em/fine")))
-    found = open_volume(tmp_path).names.find("em/fine/-30-34_5-55_-7-0")
+    found = open_volume(tmp_path).find("em/fine/-30-34_5-55_-7-0")
     assert found is not None
     assert found.path == "em/fine/-30-34_5-55_-7-0"
 

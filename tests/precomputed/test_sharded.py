@@ -193,9 +193,9 @@ def test_volume_in_a_file_system_of_fsspec():
 def test_plan_fits_the_memory_and_says_so():
     source = ArrayPlanes(np.zeros((64, 256, 256), np.uint8))
     scales = scales_of(source.size, (4.0, 4.0, 40.0), GridSettings(1, (16, 16, 16)))
-    parts = [whole_source(source, scales, VolumeSettings("somewhere", "sharded"))]
+    part = whole_source(source, scales, VolumeSettings("somewhere", "sharded"))
     for memory in (3_000_000, 500_000):
-        plan = plan_volume(parts, Budget(memory, 1))
+        plan = plan_volume(part, Budget(memory, 1))
         assert plan.memory_bytes <= memory
         (line,) = (line for line in plan_lines(plan) if "shards" in line)
         assert line.startswith(f"{len(plan.shards)} shard")

@@ -65,7 +65,7 @@ def plan_of(
     source = ArrayPlanes(array)
     scales = scales_of(source.size, VOXEL_SIZE, GridSettings(levels, chunk_size, factor), offset)
     settings = VolumeSettings(str(folder), chunk_format, kind)
-    return plan_volume([whole_source(source, scales, settings)], Budget(2**30, 1))
+    return plan_volume(whole_source(source, scales, settings), Budget(2**30, 1))
 
 
 def make_volume(

@@ -1,143 +1,137 @@
-"""One request for a file of a volume -> status, headers and bytes; runs in a thread."""
+"""One request for a file of a volume -> a response; runs in a thread."""
 
 from __future__ import annotations
 
+import errno
 import logging
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from asap_ingest.precomputed.serving.http_headers import (
     RangeNotSatisfiableError,
-    accepts_gzip,
+    accepts,
     byte_range,
     gzipped_if_worthwhile,
     matching_tag,
 )
-from asap_ingest.precomputed.serving.served_files import (
+from asap_ingest.precomputed.serving.served_volume import ServedFile, ServedVolume
+from asap_ingest.precomputed.serving.stored_files import (
     PIECE_BYTES,
     DamagedFileError,
-    FilePart,
-    FileState,
-    VolumeFiles,
+    StoredFile,
     check_size,
-    read,
+    open_stored,
+    plain_content,
 )
-from asap_ingest.precomputed.serving.served_names import ServedFile
-from asap_ingest.precomputed.serving.served_volume import ServedVolume
 
 #: A volume may be made again under its address: browsers keep chunks, but ask whether they still hold.
 _CACHE_CONTROL = "no-cache"
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class Answer:
-    """What goes back; `rest` follows the body, and must be closed."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes = b""
-    rest: FilePart | None = None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a request says besides a file's name."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    is_head: bool = False
-
-
-def text_answer(status: int, text: str) -> Answer:
+def text_answer(status: int, text: str, **headers: str) -> Response:
     """A message for people."""
-    return Answer(
-        status,
-        {
-            "content-type": "text/plain; charset=utf-8",
-            "content-length": str(len(text.encode())),
-            "cache-control": "no-store",
-        },
-        text.encode(),
-    )
+    return PlainTextResponse(text, status, {"cache-control": "no-store", **headers})
 
 
-class VolumeAnswers:
-    """Answers for the files of one volume."""
+def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head: bool = False) -> Response:
+    """The answer for a path: 404 when the volume has no such file or it was not written.
 
-    def __init__(self, volume: ServedVolume) -> None:
-        self._names = volume.names
-        self._files = VolumeFiles(volume.root)
-        self._reported: set[tuple[str, str]] = set()
-
-    def answer(self, name: str, asked: Asked) -> Answer:
-        """The answer for a name: 404 when the volume has no such file or it was not written."""
-        served = self._names.find(name)
-        if served is None:
-            return text_answer(404, "the volume has no file of that name")
-        try:
-            state = self._files.open(served.path)
-        except (FileNotFoundError, NotADirectoryError):
-            return text_answer(404, f"{served.path} is not there")
-        except OSError as error:
-            return self._report(served.path, "", f"{served.path} cannot be read: {error.strerror}")
-        try:
-            return self._of_file(served, state, asked)
-        except DamagedFileError as error:
-            return self._report(served.path, state.version, str(error))
-        finally:
-            os.close(state.descriptor)
-
-    def _report(self, path: str, version: str, problem: str) -> Answer:
-        """500, which viewers do not ask again for; it is logged once."""
-        if (path, version) not in self._reported:
-            self._reported.add((path, version))
-            _log.error("%s", problem)
+    A damaged file is 500, which viewers do not ask again for; it is logged once.
+    """
+    served = volume.find(path)
+    if served is None:
+        return text_answer(404, "the volume has no file of that name")
+    try:
+        stored = open_stored(volume.root, served.path)
+    except FileNotFoundError:
+        return text_answer(404, f"{served.path} is not there")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return text_answer(404, "no file has so long a name")
+        problem = f"{served.path} cannot be read: {error.strerror}"
+        _log_once(problem, f"{volume.root}")
         return text_answer(500, problem)
-
-    def _of_file(self, served: ServedFile, state: FileState, asked: Asked) -> Answer:
-        check_size(served, state)
-        tag, gzip_tag = f'"{state.version}"', f'"{state.version}-gz"'
-        headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
-        same = matching_tag(asked.headers.get("if-none-match"), (tag, gzip_tag))
-        if same:
-            return Answer(304, headers | {"etag": same})
-        headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
-        decoded = self._files.samples(served, state) if served.is_tiff else None
-        size = state.size if decoded is None else len(decoded)
-        try:
-            part = byte_range(_range_header(asked, tag), size)
-        except RangeNotSatisfiableError:
-            refusal = text_answer(416, f"{served.path} has {size} bytes")
-            return replace(refusal, headers=refusal.headers | {"content-range": f"bytes */{size}"})
-        start, length = part or (0, size)
-        headers["content-length"] = str(length)
-        if part:
-            headers["content-range"] = f"bytes {start}-{start + length - 1}/{size}"
-        status = 206 if part else 200
-        if decoded is None and length > PIECE_BYTES:
-            return Answer(status, headers, rest=None if asked.is_head else FilePart(state, start, length))
-        body = read(state, start, length) if decoded is None else decoded[start : start + length]
-        answer = Answer(status, headers, body)
-        if served.may_shrink and part is None and accepts_gzip(asked.headers.get("accept-encoding")):
-            return _shrunk(answer, gzip_tag)
-        return answer
+    response: Response | None = None
+    try:
+        response = _of_file(served, stored, headers, is_head)
+    except DamagedFileError as error:
+        _log_once(str(error), f"{volume.root} {stored.version}")
+        return text_answer(500, str(error))
+    finally:
+        # one that is sent in pieces is closed at its end
+        if not isinstance(response, _InPieces):
+            stored.file.close()
+    return response
 
 
-def _range_header(asked: Asked, tag: str) -> str | None:
-    """What part is asked for; all, when the client holds a part of an older file."""
-    if asked.headers.get("if-range", tag) != tag:
-        return None
-    return asked.headers.get("range")
+@lru_cache(maxsize=1024)
+def _log_once(problem: str, of_file: str) -> None:
+    _log.error("%s", problem)
 
 
-def _shrunk(answer: Answer, tag: str) -> Answer:
-    content = gzipped_if_worthwhile(answer.body)
+class _InPieces(StreamingResponse):
+    """A part of a large file, which is closed at the end, also when the client leaves before."""
+
+    def __init__(
+        self, stored: StoredFile, start: int, length: int, status: int, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(stored.pieces(start, length), status, headers)
+        self._file = stored.file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], is_head: bool) -> Response:
+    version = "-".join((stored.version, *served.left_out))
+    # each encoding of a file has a tag of its own
+    tag, *packed_tags = (f'"{version}{end}"' for end in ("", "-gzip", "-br", "-zstd"))
+    headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
+    same = matching_tag(asked.get("if-none-match"), (tag, *packed_tags))
+    if same:
+        return Response(status_code=304, headers=headers | {"etag": same})
+    headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
+    range_header = asked.get("range") if asked.get("if-range", tag) == tag else None
+    accepted = asked.get("accept-encoding")
+    is_as_it_lies = not (served.is_tiff or served.left_out or range_header)
+    if stored.encoding and is_as_it_lies and accepts(accepted, stored.encoding):
+        return _packed(stored.read(), stored.encoding, version, headers)
+    content = None
+    if stored.size > PIECE_BYTES and not (stored.encoding or served.is_tiff or served.left_out):
+        check_size(served, stored.path, stored.size)
+    else:
+        content = plain_content(served, stored)
+    size = stored.size if content is None else len(content)
+    try:
+        part = byte_range(range_header, size)
+    except RangeNotSatisfiableError:
+        return text_answer(416, f"{served.path} has {size} bytes", **{"content-range": f"bytes */{size}"})
+    start, length = part or (0, size)
+    headers["content-length"] = str(length)
+    if part:
+        headers["content-range"] = f"bytes {start}-{start + length - 1}/{size}"
+    status = 206 if part else 200
     if content is None:
-        return answer
-    headers = answer.headers | {
-        "content-encoding": "gzip",
+        pieces = _InPieces(stored, start, length, status, headers)
+        return Response(None, status, headers) if is_head else pieces
+    packed = None
+    if part is None and served.may_shrink and accepts(accepted, "gzip"):
+        packed = gzipped_if_worthwhile(content)
+    if packed is not None:
+        return _packed(packed, "gzip", version, headers)
+    return Response(content[start : start + length], status, headers)
+
+
+def _packed(content: bytes, encoding: str, version: str, headers: Mapping[str, str]) -> Response:
+    """Content in an encoding, with a tag of its own."""
+    changed = {
+        "content-encoding": encoding,
+        "etag": f'"{version}-{encoding}"',
         "content-length": str(len(content)),
-        "etag": tag,
     }
-    return Answer(answer.status, headers, content)
+    return Response(content, headers={**headers, **changed})

@@ -1,21 +1,21 @@
-"""A volume as an ASGI application, with the Neuroglancer client beside it."""
+"""Volumes as an ASGI application, with the Neuroglancer client beside them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
 
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asap_ingest.neuroglancer_client import client_file, client_folder
-from asap_ingest.precomputed.serving.answers import Answer, Asked, VolumeAnswers, text_answer
+from asap_ingest.precomputed.serving.answers import answer, text_answer
+from asap_ingest.precomputed.serving.index_page import CONTENT_POLICY, index_page
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import CLIENT_PATH, source_url, viewer_url
 
@@ -32,76 +32,77 @@ _READABLE = (
 #: Files may lie on a slow file system: more threads than cores.
 _THREADS = 16
 #: Escapes that spell a separator, a dot or an end in another way; a name of ours has one spelling.
-_TRICKS = (b"%2f", b"%5c", b"%2e", b"%00", b"%25")
+_TRICKS = (b"%2f", b"%5c", b"%2e", b"%00")
+#: What a proxy in front may say that its addresses begin with: plain segments, none of dots alone.
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
 
-def build_app(volume: ServedVolume, display_range: tuple[float, float] | None = None) -> ASGIApp:
+def build_app(volumes: Mapping[str, ServedVolume]) -> ASGIApp:
     """The application.
 
     Parameters
     ----------
-    display_range : pair of float or None
-        Samples that the viewer's link shows black and white.
+    volumes : mapping
+        By their paths in the address; that of a folder that is a volume itself is empty.
     """
-
-    def show_start(request: Request) -> Response:
-        """Send a person who opens the address to the viewer."""
-        url = str(request.base_url).rstrip("/")
-        if client_folder() is None:
-            return PlainTextResponse(f"{source_url(volume, url)}\n")
-        return RedirectResponse(viewer_url(volume, url, display_range), 302)
-
-    def get_client_file(request: Request) -> Response:
-        return client_file(request.path_params["file"])
-
-    pages = Starlette(
-        routes=[Route("/", show_start), Route(f"{CLIENT_PATH}/{{file}}", get_client_file)],
-    )
-    return _CrossOrigin(_Files(volume, pages))
+    return _CrossOrigin(_Volumes(volumes))
 
 
-class _Files:
-    """Answers for files of the volume in threads: a slow disk, or a chunk to decode, holds up nobody else.
+class _Volumes:
+    """Answers in threads: a slow disk, or a chunk to decode, holds up nobody else."""
 
-    They go around the routes, which would take longer than the answer.
-    """
-
-    def __init__(self, volume: ServedVolume, pages: ASGIApp) -> None:
-        self._answers = VolumeAnswers(volume)
+    def __init__(self, volumes: Mapping[str, ServedVolume]) -> None:
+        self._volumes = volumes
         self._threads = ThreadPoolExecutor(_THREADS, "volume")
-        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] != "http" or path == "/" or path.startswith(f"{CLIENT_PATH}/"):
-            await self._pages(scope, receive, send)
-            return
-        raw_path = scope["raw_path"].lower()
-        if any(trick in raw_path for trick in _TRICKS):
-            await _send(text_answer(404, "the volume has no file of that name"), send)
-            return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        asked = Asked(headers, scope["method"] == "HEAD")
-        answer = await self._in_thread(self._answers.answer, path[1:], asked)
-        try:
-            await _send(answer, send, self._in_thread, asked.is_head)
-        finally:
-            if answer.rest is not None:
-                answer.rest.close()
+        if scope["type"] != "http":
+            return  # nothing is to be done at the start and the end
+        work = partial(self._answer, Request(scope))
+        response = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        await response(scope, receive, send)
 
-    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+    def _answer(self, request: Request) -> Response:
+        path = request.scope["path"]
+        raw_path = request.scope["raw_path"].lower()
+        if not path.startswith("/") or any(trick in raw_path for trick in _TRICKS):
+            return text_answer(404, "the volume has no file of that name")
+        if path == "/" and list(self._volumes) != [""]:
+            page = index_page(self._volumes, _base_url(request), client_folder() is not None)
+            return HTMLResponse(
+                page, headers={"cache-control": "no-store", "content-security-policy": CONTENT_POLICY}
+            )
+        if path.startswith(f"{CLIENT_PATH}/"):
+            return client_file(path.removeprefix(f"{CLIENT_PATH}/"))
+        volume, rest = self._volume_of(path[1:])
+        if volume is None:
+            return text_answer(404, "there is no volume of that name")
+        if not rest:
+            return _open_viewer(volume, _base_url(request))
+        return answer(volume, rest, request.headers, request.method == "HEAD")
+
+    def _volume_of(self, path: str) -> tuple[ServedVolume | None, str]:
+        """The volume with the longest name that a path begins with, and the rest of the path."""
+        parts = path.split("/")
+        for count in range(len(parts), 0, -1):
+            name = "/".join(parts[:count])
+            if name and name in self._volumes:
+                return self._volumes[name], "/".join(parts[count:])
+        return self._volumes.get(""), path
 
 
-async def _send(
-    answer: Answer, send: Send, in_thread: Callable[..., Any] | None = None, is_head: bool = False
-) -> None:
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if answer.rest is not None and in_thread is not None:
-        while piece := await in_thread(answer.rest.next_piece):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b"" if is_head else answer.body})
+def _open_viewer(volume: ServedVolume, base_url: str) -> Response:
+    """Send a person who opens the address of a volume to the viewer."""
+    if client_folder() is None:
+        return text_answer(200, f"{source_url(volume, base_url)}\n")
+    return RedirectResponse(viewer_url([volume], base_url), 302, {"cache-control": "no-store"})
+
+
+def _base_url(request: Request) -> str:
+    """The address that the browser knows this server by, with the prefix of a proxy in front."""
+    prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
+    known = prefix if _PREFIX.fullmatch(prefix) else ""
+    return f"{str(request.base_url).rstrip('/')}{known}"
 
 
 class _CrossOrigin:

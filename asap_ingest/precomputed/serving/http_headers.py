@@ -55,10 +55,10 @@ def matching_tag(header: str | None, tags: tuple[str, ...]) -> str | None:
     return next((tag for tag in tags if tag in named), None)
 
 
-def accepts_gzip(header: str | None) -> bool:
-    """Whether `Accept-Encoding` allows gzip."""
+def accepts(header: str | None, encoding: str) -> bool:
+    """Whether `Accept-Encoding` allows an encoding: `gzip`, `br` or `zstd`."""
     weights = dict(_weighed(part) for part in (header or "").lower().split(","))
-    return weights.get("gzip", weights.get("*", 0.0)) > 0
+    return weights.get(encoding, weights.get("*", 0.0)) > 0
 
 
 def _weighed(part: str) -> tuple[str, float]:

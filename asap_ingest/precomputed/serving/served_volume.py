@@ -1,174 +1,183 @@
-"""A folder as a volume that can be served: its format, its names, and where it lies in space."""
+"""A folder as a volume that can be served: where it lies in space, and which files belong to it.
+
+A volume's metadata name folders; of each, a pattern says which files are served. No other path is opened.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from asap_ingest.errors import VolumeError
-from asap_ingest.precomputed.info import INFO, ZARR
-from asap_ingest.precomputed.serving.served_names import DescriptionError, Names, PrecomputedNames
-from asap_ingest.precomputed.serving.served_zarr import ZarrNames, paths_of
+#: A part of a path that is spelled in one way: not empty, not hidden, without separators and controls.
+_SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
+ANY_FILE = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
-_TIFF = ".tiff"
-#: Whole numbers as wide as these are names of segments, where a format does not say.
-_SEGMENT_TYPES = ("uint32", "uint64")
+
+class DescriptionError(Exception):
+    """What a volume's metadata say cannot be served, and why."""
 
 
 @dataclass(frozen=True)
-class Extent:
-    """Where a volume lies, x first: sides of a voxel, first voxel, and count at the finest scale."""
+class Samples:
+    """What a file holds: its axes, slowest first, and NumPy's name of the type."""
 
-    resolution_nm: tuple[float, ...]
-    offset: tuple[float, ...]
-    size: tuple[int, ...]
+    shape: tuple[int, ...]
     data_type: str
-    kind: str
-    scales: int
+
+    def __str__(self) -> str:
+        return f"{' x '.join(map(str, self.shape))} voxels of {self.data_type}"
 
 
 @dataclass(frozen=True)
+class ServedFile:
+    """A file that a request may name.
+
+    Attributes
+    ----------
+    path : str
+        Below the folder of the volume.
+    samples : Samples or None
+        What its bytes are, where they are samples and nothing else.
+    is_tiff : bool
+        The samples lie in it as a TIFF, and are to be decoded.
+    may_shrink : bool
+        It is not compressed yet.
+    left_out : tuple of str
+        Fields of a JSON object that are not sent.
+    """
+
+    path: str
+    samples: Samples | None = None
+    is_tiff: bool = False
+    may_shrink: bool = False
+    media_type: str = "application/octet-stream"
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that a volume names.
+
+    Attributes
+    ----------
+    names : re.Pattern
+        Files below it that are the volume's.
+    data_type : str
+        Of chunks with plain samples, whose names then hold their bounds; else empty.
+    may_shrink : bool
+        Its files are not compressed yet.
+    """
+
+    names: re.Pattern[str] = ANY_FILE
+    data_type: str = ""
+    channels: int = 1
+    is_tiff: bool = False
+    may_shrink: bool = False
+
+    def file(self, path: str, name: str) -> ServedFile | None:
+        """The file `name` of this folder, which lies at `path`; None for a name that is not the volume's."""
+        match = self.names.fullmatch(name)
+        if match is None:
+            return None
+        if not self.data_type:
+            return ServedFile(path, may_shrink=self.may_shrink)
+        bounds = tuple(map(int, match.groups()))
+        shape = [end - begin for begin, end in zip(bounds[::2], bounds[1::2], strict=True)]
+        samples = Samples((self.channels, *reversed(shape)), self.data_type)
+        return ServedFile(f"{path}.tiff" if self.is_tiff else path, samples, self.is_tiff, self.may_shrink)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of space at the finest scale.
+
+    Attributes
+    ----------
+    length : float
+        Side of a voxel in `unit`, which is "m", or empty where the metadata name none.
+    start : float
+        First voxel, in voxels.
+    size : int
+        Voxels.
+    """
+
+    name: str
+    length: float
+    unit: str
+    start: float
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.length <= 0:
+            raise DescriptionError(f"the metadata say that voxels are {self.length} long along {self.name}")
+
+
+@dataclass(frozen=True, eq=False)
 class ServedVolume:
-    """A folder, without links in its path, and what of it may be seen."""
+    """A volume, by what its metadata say.
+
+    Attributes
+    ----------
+    root : Path
+        Its folder, without links.
+    scheme : str
+        How Neuroglancer's sources of this kind begin.
+    kind : str
+        `image` or `segmentation`.
+    axes : tuple of Axis
+        x, y, z; empty where the metadata do not place the volume in space.
+    documents : frozenset of str
+        Files of metadata.
+    folders : mapping
+        By their paths.
+    scales : tuple of str
+        Paths of the folders of the scales, finest first.
+    beside : mapping
+        Folders that need not be there, by the field of `info` that names them.
+    name : str
+        Path in the address of the server; empty for the folder that is served itself.
+    labels : tuple of str
+        Paths of volumes of labels that belong to it.
+    """
 
     root: Path
     chunk_format: str
-    names: Names
-    extent: Extent
+    scheme: str
+    kind: str
+    axes: tuple[Axis, ...]
+    documents: frozenset[str]
+    folders: Mapping[str, Folder]
+    scales: tuple[str, ...]
+    beside: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    labels: tuple[str, ...] = ()
 
-    @property
-    def coarsest(self) -> int:
-        """Number of the last scale."""
-        return self.extent.scales - 1
-
-    @property
-    def scheme(self) -> str:
-        """How Neuroglancer's sources of this kind begin."""
-        return "zarr3" if self.chunk_format == "zarr" else "precomputed"
-
-
-def open_volume(folder: Path, chunk_format: str | None = None) -> ServedVolume:
-    """Read what the volume says of itself; its format is found out where it is not given.
-
-    Raises
-    ------
-    VolumeError
-        There is no volume, it is of another format, or it cannot be served.
-    """
-    root = folder.resolve()
-    if not root.is_dir():
-        raise VolumeError(str(folder), "there is no such folder")
-    found = _format_of(root, chunk_format)
-    if chunk_format not in (None, found):
-        raise VolumeError(str(folder), f"holds a volume of format {found}, not {chunk_format}")
-    try:
-        names, extent = SERVED_FORMATS[found](root)
-    except DescriptionError as error:
-        raise VolumeError(str(folder), str(error)) from error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        problem = f"does not describe a volume: {type(error).__name__} {error}"
-        raise VolumeError(str(folder), problem) from error
-    return ServedVolume(root, found, names, extent)
+    def find(self, path: str) -> ServedFile | None:
+        """The file that a path stands for; None when the volume has no such file."""
+        if path in self.documents:
+            # viewers show nothing of a volume that names a folder which is not there
+            absent = tuple(name for name, at in self.beside.items() if not (self.root / at).is_dir())
+            return ServedFile(path, may_shrink=True, media_type="application/json", left_out=absent)
+        parts = path.split("/")
+        for count in range(len(parts) - 1, -1, -1):
+            folder = self.folders.get("/".join(parts[:count]))
+            if folder is not None:
+                return folder.file(path, "/".join(parts[count:]))
+        return None
 
 
-def _format_of(root: Path, wanted: str | None) -> str:
-    if (root / INFO).is_file():
-        try:
-            found = _precomputed_format(root)
-        except DescriptionError as error:
-            raise VolumeError(str(root), str(error)) from error
-        # one without chunks may be either
-        return found or (wanted if wanted == "tiff" else "raw")
-    if (root / ZARR).is_file():
-        return "zarr"
-    if any((root / name).is_file() for name in (".zgroup", ".zattrs", ".zarray")):
-        raise VolumeError(str(root), "holds a volume of zarr version 2; only version 3 can be served")
-    raise VolumeError(str(root), f"holds no volume: neither {INFO} nor {ZARR}; was it written to its end?")
+def is_plain_path(path: Any) -> bool:
+    """Whether a path in metadata stays below its folder, and is spelled in one way only."""
+    return isinstance(path, str) and "%" not in path and ANY_FILE.fullmatch(path) is not None
 
 
-def _precomputed_format(root: Path) -> str | None:
-    """By the first file of a chunk that is found."""
-    scales = PrecomputedNames(_json(root, INFO)).scales.values()
-    if any(scale.shard_bits is not None for scale in scales):
-        return "sharded"
-    for scale in scales:
-        for name in scale.some_names(8):
-            for suffix, chunk_format in (("", "raw"), (_TIFF, "tiff")):
-                if (root / scale.key / f"{name}{suffix}").is_file():
-                    return chunk_format
-    is_tiff = any(True for scale in scales for _ in (root / scale.key).glob(f"*{_TIFF}"))
-    return "tiff" if is_tiff else None
-
-
-def _open_raw(root: Path) -> tuple[Names, Extent]:
-    info = _json(root, INFO)
-    return PrecomputedNames(info), _extent_of_info(info)
-
-
-def _open_tiff(root: Path) -> tuple[Names, Extent]:
-    info = _json(root, INFO)
-    names = PrecomputedNames(info, is_tiff=True)
-    for scale in names.scales.values():
-        if scale.encoding != "raw" or scale.channels != 1:
-            raise DescriptionError(
-                f"info says {scale.channels} channels with encoding {scale.encoding} at key {scale.key!r}: "
-                "TIFF chunks are served as one channel with encoding raw"
-            )
-    return names, _extent_of_info(info)
-
-
-def _open_zarr(root: Path) -> tuple[Names, Extent]:
-    names = ZarrNames(lambda name: _json(root, name))
-    group = _json(root, ZARR)
-    path = paths_of(group)[0]
-    return names, _extent_of_zarr(group, _json(root, f"{path}/{ZARR}" if path else ZARR))
-
-
-#: For a format: how its names and extent are read.
-SERVED_FORMATS: Mapping[str, Callable[[Path], tuple[Names, Extent]]] = {
-    "raw": _open_raw,
-    "sharded": _open_raw,
-    "tiff": _open_tiff,
-    "zarr": _open_zarr,
-}
-
-
-def _extent_of_info(info: Any) -> Extent:
-    finest = info["scales"][0]
-    return Extent(
-        tuple(map(float, finest["resolution"])),
-        tuple(map(float, finest.get("voxel_offset", (0, 0, 0)))),
-        tuple(map(int, finest["size"])),
-        str(info["data_type"]).lower(),
-        str(info["type"]),
-        len(info["scales"]),
-    )
-
-
-def _extent_of_zarr(group: Any, array: Any) -> Extent:
-    """Axes come z, y, x; those before (time, channel) are left out."""
-    scale, translation = [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]
-    if group["node_type"] == "group":
-        dataset = group["attributes"]["ome"]["multiscales"][0]["datasets"][0]
-        given = {one["type"]: one for one in dataset["coordinateTransformations"]}
-        scale = given.get("scale", {}).get("scale", scale)[-3:]
-        translation = given.get("translation", {}).get("translation", translation)[-3:]
-    data_type = str(array["data_type"])
-    return Extent(
-        tuple(map(float, reversed(scale))),
-        tuple(start / length for start, length in zip(reversed(translation), reversed(scale), strict=True)),
-        tuple(map(int, reversed(array["shape"][-3:]))),
-        data_type,
-        "segmentation" if data_type in _SEGMENT_TYPES else "image",
-        len(paths_of(group)),
-    )
-
-
-def _json(root: Path, name: str) -> Any:
+def read_json(root: Path, name: str) -> Any:
+    """A file of metadata; DescriptionError where it cannot be read."""
     try:
         return orjson.loads((root / name).read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:

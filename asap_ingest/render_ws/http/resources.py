@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.render_ws.http.answers import JSON, Call, IllTypedError, Query, Service, text_answer
 from asap_ingest.render_ws.http.bodies import limited_body
 from asap_ingest.render_ws.http.query_parameters import QueryParameter
@@ -112,7 +112,7 @@ class Lanes:
     """
 
     def __init__(self, drawing_processes: int) -> None:
-        self._drawing = CapacityLimiter(drawing_processes or max(2, os.cpu_count() or 1))
+        self._drawing = CapacityLimiter(drawing_processes or max(2, usable_cores()))
         self._writing = CapacityLimiter(MOST_WRITERS)
         self._reading = CapacityLimiter(MOST_READERS)
 

@@ -197,6 +197,9 @@ TRANSFORM_CLASSES: dict[str, Callable[[str, str], CoordinateTransform]] = {
     "mpicbg.trakem2.transform.HomographyModel2D": _homography,
     "mpicbg.trakem2.transform.PolynomialTransform2D": _polynomial,
     "mpicbg.trakem2.transform.NonLinearCoordinateTransform": lens_correction,
+    # the names that it has in older stacks and in renderapi's classes for these
+    "lenscorrection.NonLinearTransform": lens_correction,
+    "mpicbg.trakem2.transform.nonLinearTransform": lens_correction,
     "mpicbg.trakem2.transform.ThinPlateSplineTransform": thin_plate_spline,
     "mpicbg.trakem2.transform.MovingLeastSquaresTransform2": moving_least_squares,
     "org.janelia.alignment.transform.ExponentialFunctionOffsetTransform": _exponential,

@@ -1,0 +1,60 @@
+"""Spellings that the command line of a volume may have besides ours: of older programs, and of shells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from asap_ingest.command_line import grouped
+from asap_ingest.errors import ParameterError
+
+#: Microscopes and their users said micrometres there.
+_NM = 1000
+_FLAGS = {"--n_cores": "--pool_size"}
+
+
+def our_spelling(arguments: Sequence[str]) -> list[str]:
+    """Arguments of a command line as argparse is to see them.
+
+    Hyphens in names of parameters become underscores; `--n-cores` is `--pool_size`, `--segmentation` is
+    `--type segmentation`; several values of `--source`, as a shell leaves them of a pattern, become a list.
+
+    Raises
+    ------
+    ParameterError
+        `--voxel-size` without units: it was in micrometres, `--voxel_size` is in nm.
+    """
+    spelled: list[str] = []
+    for flag, values in grouped(arguments):
+        name = f"--{flag[2:].replace('-', '_')}"
+        if flag == "--voxel-size":
+            _require_units(values)
+        if name == "--segmentation":
+            spelled += _type_of(values)
+        elif name == "--source" and len(values) > 1:
+            spelled += [name, json.dumps(values)]
+        elif flag and len(values) == 1:  # with = it may begin with a minus
+            spelled.append(f"{_FLAGS.get(name, name)}={values[0]}")
+        else:
+            spelled += [_FLAGS.get(name, name), *values] if flag else values
+    return spelled
+
+
+def _require_units(values: Sequence[str]) -> None:
+    sides = ",".join(values).split(",")
+    try:
+        nm = ",".join(f"{float(side) * _NM:.9g}" for side in sides)
+    except ValueError:  # it has units, or is no number, which its field says
+        return
+    problem = (
+        f"{','.join(values)}: was in micrometres in older programs, and --voxel_size is in nm; "
+        f"write --voxel_size {nm}, or the unit, like --voxel-size {'um,'.join(sides)}um"
+    )
+    raise ParameterError("voxel-size", problem)
+
+
+def _type_of(values: Sequence[str]) -> list[str]:
+    said = values[0].lower() if values else "true"
+    if len(values) > 1 or said not in ("true", "false"):
+        raise ParameterError("segmentation", f"{' '.join(values)!r}: takes no value, or true or false")
+    return ["--type", "segmentation"] if said == "true" else []

@@ -1,0 +1,397 @@
+"""Tiles of kinds that people reported: slices, sizes, part of 16 bits, computed masks."""
+
+import io
+import json
+import os
+import urllib.request
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from asap_ingest.stacks import RenderConnection, Stack
+from tests.acquisitions import random_tiles, write_acquisition
+from tests.steps import APPLY, MIPMAPS, TILESPECS, refused, run_step
+
+HEIGHT, WIDTH = 64, 80
+IDENTITY = "1 0 0 1 {} 0"
+
+
+def tilespec(number, entry, width=WIDTH, height=HEIGHT, **more):
+    """A tile at x = 100 n."""
+    leaf = {"type": "leaf", "className": "mpicbg.trakem2.transform.AffineModel2D"}
+    return {
+        "tileId": f"tile_{number}",
+        "z": 1.0,
+        "width": float(width),
+        "height": float(height),
+        "minIntensity": 0.0,
+        "maxIntensity": 255.0,
+        "layout": {"sectionId": "1.0"},
+        "mipmapLevels": {"0": entry},
+        "transforms": {"type": "list", "specList": [{**leaf, "dataString": IDENTITY.format(100 * number)}]},
+        **more,
+    }
+
+
+@pytest.fixture
+def stack(render):
+    return Stack(RenderConnection(**render), "raw")
+
+
+@pytest.fixture
+def put(stack):
+    def put_tiles(*tiles):
+        with stack.writing({}, close_stack=True):
+            by_id = {tile["tileId"]: tile for tile in tiles}
+            stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": by_id}, derive_data=True)
+
+    return put_tiles
+
+
+@pytest.fixture
+def steps(render, tmp_path):
+    """Runs generate_mipmaps and apply; how both ended."""
+
+    def run(levels=2, apply=None, **more):
+        common = {"render": render, "input_stack": "raw", "levels": levels, "pool_size": 1}
+        generated = run_step(MIPMAPS, {**common, "output_dir": str(tmp_path / "m"), **more}, tmp_path)
+        given = {**common, "mipmap_dir": str(tmp_path / "m"), "imgformat": more.get("imgformat", "tif")}
+        return generated, run_step(APPLY, {**given, **(apply or {})}, tmp_path)
+
+    return run
+
+
+def box(render, scale, width=400, height=HEIGHT, left=0):
+    """What the service draws, as gray values."""
+    url = (
+        f"{render['host']}:{render['port']}/render-ws/v1/owner/{render['owner']}/project/{render['project']}"
+        f"/stack/raw/z/1.0/box/{left},0,{width},{height},{scale}/png-image"
+    )
+    url = url if url.startswith("http") else f"http://{url}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return np.asarray(Image.open(io.BytesIO(answer.read())).convert("RGBA")).astype(int)
+
+
+def failures_of(ran):
+    return {(failure["tileId"], failure["reason"]) for failure in ran.output["report"]["failures"]}
+
+
+# -- slices of a TIFF stack ------------------------------------------------------------------------------
+
+GREYS = (40, 90, 160, 220)
+
+
+@pytest.fixture
+def slices(tmp_path):
+    """A stack of four slices; the entry of one."""
+    path = tmp_path / "images" / "stack.tif"
+    path.parent.mkdir()
+    planes = np.stack([np.full((HEIGHT, WIDTH), grey, np.uint8) for grey in GREYS])
+    tifffile.imwrite(path, planes, photometric="minisblack")
+
+    def entry(number, kind="image"):
+        loader = {f"{kind}LoaderType": "IMAGEJ_TIFF_STACK", f"{kind}SliceNumber": number}
+        return {f"{kind}Url": path.as_uri(), **loader}
+
+    return entry
+
+
+@pytest.mark.parametrize("method", ["block_reduce", "PIL", "render"])
+def test_each_slice_has_its_own_levels(render, put, steps, slices, stack, method):
+    put(*(tilespec(number, slices(number + 1)) for number in range(4)))
+    for ran in steps(method=method):
+        assert (ran.exit_code, ran.stderr) == (0, "")
+    for scale in (1.0, 0.5):
+        drawn = box(render, scale)[int(HEIGHT * scale) // 2, :, 0]
+        assert [drawn[int((100 * n + 40) * scale)] for n in range(4)] == list(GREYS)
+    levels = [tile["mipmapLevels"]["1"] for tile in stack.tiles(1.0).values()]
+    assert len({level["imageUrl"] for level in levels}) == 4
+    assert all(level.keys() == {"imageUrl"} for level in levels), "levels are files of their own"
+
+
+def test_slices_as_masks_and_a_slice_that_is_not_there(render, put, steps, slices, tmp_path):
+    tifffile.imwrite(tmp_path / "images" / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    image = {"imageUrl": (tmp_path / "images" / "a.tif").as_uri()}
+    put(
+        tilespec(0, image | slices(4, "mask")),
+        tilespec(1, slices(5)),
+        tilespec(2, slices(2)),
+        tilespec(3, slices(2)),
+    )
+    generated, applied = steps()
+    assert generated.exit_code == 1
+    assert failures_of(generated) == {("tile_1", "page 5 was asked for; it has 4")}
+    assert [tile for tile, _ in failures_of(applied)] == ["tile_1"]
+    alpha = box(render, 0.5, width=80)[16, 20, 3]
+    assert alpha == 220, "the fourth slice is the mask, at level 1 too"
+
+
+def test_levels_of_slices_are_resumed_verified_and_tried_again(put, steps, slices, tmp_path):
+    put(*(tilespec(number, slices(number + 1)) for number in range(5)))
+    generated, _ = steps(verify=True)
+    assert generated.output["report"]["files_written"] == 8
+    again, _ = steps(force_redo=False, verify=True)
+    assert again.output["report"]["files_written"] == 0
+    given = {name: generated.output[name] for name in ("input_stack", "output_dir", "levels", "render")}
+    retried = run_step(
+        MIPMAPS, given | {"retry_failed": str(tmp_path / "first.json"), "pool_size": 1}, tmp_path
+    )
+    refused(retried, 2, "retry_failed")
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    retried = run_step(
+        MIPMAPS, given | {"retry_failed": str(tmp_path / "first.json"), "pool_size": 1}, tmp_path
+    )
+    assert {tile for tile, _ in failures_of(retried)} == {"tile_4"}
+    assert retried.output["report"]["files_written"] == 0
+
+
+def test_a_path_builder_cannot_name_slices(put, steps, slices):
+    put(tilespec(0, slices(1)))
+    _, applied = steps(apply={"mipmap_path_builder": True})
+    assert applied.exit_code == 2
+    assert "mipmap_path_builder" in applied.stderr
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"imageUrl": ""}, "the tilespec names no level-0 image"),
+        ({}, "the tilespec names no level-0 image"),
+        (
+            {"imageUrl": "file:///a.h5", "imageLoaderType": "H5_SLICE"},
+            "has imageLoaderType 'H5_SLICE', which cannot",
+        ),
+        (
+            {"imageUrl": "file:///a", "imageLoaderType": "N5_SLICE"},
+            "has imageLoaderType 'N5_SLICE', which cannot",
+        ),
+        (
+            {"imageUrl": "file:///a.tif", "imageLoaderType": "IMAGEJ_TIFF_STACK"},
+            "imageSliceNumber None; slices of",
+        ),
+    ],
+)
+def test_what_is_no_image_is_named_by_all_steps(put, steps, tmp_path, entry, says):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    put(tilespec(0, entry), tilespec(1, {"imageUrl": (tmp_path / "a.tif").as_uri()}))
+    for ran in steps():
+        assert ran.exit_code == 1
+        ((tile, reason),) = failures_of(ran)
+        assert tile == "tile_0"
+        assert says in reason
+
+
+def test_tiles_without_an_image_are_tried_again(put, steps, render, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    good = {"imageUrl": (tmp_path / "a.tif").as_uri()}
+    put(tilespec(0, {"imageUrl": ""}), tilespec(1, good))
+    generated, _ = steps()
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    again, _ = steps(retry_failed=str(tmp_path / "first.json"))
+    assert failures_of(again) == failures_of(generated) != set()
+
+
+# -- sizes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["block_reduce", "render"])
+def test_an_image_of_another_size_is_a_failure_with_both_sizes(render, put, steps, tmp_path, stack, method):
+    tifffile.imwrite(tmp_path / "small.tif", np.full((32, 40), 70, np.uint8))
+    tifffile.imwrite(tmp_path / "right.tif", np.full((HEIGHT, WIDTH), 90, np.uint8))
+    small, right = ({"imageUrl": (tmp_path / name).as_uri()} for name in ("small.tif", "right.tif"))
+    put(tilespec(0, small), tilespec(1, right))
+    generated, applied = steps(method=method)
+    assert generated.exit_code == applied.exit_code == 1
+    ((tile, reason),) = failures_of(generated)
+    assert tile == "tile_0"
+    assert "has 40 x 32 pixels, but the tile 80 x 64" in reason
+    assert [len(tile["mipmapLevels"]) for tile in stack.tiles(1.0).values()] == [1, 3]
+
+
+def test_an_image_that_is_that_of_one_of_its_tiles(put, steps, tmp_path, stack):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 90, np.uint8))
+    entry = {"imageUrl": (tmp_path / "a.tif").as_uri()}
+    put(tilespec(0, entry, width=40, height=32), tilespec(1, dict(entry)))
+    for _ in range(2):
+        for ran in steps(force_redo=False):
+            ((tile, reason),) = failures_of(ran)
+            assert (tile, "80 x 64 pixels, but the tile 40 x 32" in reason) == ("tile_0", True)
+    assert [len(tile["mipmapLevels"]) for tile in stack.tiles(1.0).values()] == [1, 3]
+
+
+def test_a_metafile_that_says_another_size(render, tmp_path):
+    metafile = write_acquisition(tmp_path / "images", random_tiles(2, (48, 64)))
+    tifffile.imwrite(tmp_path / "images" / "tile_01.tif", np.zeros((24, 32), np.uint8))
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
+    assert run_step(TILESPECS, given, tmp_path).exit_code == 0
+    given = {
+        "render": render,
+        "input_stack": "raw",
+        "output_dir": str(tmp_path / "m"),
+        "levels": 1,
+        "pool_size": 1,
+    }
+    ran = run_step(MIPMAPS, given, tmp_path)
+    assert ran.exit_code == 1
+    ((tile, reason),) = failures_of(ran)
+    assert (tile, "32 x 24 pixels, but the tile 64 x 48" in reason) == ("tile_01.1.0", True)
+
+
+# -- part of 16 bits ------------------------------------------------------------------------------------
+
+
+def ramp(bits, side=512):
+    line = np.round(np.arange(side) / side * (2**bits - 1)).astype(np.uint16)
+    return np.broadcast_to(line, (side, side)).copy()
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("method", ["block_reduce", "PIL", "render"])
+def test_levels_of_part_of_16_bits_look_like_level_0(render, tmp_path, bits, method):
+    metafile = write_acquisition(tmp_path / "images", {"ramp.tif": ramp(bits)})
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
+    given |= {"maximum_intensity": 2**bits - 1, "close_stack": True}
+    assert run_step(TILESPECS, given, tmp_path).exit_code == 0
+    common = {"render": render, "input_stack": "raw", "levels": 3, "pool_size": 1}
+    ran = run_step(MIPMAPS, common | {"output_dir": str(tmp_path / "m"), "method": method}, tmp_path)
+    assert ran.exit_code == 0
+    assert "levels keep 16 bits" in ran.stderr
+    (warning,) = ran.output["report"]["warnings"]
+    assert warning["images"] == 1
+    assert run_step(APPLY, common | {"mipmap_dir": str(tmp_path / "m")}, tmp_path).exit_code == 0
+    for scale in (1.0, 0.5, 0.25):
+        row = box(render, scale, 512, 512)[int(256 * scale), :, 0]
+        at = [row[int(512 * scale * share)] for share in (0.25, 0.5, 0.75)]
+        assert np.abs(np.array(at) - (64, 128, 191)).max() <= 2
+        assert len(np.unique(row)) >= min(200, 512 * scale * 0.98)
+
+
+@pytest.mark.parametrize(
+    ("maximum", "says"),
+    [(65535, "fewer than 64 grey values are left"), (255, "the range of their tiles is 0..255")],
+)
+def test_grey_values_that_are_lost_are_told(render, tmp_path, maximum, says):
+    """The documented high byte stays where the range says nothing else."""
+    metafile = write_acquisition(tmp_path / "images", {"ramp.tif": ramp(12)})
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
+    assert run_step(TILESPECS, given | {"maximum_intensity": maximum}, tmp_path).exit_code == 0
+    given = {
+        "render": render,
+        "input_stack": "raw",
+        "output_dir": str(tmp_path / "m"),
+        "levels": 1,
+        "pool_size": 1,
+    }
+    ran = run_step(MIPMAPS, given, tmp_path)
+    assert ran.exit_code == 0
+    assert says in ran.stderr
+    (level,) = (tmp_path / "m" / "1").rglob("*.tif")
+    written = tifffile.imread(level)
+    assert written.dtype == np.uint8
+    assert written.max() == 15
+
+
+def test_no_warning_where_nothing_is_lost(render, tmp_path):
+    metafile = write_acquisition(tmp_path / "images", {"ramp.tif": ramp(16)})
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
+    assert run_step(TILESPECS, given | {"maximum_intensity": 65535}, tmp_path).exit_code == 0
+    given = {
+        "render": render,
+        "input_stack": "raw",
+        "output_dir": str(tmp_path / "m"),
+        "levels": 1,
+        "pool_size": 1,
+    }
+    ran = run_step(MIPMAPS, given, tmp_path)
+    assert (ran.exit_code, ran.stderr, ran.output["report"]["warnings"]) == (0, "", [])
+
+
+def test_a_jpeg_cannot_hold_part_of_16_bits(render, tmp_path):
+    metafile = write_acquisition(tmp_path / "images", {"ramp.tif": ramp(12, 64)})
+    given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
+    assert run_step(TILESPECS, given | {"maximum_intensity": 4095}, tmp_path).exit_code == 0
+    given = {
+        "render": render,
+        "input_stack": "raw",
+        "output_dir": str(tmp_path / "m"),
+        "levels": 1,
+        "pool_size": 1,
+    }
+    ran = run_step(MIPMAPS, given | {"imgformat": "jpg"}, tmp_path)
+    assert ran.exit_code == 1
+    assert "set imgformat tif or png" in next(iter(failures_of(ran)))[1]
+
+
+# -- masks that are computed ----------------------------------------------------------------------------
+
+
+def mask_url(left, top, right, bottom, width=WIDTH, height=HEIGHT):
+    return (
+        f"mask://outside-box?minX={left}&minY={top}&maxX={right}&maxY={bottom}&width={width}&height={height}"
+    )
+
+
+@pytest.fixture
+def image(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 180, np.uint8))
+    return {"imageUrl": (tmp_path / "a.tif").as_uri()}
+
+
+@pytest.mark.parametrize("kept", [(16, 8, 72, 60), (0, 0, 80, 64), (20, 20, 40, 44)])
+def test_a_computed_mask_fits_every_level(render, put, steps, stack, image, tmp_path, kept):
+    put(tilespec(0, {**image, "maskUrl": mask_url(*kept), "maskLoaderType": "DYNAMIC_MASK"}))
+    for ran in steps():
+        assert (ran.exit_code, ran.stderr) == (0, "")
+    half = box(render, 0.5, 80)[..., 3]
+    left, top, right, bottom = kept
+    assert (half > 0).sum() * 4 <= (right - left) * (bottom - top)
+    assert (half[top // 2 + 1 : bottom // 2 - 1, left // 2 + 1 : right // 2 - 1] == 255).all()
+    assert (half[: top // 2] == 0).all()
+    level = stack.tiles(1.0)["tile_0"]["mipmapLevels"]["1"]
+    assert level["maskLoaderType"] == "DYNAMIC_MASK"
+    assert "width=40&height=32" in level["maskUrl"]
+    assert len([path for path in (tmp_path / "m").rglob("*") if path.is_file()]) == 2, "no files of masks"
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (
+            {"maskUrl": "mask://circle?r=3", "maskLoaderType": "DYNAMIC_MASK"},
+            "the mask is not mask://outside-box?",
+        ),
+        ({"maskUrl": mask_url(0, 0, 9, 9)}, "the mask is computed, which takes maskLoaderType DYNAMIC_MASK"),
+        (
+            {"maskUrl": mask_url(0, 0, 9, 9, 7, 7), "maskLoaderType": "DYNAMIC_MASK"},
+            "has 7 x 7 pixels, but the tile",
+        ),
+        ({"maskUrl": "file:///nowhere/mask.png"}, "no such file"),
+        (
+            {"maskUrl": "file:///nowhere/m.h5", "maskLoaderType": "H5_SLICE"},
+            "maskLoaderType 'H5_SLICE', which cannot",
+        ),
+    ],
+)
+def test_a_bad_mask_costs_no_image_level(put, steps, stack, image, mask, says):
+    put(tilespec(0, image | mask))
+    generated, applied = steps()
+    assert generated.exit_code == applied.exit_code == 1
+    assert any(says in reason for _, reason in failures_of(generated))
+    assert failures_of(applied)
+    levels = stack.tiles(1.0)["tile_0"]["mipmapLevels"]
+    assert [set(levels[level]) for level in ("1", "2")] == [{"imageUrl"}] * 2
+
+
+def test_a_damaged_mask_level_costs_the_mask_alone(put, steps, stack, image, tmp_path):
+    tifffile.imwrite(tmp_path / "mask.tif", np.full((HEIGHT, WIDTH), 255, np.uint8))
+    put(tilespec(0, image | {"maskUrl": (tmp_path / "mask.tif").as_uri()}))
+    generated, _ = steps()
+    assert generated.exit_code == 0
+    (level,) = (tmp_path / "m" / "1").rglob("mask.tif.tif")
+    os.truncate(level, 20)
+    _, applied = steps(force_redo=False, apply={"verify": True, "output_stack": "done"})
+    assert applied.exit_code == 1
+    tile = Stack(stack.connection, "done").tiles(1.0)["tile_0"]
+    assert set(tile["mipmapLevels"]["1"]) == {"imageUrl"}
