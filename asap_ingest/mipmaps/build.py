@@ -166,7 +166,7 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
     bytes_written = 0
     brightest: int | None = None
     for level, pixels in _timed(_pyramid(job, image, max(levels, default=0)), clock):
-        if level == 1 and pixels.dtype == np.uint8:
+        if level == 1 and image.dtype == np.uint16 and pixels.dtype == np.uint8:
             brightest = int(pixels.max())
         if level in levels:
             uri = job.uri_of(level)
