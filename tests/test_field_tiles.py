@@ -10,6 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import APPLY, MIPMAPS, TILESPECS, refused, run_step
@@ -154,6 +156,30 @@ def test_a_path_builder_cannot_name_slices(put, steps, slices):
     assert "mipmap_path_builder" in applied.stderr
 
 
+def test_a_slice_costs_what_it_holds_whatever_the_stack_is(slices, tmp_path):
+    """Neither the step nor the service reads, or keeps, other slices."""
+    uri = slices(3)["imageUrl"]
+    settings = PyramidSettings(root=str(tmp_path / "m"), extension="tif", levels=1)
+    result = build_pyramid(PyramidJob(uri, ("t",), settings, slice_number=3))
+    assert result.bytes_read == HEIGHT * WIDTH
+    image = SourceImages(None, 2**20).load(ImageSource(uri, "IMAGEJ_TIFF_STACK", 3))
+    assert (image == GREYS[2]).all()
+    held = image
+    while held.base is not None and isinstance(held.base, np.ndarray):
+        held = held.base
+    assert len(held.base) == HEIGHT * WIDTH
+
+
+@pytest.mark.parametrize("method", ["block_reduce", "render"])
+def test_a_second_slice_of_what_is_no_stack(put, steps, tmp_path, method):
+    Image.fromarray(np.full((HEIGHT, WIDTH), 70, np.uint8)).save(tmp_path / "a.png")
+    loader = {"imageLoaderType": "IMAGEJ_TIFF_STACK", "imageUrl": (tmp_path / "a.png").as_uri()}
+    put(tilespec(0, {**loader, "imageSliceNumber": 1}), tilespec(1, {**loader, "imageSliceNumber": 2}))
+    generated, applied = steps(method=method)
+    assert failures_of(generated) == {("tile_1", "page 2 was asked for; it has 1")}
+    assert [tile for tile, _ in failures_of(applied)] == ["tile_1"]
+
+
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
@@ -219,6 +245,26 @@ def test_an_image_that_is_that_of_one_of_its_tiles(put, steps, tmp_path, stack):
             ((tile, reason),) = failures_of(ran)
             assert (tile, "80 x 64 pixels, but the tile 40 x 32" in reason) == ("tile_0", True)
     assert [len(tile["mipmapLevels"]) for tile in stack.tiles(1.0).values()] == [1, 3]
+
+
+def test_a_mask_that_is_that_of_one_of_its_tiles(render, put, steps, tmp_path, stack):
+    """Level 1 of 80 and of 81 columns has 40: render ignores the mask at level 0, and would take it at 1."""
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    entries = []
+    for name, width in (("a.tif", WIDTH), ("b.tif", WIDTH + 1)):
+        tifffile.imwrite(tmp_path / name, np.full((HEIGHT, width), 90, np.uint8))
+        entries.append({"imageUrl": (tmp_path / name).as_uri(), "maskUrl": (tmp_path / "mask.tif").as_uri()})
+    put(tilespec(0, entries[0]), tilespec(1, entries[1], width=WIDTH + 1))
+    for ran in steps():
+        assert ran.exit_code == 1
+        ((tile, reason),) = failures_of(ran)
+        assert (tile, "80 x 64 pixels, but the tile 81 x 64" in reason) == ("tile_1", True)
+    levels = [tile["mipmapLevels"]["1"].keys() for tile in stack.tiles(1.0).values()]
+    assert levels == [{"imageUrl", "maskUrl"}, {"imageUrl"}]
+    for scale in (1.0, 0.5):
+        drawn = box(render, scale)[int(HEIGHT * scale) // 2, :, 0]
+        assert [drawn[int(x * scale)] for x in (40, 140)] == [0, 90]
 
 
 def test_a_metafile_that_says_another_size(render, tmp_path):

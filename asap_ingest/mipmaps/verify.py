@@ -95,13 +95,13 @@ def level_0_head(source: Source) -> formats.ImageHead:
     ------
     StorageError, ImageError, OSError
     """
-    with _opened(source.uri) as file:
+    with opened(source.uri) as file:
         return formats.read_head(file, source.page_index)
 
 
 @contextmanager
-def _opened(uri: str) -> Iterator[BinaryIO]:
-    """A local file as it lies there: of large images only the header is read."""
+def opened(uri: str) -> Iterator[BinaryIO]:
+    """A local file as it lies there, of which no more than is wanted is read; others are read as a whole."""
     path = storage.local_path(uri)
     if path is None or not path.is_file():
         yield io.BytesIO(storage.read_bytes(uri))  # which tells what is wrong with a path
