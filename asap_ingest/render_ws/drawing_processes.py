@@ -108,7 +108,9 @@ class DrawingProcesses:
             When all processes are being ended.
         """
         path, headers = dict(call.path), dict(call.headers)
-        request = DrawingRequest(operation, path, call.query, call.body, headers, call.url, self._forgotten)
+        request = DrawingRequest(
+            operation, path, call.query, call.body, headers, call.url, self._forgotten, call.head_only
+        )
         drawer = self._taken()
         try:
             if not drawer.process.is_alive():  # it died over nothing

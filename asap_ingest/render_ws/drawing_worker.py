@@ -46,6 +46,7 @@ class DrawingRequest:
     headers: dict[str, str]
     url: str
     forgotten: int
+    head_only: bool
 
 
 def draw_pictures(settings: ServiceSettings, pipe: Connection) -> None:
@@ -67,7 +68,15 @@ def draw_pictures(settings: ServiceSettings, pipe: Connection) -> None:
             if request.forgotten != forgotten:
                 forgotten = request.forgotten
                 service.forget_images()
-            call = Call(service, request.path, request.query, request.body, request.headers, request.url)
+            call = Call(
+                service,
+                request.path,
+                request.query,
+                request.body,
+                request.headers,
+                request.url,
+                request.head_only,
+            )
             answer = _answer(handlers[request.operation], call)
             pipe.send((answer.status_code, answer.raw_headers))
             pipe.send_bytes(answer.body)

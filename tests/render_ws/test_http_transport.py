@@ -217,3 +217,22 @@ def test_numbers_keep_their_kind(stack: StackClient) -> None:
     bounds = stack.ask("GET", "/bounds").body
     assert bounds == b'{"minX":0.0,"minY":0.0,"minZ":1.0,"maxX":100.0,"maxY":80.0,"maxZ":1.0}'
     assert orjson.loads(stack.ask("GET", "").body)["stats"]["tileCount"] == 2
+
+
+def test_the_head_of_an_image_is_not_drawn(stack: StackClient) -> None:
+    """An image that cannot be drawn shows it: its file is not there."""
+    stack.create(tile("a", mipmapLevels={"0": {"imageUrl": "/nowhere/a.tif"}}))
+    path = "/z/1.0/box/0,0,10,10,1.0/png-image"
+    assert stack.ask("GET", path).status == 400
+    head = stack.ask("HEAD", path)
+    assert (head.status, head.body, head.headers["content-type"]) == (200, b"", "image/png")
+    assert "content-length" not in head.headers
+
+
+def test_what_the_client_has_is_not_read_again(stack: StackClient) -> None:
+    stack.create(tile("a"))
+    head = stack.ask("HEAD", "/z/1.0/box/0,0,10,10,1.0/png-image")
+    kept = {"If-None-Match": head.headers["etag"]}
+    assert stack.ask("GET", "/z/1.0/box/0,0,10,10,1.0/png-image", **kept).status == 304
+    stack.create(tile("b"))
+    assert stack.ask("HEAD", "/z/1.0/box/0,0,10,10,1.0/png-image", **kept).status == 200

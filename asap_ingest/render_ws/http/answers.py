@@ -143,6 +143,8 @@ class Call:
     ----------
     url : str
         Request URI as sent, query included: the `Location` of what it stores.
+    head_only : bool
+        Nobody reads the body of the answer: it may stay empty where making it takes long.
     """
 
     service: Service
@@ -151,6 +153,7 @@ class Call:
     body: bytes
     headers: Mapping[str, str]
     url: str
+    head_only: bool = False
 
     @property
     def stack_id(self) -> StackId:

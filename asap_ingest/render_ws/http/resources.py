@@ -154,6 +154,7 @@ class Resource:
             await limited_body(request, self._service.limits.body_bytes),
             request.headers,
             _url(request),
+            request.method == "HEAD",
         )
         handler = operation.handler
         if operation.draws and self._service.drawing is not None:

@@ -11,6 +11,7 @@ from asap_ingest.render_ws.http.answers import Call
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.records.stack_records import StackRecord
+from asap_ingest.render_ws.records.stack_states import require_stack
 from asap_ingest.render_ws.routes.parameters import Build, Select, build_layer, flattened_tiles
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
     """
     stack_id = checked_id(call)
     with call.service.store.reading() as session:
-        record, rows = select(session, stack_id, call)
+        record = require_stack(session, stack_id)
         if is_kept(call, record):
             return Response(status_code=304, headers=caching_headers(record))
+        record, rows = select(session, stack_id, call)
         tiles = flattened_tiles(session, record, rows)
     answer = _draw(call, build(call, record, tiles), form)
     answer.headers.update(caching_headers(record))
@@ -97,6 +99,13 @@ def put_image(form: str, call: Call) -> Response:
     return _draw(call, from_json(value), form)
 
 
+def _head(form: str) -> Response:
+    """The head of an image that nobody reads; its length is not known before it is drawn."""
+    answer = Response(headers={"content-type": MEDIA_TYPES[form]})
+    del answer.headers["content-length"]
+    return answer
+
+
 def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
     from asap_ingest.render_ws.drawing.draw import draw
     from asap_ingest.render_ws.drawing.image_forms import encode
@@ -104,6 +113,8 @@ def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
     limits = call.service.limits
     if parameters.max_tile_specs is None:
         parameters = replace(parameters, max_tile_specs=limits.tile_specs)
+    if call.head_only:
+        return _head(form)
     canvas = draw(parameters, call.service.images, limits.image_pixels)
     media_type, content = encode(canvas, form, parameters)
     return Response(content, headers={"content-type": media_type})
