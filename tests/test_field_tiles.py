@@ -44,10 +44,10 @@ def stack(render):
 
 @pytest.fixture
 def put(stack):
-    def put_tiles(*tiles):
+    def put_tiles(*tiles, derive_data=True):
         with stack.writing({}, close_stack=True):
             by_id = {tile["tileId"]: tile for tile in tiles}
-            stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": by_id}, derive_data=True)
+            stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": by_id}, derive_data)
 
     return put_tiles
 
@@ -217,6 +217,83 @@ def test_tiles_without_an_image_are_tried_again(put, steps, render, tmp_path):
     (tmp_path / "first.json").write_text(json.dumps(generated.output))
     again, _ = steps(retry_failed=str(tmp_path / "first.json"))
     assert failures_of(again) == failures_of(generated) != set()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "written"),
+    [
+        ({"imageUrl": ""}, {"imageUrl": "b.tif"}, 2),
+        ({"imageUrl": "absent.tif"}, {"imageUrl": "b.tif"}, 2),
+        ({"imageUrl": "small.tif"}, {"imageUrl": "b.tif"}, 2),
+        ({"imageUrl": "a.tif", "maskUrl": "absent.tif"}, {"imageUrl": "a.tif", "maskUrl": "b.tif"}, 4),
+        ({"imageUrl": "absent.tif"}, {"imageUrl": "absent.tif"}, 0),
+    ],
+)
+def test_a_tile_that_failed_is_tried_again_with_what_it_names_now(
+    put, steps, tmp_path, before, after, written
+):
+    """A tilespec that was corrected names other files than those that failed."""
+    for name, shape in (
+        ("a", (HEIGHT, WIDTH)),
+        ("b", (HEIGHT, WIDTH)),
+        ("small", (8, 8)),
+        ("c", (HEIGHT, WIDTH)),
+    ):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full(shape, 70, np.uint8))
+
+    def entry(names):
+        return {field: name and (tmp_path / name).as_uri() for field, name in names.items()}
+
+    good = tilespec(1, entry({"imageUrl": "c.tif"}))
+    put(tilespec(0, entry(before)), good)
+    generated, _ = steps()
+    assert {tile for tile, _ in failures_of(generated)} == {"tile_0"}
+    put(tilespec(0, entry(after)), good)
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    again, applied = steps(retry_failed=str(tmp_path / "first.json"))
+    assert again.output["report"]["files_written"] == written
+    assert (again.exit_code, applied.exit_code) == ((0, 0) if written else (1, 1))
+
+
+def test_a_retry_that_finds_none_of_the_tiles_says_so(put, steps, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    good = tilespec(1, {"imageUrl": (tmp_path / "a.tif").as_uri()})
+    put(tilespec(0, {"imageUrl": ""}), good, {**good, "tileId": "far", "z": 2.0})
+    generated, applied = steps(z=1)
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    again, _ = steps(retry_failed=str(tmp_path / "first.json"), z=2)
+    refused(again, 2, "retry_failed", "none of the 1 tiles that failed there, like tile_0,", "z 2")
+    (tmp_path / "first.json").write_text(json.dumps(applied.output))
+    again, _ = steps(retry_failed=str(tmp_path / "first.json"))
+    refused(again, 2, "retry_failed", "is not the output JSON of generate_mipmaps")
+
+
+def test_a_retry_of_a_run_without_failures_has_nothing_to_do(put, steps, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    put(tilespec(1, {"imageUrl": (tmp_path / "a.tif").as_uri()}))
+    generated, _ = steps()
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    again, _ = steps(retry_failed=str(tmp_path / "first.json"))
+    assert (again.exit_code, again.output["report"]["tiles"]) == (0, 0)
+
+
+@pytest.mark.parametrize("absent", [("width",), ("height",), ("width", "height")])
+@pytest.mark.parametrize("masked", [False, True])
+def test_tiles_that_say_no_size_are_verified(put, steps, tmp_path, absent, masked):
+    for name in ("a", "m"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    entry = {"imageUrl": (tmp_path / "a.tif").as_uri()}
+    entry |= {"maskUrl": (tmp_path / "m.tif").as_uri()} if masked else {}
+    tile = {name: value for name, value in tilespec(0, entry).items() if name not in absent}
+    box_fields = {"minX": 0.0, "minY": 0.0, "maxX": float(WIDTH), "maxY": float(HEIGHT)}
+    put({**tile, **box_fields}, derive_data=False)
+    for ran in steps(verify=True, apply={"verify": True}):
+        assert (ran.exit_code, ran.stderr) == (0, "")
+    level = next((tmp_path / "m" / "2").rglob("a.tif.tif"))
+    level.write_bytes(level.read_bytes()[:-1])
+    _, applied = steps(apply={"verify": True}, force_redo=False)
+    assert applied.exit_code == 1
+    assert "is cut short" in next(iter(failures_of(applied)))[1]
 
 
 # -- sizes ----------------------------------------------------------------------------------------------
