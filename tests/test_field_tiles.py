@@ -296,6 +296,30 @@ def test_tiles_that_say_no_size_are_verified(put, steps, tmp_path, absent, maske
     assert "is cut short" in next(iter(failures_of(applied)))[1]
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"minX": "NaN"},
+        {"maxY": "Infinity"},
+        {"width": "NaN"},
+        {"height": "Infinity"},
+        {"maxIntensity": "NaN"},
+        {"minIntensity": "-Infinity"},
+    ],
+    ids=str,
+)
+def test_numbers_that_are_none(put, steps, tmp_path, numbers):
+    """As JSON of Java has them; a box is one where a transform cannot be computed."""
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    tile = tilespec(0, {"imageUrl": (tmp_path / "a.tif").as_uri()})
+    box_fields = {"minX": 0.0, "minY": 0.0, "maxX": float(WIDTH), "maxY": float(HEIGHT)}
+    put(tile | box_fields | numbers, derive_data=False)
+    for ran in steps(verify=True, report_dir=str(tmp_path / "pages"), apply={"verify": True}):
+        assert (ran.exit_code, ran.stderr) == (0, "")
+    page = (tmp_path / "pages" / "section_1.html").read_text()
+    assert ("cannot be placed" in page) == bool(numbers.keys() & box_fields.keys())
+
+
 # -- sizes ----------------------------------------------------------------------------------------------
 
 
