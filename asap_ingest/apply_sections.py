@@ -182,16 +182,20 @@ def tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
     """One check a tile, section by section, read when they are needed."""
     for job in jobs:
         for tile_id, tile in job.source.tiles(job.z).items():
-            shape_yx = int(tile.get("height", 0)), int(tile.get("width", 0))
             images = [
-                tuple(
-                    ExpectedLevel(uri, level_shape(shape_yx, level), sample_type)
-                    for level, uri in enumerate(uris, start=1)
-                )
+                tuple(_expected(new.level_0.shape_yx, uris, sample_type))
                 for new in new_levels(tile, job.registration)
                 for uris, sample_type in ((new.images, None), (new.mask_files, "uint8"))
             ]
             yield TileCheck(job.z, tile_id, tuple(images), job.storage_options)
+
+
+def _expected(
+    shape_yx: tuple[int, int] | None, uris: Sequence[str], sample_type: str | None
+) -> Iterator[ExpectedLevel]:
+    """Levels 1 and up of an image of this (height, width)."""
+    for level, uri in enumerate(uris, start=1):
+        yield ExpectedLevel(uri, None if shape_yx is None else level_shape(shape_yx, level), sample_type)
 
 
 def verify_tile(check: TileCheck) -> list[Fault]:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
-from asap_ingest.errors import AsapIngestError, ParameterError, StorageError
+from asap_ingest.errors import AsapIngestError, ParameterError, StorageError, describe_z_values
 from asap_ingest.images.downsample import Downsampling
 from asap_ingest.mipmap_run import MipmapReport, MipmapRun, jobs_of
 from asap_ingest.mipmaps.build import (
@@ -57,8 +57,10 @@ def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
     return report
 
 
-def failed_images(output_json: str) -> tuple[frozenset[str], list[float]]:
-    """Images, and tiles without one, that failed in the run that left this output JSON, and its z values.
+def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
+    """Ids of the tiles that failed in the run that left this output JSON, and its z values.
+
+    Tiles, not images: a tilespec that was corrected since names other images.
 
     Raises
     ------
@@ -67,9 +69,9 @@ def failed_images(output_json: str) -> tuple[frozenset[str], list[float]]:
     """
     try:
         output = orjson.loads(storage.read_bytes(output_json))
-        failures = output["report"]["failures"]
-        # a tile without an image is known by its id
-        return frozenset(failure["image"] or failure["tileId"] for failure in failures), output["zValues"]
+        # the next step's output has failures too, but of other files
+        failures, _ = output["report"]["failures"], output["input_stack"]
+        return frozenset(failure["tileId"] for failure in failures), output["zValues"]
     except (AsapIngestError, ValueError, KeyError, TypeError) as error:
         problem = f"{output_json!r} is not the output JSON of generate_mipmaps ({error})"
         raise ParameterError("retry_failed", problem) from error
@@ -89,6 +91,7 @@ class GenerateMipMaps(RenderModule):
         except StorageError as error:
             raise ParameterError("output_dir", str(error)) from error
         report = generate_mipmaps(run, executor)
+        self._check_retry(run, report)
         if "report_dir" in args:
             write_section_pages(args["report_dir"], run, report, args.get("metafile"))
         for remark in report.warnings:
@@ -102,7 +105,7 @@ class GenerateMipMaps(RenderModule):
         args = self.args
         only = None
         if "retry_failed" in args:
-            only, z_values = failed_images(args["retry_failed"])
+            only, z_values = failed_tiles(args["retry_failed"])
             if not {"z", "zValues", "zstart", "zend"} & args.keys():
                 args["zValues"] = z_values
         return MipmapRun(
@@ -115,6 +118,15 @@ class GenerateMipMaps(RenderModule):
             shard=Shard.parse(args["shard"]) if "shard" in args else None,
             only=only,
         )
+
+    def _check_retry(self, run: MipmapRun, report: MipmapReport) -> None:
+        """A retry whose tiles are not in these sections must not look like one that mended them."""
+        if run.only and run.shard is None and not report.tiles and not report.failures:
+            where = f"stack {run.stack.name!r} at {describe_z_values(run.z_values)}"
+            problem = (
+                f"none of the {len(run.only)} tiles that failed there, like {min(run.only)}, is in {where}"
+            )
+            raise ParameterError("retry_failed", problem)
 
     def _settings(self) -> PyramidSettings:
         args = self.args

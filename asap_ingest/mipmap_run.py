@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from asap_ingest.errors import StorageError
@@ -31,7 +31,7 @@ class MipmapRun:
     shard : Shard, optional
         Only this part of the images.
     only : frozenset of str, optional
-        Only these images, by name: `Source.name`.
+        Only what these tiles use, by their ids.
     """
 
     stack: Stack
@@ -43,9 +43,10 @@ class MipmapRun:
     shard: Shard | None = None
     only: frozenset[str] | None = None
 
-    def takes(self, key: str) -> bool:
-        """Whether an image, by its name, is part of this run."""
-        return (self.shard is None or self.shard.takes(key)) and (self.only is None or key in self.only)
+    def takes(self, key: str, tile_ids: Iterable[str]) -> bool:
+        """Whether an image, by its name and the tiles that use it, is part of this run."""
+        in_shard = self.shard is None or self.shard.takes(key)
+        return in_shard and (self.only is None or not self.only.isdisjoint(tile_ids))
 
 
 @dataclass
@@ -130,9 +131,11 @@ def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterato
         tiles = run.stack.resolved_tiles(z)["tileIdToSpecMap"].values()
         report.spent("fetch", time.perf_counter() - start)
         report.failures.extend(
-            failure for failure in unusable_sources(tiles) if run.takes(failure.image or failure.tileId)
+            failure
+            for failure in unusable_sources(tiles)
+            if run.takes(failure.image or failure.tileId, (failure.tileId,))
         )
-        images = [image for image in images_of(tiles) if run.takes(image.source.name)]
+        images = [image for image in images_of(tiles) if run.takes(image.source.name, image.tile_ids)]
         tile_count = sum(image.first_of for image in images)
         report.tiles += tile_count
         progress.expect(tile_count)

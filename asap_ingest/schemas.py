@@ -275,7 +275,7 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
     z = optional(ZValue, "z-index in the stack")
     pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
 
-    retry_failed = optional(Text, "output JSON of an earlier run: only what failed there is done")
+    retry_failed = optional(Text, "output JSON of an earlier run: only the tiles that failed there are done")
     metafile = optional(Text, "metafile whose focus and astigmatism scores go into the report_dir pages")
 
     @validates_schema(skip_on_field_errors=True)

@@ -50,7 +50,8 @@ def _report_tile(
     first = next(pyramids_of(tile)).image
     settings = run.settings
     name = tile["tileId"].removesuffix(f".{float(tile['z'])}")
-    minx, miny, maxx, maxy = (tile.get(side, math.nan) for side in ("minX", "minY", "maxX", "maxY"))
+    # JSON of Java has "NaN" and "Infinity" as texts
+    minx, miny, maxx, maxy = (float(tile.get(side, math.nan)) for side in ("minX", "minY", "maxX", "maxY"))
     return ReportTile(
         tile_id=tile["tileId"],
         box=(minx, miny, maxx, maxy),

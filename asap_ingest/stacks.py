@@ -261,7 +261,8 @@ class Stack:
             except ServiceError as error:
                 # a third run may have opened it again before we look: then the answer alone tells
                 completed = self.state() == "COMPLETE"
-                if error.status not in (400, 500) or not (completed or "COMPLETE" in error.text):
+                said = "is COMPLETE" in error.text and "LOADING" in error.text
+                if error.status not in (400, 500) or not (completed or said):
                     raise
                 if completed:
                     self.set_state("LOADING")

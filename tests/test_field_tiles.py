@@ -10,6 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import APPLY, MIPMAPS, TILESPECS, refused, run_step
@@ -42,10 +44,10 @@ def stack(render):
 
 @pytest.fixture
 def put(stack):
-    def put_tiles(*tiles):
+    def put_tiles(*tiles, derive_data=True):
         with stack.writing({}, close_stack=True):
             by_id = {tile["tileId"]: tile for tile in tiles}
-            stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": by_id}, derive_data=True)
+            stack.put_resolved_tiles({"transformIdToSpecMap": {}, "tileIdToSpecMap": by_id}, derive_data)
 
     return put_tiles
 
@@ -154,6 +156,30 @@ def test_a_path_builder_cannot_name_slices(put, steps, slices):
     assert "mipmap_path_builder" in applied.stderr
 
 
+def test_a_slice_costs_what_it_holds_whatever_the_stack_is(slices, tmp_path):
+    """Neither the step nor the service reads, or keeps, other slices."""
+    uri = slices(3)["imageUrl"]
+    settings = PyramidSettings(root=str(tmp_path / "m"), extension="tif", levels=1)
+    result = build_pyramid(PyramidJob(uri, ("t",), settings, slice_number=3))
+    assert result.bytes_read == HEIGHT * WIDTH
+    image = SourceImages(None, 2**20).load(ImageSource(uri, "IMAGEJ_TIFF_STACK", 3))
+    assert (image == GREYS[2]).all()
+    held = image
+    while held.base is not None and isinstance(held.base, np.ndarray):
+        held = held.base
+    assert len(held.base) == HEIGHT * WIDTH
+
+
+@pytest.mark.parametrize("method", ["block_reduce", "render"])
+def test_a_second_slice_of_what_is_no_stack(put, steps, tmp_path, method):
+    Image.fromarray(np.full((HEIGHT, WIDTH), 70, np.uint8)).save(tmp_path / "a.png")
+    loader = {"imageLoaderType": "IMAGEJ_TIFF_STACK", "imageUrl": (tmp_path / "a.png").as_uri()}
+    put(tilespec(0, {**loader, "imageSliceNumber": 1}), tilespec(1, {**loader, "imageSliceNumber": 2}))
+    generated, applied = steps(method=method)
+    assert failures_of(generated) == {("tile_1", "page 2 was asked for; it has 1")}
+    assert [tile for tile, _ in failures_of(applied)] == ["tile_1"]
+
+
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
@@ -193,6 +219,107 @@ def test_tiles_without_an_image_are_tried_again(put, steps, render, tmp_path):
     assert failures_of(again) == failures_of(generated) != set()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "written"),
+    [
+        ({"imageUrl": ""}, {"imageUrl": "b.tif"}, 2),
+        ({"imageUrl": "absent.tif"}, {"imageUrl": "b.tif"}, 2),
+        ({"imageUrl": "small.tif"}, {"imageUrl": "b.tif"}, 2),
+        ({"imageUrl": "a.tif", "maskUrl": "absent.tif"}, {"imageUrl": "a.tif", "maskUrl": "b.tif"}, 4),
+        ({"imageUrl": "absent.tif"}, {"imageUrl": "absent.tif"}, 0),
+    ],
+)
+def test_a_tile_that_failed_is_tried_again_with_what_it_names_now(
+    put, steps, tmp_path, before, after, written
+):
+    """A tilespec that was corrected names other files than those that failed."""
+    for name, shape in (
+        ("a", (HEIGHT, WIDTH)),
+        ("b", (HEIGHT, WIDTH)),
+        ("small", (8, 8)),
+        ("c", (HEIGHT, WIDTH)),
+    ):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full(shape, 70, np.uint8))
+
+    def entry(names):
+        return {field: name and (tmp_path / name).as_uri() for field, name in names.items()}
+
+    good = tilespec(1, entry({"imageUrl": "c.tif"}))
+    put(tilespec(0, entry(before)), good)
+    generated, _ = steps()
+    assert {tile for tile, _ in failures_of(generated)} == {"tile_0"}
+    put(tilespec(0, entry(after)), good)
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    again, applied = steps(retry_failed=str(tmp_path / "first.json"))
+    assert again.output["report"]["files_written"] == written
+    assert (again.exit_code, applied.exit_code) == ((0, 0) if written else (1, 1))
+
+
+def test_a_retry_that_finds_none_of_the_tiles_says_so(put, steps, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    good = tilespec(1, {"imageUrl": (tmp_path / "a.tif").as_uri()})
+    put(tilespec(0, {"imageUrl": ""}), good, {**good, "tileId": "far", "z": 2.0})
+    generated, applied = steps(z=1)
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    again, _ = steps(retry_failed=str(tmp_path / "first.json"), z=2)
+    refused(again, 2, "retry_failed", "none of the 1 tiles that failed there, like tile_0,", "z 2")
+    (tmp_path / "first.json").write_text(json.dumps(applied.output))
+    again, _ = steps(retry_failed=str(tmp_path / "first.json"))
+    refused(again, 2, "retry_failed", "is not the output JSON of generate_mipmaps")
+
+
+def test_a_retry_of_a_run_without_failures_has_nothing_to_do(put, steps, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    put(tilespec(1, {"imageUrl": (tmp_path / "a.tif").as_uri()}))
+    generated, _ = steps()
+    (tmp_path / "first.json").write_text(json.dumps(generated.output))
+    again, _ = steps(retry_failed=str(tmp_path / "first.json"))
+    assert (again.exit_code, again.output["report"]["tiles"]) == (0, 0)
+
+
+@pytest.mark.parametrize("absent", [("width",), ("height",), ("width", "height")])
+@pytest.mark.parametrize("masked", [False, True])
+def test_tiles_that_say_no_size_are_verified(put, steps, tmp_path, absent, masked):
+    for name in ("a", "m"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    entry = {"imageUrl": (tmp_path / "a.tif").as_uri()}
+    entry |= {"maskUrl": (tmp_path / "m.tif").as_uri()} if masked else {}
+    tile = {name: value for name, value in tilespec(0, entry).items() if name not in absent}
+    box_fields = {"minX": 0.0, "minY": 0.0, "maxX": float(WIDTH), "maxY": float(HEIGHT)}
+    put({**tile, **box_fields}, derive_data=False)
+    for ran in steps(verify=True, apply={"verify": True}):
+        assert (ran.exit_code, ran.stderr) == (0, "")
+    level = next((tmp_path / "m" / "2").rglob("a.tif.tif"))
+    level.write_bytes(level.read_bytes()[:-1])
+    _, applied = steps(apply={"verify": True}, force_redo=False)
+    assert applied.exit_code == 1
+    assert "is cut short" in next(iter(failures_of(applied)))[1]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"minX": "NaN"},
+        {"maxY": "Infinity"},
+        {"width": "NaN"},
+        {"height": "Infinity"},
+        {"maxIntensity": "NaN"},
+        {"minIntensity": "-Infinity"},
+    ],
+    ids=str,
+)
+def test_numbers_that_are_none(put, steps, tmp_path, numbers):
+    """As JSON of Java has them; a box is one where a transform cannot be computed."""
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 70, np.uint8))
+    tile = tilespec(0, {"imageUrl": (tmp_path / "a.tif").as_uri()})
+    box_fields = {"minX": 0.0, "minY": 0.0, "maxX": float(WIDTH), "maxY": float(HEIGHT)}
+    put(tile | box_fields | numbers, derive_data=False)
+    for ran in steps(verify=True, report_dir=str(tmp_path / "pages"), apply={"verify": True}):
+        assert (ran.exit_code, ran.stderr) == (0, "")
+    page = (tmp_path / "pages" / "section_1.html").read_text()
+    assert ("cannot be placed" in page) == bool(numbers.keys() & box_fields.keys())
+
+
 # -- sizes ----------------------------------------------------------------------------------------------
 
 
@@ -219,6 +346,26 @@ def test_an_image_that_is_that_of_one_of_its_tiles(put, steps, tmp_path, stack):
             ((tile, reason),) = failures_of(ran)
             assert (tile, "80 x 64 pixels, but the tile 40 x 32" in reason) == ("tile_0", True)
     assert [len(tile["mipmapLevels"]) for tile in stack.tiles(1.0).values()] == [1, 3]
+
+
+def test_a_mask_that_is_that_of_one_of_its_tiles(render, put, steps, tmp_path, stack):
+    """Level 1 of 80 and of 81 columns has 40: render ignores the mask at level 0, and would take it at 1."""
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    entries = []
+    for name, width in (("a.tif", WIDTH), ("b.tif", WIDTH + 1)):
+        tifffile.imwrite(tmp_path / name, np.full((HEIGHT, width), 90, np.uint8))
+        entries.append({"imageUrl": (tmp_path / name).as_uri(), "maskUrl": (tmp_path / "mask.tif").as_uri()})
+    put(tilespec(0, entries[0]), tilespec(1, entries[1], width=WIDTH + 1))
+    for ran in steps():
+        assert ran.exit_code == 1
+        ((tile, reason),) = failures_of(ran)
+        assert (tile, "80 x 64 pixels, but the tile 81 x 64" in reason) == ("tile_1", True)
+    levels = [tile["mipmapLevels"]["1"].keys() for tile in stack.tiles(1.0).values()]
+    assert levels == [{"imageUrl", "maskUrl"}, {"imageUrl"}]
+    for scale in (1.0, 0.5):
+        drawn = box(render, scale)[int(HEIGHT * scale) // 2, :, 0]
+        assert [drawn[int(x * scale)] for x in (40, 140)] == [0, 90]
 
 
 def test_a_metafile_that_says_another_size(render, tmp_path):

@@ -29,7 +29,7 @@ from asap_ingest.images.tiff_pages import (
     refuse_truncated,
 )
 
-__all__ = ["Image", "ImageHead", "UnreadableImageError", "decode", "encode", "read_head"]
+__all__ = ["Image", "ImageHead", "UnreadableImageError", "decode", "decode_page", "encode", "read_head"]
 
 #: Larger images are refused: a damaged header must not ask for all memory.
 MAX_BYTES = 1 << 32
@@ -55,16 +55,29 @@ def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Im
     ImageError
         Not an image, cut short, or samples of other types.
     """
-    if not content:
-        raise ImageError("the file is empty")
+    file = io.BytesIO(content)
     if content[:4] in TIFF_STARTS:
-        samples, head = _tiff_samples(content, page_index, strips_only)
-    else:
-        with opened_picture(io.BytesIO(content)) as picture:
-            head = picture_head(picture)
-            _refuse_oversized(head)
-            samples = picture_samples(picture)
-    return np.ascontiguousarray(tile_pixels(samples, head))
+        return _tiff_image(file, page_index, strips_only, lambda plain: plain.view(content))
+    return _picture_image(file, page_index)
+
+
+def decode_page(file: BinaryIO, page_index: int, strips_only: bool = False) -> Image:
+    """One image of an open file, of which no more than that is read and held; else as `decode`.
+
+    Raises
+    ------
+    ImageError, OSError
+    """
+    start = file.read(4)
+    file.seek(0)
+    if start not in TIFF_STARTS:
+        return _picture_image(file, page_index)
+
+    def read(plain: PlainSamples) -> Image:
+        file.seek(plain.offset)
+        return replace(plain, offset=0).view(file.read(plain.end - plain.offset))
+
+    return _tiff_image(file, page_index, strips_only, read)
 
 
 def read_head(file: BinaryIO, page_index: int = 0) -> ImageHead:
@@ -86,6 +99,7 @@ def read_head(file: BinaryIO, page_index: int = 0) -> ImageHead:
             refuse_truncated(page)
             return head
     with opened_picture(file) as picture:
+        _refuse_other_page(page_index)
         return picture_head(picture)
 
 
@@ -104,9 +118,11 @@ def encode(image: Image, extension: str, compression: str = "none") -> bytes:
     return ENCODERS[extension](image, compression)
 
 
-def _tiff_samples(content: bytes, page_index: int, strips_only: bool) -> tuple[Image, ImageHead]:
-    """Samples, shape (height, width) or (height, width, samples), without a copy where they lie plain."""
-    with opened_tiff(io.BytesIO(content)) as tiff:
+def _tiff_image(
+    file: BinaryIO, page_index: int, strips_only: bool, plain_pixels: Callable[[PlainSamples], Image]
+) -> Image:
+    """`plain_pixels` gives samples that lie plain, without a second copy."""
+    with opened_tiff(file) as tiff:
         page, plain = _page_of_stack(tiff, page_index)
         if strips_only and page.is_tiled:
             raise ImageError("is a tiled TIFF; only strips can be read")
@@ -116,8 +132,24 @@ def _tiff_samples(content: bytes, page_index: int, strips_only: bool) -> tuple[I
             height, width = head.shape_yx
             samples = read_samples(page, slice(0, height), slice(0, width))
         else:
-            samples = plain.view(content)
-    return samples, head
+            samples = plain_pixels(plain)
+    return np.ascontiguousarray(tile_pixels(samples, head))
+
+
+def _picture_image(file: BinaryIO, page_index: int) -> Image:
+    if not file.read(1):
+        raise ImageError("the file is empty")
+    file.seek(0)
+    with opened_picture(file) as picture:
+        _refuse_other_page(page_index)
+        head = picture_head(picture)
+        _refuse_oversized(head)
+        return np.ascontiguousarray(tile_pixels(picture_samples(picture), head))
+
+
+def _refuse_other_page(page_index: int) -> None:
+    if page_index:
+        raise ImageError(f"page {page_index + 1} was asked for; it has 1")
 
 
 def _page_of_stack(tiff: Any, index: int) -> tuple[Any, PlainSamples | None]:

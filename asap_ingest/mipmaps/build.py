@@ -27,7 +27,7 @@ from asap_ingest.images.downsample import (
 from asap_ingest.mipmaps.grey_values import Range, need_16_bits, remark_on
 from asap_ingest.mipmaps.locations import level_uris, mask_extension
 from asap_ingest.mipmaps.sources import Source, refuse_other_size
-from asap_ingest.mipmaps.verify import level_0_head, verify_pyramid
+from asap_ingest.mipmaps.verify import level_0_head, opened, verify_pyramid
 
 Image = NDArray[Any]
 
@@ -162,14 +162,11 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
         refuse_other_size(level_0_head(job.source).shape_yx, job.shape_yx)
         return PyramidResult()
     clock = StageClock()
-    with clock.stage("read"):
-        content = storage.read_bytes(job.image_uri)
-    with clock.stage("decode"):
-        image = _decoded(job, content)
+    image, bytes_read = _level_0(job, clock)
     bytes_written = 0
     brightest: int | None = None
     for level, pixels in _timed(_pyramid(job, image, max(levels, default=0)), clock):
-        if level == 1 and pixels.dtype == np.uint8:
+        if level == 1 and image.dtype == np.uint16 and pixels.dtype == np.uint8:
             brightest = int(pixels.max())
         if level in levels:
             uri = job.uri_of(level)
@@ -181,7 +178,7 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
     remark = None
     if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.is_mask:
         remark = remark_on(job.ranges, brightest)
-    return PyramidResult(len(levels), len(content), bytes_written, clock.seconds, remark)
+    return PyramidResult(len(levels), bytes_read, bytes_written, clock.seconds, remark)
 
 
 @cache
@@ -213,8 +210,20 @@ class StageClock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _decoded(job: PyramidJob, content: bytes) -> Image:
-    image = formats.decode(content, job.source.page_index)
+def _level_0(job: PyramidJob, clock: StageClock) -> tuple[Image, int]:
+    """Pixels, and how many bytes were read for them: of a stack no more than the slice."""
+    if job.slice_number is not None:
+        with clock.stage("decode"), opened(job.image_uri) as file:
+            image = formats.decode_page(file, job.source.page_index)
+        return _checked(job, image), image.nbytes
+    with clock.stage("read"):
+        content = storage.read_bytes(job.image_uri)
+    with clock.stage("decode"):
+        image = formats.decode(content)
+    return _checked(job, image), len(content)
+
+
+def _checked(job: PyramidJob, image: Image) -> Image:
     if image.dtype == np.float32:
         raise ImageError("has floating-point samples; levels have 8 or 16 bit: save it as uint8 or uint16")
     refuse_other_size(image.shape, job.shape_yx)

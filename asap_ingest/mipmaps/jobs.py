@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -83,16 +84,26 @@ class Level0:
 
 def pyramids_of(tile: TileSpec) -> Iterator[Level0]:
     """The pyramids of a tile: one, or one a channel. `mipmap_levels` are the tile's own dicts."""
-    shape_yx = (int(tile["height"]), int(tile["width"])) if tile.get("height") and tile.get("width") else None
+    height, width = (_number(tile.get(side), 0) for side in ("height", "width"))
+    shape_yx = (int(height), int(width)) if height and width else None
     for channel in tile.get("channels") or [tile]:
         mipmap_levels = channel.setdefault("mipmapLevels", {})
         yield Level0(
             mipmap_levels,
             channel.get("name") if tile.get("channels") else None,
             shape_yx,
-            (channel.get("minIntensity", UNSAID[0]), channel.get("maxIntensity", UNSAID[1])),
+            (
+                _number(channel.get("minIntensity"), UNSAID[0]),
+                _number(channel.get("maxIntensity"), UNSAID[1]),
+            ),
             *_sources(mipmap_levels.get("0") or {}, shape_yx),
         )
+
+
+def _number(value: Any, otherwise: float) -> float:
+    """A number of a tilespec; `otherwise` for what is none: JSON of Java says "NaN" or "Infinity" then."""
+    number = otherwise if value is None else float(value)
+    return number if math.isfinite(number) else otherwise
 
 
 def _sources(

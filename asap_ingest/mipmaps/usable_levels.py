@@ -5,7 +5,7 @@ A bad mask costs a tile its mask, not the levels of its image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.mipmaps.jobs import Failure, TileSpec, unusable_sources
@@ -21,6 +21,8 @@ from asap_ingest.mipmaps.sources import Source, refuse_other_size
 from asap_ingest.mipmaps.verify import level_0_head
 
 Pyramids = dict[str, list[NewLevels]]
+Shape = tuple[int, int] | None
+_Use = tuple[Source, Shape]
 
 
 def usable_levels(
@@ -37,12 +39,15 @@ def usable_levels(
         By tile id the files that verification found fault with.
     """
     proposed = {tile_id: new_levels(tile, registration) for tile_id, tile in tiles.items()}
-    failures = _of_other_sizes(proposed)
-    refused = {failure.tileId for failure in failures}
+    failures: list[Failure] = []
+    if misfits := _misfits(proposed):
+        for tile_id, levels in proposed.items():
+            proposed[tile_id], wrong = _fitting(tile_id, levels, misfits)
+            failures += wrong
     usable: Pyramids = {}
     for tile_id, levels in proposed.items():
         failures += unusable_sources([tiles[tile_id]]) if any(new.level_0.faults for new in levels) else []
-        if tile_id in refused or not have_images(levels):
+        if not have_images(levels):
             continue
         faults, masks = faulty.get(tile_id, set()), {uri for new in levels for uri in new.mask_files}
         if not faults <= masks:
@@ -66,37 +71,46 @@ def _without_bad_masks(new: NewLevels, listings: FolderListings, faults: set[str
     return new
 
 
-def _of_other_sizes(proposed: Pyramids) -> list[Failure]:
-    """Failures of tiles that share an image whose size is that of others of them: its levels are theirs."""
-    shapes: dict[Source, set[tuple[int, int] | None]] = {}
+def _misfits(proposed: Pyramids) -> dict[_Use, str]:
+    """Images and masks that tiles of several sizes share, with the sizes that are not theirs, and why not.
+
+    Their levels are there, because they are those of one of the tiles.
+    """
+    shapes: dict[Source, set[Shape]] = {}
     for levels in proposed.values():
         for new in levels:
-            if new.level_0.image is not None:
-                shapes.setdefault(new.level_0.image, set()).add(new.level_0.shape_yx)
-    heads = {source: _shape_or_reason(source) for source, found in shapes.items() if len(found) > 1}
-    return list(_refused(proposed, heads)) if heads else []
+            for source in (new.level_0.image, new.level_0.mask):
+                if isinstance(source, Source):
+                    shapes.setdefault(source, set()).add(new.level_0.shape_yx)
+    shared = {source: of_tiles for source, of_tiles in shapes.items() if len(of_tiles) > 1}
+    reasons = {(source, shape): _misfit(source, shape) for source in shared for shape in shared[source]}
+    return {use: reason for use, reason in reasons.items() if reason is not None}
 
 
-def _shape_or_reason(source: Source) -> tuple[int, int] | str:
+def _misfit(source: Source, shape_yx: Shape) -> str | None:
     try:
-        return level_0_head(source).shape_yx
+        refuse_other_size(level_0_head(source).shape_yx, shape_yx)
     except (ImageError, StorageError, OSError) as error:
         return str(error)
+    return None
 
 
-def _refused(proposed: Pyramids, heads: Mapping[Source, tuple[int, int] | str]) -> Iterable[Failure]:
-    for tile_id, levels in proposed.items():
-        for new in levels:
-            image = new.level_0.image
-            if image is None or image not in heads:
-                continue
-            head = heads[image]
-            try:
-                if isinstance(head, str):
-                    raise ImageError(head)
-                refuse_other_size(head, new.level_0.shape_yx)
-            except ImageError as error:
-                yield Failure(tile_id, image.name, str(error))
+def _fitting(
+    tile_id: str, levels: Sequence[NewLevels], misfits: Mapping[_Use, str]
+) -> tuple[list[NewLevels], list[Failure]]:
+    """The levels without those of misfits, and a failure for each of these."""
+    fitting, failures = [], []
+    for new in levels:
+        place = new.level_0
+        wrong = {
+            source: misfits[source, place.shape_yx]
+            for source in (place.image, place.mask)
+            if isinstance(source, Source) and (source, place.shape_yx) in misfits
+        }
+        failures += [Failure(tile_id, source.name, reason) for source, reason in wrong.items()]
+        images = [] if place.image in wrong else new.images
+        fitting.append(new._replace(images=images, masks=[] if place.mask in wrong else new.masks))
+    return fitting, failures
 
 
 def _missing(tile_id: str, uris: Sequence[str]) -> Failure:

@@ -29,12 +29,14 @@ class ExpectedLevel:
 
     Attributes
     ----------
+    shape_yx : tuple of int or None
+        (height, width); None where a tile does not say its size.
     sample_type : str or None
         Of `SAMPLE_TYPES`; None where either will do, as long as all levels of the image have it.
     """
 
     uri: str
-    shape_yx: tuple[int, int]
+    shape_yx: tuple[int, int] | None
     sample_type: str | None = None
 
 
@@ -58,7 +60,7 @@ def faults_of(levels: Sequence[ExpectedLevel]) -> list[Fault]:
             continue
         sample_type = str(image.dtype)
         wanted = level.sample_type or common or " or ".join(SAMPLE_TYPES)
-        if image.shape[:2] != level.shape_yx:
+        if level.shape_yx is not None and image.shape[:2] != level.shape_yx:
             faults.append(Fault(level.uri, f"is {_size(image.shape)}, must be {_size(level.shape_yx)}"))
         elif sample_type not in wanted.split(" or "):
             faults.append(Fault(level.uri, f"has {sample_type} samples, must have {wanted}"))
@@ -95,13 +97,13 @@ def level_0_head(source: Source) -> formats.ImageHead:
     ------
     StorageError, ImageError, OSError
     """
-    with _opened(source.uri) as file:
+    with opened(source.uri) as file:
         return formats.read_head(file, source.page_index)
 
 
 @contextmanager
-def _opened(uri: str) -> Iterator[BinaryIO]:
-    """A local file as it lies there: of large images only the header is read."""
+def opened(uri: str) -> Iterator[BinaryIO]:
+    """A local file as it lies there, of which no more than is wanted is read; others are read as a whole."""
     path = storage.local_path(uri)
     if path is None or not path.is_file():
         yield io.BytesIO(storage.read_bytes(uri))  # which tells what is wrong with a path

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asap_ingest.errors import ImageError
-from asap_ingest.images.formats import Image, UnreadableImageError, decode
+from asap_ingest.images.formats import Image, UnreadableImageError, decode_page
 from asap_ingest.render_ws.drawing import dynamic_masks
 from asap_ingest.render_ws.drawing.halving import halve
 from asap_ingest.render_ws.drawing.image_urls import looked_for, path_in
@@ -128,7 +128,9 @@ class SourceImages:
             image = self._cached((*file, done))  # type: ignore[arg-type]
         if image is None:
             try:
-                image = decode(path.read_bytes(), key[3], strips_only=True)
+                # not all of a stack: what is kept of a slice would hold the bytes of all the others
+                with path.open("rb") as opened:
+                    image = decode_page(opened, key[3], strips_only=True)
             except UnreadableImageError as error:
                 # its text would show clients some bytes of a file that is no image
                 raise IllegalArgumentError(f"image file '{path}' is no image that can be read") from error
