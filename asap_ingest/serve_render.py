@@ -10,16 +10,13 @@ import argparse
 import ipaddress
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
 from asap_ingest.program import program
 from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.drawing_processes import DrawingProcesses
-from asap_ingest.render_ws.drawing_worker import ServiceSettings
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.limits import DEFAULT_LIMITS, MEGABYTE, MEGAPIXEL, Limits
 from asap_ingest.render_ws.store import Store
@@ -34,30 +31,20 @@ def main(argv: list[str] | None = None) -> int:
         arguments.max_image_megapixels * MEGAPIXEL,
         arguments.max_tile_specs_to_render,
     )
-    settings = ServiceSettings(arguments.database, arguments.image_roots, limits, arguments.log_level)
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
         check_exposure(arguments.bind, arguments.image_roots)
         with (
             EndSignals() as signals,
             listen(arguments.bind, arguments.port) as listening,
-            service(settings, arguments.drawing_processes) as served,
+            closing(Store(arguments.database)) as store,
         ):
-            serve(build_app(served), listening, arguments.log_level, signals)
+            service = Service(store, arguments.image_roots, limits=limits)
+            serve(build_app(service), listening, arguments.log_level, signals)
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
     return EXIT_DONE
-
-
-@contextmanager
-def service(settings: ServiceSettings, drawing_processes: int) -> Iterator[Service]:
-    """A service and the processes that draw for it; DatabaseError when its file cannot be used."""
-    with closing(Store(settings.database)) as store, ExitStack() as processes:
-        drawing = None
-        if drawing_processes:
-            drawing = processes.enter_context(closing(DrawingProcesses(drawing_processes, settings)))
-        yield Service(store, settings.image_roots, limits=settings.limits, drawing=drawing)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,22 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         help="images of more tiles show outlines only, unless the request says otherwise (default: no limit)",
     )
-    parser.add_argument(
-        "--drawing_processes",
-        type=_natural,
-        default=0,
-        help="processes that draw images, each with memory of its own for decoded ones "
-        "(default: 0, threads of the service draw them, and take turns)",
-    )
     parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
     return parser
-
-
-def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is below 0")
-    return value
 
 
 def _positive(text: str) -> int:

@@ -8,6 +8,8 @@ from asap_ingest.render_ws.problems import IllegalArgumentError
 
 MEGABYTE = 2**20
 MEGAPIXEL = 10**6
+#: Tiles of one answer.
+MOST_TILES = 50_000
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from asap_ingest.render_ws.drawing.intensity import (
     mean_of_components,
     scale_float,
 )
-from asap_ingest.render_ws.drawing.warp import Patch
 
 _TYPES: dict[str, Any] = {"gray8": np.uint8, "gray16": np.uint16, "color": np.uint8, "float": np.float32}
 
@@ -62,24 +61,13 @@ class Canvas:
         if has_masks:
             self.alpha = np.zeros((self.height, self.width), np.uint8)
 
-    def paste(self, patch: Patch, drawn: Pixels, mask: Pixels | None) -> None:
-        """Put sampled values on the canvas.
-
-        Parameters
-        ----------
-        drawn : ndarray
-            Values of the canvas' kind, of the shape of the patch.
-        mask : ndarray of uint8 or None
-            How opaque they are; it counts only on a canvas with alpha.
-        """
+    def rows(self) -> tuple[Pixels, NDArray[np.uint8], tuple[int, ...]]:
+        """Values as rows of samples, alpha (shape (0, 0) where opaque), and the numbers of components."""
         if self.values is None:
-            raise ValueError("start comes before paste")
-        values = self.values[patch.rows, patch.columns]
-        if self.alpha is None or mask is None:
-            _put(values, drawn, patch.covered)
-        else:
-            alpha = self.alpha[patch.rows, patch.columns]
-            _blend(values, alpha, drawn, mask if patch.covered is None else mask * patch.covered)
+            raise ValueError("start comes before rows")
+        components = (0, 1, 2) if self.values.ndim == 3 else (0,)
+        alpha = np.zeros((0, 0), np.uint8) if self.alpha is None else self.alpha
+        return self.values.reshape(self.height, -1), alpha, components
 
     def gray16(self) -> NDArray[np.uint16]:
         """The picture as 16-bit gray: values as they are, colour as the mean of its 8-bit components."""
@@ -116,25 +104,3 @@ def _premultiplied_once(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     picture[partial, :3] = np.floor(np.floor(picture[partial, :3] * share + 0.5) / share + 0.5)
     picture[alpha[..., 0] == 0, :3] = 0
     return picture
-
-
-def _put(target: Pixels, source: Pixels, covered: NDArray[np.bool_] | None) -> None:
-    if covered is None:
-        target[:] = source
-    else:
-        np.copyto(target, source, where=covered if target.ndim == 2 else covered[:, :, None])
-
-
-def _blend(values: Pixels, alpha: Pixels, drawn: Pixels, mask: Pixels) -> None:
-    """Mix masked values with what is there; each pixel with mask 0 stays."""
-    touched = mask > 0
-    share = mask[touched] / 255.0
-    before = alpha[touched] / 255.0
-    if values.ndim == 3:
-        share, before = share[:, None], before[:, None]
-    there = values[touched].astype(np.float64)
-    rest = np.where(there == 0, 0.0, before * (1 - share))
-    total = share + rest
-    mixed = (share * drawn[touched] + there * rest) / np.where(there == 0, 1.0, total)
-    values[touched] = np.floor(mixed + 0.5)
-    alpha[touched] = np.floor(255.0 * (total if values.ndim == 2 else total.max(axis=1)) + 0.5)

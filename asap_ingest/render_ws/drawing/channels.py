@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from asap_ingest.render_ws.java_numbers import parse_double
 from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.records.kept_tiles import derived
 
 JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of a tile: its intensity range and its images by mipmap level, ascending."""
+    """One channel of a tile: its intensity range and its images by mipmap level, ascending.
+
+    `chosen` holds what was drawn of it, by level, while the tile is kept.
+    """
 
     name: str | None
     min_intensity: float
     max_intensity: float
     images: dict[int, JsonObject] = field(default_factory=dict)
+    chosen: dict[int, Any] = field(default_factory=dict)
 
 
 def parse_channels(text: str | None) -> dict[str | None, float]:
@@ -59,10 +61,6 @@ class TileSources:
 
 def tile_sources(tile: JsonObject) -> TileSources:
     """What a tile is drawn from."""
-    return derived(tile, "sources", None, partial(_tile_sources, tile))
-
-
-def _tile_sources(tile: JsonObject) -> TileSources:
     channels = tile_channels(tile)
     images = [image for channel in channels for image in channel.images.values()]
     urls = (image.get(name) for image in images for name in ("imageUrl", "maskUrl"))

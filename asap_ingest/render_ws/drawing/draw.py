@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.channels import TileSources, parse_channels, tile_sources
+from asap_ingest.render_ws.drawing.channels import TileSources, parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import check_filters
 from asap_ingest.render_ws.drawing.intensity import Pixels, mean_of_components
+from asap_ingest.render_ws.drawing.layers import layer_of
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
@@ -48,15 +49,16 @@ def draw(
     if parameters.outlines_only or (limit is not None and 0 <= limit < len(tiles)):
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
-    sources = [tile_sources(tile) for tile in tiles]
-    images.check_all(source.urls for source in sources)
+    layer, which = layer_of(tiles, parameters.mesh_cell_size)
+    sources = [layer.sources(index).sources for index in which]
+    layer.check_files(which, images.check)
     weights = parse_channels(parameters.channels)
-    if not weights and tiles:
+    if not weights and sources:
         weights = {sources[0].channels[0].name: 1.0}
     _check_pixels(canvas, len(weights), max_pixels)
     has_masks = not parameters.exclude_mask and any(source.has_masks for source in sources)
-    job = Job(parameters, images, _world_to_canvas(parameters), has_masks)
-    shown = [*zip(tiles, sources, strict=True)]
+    job = Job(parameters, images, layer, _world_to_canvas(parameters), has_masks)
+    shown = [*zip(which, sources, strict=True)]
     pictures = [
         (_draw_channel(job, shown, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
@@ -87,27 +89,15 @@ def _world_to_canvas(parameters: RenderParameters) -> Affine:
     return Affine((scale, 0.0, -parameters.x * scale, 0.0, scale, -parameters.y * scale))
 
 
-def check_files(tiles: Sequence[JsonObject], images: SourceImages) -> None:
-    """Look for all files of all levels and channels, also those that are not needed.
-
-    Raises
-    ------
-    IllegalArgumentError
-        Naming the first that is missing, empty or not to be read.
-    """
-    for url in dict.fromkeys(url for tile in tiles for url in tile_sources(tile).urls):
-        images.check(url)
-
-
 def _draw_channel(
-    job: Job, tiles: Sequence[tuple[JsonObject, TileSources]], name: str | None, mixing: bool
+    job: Job, tiles: Sequence[tuple[int, TileSources]], name: str | None, mixing: bool
 ) -> Canvas:
     """Draw one channel of all tiles that have it on a canvas of its own."""
     canvas = Canvas(*canvas_size(job.parameters))
     found = [
-        (tile, channel) for tile, sources in tiles for channel in sources.channels if channel.name == name
+        (index, channel) for index, sources in tiles for channel in sources.channels if channel.name == name
     ]
-    if mixing and len({id(tile) for tile, _ in found}) < len(tiles):
+    if mixing and len({index for index, _ in found}) < len(tiles):
         raise IllegalStateError(f"channels cannot be mixed: a tile has no channel {name!r}")
     draw_tiles(job, canvas, found)
     return canvas

@@ -1,126 +1,287 @@
-"""Compiled loops of drawing: where the pixels of a canvas come from."""
+"""Compiled loops that draw tiles on a canvas: values of an image at the source position of each pixel.
+
+Coverage, interpolation, borders and masks: sections 7.2 and 7.4 of the description of the render-ws
+interface. Images, masks and canvases are rows of samples, shape (height, width x components).
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numba
 import numpy as np
-from numba import boolean, float32, float64, int64, void
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from asap_ingest.images.compiled import compiled, read_only
-from asap_ingest.render_ws.drawing.warp import SNAP
+from asap_ingest.images.compiled import compiled
+from asap_ingest.render_ws.drawing.mesh import rasterise
+from asap_ingest.render_ws.drawing.positions import (
+    SNAP,
+    Matrix,
+    enclosed,
+    inverse,
+    reached,
+    row_of_matrix,
+    row_of_table,
+)
 
-_Points = NDArray[np.float64]
-_Map = NDArray[np.float32]
+_Rows = NDArray[Any]
+_Positions = NDArray[np.float32]
 
+#: Pixels of a mesh that are looked for in one go.
+_BLOCK_PIXELS = 2**16
 
-@compiled()
-def _span(target: _Points, corners: tuple[int, int, int], row: float) -> tuple[float, float]:
-    """First and last column of a triangle in a row; pixels on an edge belong to it."""
-    first, last = -1e9, 1e9
-    for index in range(3):
-        start, stop = corners[index], corners[(index + 1) % 3]
-        rise = target[stop, 1] - target[start, 1]
-        if rise != 0:
-            x = target[start, 0] + (target[stop, 0] - target[start, 0]) * (row - target[start, 1]) / rise
-            if rise > 0:
-                last = min(last, x)
-            else:
-                first = max(first, x)
-    return math.ceil(first - SNAP), math.floor(last + SNAP)
-
-
-@compiled()
-def _back(second: float, third: float, inverse: tuple[float, float, float, float]) -> tuple[float, float]:
-    return second * inverse[0] + third * inverse[2], second * inverse[1] + third * inverse[3]
-
-
-@compiled()
-def _fill(
-    source: _Points,
-    target: _Points,
-    corners: tuple[int, int, int],
-    area: float,
-    top: int,
-    left: int,
-    u: _Map,
-    v: _Map,
-    covered: NDArray[np.bool_],
-) -> None:
-    """One triangle, row by row."""
-    first, second, third = corners
-    x, y = target[first]
-    dx, dy = target[second, 0] - x, target[second, 1] - y
-    ex, ey = target[third, 0] - x, target[third, 1] - y
-    # source = across * x + down * y + constant: the edges of the source over those of the target
-    inverse = (ey / area, -ex / area, -dy / area, dx / area)
-    across_u, down_u = _back(
-        source[second, 0] - source[first, 0], source[third, 0] - source[first, 0], inverse
-    )
-    across_v, down_v = _back(
-        source[second, 1] - source[first, 1], source[third, 1] - source[first, 1], inverse
-    )
-    constant_u = source[first, 0] - (across_u * x + down_u * y)
-    constant_v = source[first, 1] - (across_v * x + down_v * y)
-    height, width = u.shape
-    least = min(y, target[second, 1], target[third, 1])
-    greatest = max(y, target[second, 1], target[third, 1])
-    begin_row = int(max(math.ceil(least - SNAP), float(top)))
-    end_row = int(min(math.floor(greatest + SNAP), top + height - 1.0))
-    for row in range(begin_row, end_row + 1):
-        begin, end = _span(target, corners, float(row))
-        begin, end = max(begin, float(left)), min(end, left + width - 1.0)
-        start_u = across_u * begin + down_u * row + constant_u
-        start_v = across_v * begin + down_v * row + constant_v
-        place = int(begin) - left
-        for step in range(int(end) - int(begin) + 1):
-            u[row - top, place + step] = np.float32(start_u + step * across_u)
-            v[row - top, place + step] = np.float32(start_v + step * across_v)
-            covered[row - top, place + step] = True
-
-
-@compiled()
-def _area(target: _Points, first: int, second: int, third: int) -> float:
-    dx, dy = target[second, 0] - target[first, 0], target[second, 1] - target[first, 1]
-    ex, ey = target[third, 0] - target[first, 0], target[third, 1] - target[first, 1]
-    return dx * ey - dy * ex
-
-
-@compiled(
+#: A tile's samples. `image` and `mask` are addresses of `rows` C-contiguous rows of `columns` pixels (mask 0:
+#: opaque) that begin at the pixel (`top`, `left`) of a whole image, which has `height` x `width` pixels and
+#: is that of a mipmap `level`.
+SOURCE = np.dtype(
     [
-        void(
-            *(read_only(float64), read_only(float64), read_only(int64), int64, int64),
-            *(float32[:, ::1], float32[:, ::1], boolean[:, ::1]),
-        )
+        (name, np.int64)
+        for name in ("image", "mask", "height", "width", "level", "top", "left", "rows", "columns")
     ]
 )
-def rasterise(
-    source: _Points,
-    target: _Points,
-    triangles: NDArray[np.int64],
-    top: int,
-    left: int,
-    u: _Map,
-    v: _Map,
-    covered: NDArray[np.bool_],
+
+
+def _typed_pointer(context: Any, address: Any, like: Any) -> Any:
+    """A pointer to samples of the type of those of an array."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(like.dtype)(address, like), code
+
+
+_pointer: Any = intrinsic(_typed_pointer)
+
+
+@compiled()
+def _between(rows: _Rows, upper: Any, lower: Any, left: Any, right: Any, across: Any, down: Any) -> Any:
+    """Bilinear interpolation between four samples, in single precision."""
+    first, second = np.float32(rows[upper, left]), np.float32(rows[lower, left])
+    above = first + (np.float32(rows[upper, right]) - first) * across
+    below = second + (np.float32(rows[lower, right]) - second) * across
+    return above + (below - above) * down
+
+
+@compiled()
+def _blended(there: float, before: float, value: float, share: float) -> tuple[float, float]:
+    """A masked value mixed with what is there, and how opaque the two are together."""
+    if there == 0:
+        return share * value, share
+    rest = before * (1 - share)
+    return (share * value + there * rest) / (share + rest), share + rest
+
+
+@compiled()
+def draw_row(
+    canvas: _Rows,
+    alpha: _Rows,
+    components: tuple[int, ...],
+    y: int,
+    x: int,
+    u: _Positions,
+    v: _Positions,
+    source: Any,
+    image: _Rows,
+    mask: _Rows,
+    nearest: bool,
+    binary: bool,
 ) -> None:
-    """Fill in the source position of every pixel that a triangle covers; later triangles are on top.
+    """Row `y` of the canvas, from column `x` on.
 
     Parameters
     ----------
-    source, target : ndarray, shape (points, 2)
-        Points of the mesh on the source and on the canvas, x first.
-    triangles : ndarray, shape (n, 3)
-        Three points each. Those that are flat or not finite on the canvas are left out.
-    top, left : int
-        Row and column of the canvas at which `u`, `v` and `covered` begin.
+    alpha : ndarray of uint8, shape (height, width)
+        Of shape (0, 0) for a canvas that is opaque: there, pixels without value become 0.
+    components : tuple of int
+        0 to n - 1 for n components of a pixel; a tuple, as the compiler knows its length.
+    u, v : ndarray of float32
+        Source column and row of each pixel; NaN leaves it as it is. The value is 0 outside
+        [0, width - 1) x [0, height - 1): the last row and column of a source come out black.
+    nearest : bool
+        Take the nearest pixel instead of interpolating between four; then all rows and columns have values.
+    binary : bool
+        Masks above 0 count as 255.
     """
-    for number in range(triangles.shape[0]):
-        first, second, third = triangles[number, 0], triangles[number, 1], triangles[number, 2]
-        area = _area(target, first, second, third)
-        if area == 0 or not math.isfinite(area):
+    size = len(components)
+    masked = alpha.size > 0
+    # unsigned indices: signed ones are looked at for being negative
+    step, begin_x, begin_y = np.uint32(not nearest), np.int32(source.left), np.int32(source.top)
+    least = np.float32(0.0 if nearest else -SNAP)
+    right, bottom = np.float32(source.width - step), np.float32(source.height - step)
+    half = np.float32(0.5)
+    up = half if canvas.dtype.type(half) == 0 else np.float32(0.0)  # whole numbers are rounded
+    for index in range(u.size):
+        column, row = u[index], v[index]
+        if nearest:
+            column, row = np.float32(math.floor(column + half)), np.float32(math.floor(row + half))
+        if not (column >= least and column < right and row >= least and row < bottom):
+            if not masked and column == column:  # noqa: PLR0124 - not NaN
+                for component in components:
+                    canvas[y, (x + index) * size + component] = 0
             continue
-        if area < 0:  # turned so that inside is left of each edge
-            second, third = third, second
-        _fill(source, target, (first, second, third), abs(area), top, left, u, v, covered)
+        i, j = np.int32(column), np.int32(row)
+        across, down = column - np.float32(i), row - np.float32(j)
+        near_x, near_y = np.uint32(i - begin_x), np.uint32(j - begin_y)
+        far_x, far_y = np.uint32(near_x + step), np.uint32(near_y + step)
+        opaque = np.uint8(255)
+        if masked and source.mask != 0:
+            opaque = np.uint8(_between(mask, near_y, far_y, near_x, far_x, across, down) + half)
+            if opaque == 0:
+                continue
+            if binary:
+                opaque = np.uint8(255)
+        total = 0.0
+        for component in components:
+            at = (x + index) * size + component
+            near, far = np.uint32(near_x * size + component), np.uint32(far_x * size + component)
+            value = canvas.dtype.type(_between(image, near_y, far_y, near, far, across, down) + up)
+            if masked:
+                there, before = float(canvas[y, at]), alpha[y, x + index] / 255.0
+                mixed, together = _blended(there, before, float(value), opaque / 255.0)
+                value = canvas.dtype.type(math.floor(mixed + 0.5))
+                total = max(total, together)
+            canvas[y, at] = value
+        if masked:
+            alpha[y, x + index] = np.uint8(math.floor(255.0 * total + 0.5))
+
+
+@compiled()
+def _is_shift(back: Matrix) -> bool:
+    a, b, c, d, e, f = back
+    return a == 1 and b == 0 and d == 0 and e == 1 and c == math.floor(c) and f == math.floor(f)
+
+
+@compiled()
+def _copy_row(
+    canvas: _Rows, size: int, y: int, x: int, end: int, u: int, v: int, source: Any, image: _Rows, step: int
+) -> None:
+    """A row of an opaque source that is only shifted, from its column `u` on."""
+    value = min(end, x + source.width - step - u)
+    if v >= source.height - step:
+        value = x
+    begin = (u - source.left - x) * size
+    for at in range(x * size, value * size):
+        canvas[y, at] = image[v - source.top, begin + at]
+    canvas[y, max(x, value) * size : end * size] = 0
+
+
+@compiled()
+def draw_tiles(
+    canvas: _Rows,
+    alpha: _Rows,
+    components: tuple[int, ...],
+    sources: NDArray[Any],
+    forward: NDArray[np.float64],
+    table: _Positions,
+    nearest: bool,
+    binary: bool,
+) -> None:
+    """Draw tiles one after the other; later ones are on top. Singular transforms draw nothing.
+
+    Parameters
+    ----------
+    sources : ndarray of `SOURCE`, shape (n,)
+    forward : ndarray, shape (n, 6)
+        Matrices (m00, m01, m02, m10, m11, m12) to the canvas from pixels of a source or nodes of the table.
+    table : ndarray of float32, shape (rows, columns, 2)
+        Positions (u, v) in level 0 of the sources; of shape (0, 0, 2): the sources are drawn as they are.
+    """
+    size = len(components)
+    width = canvas.shape[1] // size
+    u, v = np.empty(width, np.float32), np.empty(width, np.float32)
+    for number in range(sources.size):
+        source = sources[number]
+        image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
+        mask = carray(_pointer(source.mask, alpha), (source.rows, source.columns))
+        found, back = inverse(forward[number])
+        if not found:
+            continue
+        right, bottom = source.width - 1.0, source.height - 1.0
+        if table.size:
+            right, bottom = table.shape[1] - 1.0, table.shape[0] - 1.0
+        top, end_row, left, end = reached(forward[number], right, bottom, (canvas.shape[0], width))
+        copied = table.size == 0 and alpha.size == 0 and _is_shift(back)
+        for y in range(top, end_row):
+            if copied:
+                u0, v0 = left + int(back[2]), y + int(back[5])
+                _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if nearest else 1)
+                continue
+            row_u, row_v = u[: end - left], v[: end - left]
+            if table.size:
+                row_of_table(back, table, source, y, left, row_u, row_v)
+            else:
+                row_of_matrix(back, right, bottom, y, left, row_u, row_v)
+            draw_row(
+                *(canvas, alpha, components, y, left, row_u, row_v, source, image, mask, nearest, binary)
+            )
+
+
+@compiled()
+def draw_mesh(
+    canvas: _Rows,
+    alpha: _Rows,
+    components: tuple[int, ...],
+    sources: NDArray[Any],
+    forward: NDArray[np.float64],
+    points: NDArray[np.float64],
+    mapped: NDArray[np.float64],
+    triangles: NDArray[np.int64],
+    nearest: bool,
+    binary: bool,
+) -> None:
+    """Draw one tile by a mesh.
+
+    Parameters
+    ----------
+    sources : ndarray of `SOURCE`, shape (1,)
+    forward : ndarray, shape (1, 6)
+        From where the points are mapped to, to the canvas.
+    points, mapped : ndarray, shape (n, 2)
+        Points of the mesh on the source, and where its transform leads them.
+    triangles : ndarray, shape (m, 3)
+        Indices of points.
+    """
+    size, source = len(components), sources[0]
+    image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
+    mask = carray(_pointer(source.mask, alpha), (source.rows, source.columns))
+    target = np.empty_like(mapped)
+    canvas_yx = canvas.shape[0], canvas.shape[1] // size
+    top, end_row, left, end = _mapped_to_canvas(mapped, forward[0], target, canvas_yx)
+    if end_row <= top or end <= left:
+        return
+    # what is looked for in one go stays in the processor's cache until it is drawn
+    rows = min(end_row - top, max(1, _BLOCK_PIXELS // (end - left)))
+    u, v = np.empty((rows, end - left), np.float32), np.empty((rows, end - left), np.float32)
+    for begin in range(top, end_row, rows):
+        count = min(rows, end_row - begin)
+        rasterise(points, target, triangles, begin, left, u[:count], v[:count])
+        for row in range(count):
+            draw_row(
+                *(canvas, alpha, components, begin + row, left, u[row], v[row]),
+                *(source, image, mask, nearest, binary),
+            )
+
+
+@compiled()
+def _mapped_to_canvas(
+    mapped: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    target: NDArray[np.float64],
+    canvas_yx: tuple[int, int],
+) -> tuple[int, int, int, int]:
+    """Points on the canvas, and first row and end, first column and end of the pixels that they enclose."""
+    a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
+    least_x, greatest_x, least_y, greatest_y = math.inf, -math.inf, math.inf, -math.inf
+    for number in range(mapped.shape[0]):
+        x, y = mapped[number, 0], mapped[number, 1]
+        target[number, 0], target[number, 1] = x * a + y * b + c, x * d + y * e + f
+        x, y = target[number, 0], target[number, 1]
+        if math.isfinite(x) and math.isfinite(y):
+            least_x, greatest_x = min(least_x, x), max(greatest_x, x)
+            least_y, greatest_y = min(least_y, y), max(greatest_y, y)
+    if least_x > greatest_x:
+        return 0, 0, 0, 0
+    return (*enclosed(least_y, greatest_y, canvas_yx[0]), *enclosed(least_x, greatest_x, canvas_yx[1]))

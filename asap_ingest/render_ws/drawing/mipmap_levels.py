@@ -50,6 +50,17 @@ class LinearPart:
     m10: float
     m11: float
 
+    def size(self, scale: float = 1.0) -> float:
+        """The greater length of what the units of x and y become."""
+        a, b, c, d = (scale * value for value in (self.m00, self.m10, self.m01, self.m11))
+        return math.sqrt(max(a * a + b * b, c * c + d * d))
+
+    def then(self, following: Affine) -> LinearPart:
+        """The linear part of both, one after the other."""
+        both = Affine((self.m00, self.m01, 0.0, self.m10, self.m11, 0.0)).then(following)
+        m00, m01, _, m10, m11, _ = both.matrix
+        return LinearPart(m00, m01, m10, m11)
+
 
 def fit_linear_part(
     transform: CoordinateTransform, width: float, height: float, cell: float
@@ -86,8 +97,7 @@ def best_level(linear: LinearPart | None, scale: float) -> int:
     """
     if linear is None:
         return 0
-    a, b, c, d = (scale * value for value in (linear.m00, linear.m10, linear.m01, linear.m11))
-    size = math.sqrt(max(a * a + b * b, c * c + d * d))
+    size = linear.size(scale)
     if not size > 0:
         return 0
     inverse = truncate_to_int(1.0 / size)
@@ -109,6 +119,9 @@ def choose_images(
     IllegalArgumentError
         For a tile without images, or none that is large enough; a pattern that is no regular expression.
     """
+    known = None if builder else channel.chosen.get(level)
+    if known is not None:
+        return known
     if not channel.images:
         raise IllegalArgumentError(f"tile {tile_id!r} has no images (mipmapLevels)")
     first = min(channel.images)
@@ -129,7 +142,10 @@ def choose_images(
         )
     if entry.get("imageUrl") is None:
         raise IllegalArgumentError(f"tile {tile_id!r} has no imageUrl")
-    return LevelImages(_source(entry, "image"), _mask(entry), level - built_level)
+    chosen = LevelImages(_source(entry, "image"), _mask(entry), level - built_level)
+    if not builder:  # else it depends on files
+        channel.chosen[level] = chosen
+    return chosen
 
 
 def _built(entry: JsonObject, first: int, level: int, builder: JsonObject) -> tuple[int, JsonObject]:

@@ -124,6 +124,8 @@ def to_json(parameters: RenderParameters) -> JsonObject:
         value = getattr(parameters, entry.name)
         if value is not None:
             found[entry.metadata["name"]] = json_types.json_double(value) if type(value) is float else value
+    if parameters.tile_specs is not None:
+        found["tileSpecs"] = [*parameters.tile_specs]
     return found
 
 

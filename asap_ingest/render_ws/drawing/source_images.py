@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.formats import Image, UnreadableImageError, decode_page
 from asap_ingest.render_ws.drawing import dynamic_masks
+from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache
 from asap_ingest.render_ws.drawing.halving import halve
 from asap_ingest.render_ws.drawing.image_urls import looked_for, path_in
-from asap_ingest.render_ws.drawing.known_files import KnownFiles, Urls
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
@@ -48,11 +49,7 @@ class SourceImages:
 
     def __init__(self, image_roots: Sequence[Path] | None, cache_bytes: int) -> None:
         self._roots = None if image_roots is None else [Path(root).resolve() for root in image_roots]
-        self._room = cache_bytes
-        self._images: OrderedDict[_Key, Image] = OrderedDict()
-        self._used = 0
-        self._known = KnownFiles()
-        self._lock = threading.Lock()
+        self._images: BoundedCache[Image] = BoundedCache(cache_bytes)
         # one reader per image at a time: the others find it in the cache
         self._reading = [threading.Lock() for _ in range(64)]
 
@@ -73,10 +70,6 @@ class SourceImages:
         if facts.st_size == 0:
             raise IllegalArgumentError(f"image file '{Path(path)}' is empty")
         return not is_link
-
-    def check_all(self, groups: Iterable[Urls]) -> None:
-        """`check` each of many, in their order, but for groups whose folders did not change since."""
-        self._known.check(groups, self.check)
 
     def is_usable(self, url: str) -> bool:
         """Whether a file that is not empty lies there."""
@@ -104,19 +97,17 @@ class SourceImages:
         path = self._path(source.url)
         facts = _facts(path)
         key = (path, facts.st_mtime_ns, facts.st_size, _page(source), halvings)
-        found = self._cached(key)
+        found = self._images.get(key)
         if found is None:
             with self._reading[hash(key[:4]) % len(self._reading)]:
-                found = self._cached(key)
+                found = self._images.get(key)
                 if found is None:
                     found = self._read(Path(path), key)
         return found
 
     def clear(self) -> None:
         """Drop all decoded images."""
-        with self._lock:
-            self._images.clear()
-            self._used = 0
+        self._images.clear()
 
     def _read(self, path: Path, key: _Key) -> Image:
         """Read and decode, or halve the nearest level that the cache holds; keep every step."""
@@ -125,7 +116,7 @@ class SourceImages:
         image = None
         while image is None and done > 0:
             done -= 1
-            image = self._cached((*file, done))  # type: ignore[arg-type]
+            image = self._images.get((*file, done))
         if image is None:
             try:
                 # not all of a stack: what is kept of a slice would hold the bytes of all the others
@@ -136,27 +127,17 @@ class SourceImages:
                 raise IllegalArgumentError(f"image file '{path}' is no image that can be read") from error
             except (ImageError, OSError) as error:
                 raise IllegalArgumentError(f"image file '{path}' {error}") from error
-            self._keep((*file, 0), image)  # type: ignore[arg-type]
+            image = self._keep((*file, 0), image)  # type: ignore[arg-type]
         for level in range(done + 1, halvings + 1):
-            image = halve(image)
-            self._keep((*file, level), image)  # type: ignore[arg-type]
+            image = self._keep((*file, level), halve(image))  # type: ignore[arg-type]
         return image
 
-    def _cached(self, key: _Key) -> Image | None:
-        with self._lock:
-            image = self._images.get(key)
-            if image is not None:
-                self._images.move_to_end(key)
-            return image
-
-    def _keep(self, key: _Key, image: Image) -> None:
+    def _keep(self, key: _Key, image: Image) -> Image:
+        """The image as the compiled loops of drawing take it."""
+        image = np.ascontiguousarray(image)
         image.setflags(write=False)
-        with self._lock:
-            replaced = self._images.pop(key, None)
-            self._images[key] = image
-            self._used += image.nbytes - (0 if replaced is None else replaced.nbytes)
-            while self._used > self._room:
-                self._used -= self._images.popitem(last=False)[1].nbytes
+        self._images.keep(key, image, image.nbytes)
+        return image
 
     def _path(self, url: str) -> str:
         path = path_in(url)

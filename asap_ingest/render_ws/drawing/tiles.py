@@ -1,18 +1,19 @@
-"""Tiles on a canvas: each from its level, all that is affine placed together.
+"""Tiles on a canvas: each from its level, those that follow one another in one go.
 
 Rules: sections 7.3 to 7.7 of the description of the render-ws interface.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.affine_warp import place_patches, places, then
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.intensity import (
@@ -23,20 +24,20 @@ from asap_ingest.render_ws.drawing.intensity import (
     conversion,
     kind_of,
 )
+from asap_ingest.render_ws.drawing.layers import Geometry, Layer
 from asap_ingest.render_ws.drawing.mipmap_levels import LEVELS, LevelImages, best_level, choose_images
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.drawing.tile_geometry import TileGeometry, tile_geometry
-from asap_ingest.render_ws.drawing.warp import Patch, sample
+from asap_ingest.render_ws.drawing.warps import Table
 from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.records.kept_tiles import derived
-from asap_ingest.render_ws.transforms.classes import Affine, Matrix
-
-JsonObject = dict[str, Any]
+from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
 
 #: How much is loaded before it is drawn.
 GROUP_TILES = 512
 GROUP_BYTES = 2**25
+#: Triangles narrower than this on the canvas are not drawn one by one: a table leads back to the tile.
+LEAST_TRIANGLE = 6.0
+_NO_TABLE = np.zeros((0, 0, 2), np.float32)
 
 
 @dataclass(frozen=True)
@@ -45,101 +46,134 @@ class Job:
 
     parameters: RenderParameters
     images: SourceImages
+    layer: Layer
     to_canvas: Affine
     has_masks: bool
 
 
-@dataclass(frozen=True)
-class _View:
-    """How a tile is drawn at a scale; `to_world` leads there from pixels of the level, if it is affine."""
-
-    geometry: TileGeometry
-    level: int
-    chosen: LevelImages
-    to_world: Matrix | None
-
-
 class _Loaded(NamedTuple):
-    """A tile's pixels, ready to be drawn."""
+    """A tile's pixels, ready to be drawn; `convert` brings them to the kind of the canvas."""
 
-    view: _View
+    geometry: Geometry
+    level: int
+    table: Table | None
     image: Pixels
     mask: Pixels | None
     convert: Callable[[Pixels], Pixels] | None
 
     @property
-    def source_yx(self) -> tuple[int, int]:
-        return self.image.shape[0], self.image.shape[1]
+    def is_alone(self) -> bool:
+        """Drawn by its own mesh."""
+        return self.geometry.warp is not None and self.table is None
 
 
-def draw_tiles(job: Job, canvas: Canvas, tiles: Iterable[tuple[JsonObject, Channel]]) -> None:
-    """Draw a channel of each of the tiles in their order; errors as `draw.draw`."""
+def draw_tiles(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> None:
+    """Draw a channel of each of some tiles of the layer in their order; errors as `draw.draw`."""
     group: list[_Loaded] = []
     held = 0
-    for tile, channel in tiles:
-        loaded = _load(job, canvas, tile, channel)
-        group.append(loaded)
-        held += loaded.image.nbytes
-        # errors keep the order of the tiles: one that may not be drawn does not wait for the next
-        if loaded.view.to_world is None or len(group) == GROUP_TILES or held > GROUP_BYTES:
+    for index, channel in found:
+        loaded = _load(job, canvas, index, channel)
+        full = len(group) == GROUP_TILES or held + loaded.image.nbytes > GROUP_BYTES
+        if group and (full or loaded.is_alone or loaded.table is not group[-1].table or group[-1].is_alone):
             _draw_group(job, canvas, group)
             group, held = [], 0
-    _draw_group(job, canvas, group)
+        group.append(loaded)
+        held += loaded.image.nbytes
+    if group:
+        _draw_group(job, canvas, group)
 
 
 def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
-    canvas_yx = (canvas.height, canvas.width)
-    affine = [(loaded, loaded.view.to_world) for loaded in group if loaded.view.to_world is not None]
-    if affine:
-        forward = then([matrix for _, matrix in affine], job.to_canvas)
-        found = places(forward, [loaded.source_yx for loaded, _ in affine], canvas_yx)
-        for (loaded, _), place in zip(affine, found, strict=True):
-            if place is not None:
-                _paste(job, canvas, loaded, place_patches(place, loaded.source_yx))
-    for loaded in group[len(affine) :]:
-        view = loaded.view
-        patches = view.geometry.mesh_patches(view.level, loaded.source_yx, job.to_canvas, canvas_yx)
-        _paste(job, canvas, loaded, patches)
+    from asap_ingest.render_ws.drawing import kernels
+
+    table, warp = group[0].table, group[0].geometry.warp
+    before: Sequence[Any] = IDENTITY.matrix
+    if table is not None:
+        before = table.to_warped.matrix
+    elif warp is None:
+        before = _from_levels([loaded.level for loaded in group])
+    behind = [*np.array([loaded.geometry.matrix for loaded in group]).T]
+    with np.errstate(all="ignore"):
+        forward = np.column_stack(_then(_then(before, behind), job.to_canvas.matrix))
+    drawn = [_samples(canvas, loaded, matrix) for loaded, matrix in zip(group, forward, strict=True)]
+    sources = np.array([source for source, _ in drawn], kernels.SOURCE)
+    target = (*canvas.rows(), sources, forward)
+    how = job.parameters.skip_interpolation, job.parameters.binary_mask
+    if warp is None or table is not None:
+        kernels.draw_tiles(*target, _NO_TABLE if table is None else table.nodes, *how)
+        return
+    mesh, mapped = warp.mesh(group[0].level, group[0].image.shape[:2])
+    kernels.draw_mesh(*target, mesh.points, mapped, mesh.triangles, *how)
 
 
-def _paste(job: Job, canvas: Canvas, loaded: _Loaded, patches: Iterable[Patch]) -> None:
-    nearest = job.parameters.skip_interpolation
-    for patch in patches:
-        drawn = sample(loaded.image, patch, nearest, loaded.convert)
-        canvas.paste(patch, drawn, _sampled_mask(loaded.mask, patch, job.parameters))
+def _from_levels(levels: Sequence[int]) -> list[Any]:
+    """From pixels of some levels to those of level 0."""
+    size = 2.0 ** np.array(levels)
+    offset = (size - 1) / 2
+    return [size, 0.0, offset, 0.0, size, offset]
 
 
-def _load(job: Job, canvas: Canvas, tile: JsonObject, channel: Channel) -> _Loaded:
-    view = _view(job, tile, channel)
-    image = job.images.load(view.chosen.image, view.chosen.halvings)
-    canvas.shown = _range(job.parameters, channel)
+def _then(first: Sequence[Any], following: Sequence[Any]) -> list[Any]:
+    """`Affine.then` of many: each of the six is a number, or an array of shape (n,)."""
+    a, b, c, d, e, f = first
+    m00, m01, m02, m10, m11, m12 = following
+    across = [m00 * a + m01 * d, m00 * b + m01 * e, m00 * c + m01 * f + m02]
+    return [*across, m10 * a + m11 * d, m10 * b + m11 * e, m10 * c + m11 * f + m12]
+
+
+def _samples(canvas: Canvas, loaded: _Loaded, matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], Any]:
+    """A row of `kernels.SOURCE`, and the arrays whose addresses it holds."""
+    image, mask = loaded.image, loaded.mask
+    height, width = image.shape[:2]
+    top, left = 0, 0
+    if loaded.convert is not None:
+        if loaded.geometry.warp is None:  # else what is needed would be hard to tell
+            rows, columns = _needed(Affine(tuple(matrix.tolist())), (height, width), canvas)
+            image, top, left = image[rows, columns], rows.start, columns.start
+            mask = None if mask is None else np.ascontiguousarray(mask[rows, columns])
+        image = np.ascontiguousarray(loaded.convert(image))
+    addresses = _address(image), 0 if mask is None else _address(mask)
+    return (*addresses, height, width, loaded.level, top, left, *image.shape[:2]), (image, mask)
+
+
+def _address(samples: Pixels) -> int:
+    address: int = samples.__array_interface__["data"][0]
+    return address
+
+
+def _needed(forward: Affine, source_yx: tuple[int, int], canvas: Canvas) -> tuple[slice, slice]:
+    """Rows and columns of a source that pixels of the canvas may come from; at least one of each."""
+    back = forward.inverse()
+    if back is None:
+        return slice(0, 1), slice(0, 1)
+    corners = [(x, y) for x in (0.0, canvas.width) for y in (0.0, canvas.height)]
+    parts = []
+    for positions, size in zip(back.apply(np.array(corners)).T[::-1], source_yx, strict=True):
+        first = min(max(0, math.floor(max(-1.0, positions.min())) - 1), size - 1)
+        last = max(first, math.floor(min(float(size), positions.max())) + 2)
+        parts.append(slice(first, min(last, size - 1) + 1))
+    return parts[0], parts[1]
+
+
+def _load(job: Job, canvas: Canvas, index: int, channel: Channel) -> _Loaded:
+    parameters = job.parameters
+    tile_id = job.layer.sources(index).tile_id
+    geometry = job.layer.geometry(index, lambda: _size_by_image(job, channel, tile_id))
+    level = best_level(geometry.linear, parameters.scale)
+    chosen = choose_images(channel, level, parameters.mipmap_path_builder, job.images, tile_id)
+    image = job.images.load(chosen.image, chosen.halvings)
+    canvas.shown = _range(parameters, channel)
     convert = _conversion(job, canvas, image, channel)
-    mask = _loaded_mask(job, view.chosen, image) if job.has_masks else None
-    return _Loaded(view, image, mask, convert)
+    mask = _loaded_mask(job, chosen, image) if job.has_masks else None
+    return _Loaded(geometry, level, _table(job, geometry), image, mask, convert)
 
 
-def _view(job: Job, tile: JsonObject, channel: Channel) -> _View:
-    parameters = job.parameters
-    choose = partial(_chosen_view, job, tile, channel)
-    if (
-        parameters.mipmap_path_builder
-        or tile.get("channels")
-        or not (tile.get("width") and tile.get("height"))
-    ):
-        # it depends on files
-        return choose()
-    return derived(tile, "view", (parameters.mesh_cell_size, parameters.scale), choose)
-
-
-def _chosen_view(job: Job, tile: JsonObject, channel: Channel) -> _View:
-    parameters = job.parameters
-    width, height = _tile_size(job, tile, channel)
-    geometry = tile_geometry(tile["transforms"]["specList"], width, height, parameters.mesh_cell_size)
-    level = best_level(geometry.linear_part(), parameters.scale)
-    chosen = choose_images(
-        channel, level, parameters.mipmap_path_builder, job.images, str(tile.get("tileId"))
-    )
-    return _View(geometry, level, chosen, geometry.matrix_of(level))
+def _table(job: Job, geometry: Geometry) -> Table | None:
+    """The way back through a warp whose triangles are too small to be worth drawing."""
+    if geometry.warp is None or geometry.linear is None:
+        return None
+    small = geometry.linear.size() * job.parameters.scale * job.layer.cell < LEAST_TRIANGLE
+    return geometry.warp.table() if small else None
 
 
 _intensity_range = lru_cache(maxsize=64)(IntensityRange)
@@ -152,10 +186,8 @@ def _range(parameters: RenderParameters, channel: Channel) -> IntensityRange:
     )
 
 
-def _tile_size(job: Job, tile: JsonObject, channel: Channel) -> tuple[float, float]:
-    if tile.get("width") is not None and tile.get("height") is not None:
-        return float(tile["width"]), float(tile["height"])
-    tile_id = str(tile.get("tileId"))
+def _size_by_image(job: Job, channel: Channel, tile_id: str) -> tuple[float, float]:
+    """Width and height of a tile whose spec does not say them."""
     first = min(channel.images, default=0)
     if first not in LEVELS:
         raise IllegalArgumentError(f"tile {tile_id!r} starts at mipmap level {first}, not 0 to {LEVELS[-1]}")
@@ -175,11 +207,11 @@ def _conversion(
     return conversion(kind, canvas.kind, canvas.shown, widened)
 
 
-def _loaded_mask(job: Job, chosen: LevelImages, image: Pixels) -> Pixels:
-    """The mask as 8-bit gray, opaque without one, or where its size differs from that of the image."""
+def _loaded_mask(job: Job, chosen: LevelImages, image: Pixels) -> Pixels | None:
+    """The mask as 8-bit gray; None (opaque) without one, or where its size differs from that of the image."""
     mask = None if chosen.mask is None else job.images.load(chosen.mask, chosen.halvings)
     if mask is None or mask.shape[:2] != image.shape[:2]:
-        return np.broadcast_to(np.uint8(255), image.shape[:2])
+        return None
     kind = kind_of(mask)
     return mask if kind == "gray8" else CONVERSIONS[kind, "gray8"](mask, _FULL_RANGE[kind])
 
@@ -189,10 +221,3 @@ _FULL_RANGE = {
     "color": IntensityRange(),
     "float": IntensityRange(),
 }
-
-
-def _sampled_mask(mask: Pixels | None, patch: Patch, parameters: RenderParameters) -> Pixels | None:
-    if mask is None:
-        return None
-    sampled = sample(mask, patch, parameters.skip_interpolation)
-    return np.where(sampled > 0, 255, 0).astype(np.uint8) if parameters.binary_mask else sampled

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
@@ -20,9 +20,12 @@ from asap_ingest.render_ws.store import Store
 
 if TYPE_CHECKING:
     from asap_ingest.render_ws.drawing.source_images import SourceImages
+    from asap_ingest.render_ws.drawing.stack_layers import StackLayers
 
 TEXT = "text/plain;charset=utf-8"
 JSON = "application/json"
+#: Room for layers of tiles in memory, beside that for images.
+LAYER_BYTES = 2**28
 
 
 class IllTypedError(NotFoundError):
@@ -70,20 +73,8 @@ class Query:
         return None if value is None else value.lower() == "true"
 
 
-class Drawing(Protocol):
-    """Where pictures are drawn, if not in threads of the service: so many at once."""
-
-    count: int
-
-    def answer(self, operation: tuple[str, str], call: Call) -> Response:
-        """What the handler of an operation, by its method and path, answers; errors included."""
-
-    def forget_images(self) -> None:
-        """Drop all decoded images from memory."""
-
-
 class Service:
-    """What all handlers share: the database, and the loader of tile images (made at its first use).
+    """What all handlers share: the database, and what images are drawn from (made at its first use).
 
     Parameters
     ----------
@@ -93,8 +84,6 @@ class Service:
         Room for decoded tile images in memory.
     limits : Limits
         How large requests and answers may be.
-    drawing : Drawing or None
-        Draws pictures; None: threads of this process do.
     """
 
     def __init__(
@@ -103,36 +92,34 @@ class Service:
         image_roots: Sequence[Path] | None = None,
         image_cache_bytes: int = 512 * 2**20,
         limits: Limits = DEFAULT_LIMITS,
-        drawing: Drawing | None = None,
     ) -> None:
         self.store = store
         self.limits = limits
-        self.drawing = drawing
         self._image_settings = image_roots, image_cache_bytes
         self._lock = threading.Lock()
 
     @cached_property
-    def _loader(self) -> SourceImages:
+    def _drawn_from(self) -> tuple[SourceImages, StackLayers]:
         import cv2
 
         from asap_ingest.render_ws.drawing.source_images import SourceImages
+        from asap_ingest.render_ws.drawing.stack_layers import StackLayers
 
         # requests run side by side: further threads inside one of them would only get in the way
         cv2.setNumThreads(1)
-        return SourceImages(*self._image_settings)
+        return SourceImages(*self._image_settings), StackLayers(LAYER_BYTES)
 
     @property
     def images(self) -> SourceImages:
         """The loader of tile images."""
         with self._lock:
-            return self._loader
+            return self._drawn_from[0]
 
-    def forget_images(self) -> None:
-        """Drop all decoded images from memory."""
+    @property
+    def layers(self) -> StackLayers:
+        """Layers of tiles in memory."""
         with self._lock:
-            self.__dict__.pop("_loader", None)
-        if self.drawing is not None:
-            self.drawing.forget_images()
+            return self._drawn_from[1]
 
 
 @dataclass(frozen=True)

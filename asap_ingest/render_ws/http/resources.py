@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from html import escape
 
 from anyio import CapacityLimiter, to_thread
@@ -95,7 +94,7 @@ def routes_of(operations: Iterable[Operation], service: Service) -> list[Route]:
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    lanes = Lanes(0 if service.drawing is None else service.drawing.count)
+    lanes = Lanes()
     return [Route(path, Resource(methods, service, lanes)) for path, methods in by_path.items()]
 
 
@@ -104,15 +103,10 @@ class Lanes:
 
     Writers wait for one another: without a lane of their own, enough of them would leave no thread for
     those who only read.
-
-    Parameters
-    ----------
-    drawing_processes : int
-        They set how many pictures are drawn at once; 0: threads draw, as many as there are cores.
     """
 
-    def __init__(self, drawing_processes: int) -> None:
-        self._drawing = CapacityLimiter(drawing_processes or max(2, usable_cores()))
+    def __init__(self) -> None:
+        self._drawing = CapacityLimiter(max(2, usable_cores()))
         self._writing = CapacityLimiter(MOST_WRITERS)
         self._reading = CapacityLimiter(MOST_READERS)
 
@@ -156,10 +150,7 @@ class Resource:
             _url(request),
             request.method == "HEAD",
         )
-        handler = operation.handler
-        if operation.draws and self._service.drawing is not None:
-            handler = partial(self._service.drawing.answer, (operation.method, operation.path))
-        return await to_thread.run_sync(handler, call, limiter=self._lanes.of(operation))
+        return await to_thread.run_sync(operation.handler, call, limiter=self._lanes.of(operation))
 
     def _without_operation(self, method: str) -> Response:
         if method == "OPTIONS":

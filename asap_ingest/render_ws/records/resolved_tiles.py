@@ -143,11 +143,15 @@ class TransformLookup:
 
     def require(self, rows: Iterable[TileRow]) -> None:
         """Look up all that the rows refer to, directly or not; IllegalStateError if something is missing."""
-        from asap_ingest.render_ws.transforms.specs import flatten
-
         for refs in {row.refs: None for row in rows if row.refs is not None}:
             for transform_id in orjson.loads(refs):
-                flatten({"type": "ref", "refId": transform_id}, self)
+                self.flattened_reference(transform_id)
+
+    def flattened_reference(self, transform_id: str) -> list[Spec]:
+        """A shared transform, flattened; IllegalStateError if it or what it needs is missing."""
+        from asap_ingest.render_ws.transforms.specs import flatten
+
+        return flatten({"type": "ref", "refId": transform_id}, self)
 
     def flattened(self, row: TileRow) -> Spec:
         """Parsed tile spec with its transforms flattened; IllegalStateError names the tile."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
@@ -12,7 +12,7 @@ from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.records.stack_states import require_stack
-from asap_ingest.render_ws.routes.parameters import Build, Select, build_layer, flattened_tiles
+from asap_ingest.render_ws.routes.parameters import Build, Select, Tiles, build_layer
 
 if TYPE_CHECKING:
     from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
@@ -46,8 +46,7 @@ def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
         record = require_stack(session, stack_id)
         if is_kept(call, record):
             return Response(status_code=304, headers=caching_headers(record))
-        record, rows = select(session, stack_id, call)
-        tiles = flattened_tiles(session, record, rows)
+        record, tiles = select(session, stack_id, call)
     answer = _draw(call, build(call, record, tiles), form)
     answer.headers.update(caching_headers(record))
     return answer
@@ -75,7 +74,7 @@ def is_kept(call: Call, record: StackRecord) -> bool:
 def strictly(build: Build) -> Build:
     """The same, but argument errors become IllegalStateError: boxes and layers answer 500 for them."""
 
-    def build_strictly(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+    def build_strictly(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
         try:
             return build(call, record, tiles)
         except IllegalArgumentError as error:
@@ -84,7 +83,7 @@ def strictly(build: Build) -> Build:
     return build_strictly
 
 
-def build_layer_image(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+def build_layer_image(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     """Parameters of a layer, at a hundredth of its size unless the query has a scale."""
     return build_layer(call, record, tiles, LAYER_SCALE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
@@ -17,7 +17,6 @@ from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.records.stack_states import require_stack
-from asap_ingest.render_ws.records.tile_rows import TileRow
 from asap_ingest.render_ws.routes.images import (
     MEDIA_TYPES,
     caching_headers,
@@ -26,7 +25,7 @@ from asap_ingest.render_ws.routes.images import (
     is_kept,
     strictly,
 )
-from asap_ingest.render_ws.routes.tiles import limited_tiles
+from asap_ingest.render_ws.routes.parameters import Tiles, tiles_of
 from asap_ingest.render_ws.store import Session, TileFilter
 
 if TYPE_CHECKING:
@@ -76,12 +75,12 @@ def _level_box(call: Call) -> Box:
     return Box(float(path["column"] * width), float(path["row"] * height), width, height, 1 / pixel)
 
 
-def _level_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+def _level_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
     record = require_stack(session, stack_id)
     return record, _tiles_in(session, record, call, _level_box(call))
 
 
-def _build_level(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+def _build_level(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     return _parameters(call, record, tiles, _level_box(call))
 
 
@@ -103,23 +102,23 @@ def _overview_box(call: Call, record: StackRecord) -> Box:
     return Box(x, y, width, height, (OVERVIEW_SIZE if size is None else size) / max(width, height, 1))
 
 
-def _overview_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+def _overview_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
     record = require_stack(session, stack_id)
     return record, _tiles_in(session, record, call, _overview_box(call, record))
 
 
-def _build_overview(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+def _build_overview(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     return _parameters(call, record, tiles, _overview_box(call, record))
 
 
-def _tiles_in(session: Session, record: StackRecord, call: Call, box: Box) -> list[TileRow]:
+def _tiles_in(session: Session, record: StackRecord, call: Call, box: Box) -> Tiles:
     which = TileFilter(
         z=call.path["z"], min_x=box.x, max_x=box.x + box.width, min_y=box.y, max_y=box.y + box.height
     )
-    return limited_tiles(session, record, which)
+    return tiles_of(session, record, call, which)
 
 
-def _parameters(call: Call, record: StackRecord, tiles: list[dict[str, Any]], box: Box) -> RenderParameters:
+def _parameters(call: Call, record: StackRecord, tiles: Tiles, box: Box) -> RenderParameters:
     from asap_ingest.render_ws.drawing.render_parameters import box_parameters
 
     parameters = box_parameters(read_query(call.query, BOX_QUERY), tiles, box, record.version)

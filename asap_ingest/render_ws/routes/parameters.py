@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,40 +12,51 @@ from asap_ingest.render_ws.http.answers import Call, json_answer
 from asap_ingest.render_ws.http.query_parameters import BOX_QUERY, TILE_QUERY, read_query
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.records.kept_tiles import kept_tile
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.stack_records import StackRecord
-from asap_ingest.render_ws.records.stack_states import require_stack
-from asap_ingest.render_ws.records.tile_rows import TileRow
+from asap_ingest.render_ws.records.stack_states import require_data, require_stack
 from asap_ingest.render_ws.routes.data import box_filter
-from asap_ingest.render_ws.routes.tiles import layer_rows, limited_tiles, require_tile
+from asap_ingest.render_ws.routes.tiles import limited_tiles, require_tile, required
 from asap_ingest.render_ws.store import Session, TileFilter
 
 if TYPE_CHECKING:
     from asap_ingest.render_ws.drawing.render_parameters import Box, RenderParameters
 
-Build = Callable[[Call, StackRecord, list[dict[str, Any]]], "RenderParameters"]
-Select = Callable[[Session, StackId, Call], tuple[StackRecord, list[TileRow]]]
+#: Flattened tile specs in drawing order, not to be changed.
+Tiles = Sequence[dict[str, Any]]
+Build = Callable[[Call, StackRecord, Tiles], "RenderParameters"]
+Select = Callable[[Session, StackId, Call], tuple[StackRecord, Tiles]]
 
 
-def box_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
-    """Record of the stack and the tiles in the box of the path, if any, in drawing order."""
+def box_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
+    """Record of the stack and the tiles in the box of the path, if any."""
     record = require_stack(session, stack_id)
-    return record, limited_tiles(session, record, box_filter(call))
+    return record, tiles_of(session, record, call, box_filter(call))
 
 
-def layer_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+def layer_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
     """Record of the stack and all tiles of the layer; IllegalArgumentError without tiles."""
-    return layer_rows(session, stack_id, call.path["z"])
+    record = require_data(session, stack_id)
+    tiles = tiles_of(session, record, call, TileFilter(z=call.path["z"]))
+    return record, required(record, call.path["z"], tiles)
 
 
-def one_tile(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
+def one_tile(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
     """Record of the stack and the tile named in the path."""
     record, row = require_tile(session, stack_id, call.path["tile"])
-    return record, [row]
+    return record, [TransformLookup(session, record.key).flattened(row)]
 
 
-def build_box(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+def tiles_of(session: Session, record: StackRecord, call: Call, which: TileFilter) -> Tiles:
+    """Some tiles of a stack; IllegalStateError for a dangling reference."""
+    kept = call.service.layers.tiles(session, record, which)
+    if kept is not None:
+        return kept
+    lookup = TransformLookup(session, record.key)
+    return [lookup.flattened(row) for row in limited_tiles(session, record, which)]
+
+
+def build_box(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     """Parameters of the box in the path."""
     from asap_ingest.render_ws.drawing.render_parameters import Box, box_parameters
 
@@ -54,27 +65,23 @@ def build_box(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> R
     return box_parameters(read_query(call.query, BOX_QUERY), tiles, box, record.version)
 
 
-def build_layer(
-    call: Call, record: StackRecord, tiles: list[dict[str, Any]], scale: float = 1.0
-) -> RenderParameters:
+def build_layer(call: Call, record: StackRecord, tiles: Tiles, scale: float = 1.0) -> RenderParameters:
     """Parameters of a whole layer; `scale` counts without one in the query."""
+    from asap_ingest.render_ws.drawing.layers import bounds_of
     from asap_ingest.render_ws.drawing.render_parameters import layer_parameters
 
-    bounds = {
-        name: fold(float(tile[name]) for tile in tiles)
-        for name, fold in (("minX", min), ("minY", min), ("maxX", max), ("maxY", max))
-    }
-    return layer_parameters(read_query(call.query, BOX_QUERY), tiles, bounds, record.version, scale)
+    query = read_query(call.query, BOX_QUERY)
+    return layer_parameters(query, tiles, bounds_of(tiles), record.version, scale)
 
 
-def build_tile(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+def build_tile(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     """Parameters of one tile."""
     from asap_ingest.render_ws.drawing.tile_parameters import tile_parameters
 
     return tile_parameters(read_query(call.query, TILE_QUERY), tiles[0], record.version)
 
 
-def build_source(kind: str, call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+def build_source(kind: str, call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     """Parameters of the image (`kind` source) or mask of a tile as it is on disk."""
     from asap_ingest.render_ws.drawing.tile_parameters import source_parameters
 
@@ -82,15 +89,15 @@ def build_source(kind: str, call: Call, record: StackRecord, tiles: list[dict[st
     return source_parameters(tiles[0], kind, 1.0 if scale is None else scale)
 
 
-def neighborhood(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, list[TileRow]]:
-    """Record of the stack, the tile named in the path and the tiles around it, in drawing order."""
+def neighborhood(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
+    """Record of the stack, the tile named in the path and the tiles around it."""
     record, row = require_tile(session, stack_id, call.path["tile"])
     box = _neighbors_box(call, row.parsed())
     which = TileFilter(z=row.z, min_x=box.x, max_x=box.x + box.width, min_y=box.y, max_y=box.y + box.height)
-    return record, limited_tiles(session, record, which)
+    return record, tiles_of(session, record, call, which)
 
 
-def build_neighborhood(call: Call, record: StackRecord, tiles: list[dict[str, Any]]) -> RenderParameters:
+def build_neighborhood(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     """Parameters of a tile and its surroundings; outlines only, if asked."""
     from asap_ingest.render_ws.drawing.render_parameters import box_parameters
 
@@ -110,18 +117,11 @@ def _neighbors_box(call: Call, tile: dict[str, Any]) -> Box:
     return neighbors_box(tile, call.query.double("widthFactor"), call.query.double("heightFactor"))
 
 
-def flattened_tiles(session: Session, record: StackRecord, rows: list[TileRow]) -> list[dict[str, Any]]:
-    """Parsed specs, not to be changed, references resolved; IllegalStateError for a dangling one."""
-    lookup = TransformLookup(session, record.key)
-    return [kept_tile(row) or lookup.flattened(row) for row in rows]
-
-
 def get_parameters(select: Select, build: Build, call: Call) -> Response:
     """The parameters as JSON."""
     from asap_ingest.render_ws.drawing.render_parameters import to_json
 
     with call.service.store.reading() as session:
-        record, rows = select(session, call.stack_id, call)
-        tiles = flattened_tiles(session, record, rows)
+        record, tiles = select(session, call.stack_id, call)
     # how many tiles an image may hold is no part of what is to be drawn
     return json_answer(to_json(replace(build(call, record, tiles), max_tile_specs=None)))

@@ -31,7 +31,7 @@ def likely_unique_id(call: Call) -> Response:
 
 def clear_image_cache(call: Call) -> Response:
     """Forget all tile images in memory."""
-    call.service.forget_images()
+    call.service.images.clear()
     return done()
 
 

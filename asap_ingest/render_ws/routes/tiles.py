@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+from typing import TypeVar
+
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, created, json_bytes, json_list
+from asap_ingest.render_ws.limits import MOST_TILES
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 from asap_ingest.render_ws.records.resolved_tiles import (
@@ -19,7 +23,7 @@ from asap_ingest.render_ws.records.tile_rows import TileRow
 from asap_ingest.render_ws.records.tile_specs import read_resolved_tiles
 from asap_ingest.render_ws.store import Session, TileFilter
 
-MOST_TILES = 50_000
+Some = TypeVar("Some", bound=Sized)
 
 
 def get_tile(call: Call) -> Response:
@@ -58,10 +62,14 @@ def get_layer_tiles(call: Call) -> Response:
 def layer_rows(session: Session, stack_id: StackId, z: float) -> tuple[StackRecord, list[TileRow]]:
     """Record of the stack and the tiles at z; IllegalArgumentError without tiles or for too many."""
     record = require_data(session, stack_id)
-    rows = limited_tiles(session, record, TileFilter(z=z))
-    if not rows:
-        raise IllegalArgumentError(f"{stack_id} has no tiles at z {z}")
-    return record, rows
+    return record, required(record, z, limited_tiles(session, record, TileFilter(z=z)))
+
+
+def required(record: StackRecord, z: float, tiles: Some) -> Some:
+    """The tiles of a layer; IllegalArgumentError without any."""
+    if not tiles:
+        raise IllegalArgumentError(f"{record.stack_id} has no tiles at z {z}")
+    return tiles
 
 
 def limited_tiles(session: Session, record: StackRecord, which: TileFilter) -> list[TileRow]:

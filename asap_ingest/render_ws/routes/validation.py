@@ -15,8 +15,8 @@ from asap_ingest.render_ws.http.paths import OWNER, TILE
 from asap_ingest.render_ws.http.resources import Operation
 from asap_ingest.render_ws.json_types import MalformedBodyError, dump, list_reader
 from asap_ingest.render_ws.problems import IllegalArgumentError, RequestError
+from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.tile_specs import read_tile, read_transform
-from asap_ingest.render_ws.routes.parameters import flattened_tiles
 from asap_ingest.render_ws.routes.tiles import require_tile
 
 #: Takes the parsed body, checks it, and gives what is told of it; RequestError when it is not valid.
@@ -49,14 +49,14 @@ def _check_tile(call: Call, value: Any) -> str:
 
 def require_valid(call: Call, tile: dict[str, Any]) -> None:
     """Raise IllegalArgumentError for a tile without images, with a missing file or a bad transform."""
-    from asap_ingest.render_ws.drawing.channels import tile_channels
-    from asap_ingest.render_ws.drawing.draw import check_files
+    from asap_ingest.render_ws.drawing.channels import tile_channels, tile_sources
     from asap_ingest.render_ws.transforms.specs import build
 
     levels = [[*channel.images.values()] for channel in tile_channels(tile)]
     if not all(images and all(image.get("imageUrl") for image in images) for images in levels):
         raise IllegalArgumentError(f"tile '{tile.get('tileId')}' has no images (mipmapLevels)")
-    check_files([tile], call.service.images)
+    for url in tile_sources(tile).urls:
+        call.service.images.check(url)
     build(tile["transforms"]["specList"])
 
 
@@ -115,7 +115,7 @@ def get_validation_info(call: Call) -> Response:
     """Whether a stored tile is valid: its image files are looked for, its transforms built."""
     with call.service.store.reading() as session:
         record, row = require_tile(session, call.stack_id, call.path["tile"])
-        tile = flattened_tiles(session, record, [row])[0]
+        tile = TransformLookup(session, record.key).flattened(row)
     require_valid(call, tile)
     return text_answer(f"tile '{call.path['tile']}' is valid\n")
 

@@ -161,21 +161,26 @@ def _as_one(specs: list[Spec]) -> Spec:
 
 
 def build(specs: Sequence[Spec]) -> CoordinateTransform:
-    """The transform of a flattened list; lists of affine transforms become one `Affine`.
+    """The transform of a flattened list: see `merged`.
 
     Raises
     ------
     IllegalArgumentError
         For a reference, a missing class name or data string, and all that `build_leaf` refuses.
     """
-    steps: list[CoordinateTransform] = []
-    for step in build_steps(specs):
-        if isinstance(step, Affine) and steps and isinstance(steps[-1], Affine):
-            step = steps.pop().then(step)  # type: ignore[attr-defined]  # noqa: PLW2901
-        steps.append(step)
-    if len(steps) == 1:
-        return steps[0]
-    return TransformList(tuple(steps)) if steps else IDENTITY
+    return merged(build_steps(specs))
+
+
+def merged(steps: Sequence[CoordinateTransform]) -> CoordinateTransform:
+    """Some transforms as one; affine ones that follow one another become one `Affine`."""
+    found: list[CoordinateTransform] = []
+    for step in steps:
+        if isinstance(step, Affine) and found and isinstance(found[-1], Affine):
+            step = found.pop().then(step)  # type: ignore[attr-defined]  # noqa: PLW2901
+        found.append(step)
+    if len(found) == 1:
+        return found[0]
+    return TransformList(tuple(found)) if found else IDENTITY
 
 
 def build_steps(specs: Sequence[Spec]) -> list[CoordinateTransform]:

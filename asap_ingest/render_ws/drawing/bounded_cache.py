@@ -1,0 +1,43 @@
+"""What was derived with some effort, kept while there is room."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any, Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class BoundedCache(Generic[Value]):
+    """Values by key, `room` bytes of them; those not used for longest are evicted. For many threads."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._values: OrderedDict[Any, tuple[Value, int]] = OrderedDict()
+        self._used = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Value | None:
+        """The value of a key, None if it is not kept."""
+        with self._lock:
+            found = self._values.get(key)
+            if found is None:
+                return None
+            self._values.move_to_end(key)
+            return found[0]
+
+    def keep(self, key: Hashable, value: Value, size: int) -> None:
+        """Keep a value of `size` bytes, in place of what the key had."""
+        with self._lock:
+            self._used += size - self._values.pop(key, (None, 0))[1]
+            self._values[key] = value, size
+            while self._used > self._room:
+                self._used -= self._values.popitem(last=False)[1][1]
+
+    def clear(self) -> None:
+        """Evict all."""
+        with self._lock:
+            self._values.clear()
+            self._used = 0

@@ -1,0 +1,103 @@
+"""Layers of stacks that do not change for now: their tiles are read once, and drawn from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache
+from asap_ingest.render_ws.drawing.layers import Layer, LayerTiles
+from asap_ingest.render_ws.limits import MOST_TILES
+from asap_ingest.render_ws.problems import IllegalStateError
+from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
+from asap_ingest.render_ws.records.stack_records import StackRecord, State
+from asap_ingest.render_ws.records.tile_rows import TileRow
+from asap_ingest.render_ws.store import Session, TileFilter
+
+JsonObject = dict[str, Any]
+
+#: What is derived of a tile takes about so many times the bytes of its spec.
+_DERIVED = 8
+#: Fields of `TileFilter` that a layer can answer.
+_ANSWERED = {"z", "min_x", "max_x", "min_y", "max_y"}
+
+
+class StackLayers:
+    """Layers of COMPLETE and READ_ONLY stacks, `room` bytes of them; for many threads."""
+
+    def __init__(self, room: int) -> None:
+        self._layers: BoundedCache[StoredLayer] = BoundedCache(room)
+
+    def tiles(self, session: Session, record: StackRecord, which: TileFilter) -> LayerTiles | None:
+        """The tiles of a layer in a box; None where the database is to be asked."""
+        asked = {name for name in TileFilter.CONDITIONS if getattr(which, name) is not None}
+        if record.state not in (State.COMPLETE, State.READ_ONLY) or not {"z"} <= asked <= _ANSWERED:
+            return None
+        # a change of the stack gives it another time
+        key = record.key, record.modified, which.z
+        layer = self._layers.get(key)
+        if layer is None:
+            whole = TileFilter(z=which.z)
+            if session.tile_count(record.key, whole) > MOST_TILES:
+                return None
+            rows = session.tiles(record.key, whole)
+            layer = StoredLayer(rows, TransformLookup(session, record.key))
+            self._layers.keep(key, layer, sum(1000 + _DERIVED * len(row.spec) for row in rows))
+        return layer.within(which)
+
+    def clear(self) -> None:
+        """Evict all."""
+        self._layers.clear()
+
+
+class StoredLayer(Layer):
+    """All tiles of a layer, as stored."""
+
+    def __init__(self, rows: Sequence[TileRow], lookup: TransformLookup) -> None:
+        super().__init__(_FlattenedTiles(rows, lookup))
+        self._rows = rows
+
+    @cached_property
+    def boxes(self) -> NDArray[np.float64]:
+        """minX, minY, maxX, maxY of the tiles, shape (n, 4)."""
+        sides = [(row.min_x, row.min_y, row.max_x, row.max_y) for row in self._rows]
+        return np.array(sides, np.float64).reshape(-1, 4)
+
+    def within(self, box: TileFilter) -> LayerTiles:
+        """The tiles that reach into a box, its sides included."""
+        min_x, min_y, max_x, max_y = self.boxes.T
+        seen = np.ones(len(self), bool)
+        for limit, outside in (
+            (box.min_x, max_x.__lt__),
+            (box.max_x, min_x.__gt__),
+            (box.min_y, max_y.__lt__),
+            (box.max_y, min_y.__gt__),
+        ):
+            if limit is not None:
+                seen &= ~outside(limit)
+        return LayerTiles(self, np.flatnonzero(seen).tolist())
+
+
+class _FlattenedTiles(Sequence[JsonObject]):
+    """Tile specs with their references resolved, each parsed when it is asked for."""
+
+    def __init__(self, rows: Sequence[TileRow], lookup: TransformLookup) -> None:
+        self._rows = rows
+        self._lookup = lookup
+        for refs in {row.refs for row in rows if row.refs is not None}:
+            for transform_id in orjson.loads(refs):
+                # read while the database is open; a missing one is the fault of the tile that needs it
+                with suppress(IllegalStateError):
+                    lookup.flattened_reference(transform_id)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._lookup.flattened(self._rows[index])
