@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 import numba
 
@@ -28,6 +30,7 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
         Types to compile for when the module is imported, so that workers that are forked afterwards have
         the code; without, a loop is compiled into those that call it.
 
+    Loops may call one another, across modules too: a change of any of them has all that call it compiled anew.
     What is compiled is kept beside the module, or in the user's cache; where neither can be written (a
     container without HOME, an installation that is read-only) it is compiled in each process anew.
     """
@@ -36,6 +39,9 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
 
     def decorate(loop: Loop) -> Any:
         types = [] if signatures is None else [list(signatures)]
+        files = _files_of(loop)
+        # a part of the name of what is kept: numba itself looks at the file of the loop alone
+        loop.__qualname__ += f"-{crc32(b''.join(path.read_bytes() for path in sorted(files))):08x}"
         try:
             code = njit(*types, nogil=True, cache=True)(loop)
         except RuntimeError as error:
@@ -47,9 +53,18 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
             )
         if code.stats.cache_misses:
             _say("pixel loops are compiled for this machine, once: some seconds")
+        code.source_files = files
         return code
 
     return decorate
+
+
+def _files_of(loop: Callable[..., Any]) -> set[Path]:
+    """The file of a loop, and those of the compiled loops that it calls, directly or not."""
+    files = {Path(loop.__code__.co_filename)}
+    for name in loop.__code__.co_names:
+        files |= getattr(loop.__globals__.get(name), "source_files", set())
+    return files
 
 
 @cache

@@ -51,7 +51,7 @@ def enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
     """First whole position between two, limited to 0 .. size - 1, and the end of them."""
     first = max(0.0, math.ceil(max(-1.0, least) - SNAP))
     last = min(size - 1.0, math.floor(min(float(size), greatest) + SNAP))
-    return int(first), int(last) + 1
+    return int(first), max(int(first), int(last) + 1)
 
 
 @compiled()
@@ -93,25 +93,27 @@ def row_of_table(
     a, b, c, d, e, f = back
     constant_x, constant_y = b * y + c, e * y + f
     last_x, last_y = table.shape[1] - 1, table.shape[0] - 1
-    offset, pixel = (float(1 << source.level) - 1) / 2, float(1 << source.level)
-    right, bottom = source.width - 1 + SNAP, source.height - 1 + SNAP
+    size = float(1 << source.level)
+    offset, part = np.float32((size - 1) / 2), np.float32(1 / size)
+    least, nothing = np.float32(-SNAP), np.float32(np.nan)
+    right, bottom = np.float32(source.width - 1), np.float32(source.height - 1)
     for index in range(u.size):
-        u[index], v[index] = np.nan, np.nan
         column, row = a * (x + index) + constant_x, d * (x + index) + constant_y
-        if not (column >= 0 and column < last_x and row >= 0 and row < last_y):
-            continue
-        i, j = np.uint32(column), np.uint32(row)
-        across, down = column - i, row - j
-        upper, lower = table[j], table[j + 1]
-        found_u = _mean(upper[i, 0], upper[i + 1, 0], lower[i, 0], lower[i + 1, 0], across, down)
-        found_v = _mean(upper[i, 1], upper[i + 1, 1], lower[i, 1], lower[i + 1, 1], across, down)
-        found_u, found_v = (found_u - offset) / pixel, (found_v - offset) / pixel
-        if found_u >= -SNAP and found_u <= right and found_v >= -SNAP and found_v <= bottom:
-            u[index], v[index] = np.float32(found_u), np.float32(found_v)
+        u[index] = nothing
+        if column >= 0 and column < last_x and row >= 0 and row < last_y:
+            i, j = np.uint32(column), np.uint32(row)
+            across, down = np.float32(column - i), np.float32(row - j)
+            found_u = (_mean(table, i, j, 0, across, down) - offset) * part
+            found_v = (_mean(table, i, j, 1, across, down) - offset) * part
+            if found_u >= least and found_u <= right and found_v >= least and found_v <= bottom:
+                u[index], v[index] = found_u, found_v
 
 
 @compiled()
-def _mean(first: float, second: float, third: float, fourth: float, across: float, down: float) -> float:
-    above = first + (second - first) * across
-    below = third + (fourth - third) * across
+def _mean(table: _Positions, i: Any, j: Any, what: int, across: Any, down: Any) -> Any:
+    """Bilinear interpolation between nodes, in single precision."""
+    right, lower = np.uint32(i + 1), np.uint32(j + 1)
+    first, second = table[j, i, what], table[lower, i, what]
+    above = first + (table[j, right, what] - first) * across
+    below = second + (table[lower, right, what] - second) * across
     return above + (below - above) * down

@@ -36,7 +36,7 @@ from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
 GROUP_TILES = 512
 GROUP_BYTES = 2**25
 #: Triangles narrower than this on the canvas are not drawn one by one: a table leads back to the tile.
-LEAST_TRIANGLE = 6.0
+LEAST_TRIANGLE = 10.0
 _NO_TABLE = np.zeros((0, 0, 2), np.float32)
 
 
