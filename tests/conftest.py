@@ -13,6 +13,12 @@ from asap_ingest.render_ws import CLIENT_SCRIPTS
 from tests.browser import Browser, missing
 
 
+def pytest_sessionstart(session):
+    """Pixel loops are compiled once, before the processes of the tests start, and not while one is timed."""
+    if not hasattr(session.config, "workerinput"):
+        import asap_ingest.images.kernels  # noqa: F401
+
+
 @pytest.fixture(autouse=True)
 def log_levels_of_its_own() -> None:
     """A step that an earlier test ran in this process set the package's level, and argschema the root's."""

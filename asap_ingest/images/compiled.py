@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 import numba
+from numba.core import event
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
@@ -30,7 +31,7 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
         Types to compile for when the module is imported, so that workers that are forked afterwards have
         the code; without, a loop is compiled into those that call it.
 
-    Loops may call one another, across modules too: a change of any of them has all that call it compiled anew.
+    Loops may call one another, across modules too: a change of one has all that call it compiled anew.
     What is compiled is kept beside the module, or in the user's cache; where neither can be written (a
     container without HOME, an installation that is read-only) it is compiled in each process anew.
     """
@@ -51,8 +52,6 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
             _say(
                 "pixel loops are compiled at each start: no folder to keep them in; NUMBA_CACHE_DIR names one"
             )
-        if code.stats.cache_misses:
-            _say("pixel loops are compiled for this machine, once: some seconds")
         code.source_files = files
         return code
 
@@ -65,6 +64,20 @@ def _files_of(loop: Callable[..., Any]) -> set[Path]:
     for name in loop.__code__.co_names:
         files |= getattr(loop.__globals__.get(name), "source_files", set())
     return files
+
+
+class _Telling(event.Listener):
+    """Tells that loops are compiled, before that is done."""
+
+    def on_start(self, event: Any) -> None:
+        if event.data["dispatcher"].py_func.__module__.startswith("asap_ingest."):
+            _say("pixel loops are compiled for this machine, once: some seconds")
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Telling())
 
 
 @cache

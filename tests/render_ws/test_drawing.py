@@ -118,12 +118,38 @@ def test_affine_drawing_interpolates_between_four_pixels(make_tile: Make, data: 
     assert compared > 100
 
 
-def test_large_picture_is_drawn_in_blocks(make_tile: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    tile = make_tile(RAMP, "0.9 0.1 -0.2 1.1 3.3 1.7")
-    whole = gray(picture(tile))
-    monkeypatch.setattr("asap_ingest.render_ws.drawing.warp.BLOCK_PIXELS", 16)
-    monkeypatch.setattr("asap_ingest.render_ws.drawing.warp.BLOCK_COLUMNS", 5)
-    assert np.array_equal(gray(picture(tile)), whole)
+@pytest.mark.parametrize(
+    "data", ["0.9 0.1 -0.2 1.1 3.3 1.7", "1 0 0 1 -9 -4", "0 3 -3 0 20 5", "1 0 0 0 0 0"]
+)
+@pytest.mark.parametrize("name", ["Affine", "Polynomial"])
+def test_of_a_widened_image_only_the_part_that_is_needed_is_converted(
+    make_tile: Make, data: str, name: str
+) -> None:
+    if name == "Polynomial":
+        a, b, c, d, e, f = data.split()
+        data = f"{e} {a} {c} {f} {b} {d}"
+    singular = data.count("0") > 3
+    drawn = [
+        gray(picture(make_tile(image, data, name=name, maxIntensity=65535.0)))
+        for image in (RAMP, RAMP.astype(np.uint16) << 8)
+    ]
+    assert drawn[0].any() != singular
+    np.testing.assert_array_equal(*drawn)
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_mesh_larger_than_what_is_rasterised_in_one_go(make_tile: Make, mask: bool) -> None:
+    """The parts of a picture are those of the whole."""
+    image = np.add.outer(np.arange(600), np.arange(700)).astype(np.uint8)
+    tile = make_tile(image, "3 0.9 -0.1 1e-5 0 0 7 0.2 1.1 0 0 1e-5", name="Polynomial")
+    if mask:
+        tile["mipmapLevels"]["0"]["maskUrl"] = tile["mipmapLevels"]["0"]["imageUrl"]
+    whole = picture(tile, width=700, height=800).rgba()
+    assert whole.any()
+    for x, y in ((0, 0), (300, 0), (131, 477)):
+        part = picture(tile, x=x, y=y, width=200, height=211).rgba()
+        differing = np.abs(part.astype(int) - whole[y : y + 211, x : x + 200]) > 1
+        assert np.count_nonzero(differing) <= 4
 
 
 def test_mesh_of_an_affine_polynomial_draws_what_the_affine_transform_draws(make_tile: Make) -> None:

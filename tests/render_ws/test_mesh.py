@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.render_ws.drawing.mesh import mesh_patches
-from asap_ingest.render_ws.drawing.warp import SNAP
+from asap_ingest.render_ws.drawing.mesh import rasterise
+from asap_ingest.render_ws.drawing.positions import SNAP
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
 
 CANVAS_YX = (50, 60)
@@ -16,12 +16,10 @@ SOURCE = triangle_mesh(40, 30, 4)
 
 def filled(mapped: np.ndarray) -> np.ndarray:
     """u, v and what is covered, over the canvas."""
-    picture = np.zeros((3, *CANVAS_YX))
-    for patch in mesh_patches(SOURCE, mapped, CANVAS_YX):
-        covered = np.ones(patch.u.shape, bool) if patch.covered is None else patch.covered
-        for values, found in zip(picture, (patch.u, patch.v, covered), strict=True):
-            values[patch.rows, patch.columns][covered] = found[covered]
-    return picture
+    u, v = np.zeros((2, *CANVAS_YX), np.float32)
+    rasterise(SOURCE.points, mapped, SOURCE.triangles, 0, 0, u, v)
+    covered = np.isfinite(u)
+    return np.array([np.where(covered, u, 0), np.where(covered, v, 0), covered])
 
 
 def reference(mapped: np.ndarray) -> np.ndarray:
@@ -70,6 +68,11 @@ def test_triangles_lie_one_over_the_other(seed: int, bend: float, whole: bool, m
     np.testing.assert_allclose(found[:2], expected[:2], rtol=1e-5, atol=1e-3)
 
 
-def test_a_block_inside_the_mesh_needs_no_mask() -> None:
-    inside = [*mesh_patches(SOURCE, SOURCE.points * 5.3 - 17.1, CANVAS_YX)]
-    assert [patch.covered is None for patch in inside] == [True]
+def test_parts_of_the_canvas_make_up_the_whole() -> None:
+    mapped = SOURCE.points * 1.3 + np.random.default_rng(0).normal(0, 2, SOURCE.points.shape)
+    whole = filled(mapped)
+    u, v = np.empty((2, 20, 25), np.float32)
+    rasterise(SOURCE.points, mapped, SOURCE.triangles, 11, 17, u, v)
+    covered = np.isfinite(u)
+    part = np.array([np.where(covered, u, 0), np.where(covered, v, 0), covered])
+    np.testing.assert_allclose(part, whole[:, 11:31, 17:42], rtol=1e-6, atol=1e-5)

@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from asap_ingest.images.formats import encode
-from asap_ingest.render_ws.drawing import known_files
 from tests.render_ws.client import JSON_TYPE, StackClient, leaf, tile
 from tests.render_ws.golden import Answer, send
 
@@ -124,10 +123,7 @@ def test_stored_tiles(server_url: str, image_url: str) -> None:
     path.with_suffix(".away").rename(path)
 
 
-def test_a_file_that_is_emptied_where_it_lies_is_noticed(
-    server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(known_files, "_SETTLED_NANOSECONDS", 0)
+def test_a_file_that_is_emptied_where_it_lies_is_noticed(server_url: str, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     for content, status in ((b"some", 200), (b"", 400)):
         path.write_bytes(content)

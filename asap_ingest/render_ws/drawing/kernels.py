@@ -110,12 +110,14 @@ def draw_row(
     step, begin_x, begin_y = np.uint32(not nearest), np.int32(source.left), np.int32(source.top)
     least = np.float32(0.0 if nearest else -SNAP)
     right, bottom = np.float32(source.width - step), np.float32(source.height - step)
+    # a source of one row has values where rounding puts a position above it
+    last_x, last_y = np.uint32(source.columns - 1), np.uint32(source.rows - 1)
     half = np.float32(0.5)
     up = half if canvas.dtype.type(half) == 0 else np.float32(0.0)  # whole numbers are rounded
     for index in range(u.size):
         column, row = u[index], v[index]
         if nearest:
-            column, row = np.float32(math.floor(column + half)), np.float32(math.floor(row + half))
+            column, row = np.floor(column + half), np.floor(row + half)
         if not (column >= least and column < right and row >= least and row < bottom):
             if not masked and column == column:  # noqa: PLR0124 - not NaN
                 for component in components:
@@ -124,7 +126,7 @@ def draw_row(
         i, j = np.int32(column), np.int32(row)
         across, down = column - np.float32(i), row - np.float32(j)
         near_x, near_y = np.uint32(i - begin_x), np.uint32(j - begin_y)
-        far_x, far_y = np.uint32(near_x + step), np.uint32(near_y + step)
+        far_x, far_y = min(np.uint32(near_x + step), last_x), min(np.uint32(near_y + step), last_y)
         opaque = np.uint8(255)
         if masked and source.mask != 0:
             opaque = np.uint8(_between(mask, near_y, far_y, near_x, far_x, across, down) + half)
@@ -140,11 +142,11 @@ def draw_row(
             if masked:
                 there, before = float(canvas[y, at]), alpha[y, x + index] / 255.0
                 mixed, together = _blended(there, before, float(value), opaque / 255.0)
-                value = canvas.dtype.type(math.floor(mixed + 0.5))
+                value = canvas.dtype.type(np.floor(mixed + 0.5))
                 total = max(total, together)
             canvas[y, at] = value
         if masked:
-            alpha[y, x + index] = np.uint8(math.floor(255.0 * total + 0.5))
+            alpha[y, x + index] = np.uint8(np.floor(255.0 * total + 0.5))
 
 
 @compiled()

@@ -48,7 +48,7 @@ class StackLayers:
                 return None
             rows = session.tiles(record.key, whole)
             layer = StoredLayer(rows, TransformLookup(session, record.key))
-            self._layers.keep(key, layer, sum(1000 + _DERIVED * len(row.spec) for row in rows))
+            self._layers.keep(key, layer, 1000 + sum(1000 + _DERIVED * len(row.spec) for row in rows))
         return layer.within(which)
 
     def clear(self) -> None:
@@ -73,14 +73,14 @@ class StoredLayer(Layer):
         """The tiles that reach into a box, its sides included."""
         min_x, min_y, max_x, max_y = self.boxes.T
         seen = np.ones(len(self), bool)
-        for limit, outside in (
-            (box.min_x, max_x.__lt__),
-            (box.max_x, min_x.__gt__),
-            (box.min_y, max_y.__lt__),
-            (box.max_y, min_y.__gt__),
+        for limit, reaches in (
+            (box.min_x, max_x.__ge__),
+            (box.max_x, min_x.__le__),
+            (box.min_y, max_y.__ge__),
+            (box.max_y, min_y.__le__),
         ):
             if limit is not None:
-                seen &= ~outside(limit)
+                seen &= reaches(limit)
         return LayerTiles(self, np.flatnonzero(seen).tolist())
 
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from asap_ingest.render_ws.drawing import known_files
-from asap_ingest.render_ws.drawing.known_files import KnownFiles
+from asap_ingest.render_ws.drawing import layer_files
+from asap_ingest.render_ws.drawing.layer_files import LayerFiles
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
@@ -20,7 +21,7 @@ TICK = 0.05  # longer than a step of any file system's clock here
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Four files in two folders whose last change is past, as far as it is told from the next one."""
-    monkeypatch.setattr(known_files, "_SETTLED_NANOSECONDS", TICK / 2 * 1e9)
+    monkeypatch.setattr(layer_files, "_SETTLED_NANOSECONDS", TICK / 2 * 1e9)
     found = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
@@ -45,9 +46,11 @@ def looks(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[], in
 
     monkeypatch.setattr(SourceImages, "check", counted)
 
+    known = LayerFiles(len(groups))
+
     def count() -> int:
         seen.clear()
-        images.check_all(groups)
+        known.check(np.arange(len(groups)), groups.__getitem__, images.check)
         return len(seen)
 
     return count
@@ -67,7 +70,7 @@ def test_a_folder_that_changed_is_looked_into(looks: Callable[[], int], files: l
 def test_a_change_of_now_is_not_told_from_the_next_one(
     looks: Callable[[], int], files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known_files, "_SETTLED_NANOSECONDS", 3600 * 1e9)
+    monkeypatch.setattr(layer_files, "_SETTLED_NANOSECONDS", 3600 * 1e9)
     assert [looks() for _ in range(3)] == [4, 4, 4]
 
 
@@ -101,7 +104,7 @@ def test_a_file_that_many_tiles_share_is_looked_for_once() -> None:
         seen.append(url)
         return False
 
-    KnownFiles().check([("a", "mask"), ("b", "mask")], look)
+    LayerFiles(2).check(np.arange(2), [("a", "mask"), ("b", "mask")].__getitem__, look)
     assert seen == ["a", "mask", "b"]
 
 
@@ -130,14 +133,14 @@ def test_errors_keep_the_order_of_the_files(files: list[Path]) -> None:
     images = SourceImages(None, 0)
     groups = [(str(files[0]), str(files[0]) + "x", "file:/with blank"), ("file:/with blank",)]
     with pytest.raises(IllegalArgumentError, match="0.tifx"):
-        images.check_all(groups)
+        LayerFiles(2).check(np.arange(2), groups.__getitem__, images.check)
     with pytest.raises(IllegalArgumentError, match="blank"):
-        images.check_all(groups[::-1])
+        LayerFiles(2).check(np.arange(2), groups[::-1].__getitem__, images.check)
 
 
-def test_memory_is_bounded(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_files, "_MOST_KEPT", 3)
-    known = KnownFiles()
-    for path in files:
-        known.check([(str(path),)], lambda url: True)
-    assert len(known._found) == 1
+def test_tiles_that_are_not_asked_for_are_not_looked_for(files: list[Path]) -> None:
+    seen: list[str] = []
+    known = LayerFiles(4)
+    for which in ([2], [2, 3], [0, 1, 2, 3]):
+        known.check(np.array(which), lambda index: (str(files[index]),), lambda url: not seen.append(url))
+    assert seen == [str(files[index]) for index in (2, 3, 0, 1)]
