@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import statistics
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import tifffile
 
-from asap_ingest.images.downsample import mean_levels
+from asap_ingest.images.downsample import mean_levels, minimum_levels
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.records.stack_records import State
 from asap_ingest.render_ws.records.stack_states import change_state, save_version
@@ -54,16 +56,28 @@ def with_lens(row: int, column: int) -> list[dict[str, Any]]:
     return [REFERENCE, *as_aligned(row, column)]
 
 
+def copy_seconds() -> float:
+    """What a copy of a tile's bytes takes: the measure of this machine's memory."""
+    image, copy = np.ones((2, SIDE, SIDE), np.uint8)
+    samples = []
+    for _ in range(31):
+        start = time.perf_counter()
+        np.copyto(copy, image)
+        samples.append(time.perf_counter() - start)
+    return statistics.median(samples)
+
+
 @dataclass(frozen=True)
 class TileImages:
     """Tile images and their levels: 16 different files of each, further names are hard links."""
 
     folder: Path
+    masks: Path | None = None
 
     @classmethod
-    def simulated(cls, folder: Path) -> TileImages:
-        """One simulated 8-bit tile, rolled a little for each further file."""
-        simulate_section(folder / "section", Acquisition(grid_shape=(1, 1), bits=8))
+    def simulated(cls, folder: Path, bits: int = 8) -> TileImages:
+        """One simulated tile, rolled a little for each further file."""
+        simulate_section(folder / "section", Acquisition(grid_shape=(1, 1), bits=bits))
         tile = tifffile.imread(next((folder / "section").glob("*.tif")))
         for number in range(FILES):
             levels = mean_levels(np.roll(tile, 97 * number), LEVELS)
@@ -80,7 +94,19 @@ class TileImages:
             if not path.exists():
                 path.hardlink_to(self.folder / str(level) / f"{number % FILES}.tif")
             urls[str(level)] = {"imageUrl": path.as_uri()}
+            if self.masks is not None:
+                urls[str(level)]["maskUrl"] = (self.masks / f"{level}.tif").as_uri()
         return urls
+
+    def masked(self) -> TileImages:
+        """The same images, their borders left out by a mask that they share."""
+        masks = self.folder / "masks"
+        masks.mkdir()
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        mask[64:-64, 64:-64] = 255
+        for level, image in enumerate((mask, *minimum_levels(mask, LEVELS))):
+            tifffile.imwrite(masks / f"{level}.tif", image, photometric="minisblack")
+        return replace(self, masks=masks)
 
 
 def tilespec(number: int, side: int, transforms: list[Any], levels: dict[str, Any]) -> dict[str, Any]:

@@ -178,8 +178,10 @@ ALL_OPERATIONS = (
 
 def build_app(service: Service) -> ASGIApp:
     """The application; it serves until `service.store` is closed."""
+    # paths are tried one after the other: those of images are asked for most
+    operations = sorted((*describing(ALL_OPERATIONS), *ALL_OPERATIONS), key=lambda found: not found.draws)
     app = Starlette(
-        routes=routes_of((*describing(ALL_OPERATIONS), *ALL_OPERATIONS), service),
+        routes=routes_of(operations, service),
         exception_handlers={
             RequestError: answer_error,
             HTTPException: _answer_unknown_path,

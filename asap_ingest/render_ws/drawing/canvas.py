@@ -87,13 +87,17 @@ class Canvas:
 
     def rgba(self) -> NDArray[np.uint8]:
         """The picture as (height, width, 4) of uint8: red, green, blue, alpha (not premultiplied)."""
-        picture = np.zeros((self.height, self.width, 4), np.uint8)
+        import cv2
+
         if self.values is None:
-            return picture
+            return np.zeros((self.height, self.width, 4), np.uint8)
         shown = FINAL[kind_of(self.values)](self.values, self.shown)
-        picture[..., :3] = shown if shown.ndim == 3 else shown[..., None]
-        picture[..., 3] = 255 if self.alpha is None else self.alpha
-        return picture if self.alpha is None else _premultiplied_once(picture)
+        code = cv2.COLOR_RGB2RGBA if shown.ndim == 3 else cv2.COLOR_GRAY2RGBA
+        picture: Any = cv2.cvtColor(np.ascontiguousarray(shown), code)
+        if self.alpha is None:
+            return picture
+        picture[..., 3] = self.alpha
+        return _premultiplied_once(picture)
 
 
 def _premultiplied_once(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

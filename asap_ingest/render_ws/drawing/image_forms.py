@@ -41,14 +41,17 @@ def _rgba(canvas: Canvas, parameters: RenderParameters) -> Pixels:
     if color is None or canvas.values is None or canvas.alpha is None:
         return picture
     background = np.array([color >> 16 & 255, color >> 8 & 255, color & 255], np.float64)
-    picture[..., :3] = _over(picture, background)
-    picture[..., 3] = 255
+    _lay_over(background, picture)
     return picture
 
 
-def _over(picture: Pixels, background: Pixels) -> Pixels:
-    share = picture[..., 3:] / 255.0
-    return np.floor(picture[..., :3] * share + background * (1 - share) + 0.5).astype(np.uint8)
+def _lay_over(background: Pixels, picture: Pixels) -> None:
+    """Put a colour behind a picture, which is opaque then."""
+    seen_through = picture[..., 3] < 255
+    share = picture[seen_through, 3:] / 255.0
+    mixed = picture[seen_through, :3] * share + background * (1 - share)
+    picture[seen_through, :3] = np.floor(mixed + 0.5)
+    picture[..., 3] = 255
 
 
 def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
@@ -61,10 +64,10 @@ def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
         picture = gray if parameters.convert_to_gray else cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
         return _encoded(".jpg", picture, quality)
     rgba = _rgba(canvas, parameters)
-    color = rgba[..., :3] if canvas.alpha is None else _over(rgba, np.zeros(3))
-    if parameters.convert_to_gray:
-        return _encoded(".jpg", cv2.cvtColor(np.ascontiguousarray(color), cv2.COLOR_RGB2GRAY), quality)
-    return _encoded(".jpg", np.ascontiguousarray(color[..., ::-1]), quality)
+    if canvas.alpha is not None:
+        _lay_over(np.zeros(3), rgba)
+    code = cv2.COLOR_RGBA2GRAY if parameters.convert_to_gray else cv2.COLOR_RGBA2BGR
+    return _encoded(".jpg", cv2.cvtColor(rgba, code), quality)
 
 
 def _png(canvas: Canvas, parameters: RenderParameters) -> bytes:

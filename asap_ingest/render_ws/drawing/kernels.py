@@ -140,8 +140,10 @@ def draw_row(
             near, far = np.uint32(near_x * size + component), np.uint32(far_x * size + component)
             value = canvas.dtype.type(_between(image, near_y, far_y, near, far, across, down) + up)
             if masked:
-                there, before = float(canvas[y, at]), alpha[y, x + index] / 255.0
-                mixed, together = _blended(there, before, float(value), opaque / 255.0)
+                mixed, together = float(value), 1.0
+                if opaque < 255:
+                    there, before = float(canvas[y, at]), alpha[y, x + index] / 255.0
+                    mixed, together = _blended(there, before, mixed, opaque / 255.0)
                 value = canvas.dtype.type(np.floor(mixed + 0.5))
                 total = max(total, together)
             canvas[y, at] = value
