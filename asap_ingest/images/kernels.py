@@ -146,3 +146,47 @@ def minimum_of_blocks(image: _Rows, level: _Rows) -> None:
         upper, lower, row = image[2 * y], image[2 * y + 1], level[y]
         for x in range(row.size):
             row[x] = min(upper[2 * x], upper[2 * x + 1], lower[2 * x], lower[2 * x + 1])
+
+
+@compiled()
+def _insert(label: Any, ordered: _Rows, count: int) -> None:
+    """Put a label into its place among the first `count`, which are ascending."""
+    while count > 0 and ordered[count - 1] > label:
+        ordered[count] = ordered[count - 1]
+        count -= 1
+    ordered[count] = label
+
+
+@compiled()
+def _mode(ordered: _Rows, count: int) -> Any:
+    """The most frequent of the first `count` labels, which are ascending."""
+    mode, most, run = ordered[0], 0, 0
+    if ordered[count - 1] == mode:
+        return mode
+    for index in range(count):
+        run = run + 1 if index and ordered[index] == ordered[index - 1] else 1
+        if run > most:
+            mode, most = ordered[index], run
+    return mode
+
+
+@compiled()
+def modes_of_blocks(labels: _Rows, height: int, width: int, modes: _Rows) -> None:
+    """The most frequent label of every block, of equally frequent ones the smallest.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (depth, rows, columns)
+        A block has `depth` x `height` x `width` of them, less at the lower and right edge.
+    modes : ndarray, shape (block rows, block columns)
+    """
+    ordered = np.empty(labels.shape[0] * height * width, labels.dtype)
+    for y in range(modes.shape[0]):
+        for x in range(modes.shape[1]):
+            count = 0
+            for plane in range(labels.shape[0]):
+                for row in range(y * height, min((y + 1) * height, labels.shape[1])):
+                    for column in range(x * width, min((x + 1) * width, labels.shape[2])):
+                        _insert(labels[plane, row, column], ordered, count)
+                        count += 1
+            modes[y, x] = _mode(ordered, count)

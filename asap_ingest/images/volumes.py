@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,9 +23,6 @@ Triple = tuple[int, int, int]
 SAMPLE_TYPES = tuple(
     np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "float32")
 )
-
-#: Labels that are sorted at once.
-_BAND_LABELS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -225,52 +222,11 @@ def _mean(sums: Plane, count: int, dtype: np.dtype[Any]) -> Plane:
 
 def _modes(planes: Sequence[Plane], factor_yx: tuple[int, int]) -> Plane:
     """Modes over blocks of all planes, each (height, width)."""
+    from asap_ingest.images.kernels import modes_of_blocks
+
     shape = planes[0].shape
-    height, width = (-(-length // times) for length, times in zip(shape, factor_yx, strict=True))
-    modes = np.empty((height, width), planes[0].dtype)
-    for rows, block_height in _parts(shape[0], factor_yx[0], height):
-        for columns, block_width in _parts(shape[1], factor_yx[1], width):
-            block_yx = (block_height, block_width)
-            for band in _bands(
-                rows, (columns.stop - columns.start) * len(planes) * block_height * block_width
-            ):
-                first = (band.start * factor_yx[0], columns.start * factor_yx[1])
-                labels = _places(
-                    planes, first, block_yx, (band.stop - band.start, columns.stop - columns.start)
-                )
-                modes[band, columns] = _most_frequent(labels)
+    modes = np.empty(
+        [-(-length // times) for length, times in zip(shape, factor_yx, strict=True)], planes[0].dtype
+    )
+    modes_of_blocks(np.stack(planes), *factor_yx, modes)
     return modes
-
-
-def _bands(rows: slice, labels_per_row: int) -> Iterator[slice]:
-    """Some rows at a time, so that what is made of them on the way stays in the processor's cache."""
-    step = max(1, _BAND_LABELS // labels_per_row)
-    for start in range(rows.start, rows.stop, step):
-        yield slice(start, min(start + step, rows.stop))
-
-
-def _places(
-    planes: Sequence[Plane], first: tuple[int, int], block: tuple[int, int], blocks: tuple[int, int]
-) -> list[Plane]:
-    """For each place in a block the labels that all blocks have there; lengths are (y, x)."""
-    return [
-        plane[first[0] + y :: block[0], first[1] + x :: block[1]][: blocks[0], : blocks[1]]
-        for plane in planes
-        for y in range(block[0])
-        for x in range(block[1])
-    ]
-
-
-def _most_frequent(labels: list[Plane]) -> Plane:
-    """At each place the value that most of the arrays have there, the smallest of equally frequent ones."""
-    ordered = np.sort(np.stack(labels), axis=0)
-    best = ordered[0].copy()
-    run = np.ones(best.shape, np.uint32)
-    most = run.copy()
-    for before, label in pairwise(ordered):
-        # how often a label came so far; the first that comes more often than all before it wins
-        run = np.where(label == before, run + 1, 1)
-        better = run > most
-        np.copyto(best, label, where=better)
-        np.copyto(most, run, where=better)
-    return best
