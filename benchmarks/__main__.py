@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import apply, levels, service, step, volumes
+from benchmarks import apply, blocks, levels, service, step, volumes
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 EXPLANATION = Path(__file__).parent / "explanation.md"
@@ -34,6 +34,7 @@ def main() -> None:
         apply.report(),
         service.report(runs),
         volumes.report(min(runs, 3)),
+        blocks.report(runs),
     )
     parts = [head, *measured, EXPLANATION.read_text()]
     text = "\n".join(parts)
