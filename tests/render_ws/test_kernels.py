@@ -156,7 +156,11 @@ def test_tiles_lie_one_over_the_other(
     np.testing.assert_array_equal(pictures[0].alpha, pictures[1].alpha)
 
 
-@pytest.mark.parametrize("x", [-500.0, -37.5, 61.0, 64.98, 1e9, -1e300, np.inf, np.nan])
+#: Beyond what a whole number of 32 or 64 bits can hold.
+FAR = [sign * size for size in (2.0**31, 2.0**32, 2.0**63, 2.0**64, 1e300) for sign in (1, -1)]
+
+
+@pytest.mark.parametrize("x", [-500.0, -37.5, 61.0, 64.98, *FAR, np.inf, np.nan])
 @pytest.mark.parametrize("axis", [2, 5])
 def test_tiles_beside_the_canvas_leave_it_alone(x: float, axis: int) -> None:
     matrix = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
@@ -164,6 +168,30 @@ def test_tiles_beside_the_canvas_leave_it_alone(x: float, axis: int) -> None:
     canvas = canvas_of("gray8", False)
     draw_on(canvas, np.full((37, 37), 9, np.uint8), None, Affine(tuple(matrix)), How())
     assert not canvas.values.any()
+
+
+WILD = st.sampled_from(FAR) | st.floats() | st.floats(-100, 100)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(WILD, min_size=6, max_size=6), st.lists(WILD, min_size=10, max_size=10), st.booleans())
+def test_nothing_is_written_beside_the_canvas(
+    matrix: list[float], points: list[float], nearest: bool
+) -> None:
+    """Whatever numbers transforms give: what cannot be drawn is left out."""
+    around = np.full((3 * CANVAS_YX[0], CANVAS_YX[1]), 7, np.uint8)
+    image = np.full((37, 37), 9, np.uint8)
+    mesh = triangle_mesh(37, 37, 2)
+    for mapped in (None, np.array(points).reshape(5, 2)):
+        canvas = Canvas(*CANVAS_YX, values=around[CANVAS_YX[0] : 2 * CANVAS_YX[0]])
+        target = *canvas.rows(), source_of(image), np.array([matrix])
+        if mapped is None:
+            draw_tiles(*target, NO_TABLE, nearest, False)
+        else:
+            draw_mesh(*target, mesh.points, mapped, mesh.triangles, nearest, False)
+    assert set(np.unique(canvas.values)) <= {0, 7, 9}
+    assert np.all(around[: CANVAS_YX[0]] == 7)
+    assert np.all(around[2 * CANVAS_YX[0] :] == 7)
 
 
 @pytest.mark.parametrize("long_axis", [0, 1])

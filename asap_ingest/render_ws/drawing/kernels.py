@@ -154,21 +154,21 @@ def draw_row(
 @compiled()
 def _is_shift(back: Matrix) -> bool:
     a, b, c, d, e, f = back
-    return a == 1 and b == 0 and d == 0 and e == 1 and c == math.floor(c) and f == math.floor(f)
+    return a == 1 and b == 0 and d == 0 and e == 1 and c == np.floor(c) and f == np.floor(f)
 
 
 @compiled()
 def _copy_row(
     canvas: _Rows, size: int, y: int, x: int, end: int, u: int, v: int, source: Any, image: _Rows, step: int
 ) -> None:
-    """A row of an opaque source that is only shifted, from its column `u` on."""
-    value = min(end, x + source.width - step - u)
+    """Columns `x` to `end` of a row, of a source that is only shifted, from its column `u` on."""
+    black = min(end, x + source.width - step - u)
     if v >= source.height - step:
-        value = x
-    begin = (u - source.left - x) * size
-    for at in range(x * size, value * size):
-        canvas[y, at] = image[v - source.top, begin + at]
-    canvas[y, max(x, value) * size : end * size] = 0
+        black = x
+    offset = (u - source.left - x) * size
+    for at in range(x * size, black * size):
+        canvas[y, at] = image[v - source.top, offset + at]
+    canvas[y, max(x, black) * size : end * size] = 0
 
 
 @compiled()
@@ -206,6 +206,8 @@ def draw_tiles(
         if table.size:
             right, bottom = table.shape[1] - 1.0, table.shape[0] - 1.0
         top, end_row, left, end = reached(forward[number], right, bottom, (canvas.shape[0], width))
+        if end_row <= top or end <= left:
+            continue
         copied = table.size == 0 and alpha.size == 0 and _is_shift(back)
         for y in range(top, end_row):
             if copied:

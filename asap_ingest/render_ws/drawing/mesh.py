@@ -30,7 +30,7 @@ def _span(target: _Points, corners: tuple[int, int, int], row: float) -> tuple[f
                 last = min(last, x)
             else:
                 first = max(first, x)
-    return math.ceil(first - SNAP), math.floor(last + SNAP)
+    return np.ceil(first - SNAP), np.floor(last + SNAP)
 
 
 @compiled()
@@ -67,11 +67,14 @@ def _fill(
     height, width = u.shape
     least = min(y, target[second, 1], target[third, 1])
     greatest = max(y, target[second, 1], target[third, 1])
-    begin_row = int(max(math.ceil(least - SNAP), float(top)))
-    end_row = int(min(math.floor(greatest + SNAP), top + height - 1.0))
+    # limited as floats: what is beyond whole numbers cannot become one
+    begin_row = int(min(max(np.ceil(least - SNAP), float(top)), float(top + height)))
+    end_row = int(max(min(np.floor(greatest + SNAP), top + height - 1.0), top - 1.0))
     for row in range(begin_row, end_row + 1):
         begin, end = _span(target, corners, float(row))
         begin, end = max(begin, float(left)), min(end, left + width - 1.0)
+        if not begin <= end:  # nor where one of them is no number
+            continue
         start_u = across_u * begin + down_u * row + constant_u
         start_v = across_v * begin + down_v * row + constant_v
         place = int(begin) - left

@@ -42,15 +42,16 @@ def inverse(matrix: Any) -> tuple[bool, Matrix]:
 
 @compiled()
 def _snapped(value: float) -> float:
-    nearest = float(round(value))
+    nearest = np.rint(value)
     return nearest if abs(value - nearest) < SNAP / 100 else value
 
 
 @compiled()
 def enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
     """First whole position between two, limited to 0 .. size - 1, and the end of them."""
-    first = max(0.0, math.ceil(max(-1.0, least) - SNAP))
-    last = min(size - 1.0, math.floor(min(float(size), greatest) + SNAP))
+    # limited as floats: what is beyond whole numbers cannot become one
+    first = min(max(0.0, np.ceil(least - SNAP)), float(size))
+    last = max(-1.0, min(size - 1.0, np.floor(greatest + SNAP)))
     return int(first), max(int(first), int(last) + 1)
 
 

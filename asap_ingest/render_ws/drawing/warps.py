@@ -94,9 +94,10 @@ class Warp:
         if not np.isfinite(warped).all() or _folds(warped, mesh.triangles):
             return None
         first = np.floor(warped.min(axis=0))
-        size = np.ceil((warped.max(axis=0) - first) / NODE_STEP).astype(int) + 1
-        if size.prod() > _MOST_NODES:
+        extent = np.ceil((warped.max(axis=0) - first) / NODE_STEP) + 1
+        if extent.prod() > _MOST_NODES:
             return None
+        size = extent.astype(int)
         nodes = np.full((size[1], size[0], 2), np.nan, np.float32)
         u, v = np.empty((2, size[1], size[0]), np.float32)
         rasterise(source, np.ascontiguousarray((warped - first) / NODE_STEP), mesh.triangles, 0, 0, u, v)
