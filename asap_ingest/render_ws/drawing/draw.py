@@ -45,6 +45,7 @@ def draw(
     _check_pixels(canvas, 1, max_pixels)
     tiles = parameters.tile_specs or []
     limit = parameters.max_tile_specs
+    # a limit below 0 is none
     if parameters.outlines_only or (limit is not None and 0 <= limit < len(tiles)):
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
@@ -60,9 +61,9 @@ def draw(
     pictures = [
         (_draw_channel(job, shown, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
-    if pictures:
-        canvas = pictures[0][0] if len(pictures) == 1 else _mixed(canvas, pictures)
-    return draw_outlines(canvas, parameters) if limit is not None and limit < 0 else canvas
+    if not pictures:
+        return canvas
+    return pictures[0][0] if len(pictures) == 1 else _mixed(canvas, pictures)
 
 
 def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
