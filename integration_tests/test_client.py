@@ -366,7 +366,9 @@ def test_rendererClient(render, parameters, tmp_path):
     # what is named on the command line counts
     assert drawn.shape == (45, 60, 4)
     asked = renderapi.image.get_renderparameters_image({**parameters, "scale": 0.5}, render=render)
-    assert np.array_equal(drawn, asked)
+    # two drawings: where a value lies exactly between two, either is right
+    assert drawn.shape == asked.shape
+    assert np.abs(drawn.astype(int) - asked).max() <= 1
 
 
 def test_materialize_tilespec_image(render, plain_tile, tmp_path):

@@ -236,6 +236,18 @@ def test_intensity_range(
     assert shown(picture(make_tile(np.full((20, 24), value, dtype), **own), **query)) == expected
 
 
+def test_a_range_of_nothing_is_that_of_a_16_bit_source_or_of_all_that_was_drawn(make_tile: Make) -> None:
+    ramp = make_tile(np.arange(1000, 1480).reshape(20, 24).astype(np.uint16))
+    values = gray(picture(ramp))[:-1, :-1].astype(int)
+    of_source = np.minimum(255, ((values - 1000) * 256 / 480 + 0.5).astype(int))
+    asked = {"min_intensity": 0.0, "max_intensity": 0.0}
+    assert np.array_equal(picture(ramp, **asked).rgba()[:-1, :-1, 0], of_source)
+    # the last row and column are black: they belong to the picture, not to the source
+    of_picture = np.minimum(255, (values * 256 / (values.max() + 1) + 0.5).astype(int))
+    asked = {"min_intensity": 0.5, "max_intensity": 0.5}
+    assert np.array_equal(picture(ramp, **asked).rgba()[:-1, :-1, 0], of_picture)
+
+
 def test_color_source_is_ranged_twice(make_tile: Make) -> None:
     color = np.full((20, 24, 3), (100, 50, 150), np.uint8)
     tile = make_tile(color, minIntensity=50, maxIntensity=150)
@@ -320,6 +332,22 @@ def test_channels_are_chosen_by_name_and_mixed_by_weight(make_tile: Make) -> Non
     assert not picture(tile, channels="C").rgba().any()
 
 
+@pytest.mark.parametrize("shape", [(20, 24), (20, 24, 3)])
+def test_channels_are_mixed_as_far_as_masks_show_them(make_tile: Make, shape: tuple[int, ...]) -> None:
+    mask = np.full((20, 24), 255, np.uint8)
+    mask[:, 12:] = 100
+    tile = channels(make_tile, A=0, B=0)
+    for channel, value in zip(tile["channels"], (200, 80), strict=True):
+        image = np.full(shape, value, np.uint8)
+        channel["mipmapLevels"] = make_tile(image, mask=mask)["mipmapLevels"]
+    mixed = picture(tile, channels="A__0.5__B__0.3")
+    values = gray(mixed) if len(shape) == 2 else gray(mixed)[..., 0]
+    assert mixed.alpha is not None
+    assert (values[5, 5], mixed.alpha[5, 5]) == (100 + 24, 127 + 76)
+    # of 200 and 80 the mask leaves 78 and 31, and these count as far as they are opaque
+    assert (values[5, 18], mixed.alpha[5, 18]) == (15 + 3, 50 + 30)
+
+
 def test_mix_needs_every_channel(make_tile: Make) -> None:
     with pytest.raises(IllegalStateError, match="'C'"):
         picture(channels(make_tile, A=1), channels="A__0.5__C__0.5")
@@ -335,11 +363,11 @@ def test_too_many_tiles_become_outlines_without_opening_images(make_tile: Make) 
     assert not rgba[5, 5].any()
 
 
-def test_negative_limit_draws_outlines_on_top(make_tile: Make) -> None:
+def test_negative_limit_is_none(make_tile: Make) -> None:
     tile = make_tile(RAMP, minX=2.0, minY=3.0, maxX=10.0, maxY=9.0)
-    rgba = picture(tile, max_tile_specs=-1).rgba()
-    assert rgba[3, 2].tolist() == [0, 255, 0, 255]
-    assert rgba[5, 5, 0] == RAMP[5, 5]
+    limited = picture(tile, max_tile_specs=-1)
+    assert np.array_equal(limited.rgba(), picture(tile).rgba())
+    assert not limited.outlines
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,16 @@ def test_a_tile_comes_back_in_order_without_unknown_fields(stack: StackClient) -
     )
 
 
+def test_a_channel_whose_range_is_null_has_the_usual_one(stack: StackClient) -> None:
+    channel = {"name": "x", "minIntensity": None, "maxIntensity": None, "mipmapLevels": {}}
+    assert (
+        stack.status("PUT", "/resolvedTiles?deriveData=true", collection(tile("a", channels=[channel])))
+        == 201
+    )
+    (read,) = stack.get("/tile/a")["channels"]
+    assert (read["minIntensity"], read["maxIntensity"]) == (0.0, 255.0)
+
+
 def test_tile_specs_are_flattened_and_resolved_tiles_are_not(stack: StackClient) -> None:
     nested = {"type": "list", "specList": [leaf(1, 0), {"type": "list", "specList": [REF]}]}
     body = collection(tile("b", specs=[nested]), tile("a"), L=leaf(2, 0), unused=leaf(9, 9))

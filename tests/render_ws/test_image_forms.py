@@ -11,6 +11,7 @@ from PIL import Image as PilImage
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.image_forms import FORMS, encode
+from asap_ingest.render_ws.drawing.intensity import IntensityRange
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
@@ -109,3 +110,22 @@ def test_same_canvas_gives_the_same_bytes() -> None:
 def test_unknown_form_is_refused() -> None:
     with pytest.raises(IllegalArgumentError, match="gif-image"):
         encode(canvas(), "gif-image", PLAIN)
+
+
+@pytest.mark.parametrize("kind", ["tiff", "png", "raw"])
+def test_outlines_come_in_8_bits_also_where_16_are_asked_for(kind: str) -> None:
+    drawn = canvas(np.dstack([VALUES] * 3), np.full((3, 5), 255, np.uint8))
+    assert encode(drawn, f"{kind}16-image", PLAIN) != encode(drawn, f"{kind}-image", PLAIN)
+    drawn.outlines = True
+    assert encode(drawn, f"{kind}16-image", PLAIN) == encode(drawn, f"{kind}-image", PLAIN)
+
+
+def test_16_bit_gray_of_masked_colours_is_their_ranged_mean_whatever_shows_of_it() -> None:
+    color = np.zeros((3, 5, 3), np.uint8)
+    color[..., 0] = 60
+    alpha = np.array([[0, 1, 3, 128, 255]] * 3, np.uint8)
+    drawn = canvas(color, alpha)
+    drawn.shown = IntensityRange(-255.0, 255.0)
+    gray = np.frombuffer(encode(drawn, "raw16-image", PLAIN)[1], ">u2")
+    # 60 becomes 158, and 0 becomes 128
+    assert gray.tolist() == [138] * 15

@@ -135,6 +135,18 @@ def test_overview_begins_at_zero_or_where_the_stack_does(url: str, folder: Path)
     assert (from_zero[5, 5, 0], from_zero[5, 40, 0], from_corner[5, 5, 0]) == (0, 40, 40)
 
 
+@pytest.mark.parametrize(("x", "y"), [(-300, -200), (-300, 7), (7, -20)])
+def test_overview_of_a_stack_that_reaches_below_zero_begins_where_the_stack_does(
+    url: str, folder: Path, x: int, y: int
+) -> None:
+    below = StackClient(url, f"below{abs(x)}_{abs(y)}").create(
+        tile("a", specs=[leaf(x, y)], **image_file(folder, 40)), state="COMPLETE"
+    )
+    whole = pixels(below, "/small/1.png?maxOverviewWidthAndHeight=50")
+    assert whole.shape == (40, 50, 4)
+    assert (whole[1:-1, 1:-1, 0] == 40).all()
+
+
 def test_overview_needs_bounds(url: str) -> None:
     answer = StackClient(url, "loading").create(tile("a")).ask("GET", f"{SOURCE}/small/1.png")
     assert (answer.status, b"COMPLETE" in answer.body) == (400, True)

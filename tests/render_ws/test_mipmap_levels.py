@@ -60,6 +60,17 @@ def test_other_transforms_are_fitted() -> None:
     assert best_level(linear, 0.999) == 2
 
 
+@pytest.mark.parametrize(("scale", "level"), [(1.0, 0), (0.5, 1), (0.25, 2), (0.125, 3)])
+def test_an_axis_that_is_left_alone_keeps_its_level_whatever_the_fit_rounds_to(
+    scale: float, level: int
+) -> None:
+    bent = build_leaf("org.janelia.alignment.transform.ExponentialRecoveryOffsetTransform", "5,0.03,0,1")
+    linear = fit_linear_part(bent, 400, 256, 64)
+    assert linear is not None
+    assert linear.m00 == pytest.approx(1.0, abs=1e-12)
+    assert best_level(linear, scale) == level
+
+
 @pytest.mark.parametrize(
     ("levels", "wanted", "file", "halvings"),
     [

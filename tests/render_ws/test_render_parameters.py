@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from asap_ingest.render_ws.drawing.channels import parse_channels
 from asap_ingest.render_ws.drawing.render_parameters import (
     Box,
     RenderParameters,
@@ -77,14 +78,30 @@ def test_filter_list_is_named_and_written() -> None:
         "ValueToNoise",
         "NormalizeLocalContrast",
     ]
-    with pytest.raises(IllegalArgumentError, match="nope"):
-        box_parameters({"filterListName": "nope"}, [], BOX, {})
+    for unknown in ("nope", ""):
+        with pytest.raises(IllegalArgumentError, match=f"'{unknown}' not found"):
+            box_parameters({"filterListName": unknown}, [], BOX, {})
 
 
-@pytest.mark.parametrize("channels", ["A__B", "A__0.9__B__0.2", "A__0.5__B", "A__x__B__0.1"])
+@pytest.mark.parametrize("channels", ["A__B", "A__0.9__B__0.2", "A__x__B__0.1", "A____B"])
 def test_bad_channel_weights_are_refused(channels: str) -> None:
     with pytest.raises(IllegalArgumentError):
         box_parameters({"channels": channels}, [], BOX, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("A", {"A": 1.0}),
+        ("A__", {"A": 1.0}),
+        ("A__0.5", {"A": 0.5}),
+        ("A__0.5__B", {"A": 0.5}),
+        ("A__0.5__B__", {"A": 0.5}),
+        ("A__0.5__B__0.25", {"A": 0.5, "B": 0.25}),
+    ],
+)
+def test_a_last_channel_without_a_weight_does_not_count(text: str, weights: dict[str, float]) -> None:
+    assert parse_channels(text) == weights
 
 
 def test_layer_box_is_cut_to_integers() -> None:
@@ -171,7 +188,7 @@ def test_derived_box_needs_a_size() -> None:
     ("kind", "image"), [("source", {"imageUrl": "/a.tif"}), ("mask", {"imageUrl": "/m.tif"})]
 )
 def test_source_parameters_show_the_bare_image(kind: str, image: dict[str, str]) -> None:
-    found = to_json(source_parameters(tile(shift(3), minIntensity=7.0), kind, 0.5))
+    found = to_json(source_parameters({}, tile(shift(3), minIntensity=7.0), kind, 0.5))
     assert (found["width"], found["height"], found["scale"], found["skipInterpolation"]) == (
         100,
         80,
@@ -188,14 +205,40 @@ def test_source_parameters_show_the_bare_image(kind: str, image: dict[str, str])
     ]
 
 
+def test_source_parameters_obey_what_the_query_says_of_drawing() -> None:
+    query = {
+        "scale": 0.25,
+        "minIntensity": 5.0,
+        "maxIntensity": 90.0,
+        "filter": True,
+        "binaryMask": True,
+        "excludeMask": True,
+        "convertToGray": True,
+        "fillWithNoise": True,
+        "channels": "A",
+        "filterListName": "simpleTest",
+    }
+    found = to_json(source_parameters(query, tile(), "source", 0.5))
+    assert (found["scale"], found["minIntensity"], found["maxIntensity"]) == (0.25, 5.0, 90.0)
+    flags = ("doFilter", "binaryMask", "excludeMask", "convertToGray", "fillWithNoise", "skipInterpolation")
+    assert all(found[flag] for flag in flags)
+    assert (found["channels"], len(found["filterSpecs"])) == ("A", 1)
+
+
+@pytest.mark.parametrize("query", [{"filterListName": "nope"}, {"channels": "A__0.9__B__0.2"}])
+def test_source_parameters_refuse_a_wrong_query_as_if_the_tile_were_wrong(query: dict[str, str]) -> None:
+    with pytest.raises(IllegalStateError):
+        source_parameters(query, tile(), "source")
+
+
 def test_source_parameters_of_a_tile_without_images_or_size() -> None:
     without_mask = tile(mipmapLevels={"2": {"imageUrl": "/a.tif"}})
-    specs = to_json(source_parameters(without_mask, "mask", 1.0))["tileSpecs"]
+    specs = to_json(source_parameters({}, without_mask, "mask"))["tileSpecs"]
     assert specs[0]["channels"][0]["mipmapLevels"] == {"2": {}}
     with pytest.raises(IllegalArgumentError):
-        source_parameters(tile(mipmapLevels={}), "source", 1.0)
+        source_parameters({}, tile(mipmapLevels={}), "source")
     with pytest.raises(IllegalStateError):
-        source_parameters(tile(height=None), "source", 1.0)
+        source_parameters({}, tile(height=None), "source")
 
 
 def test_neighbours_reach_a_share_of_the_size_beyond_the_tile() -> None:

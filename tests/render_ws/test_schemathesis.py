@@ -78,6 +78,7 @@ REASONS = (
     Reason("^GET ", "referenced but not stored|cannot be resolved", "1.2"),
     Reason("^(GET|PUT) .*image|/(jpg|png|tif)$", "filter .* is not available", "7.6"),
     Reason("^(GET|PUT) .*image|/(jpg|png|tif)$", "channels cannot be mixed", "7.7"),
+    Reason("^GET .*/(source|mask)/", "filter list|channels", "18"),
     Reason(f"^GET .*({IMAGES})", "invalid (owner|project|stack)|longer than|channels|filter list", "1.2"),
 )
 

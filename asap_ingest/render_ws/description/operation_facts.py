@@ -103,7 +103,7 @@ def problem_statuses(operation: Operation) -> dict[int, str]:
     }
     if operation.produces is not None:
         found[406] = "The Accept header allows nothing of what there is"
-    if operation.consumes is not None:
+    if operation.consumes is not None and not operation.any_type:
         found[415] = f"The body must be {operation.consumes}"
     return dict(sorted(found.items()))
 

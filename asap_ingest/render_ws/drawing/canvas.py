@@ -36,6 +36,8 @@ class Canvas:
         255 where opaque; None for an opaque picture.
     shown : IntensityRange
         Range that turns the values into 8-bit ones.
+    outlines : bool
+        Whether it holds outlines of tiles instead of their pixels: those have no 16-bit form.
     """
 
     height: int
@@ -43,6 +45,7 @@ class Canvas:
     values: Pixels | None = None
     alpha: NDArray[np.uint8] | None = None
     shown: IntensityRange = field(default_factory=IntensityRange)
+    outlines: bool = False
 
     @property
     def kind(self) -> str:
@@ -70,11 +73,11 @@ class Canvas:
         return self.values.reshape(self.height, -1), alpha, components
 
     def gray16(self) -> NDArray[np.uint16]:
-        """The picture as 16-bit gray: values as they are, colour as the mean of its 8-bit components."""
+        """The picture as 16-bit gray, opaque or not: values as they are, the mean of ranged colours."""
         if self.values is None:
             return np.zeros((self.height, self.width), np.uint16)
         if kind_of(self.values) == "color":
-            return mean_of_components(self.rgba()[..., :3]).astype(np.uint16)
+            return mean_of_components(FINAL["color"](self.values, self.shown)).astype(np.uint16)
         if kind_of(self.values) == "float":
             return scale_float(self.values, self.shown, 65535).astype(np.uint16)
         return self.values.astype(np.uint16)

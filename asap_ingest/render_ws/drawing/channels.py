@@ -28,20 +28,22 @@ class Channel:
 def parse_channels(text: str | None) -> dict[str | None, float]:
     """Read `NAME` or `A__0.9__B__0.1`: weights by channel name, none for None.
 
-    An empty text is a name, which no channel has.
+    An empty text is a name, which no channel has. What stands last without a weight does not count.
 
     Raises
     ------
     IllegalArgumentError
-        For a weight that is missing or no number, and weights above 1 together.
+        For a weight that is no number, and weights above 1 together.
     """
     if text is None:
         return {}
     parts = text.split("__")
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
     if len(parts) == 1:
-        return {text: 1.0}
+        return {parts[0]: 1.0}
     try:
-        pairs = zip(parts[::2], parts[1::2], strict=True)
+        pairs = zip(parts[::2], parts[1::2], strict=False)
         weights: dict[str | None, float] = {name: parse_double(weight) for name, weight in pairs}
     except ValueError as error:
         raise IllegalArgumentError(f"channels {text!r}: expected NAME or A__0.9__B__0.1 ({error})") from error

@@ -46,6 +46,7 @@ def draw(
     _check_pixels(canvas, 1, max_pixels)
     tiles = parameters.tile_specs or []
     limit = parameters.max_tile_specs
+    # a limit below 0 is none
     if parameters.outlines_only or (limit is not None and 0 <= limit < len(tiles)):
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
@@ -62,9 +63,9 @@ def draw(
     pictures = [
         (_draw_channel(job, shown, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
-    if pictures:
-        canvas = pictures[0][0] if len(pictures) == 1 else _mixed(canvas, pictures)
-    return draw_outlines(canvas, parameters) if limit is not None and limit < 0 else canvas
+    if not pictures:
+        return canvas
+    return pictures[0][0] if len(pictures) == 1 else _mixed(canvas, pictures)
 
 
 def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
@@ -106,8 +107,8 @@ def _draw_channel(
 def _mixed(like: Canvas, pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
     """The weighted sum of the pictures of several channels: values, kind and range as of the first.
 
-    Each share is cut to an integer and sums beyond the kind wrap around, as in the original; negative
-    weights count as 0.
+    Values count as far as they are opaque. Each share is cut to an integer and sums beyond the kind wrap
+    around, as in the original; negative weights count as 0.
     """
     first = pictures[0][0]
     mixed = Canvas(like.height, like.width, shown=first.shown)
@@ -116,8 +117,10 @@ def _mixed(like: Canvas, pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
     total, alpha = np.zeros(first.values.shape, np.int64), np.zeros((like.height, like.width), np.int64)
     for picture, weight in pictures:
         share = max(0.0, weight)
-        total += np.trunc(share * _like(picture, first.values)).astype(np.int64)
-        alpha += np.trunc(share * (255.0 if picture.alpha is None else picture.alpha)).astype(np.int64)
+        opaque = np.full(alpha.shape, 255) if picture.alpha is None else picture.alpha
+        shown = opaque / 255.0 if first.values.ndim == 2 else opaque[:, :, None] / 255.0
+        total += np.trunc(share * _like(picture, first.values) * shown).astype(np.int64)
+        alpha += np.trunc(share * opaque).astype(np.int64)
     mixed.values = total.astype(first.values.dtype)
     mixed.alpha = np.minimum(alpha, 255).astype(np.uint8)
     return mixed

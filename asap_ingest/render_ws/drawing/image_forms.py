@@ -30,7 +30,7 @@ def encode(canvas: Canvas, form: str, parameters: RenderParameters) -> tuple[str
     """
     if form not in FORMS:
         raise IllegalArgumentError(f"there is no image form {form!r}; there are {', '.join(FORMS)}")
-    media_type, encoder = FORMS[form]
+    media_type, encoder = FORMS[FORMS_OF_OUTLINES.get(form, form) if canvas.outlines else form]
     return media_type, encoder(canvas, parameters)
 
 
@@ -130,4 +130,10 @@ FORMS: dict[str, tuple[str, Callable[[Canvas, RenderParameters], bytes]]] = {
     "png16-image": ("image/png", _png16),
     "raw-image": ("application/octet-stream", _raw),
     "raw16-image": ("application/octet-stream", _raw16),
+}
+#: 16-bit form -> the one in which outlines come instead.
+FORMS_OF_OUTLINES = {
+    "tiff16-image": "tiff-image",
+    "png16-image": "png-image",
+    "raw16-image": "raw-image",
 }

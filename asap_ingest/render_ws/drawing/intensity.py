@@ -20,6 +20,7 @@ Pixels = NDArray[Any]
 
 #: Channels beyond this maximum hold 16-bit values: their 8-bit sources are widened.
 LARGEST_8BIT = 255.0
+LARGEST_16BIT = 65535.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,17 @@ def show_16bit(values: Pixels, shown: IntensityRange) -> Pixels:
     return _table_16bit(shown.low, shown.high)[values]
 
 
+def show_gray16(values: Pixels, shown: IntensityRange) -> Pixels:
+    """Apply a range, its limits cut to integers of 16 bits, to a finished 16-bit picture.
+
+    One that is cut to 0, 0 gives way to the least and greatest value of the picture.
+    """
+    low, high = truncate_to_int(max(shown.low, 0.0)), truncate_to_int(min(shown.high, LARGEST_16BIT))
+    if (low, high) == (0, 0):
+        low, high = int(values.min()), int(values.max())
+    return _table_16bit(low, high)[values]
+
+
 def show_float(values: Pixels, shown: IntensityRange) -> Pixels:
     """Apply a range to float samples: uint8 of the same shape."""
     return scale_float(values, shown, 255).astype(np.uint8)
@@ -76,7 +88,9 @@ def show_float(values: Pixels, shown: IntensityRange) -> Pixels:
 def scale_float(values: Pixels, shown: IntensityRange, largest: int) -> NDArray[np.float64]:
     """Float samples from a range to 0 .. largest, rounded half up."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = (values.astype(np.float64) - shown.low) * (np.float64(largest) / (shown.high - shown.low))
+        # cut first: a range that is upside down would turn what lies below it to white
+        above = np.maximum(values.astype(np.float64) - shown.low, 0)
+        scaled = above * (np.float64(largest) / (shown.high - shown.low))
     return np.nan_to_num(np.clip(np.floor(scaled + 0.5), 0, largest), nan=0.0)
 
 
@@ -142,10 +156,23 @@ CONVERSIONS: dict[tuple[str, str], Callable[[Pixels, IntensityRange], Pixels]] =
 #: Kind of canvas -> how its values become 8-bit ones.
 FINAL: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
     "gray8": show_8bit,
-    "gray16": show_16bit,
+    "gray16": show_gray16,
     "color": show_color,
     "float": show_float,
 }
+
+
+def range_for_canvas(asked: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:
+    """The range that a source leaves to a canvas: as asked, but of its samples instead of exactly 0, 0.
+
+    So it is for 16-bit samples (see `conversion` on `widened`) on a 16-bit canvas.
+    """
+    if asked != IntensityRange(0.0, 0.0) or canvas != "gray16":
+        return asked
+    samples = widen(image) if widened and kind_of(image) == "gray8" else image
+    if kind_of(samples) != "gray16":
+        return asked
+    return IntensityRange(float(samples.min()), float(samples.max()))
 
 
 def conversion(

@@ -25,6 +25,10 @@ JsonObject = dict[str, Any]
 LEVELS = range(32)
 
 
+#: What a fit may be off by: one that should give a power of two may not choose the finer level.
+FIT_ERROR = 1e-12
+
+
 class FileCheck(Protocol):
     """What the choice needs of `SourceImages`."""
 
@@ -100,7 +104,7 @@ def best_level(linear: LinearPart | None, scale: float) -> int:
     size = linear.size(scale)
     if not size > 0:
         return 0
-    inverse = truncate_to_int(1.0 / size)
+    inverse = truncate_to_int((1.0 + FIT_ERROR) / size)
     return inverse.bit_length() - 1 if inverse > 1 else 0
 
 

@@ -1,4 +1,4 @@
-"""Outlines of tiles, drawn instead of their pixels or on top of them."""
+"""Outlines of tiles, drawn instead of their pixels."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MOST_LETTERS = 200
 
 
 def draw_outlines(canvas: Canvas, parameters: RenderParameters) -> Canvas:
-    """Draw the stored boxes of the tiles as lines of one pixel: green, on what the canvas shows.
+    """Draw the stored boxes of the tiles as lines of one pixel: green, on a transparent canvas.
 
     The tile id stands in the upper left corner of boxes that are wide enough for it.
     """
-    picture = canvas.rgba()
+    picture = np.zeros((canvas.height, canvas.width, 4), np.uint8)
     for tile in parameters.tile_specs or []:
         _rectangle(picture, tile, parameters)
-    outlined = Canvas(canvas.height, canvas.width)
+    outlined = Canvas(canvas.height, canvas.width, outlines=True)
     outlined.values = np.ascontiguousarray(picture[..., :3])
     outlined.alpha = np.ascontiguousarray(picture[..., 3])
     return outlined

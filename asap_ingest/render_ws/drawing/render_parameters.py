@@ -189,7 +189,7 @@ def box_parameters(
         fill_with_noise=bool(query.get("fillWithNoise")),
         channels=channels,
         mipmap_path_builder=version.get("mipmapPathBuilder"),
-        filter_specs=named_filters(filters) if filters else None,
+        filter_specs=None if filters is None else named_filters(filters),
         tile_specs=tiles,
         max_tile_specs=query.get("maxTileSpecsToRender"),
     )

@@ -6,6 +6,7 @@ Rules: those of render-ws 4.0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asap_ingest.render_ws.drawing.channels import tile_channels
@@ -83,15 +84,22 @@ def _labels(spec: JsonObject) -> set[str]:
     return set((spec.get("metaData") or {}).get("labels") or [])
 
 
-def source_parameters(tile: JsonObject, kind: str, scale: float) -> RenderParameters:
+def source_parameters(
+    query: Mapping[str, Any], tile: JsonObject, kind: str, scale: float = 1.0
+) -> RenderParameters:
     """Parameters of the first image of a tile (`kind` source) or of its mask as an image (mask).
+
+    Parameters
+    ----------
+    query : mapping
+        Values read according to `DRAWING_QUERY`; its scale, if given, overrides `scale`.
 
     Raises
     ------
     IllegalArgumentError
         For a tile without images.
     IllegalStateError
-        For a tile without width or height.
+        For a tile without width or height, and for what `box_parameters` refuses in the query.
     """
     if tile.get("width") is None or tile.get("height") is None:
         raise IllegalStateError(f"tile {tile.get('tileId')!r} has no width or height")
@@ -112,9 +120,11 @@ def source_parameters(tile: JsonObject, kind: str, scale: float) -> RenderParame
         "meshCellSize": 64.0,
     }
     width, height = (truncate_to_int(float(tile[name])) for name in ("width", "height"))
-    return RenderParameters(
-        width=width, height=height, scale=scale, skip_interpolation=True, tile_specs=[spec]
-    )
+    try:
+        asked = box_parameters(query, [spec], Box(0.0, 0.0, width, height, scale), {})
+    except IllegalArgumentError as error:
+        raise IllegalStateError(str(error)) from error
+    return replace(asked, skip_interpolation=True)
 
 
 def neighbors_box(tile: JsonObject, width_factor: float | None, height_factor: float | None) -> Box:

@@ -23,6 +23,7 @@ from asap_ingest.render_ws.drawing.intensity import (
     Pixels,
     conversion,
     kind_of,
+    range_for_canvas,
 )
 from asap_ingest.render_ws.drawing.layers import Geometry, Layer
 from asap_ingest.render_ws.drawing.mipmap_levels import LEVELS, LevelImages, best_level, choose_images
@@ -204,6 +205,7 @@ def _conversion(
     if canvas.values is None:
         first = "gray16" if widened and kind == "gray8" else kind
         canvas.start(first, job.has_masks, job.parameters.fill_with_noise)
+    canvas.shown = range_for_canvas(canvas.shown, image, canvas.kind, widened)
     return conversion(kind, canvas.kind, canvas.shown, widened)
 
 

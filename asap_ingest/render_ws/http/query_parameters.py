@@ -42,8 +42,8 @@ def read_query(query: Query, parameters: Iterable[QueryParameter]) -> dict[str, 
 
 
 Z_RANGE = declared(minZ="double", maxZ="double")
-#: Of render parameters and images of boxes and layers.
-BOX_QUERY = declared(
+#: Of all render parameters and images.
+DRAWING_QUERY = declared(
     scale="double",
     channels="text",
     minIntensity="double",
@@ -54,11 +54,12 @@ BOX_QUERY = declared(
     excludeMask="boolean",
     convertToGray="boolean",
     fillWithNoise="boolean",
-    maxTileSpecsToRender="integer",
 )
-#: Of render parameters and images of single tiles.
+#: Of those of boxes and layers.
+BOX_QUERY = (*DRAWING_QUERY, *declared(maxTileSpecsToRender="integer"))
+#: Of those of single tiles.
 TILE_QUERY = (
-    *BOX_QUERY,
+    *DRAWING_QUERY,
     *declared(
         width="integer",
         height="integer",
@@ -70,4 +71,4 @@ TILE_QUERY = (
         excludeFirstTransformAndAllAfter="texts",
     ),
 )
-NEIGHBORHOOD_QUERY = (*BOX_QUERY, *declared(widthFactor="double", heightFactor="double"))
+NEIGHBORHOOD_QUERY = (*DRAWING_QUERY, *declared(widthFactor="double", heightFactor="double"))

@@ -38,6 +38,8 @@ class Operation:
         Media type of the answer, which the Accept header must allow; None: no demand.
     consumes : str or None
         Media type that the body must have; None: any, also none.
+    any_type : bool
+        Whether the body may be sent under another media type than `consumes`, or under none.
     draws : bool
         Whether it makes an image: few of those run at once, and never keep other requests waiting.
     query : tuple of QueryParameter
@@ -53,6 +55,7 @@ class Operation:
     handler: Handler
     produces: str | None = JSON
     consumes: str | None = None
+    any_type: bool = False
     draws: bool = False
     query: tuple[QueryParameter, ...] = ()
     body: str | None = None
@@ -170,7 +173,7 @@ def _url(request: Request) -> str:
 
 def _refused_type(operation: Operation, request: Request) -> int | None:
     """Status for a body of the wrong type, None if it is fine."""
-    if operation.consumes is None:
+    if operation.consumes is None or operation.any_type:
         return None
     sent = request.headers.get("content-type")
     if sent is not None and "/" not in sent:

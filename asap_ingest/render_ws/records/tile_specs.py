@@ -42,16 +42,11 @@ def _read_channel(value: Any) -> JsonObject:
     channel = _read_channel_fields(value)
     return {
         **({"name": channel["name"]} if "name" in channel else {}),
-        "minIntensity": _primitive(value, "minIntensity", channel, 0.0),
-        "maxIntensity": _primitive(value, "maxIntensity", channel, 255.0),
+        "minIntensity": channel.get("minIntensity", 0.0),
+        "maxIntensity": channel.get("maxIntensity", 255.0),
         "mipmapLevels": channel.get("mipmapLevels", {}),
         **({"mipmapPathBuilder": channel["mipmapPathBuilder"]} if "mipmapPathBuilder" in channel else {}),
     }
-
-
-def _primitive(raw: Mapping[str, Any], name: str, read: JsonObject, default: float) -> float:
-    # a sent null makes such a field zero: it cannot be absent
-    return read.get(name, 0.0 if name in raw else default)
 
 
 def _read_transform_list(value: Any) -> JsonObject:
@@ -107,7 +102,8 @@ def read_tile(value: Any) -> JsonObject:
     if type(value) is dict and value.get("transforms", {}) is None:
         raise IllegalStateError("transforms of a tile spec is null")
     spec: JsonObject = _read_tile_fields(value)
-    spec["meshCellSize"] = _primitive(value, "meshCellSize", spec, DEFAULT_MESH_CELL_SIZE)
+    # a sent null makes it zero: it cannot be absent
+    spec.setdefault("meshCellSize", 0.0 if "meshCellSize" in value else DEFAULT_MESH_CELL_SIZE)
     spec.setdefault("mipmapLevels", {})
     spec.setdefault("transforms", {"type": "list", "specList": []})
     return in_field_order(spec)

@@ -10,6 +10,7 @@ from asap_ingest.render_ws.http.answers import JSON
 from asap_ingest.render_ws.http.paths import BOX, DVID_BOX, GROUP, LAYER, OWNER, STACK, TILE
 from asap_ingest.render_ws.http.query_parameters import (
     BOX_QUERY,
+    DRAWING_QUERY,
     NEIGHBORHOOD_QUERY,
     TILE_QUERY,
     QueryParameter,
@@ -19,6 +20,7 @@ from asap_ingest.render_ws.http.resources import Operation
 from asap_ingest.render_ws.routes.images import (
     MEDIA_TYPES,
     build_layer_image,
+    build_source_image,
     get_image,
     put_image,
     strictly,
@@ -74,7 +76,7 @@ PLACES = (
     Place(f"{GROUP}/{BOX}", box_tiles, strictly(build_box), BASIC_FORMS, build_parameters=build_box),
     Place(f"{STACK}/{DVID_BOX}", box_tiles, strictly(build_box), DVID_FORMS, build_parameters=build_box),
     Place(f"{GROUP}/{DVID_BOX}", box_tiles, strictly(build_box), DVID_FORMS, build_parameters=build_box),
-    Place(LAYER, layer_tiles, strictly(build_layer_image), BASIC_FORMS, build_parameters=build_layer),
+    Place(LAYER, layer_tiles, build_layer_image, BASIC_FORMS, build_parameters=build_layer),
     Place(TILE, one_tile, build_tile, TILE_FORMS, query=TILE_QUERY),
     Place(
         f"{TILE}/withNeighbors",
@@ -87,10 +89,11 @@ PLACES = (
         Place(
             f"{TILE}/{kind}",
             one_tile,
-            partial(build_source, kind),
+            partial(build_source_image, kind),
             BASIC_FORMS,
             "scale/{scale:double}/render-parameters",
-            query=declared(scale="double"),
+            partial(build_source, kind),
+            query=DRAWING_QUERY,
         )
         for kind in ("source", "mask")
     ),

@@ -12,7 +12,7 @@ from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.records.stack_states import require_stack
-from asap_ingest.render_ws.routes.parameters import Build, Select, Tiles, build_layer
+from asap_ingest.render_ws.routes.parameters import Build, Select, Tiles, build_layer, build_source
 
 if TYPE_CHECKING:
     from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
@@ -39,7 +39,8 @@ def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
     IllegalStateError
         For all that is wrong before drawing starts, argument errors included, as render-ws does.
     IllegalArgumentError
-        For a layer without tiles, and for what fails while drawing: a missing image, for one.
+        For a layer without tiles or with a wrong query, and for what fails while drawing: a missing image,
+        for one.
     """
     stack_id = checked_id(call)
     with call.service.store.reading() as session:
@@ -72,7 +73,7 @@ def is_kept(call: Call, record: StackRecord) -> bool:
 
 
 def strictly(build: Build) -> Build:
-    """The same, but argument errors become IllegalStateError: boxes and layers answer 500 for them."""
+    """The same, but argument errors become IllegalStateError: boxes answer 500 for them."""
 
     def build_strictly(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
         try:
@@ -86,6 +87,13 @@ def strictly(build: Build) -> Build:
 def build_layer_image(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
     """Parameters of a layer, at a hundredth of its size unless the query has a scale."""
     return build_layer(call, record, tiles, LAYER_SCALE)
+
+
+def build_source_image(kind: str, call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
+    """Parameters of the image or mask of a tile; IllegalStateError where a channel is asked for."""
+    if call.query.text("channels") is not None:
+        raise IllegalStateError(f"the {kind} of a tile has no channels")
+    return build_source(kind, call, record, tiles)
 
 
 def put_image(form: str, call: Call) -> Response:

@@ -85,7 +85,7 @@ def _build_level(call: Call, record: StackRecord, tiles: Tiles) -> RenderParamet
 
 
 def get_overview(extension: str, call: Call) -> Response:
-    """A whole layer fitted into a square; without `translateOrigin` it begins at world 0, 0."""
+    """A whole layer fitted into a square: it begins at world 0, 0, or as `_overview_corner` says."""
     return get_image(FORMS[extension], _overview_tiles, strictly(_build_overview), call)
 
 
@@ -96,10 +96,15 @@ def _overview_box(call: Call, record: StackRecord) -> Box:
     if record.stats is None:
         raise IllegalArgumentError(f"{record.stack_id} has no bounds: it must be COMPLETE")
     bounds = {name: float(value) for name, value in record.stats["stackBounds"].items()}
-    x, y = (bounds["minX"], bounds["minY"]) if call.query.flag("translateOrigin") else (0.0, 0.0)
+    x, y = _overview_corner(bounds["minX"], bounds["minY"], call.query.flag("translateOrigin") is True)
     width, height = truncate_to_int(bounds["maxX"] - x), truncate_to_int(bounds["maxY"] - y)
     size = call.query.integer("maxOverviewWidthAndHeight")
     return Box(x, y, width, height, (OVERVIEW_SIZE if size is None else size) / max(width, height, 1))
+
+
+def _overview_corner(min_x: float, min_y: float, translated: bool) -> tuple[float, float]:
+    """Where an overview begins: at 0, 0, or where the stack does, if so asked or if it reaches below 0."""
+    return (min_x, min_y) if translated or min_x < 0 or min_y < 0 else (0.0, 0.0)
 
 
 def _overview_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, json_answer
-from asap_ingest.render_ws.http.query_parameters import BOX_QUERY, TILE_QUERY, read_query
+from asap_ingest.render_ws.http.query_parameters import (
+    BOX_QUERY,
+    DRAWING_QUERY,
+    TILE_QUERY,
+    read_query,
+)
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
@@ -85,8 +90,9 @@ def build_source(kind: str, call: Call, record: StackRecord, tiles: Tiles) -> Re
     """Parameters of the image (`kind` source) or mask of a tile as it is on disk."""
     from asap_ingest.render_ws.drawing.tile_parameters import source_parameters
 
-    scale = call.path.get("scale", call.query.double("scale"))
-    return source_parameters(tiles[0], kind, 1.0 if scale is None else scale)
+    return source_parameters(
+        read_query(call.query, DRAWING_QUERY), tiles[0], kind, call.path.get("scale", 1.0)
+    )
 
 
 def neighborhood(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
@@ -106,7 +112,7 @@ def build_neighborhood(call: Call, record: StackRecord, tiles: Tiles) -> RenderP
         raise IllegalArgumentError(
             f"widthFactor and heightFactor leave nothing of tile '{call.path['tile']}'"
         )
-    query = read_query(call.query, BOX_QUERY)
+    query = read_query(call.query, DRAWING_QUERY)
     parameters = box_parameters(query, tiles, _neighbors_box(call, middle), record.version)
     return replace(parameters, outlines_only=call.query.flag("boundingBoxesOnly") is True)
 

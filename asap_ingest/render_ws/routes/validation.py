@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import JSON, TEXT, Call, text_answer
+from asap_ingest.render_ws.http.answers import JSON, TEXT, Call, done, text_answer
 from asap_ingest.render_ws.http.paths import OWNER, TILE
 from asap_ingest.render_ws.http.resources import Operation
 from asap_ingest.render_ws.json_types import MalformedBodyError, dump, list_reader
@@ -112,18 +112,24 @@ def validate_json(kind: Kind, call: Call) -> Response:
 
 
 def get_validation_info(call: Call) -> Response:
-    """Whether a stored tile is valid: its image files are looked for, its transforms built."""
+    """Whether a stored tile is valid: image files are looked for, transforms built; nothing is said if so."""
     with call.service.store.reading() as session:
         record, row = require_tile(session, call.stack_id, call.path["tile"])
         tile = TransformLookup(session, record.key).flattened(row)
     require_valid(call, tile)
-    return text_answer(f"tile '{call.path['tile']}' is valid\n")
+    return done()
 
 
 VALIDATION_OPERATIONS = (
     *(
         Operation(
-            "PUT", f"{OWNER}/validate-json/{name}", partial(validate_json, kind), TEXT, JSON, body=kind.body
+            "PUT",
+            f"{OWNER}/validate-json/{name}",
+            partial(validate_json, kind),
+            TEXT,
+            JSON,
+            any_type=True,
+            body=kind.body,
         )
         for name, kind in KINDS.items()
     ),
