@@ -1,9 +1,11 @@
 """Compiled loops: exact for every type, size and layout, and usable where nothing can be kept."""
 
+import multiprocessing
 import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,24 @@ def test_minima_of_any_mask(height, width, seed):
         np.testing.assert_array_equal(pixels, whole.min(axis=(1, 3)))
 
 
+def levels_of_noise(seed: int) -> list[list[int]]:
+    image = np.random.default_rng(seed).integers(0, 256, (90, 70)).astype(np.uint8)
+    return [level.tolist() for level in mean_levels(image, 3)]
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_processes_of_any_kind_compute_the_same(method):
+    expected = levels_of_noise(1)  # in this process too, before others are made of it
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map(levels_of_noise, [1, 1, 1]) == [expected] * 3
+
+
+def test_threads_compute_the_same():
+    expected = levels_of_noise(1)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(levels_of_noise, [1] * 50)) == [expected] * 50
+
+
 PROGRAM = """
 import numpy as np
 from asap_ingest.images.downsample import mean_levels
@@ -55,10 +75,20 @@ print(next(mean_levels(np.full((4, 4), 7, np.uint8), 1)).tolist())
 """
 
 
-def run_from(package: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+LOOP = """
+from asap_ingest.images.compiled import compiled
+{1}
+
+@compiled()
+def {0}():
+    {2}
+"""
+
+
+def run_from(package: Path, program: str = PROGRAM, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         cwd=package,
         env={**kept, "PYTHONPATH": str(package), **environment},
         capture_output=True,
@@ -95,3 +125,16 @@ def test_where_nothing_can_be_kept_it_works_all_the_same(installation):
     ran = run_from(installation, HOME=str(nowhere), XDG_CACHE_HOME=str(nowhere), PYTHONDONTWRITEBYTECODE="1")
     assert ran.stdout == "[[7, 7], [7, 7]]\n"
     assert "pixel loops are compiled at each start" in ran.stderr
+
+
+def test_a_changed_loop_has_those_that_call_it_compiled_anew(installation):
+    """Also where they stand in a file that stayed as it is: numba looks at that file alone."""
+    package = installation / "asap_ingest" / "images"
+    (package / "inner.py").write_text(LOOP.format("inner", "", "return 1"))
+    (package / "outer.py").write_text(
+        LOOP.format("outer", "from asap_ingest.images.inner import inner", "return inner()")
+    )
+    program = "from asap_ingest.images.outer import outer; print(outer())"
+    assert run_from(installation, program).stdout == "1\n"
+    (package / "inner.py").write_text(LOOP.format("inner", "", "return 2"))
+    assert run_from(installation, program).stdout == "2\n"
