@@ -12,7 +12,6 @@ from PIL import Image as PilImage
 from skimage.measure import block_reduce
 
 from asap_ingest.images.downsample import mean_levels
-from asap_ingest.mipmaps.build import keep_freed_memory
 from benchmarks.tables import median_seconds, table
 
 LEVELS, SIDE = 6, 3840
@@ -70,7 +69,6 @@ METHODS: tuple[tuple[str, type, Callable[[np.ndarray], Levels]], ...] = (
 
 def report(runs: int) -> str:
     cv2.setNumThreads(1)
-    keep_freed_memory()
     rows = []
     for name, dtype, method in METHODS:
         image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (SIDE, SIDE)).astype(dtype)

@@ -33,7 +33,7 @@ from benchmarks.tables import median_seconds, table
 LEVELS, SIDE, SMALL_SIDE = 6, 3840, 960
 TILES = 160
 WORKERS = os.cpu_count() or 1
-_STAGES = ("fetch", "read", "decode", "reduce", "encode", "write")
+_STAGES = ("fetch", "read", "reduce", "encode", "write")
 _HEADER = (
     *("section", "ms/tile", "reference", "floor", "tiles/s", "MP/s", "times the reference"),
     *("floor: times the reference", "times the floor's time", "whole run, s"),

@@ -52,6 +52,17 @@ def test_write_makes_folders_and_replaces(tmp_path, monkeypatch, unnamed_files):
     assert storage.names_in(storage.parent(uri)) == {"a.bin"}
 
 
+@pytest.mark.parametrize("unnamed_files", [True, False])
+@pytest.mark.parametrize("folder", ["/", "memory://parts/"])
+def test_a_file_is_written_from_its_parts(tmp_path, monkeypatch, folder, unnamed_files):
+    if not unnamed_files:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    uri = f"{tmp_path}/a.bin" if folder == "/" else f"{folder}a.bin"
+    body = bytes(range(256)) * 1000
+    storage.write_bytes(uri, b"head", memoryview(body)[1:], b"", b"tail")
+    assert storage.read_bytes(uri) == b"head" + body[1:] + b"tail"
+
+
 def test_new_files_have_the_usual_permissions(tmp_path):
     usual = tmp_path / "usual"
     usual.touch()

@@ -9,12 +9,13 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.damage import UnreadableImageError
+from asap_ingest.images.memory import ReusedMemory
 from asap_ingest.images.pictures import opened_picture, picture_head, picture_samples
 from asap_ingest.images.pixels import Image, ImageHead, tile_pixels
 from asap_ingest.images.tiff_pages import (
@@ -29,7 +30,19 @@ from asap_ingest.images.tiff_pages import (
     refuse_truncated,
 )
 
-__all__ = ["Image", "ImageHead", "UnreadableImageError", "decode", "decode_page", "encode", "read_head"]
+__all__ = [
+    "Image",
+    "ImageHead",
+    "OpenFile",
+    "UnreadableImageError",
+    "decode",
+    "decode_page",
+    "encode",
+    "encoded_parts",
+    "read_head",
+]
+
+OpenFile: TypeAlias = io.BufferedReader | io.BytesIO
 
 #: Larger images are refused: a damaged header must not ask for all memory.
 MAX_BYTES = 1 << 32
@@ -55,14 +68,22 @@ def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Im
     ImageError
         Not an image, cut short, or samples of other types.
     """
-    file = io.BytesIO(content)
-    if content[:4] in TIFF_STARTS:
-        return _tiff_image(file, page_index, strips_only, lambda plain: plain.view(content))
-    return _picture_image(file, page_index)
+    # closed, as tifffile's objects, which hold each other, would keep the content until they are collected
+    with io.BytesIO(content) as file:
+        if content[:4] in TIFF_STARTS:
+            return _tiff_image(file, page_index, strips_only, lambda plain: plain.view(content))
+        return _picture_image(file, page_index)
 
 
-def decode_page(file: BinaryIO, page_index: int, strips_only: bool = False) -> Image:
+def decode_page(
+    file: OpenFile, page_index: int, strips_only: bool = False, memory: ReusedMemory | None = None
+) -> Image:
     """One image of an open file, of which no more than that is read and held; else as `decode`.
+
+    Parameters
+    ----------
+    memory : ReusedMemory, optional
+        Where samples that lie plain in the file are read to: the next image in it ends this one.
 
     Raises
     ------
@@ -74,8 +95,11 @@ def decode_page(file: BinaryIO, page_index: int, strips_only: bool = False) -> I
         return _picture_image(file, page_index)
 
     def read(plain: PlainSamples) -> Image:
+        samples = (memory or ReusedMemory()).array((plain.end - plain.offset,), np.uint8)
         file.seek(plain.offset)
-        return replace(plain, offset=0).view(file.read(plain.end - plain.offset))
+        # a file may be cut while it is read
+        refuse_short_file(plain.end, plain.offset + file.readinto(samples.data))
+        return replace(plain, offset=0).view(samples)
 
     return _tiff_image(file, page_index, strips_only, read)
 
@@ -115,7 +139,15 @@ def encode(image: Image, extension: str, compression: str = "none") -> bytes:
     ImageError
         16-bit samples as JPEG.
     """
-    return ENCODERS[extension](image, compression)
+    return b"".join(encoded_parts(image, extension, compression))
+
+
+def encoded_parts(image: Image, extension: str, compression: str = "none") -> list[bytes | memoryview]:
+    """The same, to be written one after the other: samples that are not compressed lie in the image."""
+    if extension == "tif" and compression == "none":
+        # what stands before the samples depends on shape and type alone, and takes longer to make than them
+        return [_tiff_head(image.shape, image.dtype), np.ascontiguousarray(image).data.cast("B")]
+    return [ENCODERS[extension](image, compression)]
 
 
 def _tiff_image(
@@ -178,20 +210,13 @@ def _refuse_oversized(head: ImageHead) -> None:
         )
 
 
-def _encode_tiff(image: Image, compression: str) -> bytes:
-    if compression != "none":
-        return _tiff_bytes(image, TIFF_COMPRESSIONS[compression])
-    # what stands before the samples depends on shape and type alone, and takes longer to make than them
-    return _tiff_head(image.shape, image.dtype) + np.ascontiguousarray(image).tobytes()
-
-
 @lru_cache(maxsize=256)
 def _tiff_head(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
-    content = _tiff_bytes(np.zeros(shape, dtype), None)
+    content = _encode_tiff(np.zeros(shape, dtype), "none")
     return content[: len(content) - int(np.prod(shape)) * dtype.itemsize]
 
 
-def _tiff_bytes(image: Image, compression: str | None) -> bytes:
+def _encode_tiff(image: Image, compression: str) -> bytes:
     import tifffile
 
     file = io.BytesIO()
@@ -200,10 +225,10 @@ def _tiff_bytes(image: Image, compression: str | None) -> bytes:
         file,
         image,
         photometric="rgb" if image.ndim == 3 else "minisblack",
-        compression=compression,
+        compression=TIFF_COMPRESSIONS[compression],
         metadata=None,
         software=False,
-        rowsperstrip=image.shape[0] if compression is None else None,
+        rowsperstrip=image.shape[0] if compression == "none" else None,
     )
     return file.getvalue()
 

@@ -50,7 +50,7 @@ class PlainSamples:
     def end(self) -> int:
         return self.offset + prod(self.shape) * self.dtype.itemsize
 
-    def view(self, content: bytes) -> Image:
+    def view(self, content: bytes | Image) -> Image:
         """The samples in the bytes of the file, shape (height, width) or (height, width, samples).
 
         They are copied only where the file has another byte order than this machine, or channels apart.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from asap_ingest.images.downsample import (
     minimum_levels,
     to_8bit,
 )
+from asap_ingest.images.memory import ReusedMemory
 from asap_ingest.mipmaps.grey_values import Range, need_16_bits, remark_on
 from asap_ingest.mipmaps.locations import level_uris, mask_extension
 from asap_ingest.mipmaps.sources import Source, refuse_other_size
@@ -33,6 +34,9 @@ Image = NDArray[Any]
 
 #: Compiled code, which takes a while to load: workers are forked with it.
 WORKERS_LOAD = ("asap_ingest.images.kernels",)
+
+#: Level 0 of one job after the other: nothing that a job returns or keeps may be a view of it.
+_LEVEL_0_MEMORY = ReusedMemory()
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,10 @@ class PyramidJob:
 
 @dataclass(frozen=True)
 class PyramidResult:
-    """What a job did: files, bytes, seconds by stage, and what to say of the grey values."""
+    """What a job did: files, bytes, seconds by stage, and what to say of the grey values.
+
+    The stages are `read` (from the file of level 0 to its pixels), `reduce`, `encode` and `write`.
+    """
 
     written: int = 0
     bytes_read: int = 0
@@ -136,9 +143,9 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
     MissingFileError, StorageError, ImageError
         Levels written before the error stay; each is whole.
     """
-    keep_freed_memory()
     with storage.options(job.settings.storage_options):
-        return _build(job, tuple(range(1, job.settings.levels + 1)) if job.levels is None else job.levels)
+        levels = tuple(range(1, job.settings.levels + 1)) if job.levels is None else job.levels
+        return _build(job, levels, _LEVEL_0_MEMORY)
 
 
 def build_and_verify(job: PyramidJob) -> PyramidResult:
@@ -157,42 +164,28 @@ def build_and_verify(job: PyramidJob) -> PyramidResult:
     return result
 
 
-def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
+def _build(job: PyramidJob, levels: tuple[int, ...], memory: ReusedMemory) -> PyramidResult:
     if not levels:  # all are there, maybe those of tiles of another size
         refuse_other_size(level_0_head(job.source).shape_yx, job.shape_yx)
         return PyramidResult()
     clock = StageClock()
-    image, bytes_read = _level_0(job, clock)
+    image, bytes_read = _level_0(job, memory, clock)
     bytes_written = 0
     brightest: int | None = None
-    for level, pixels in _timed(_pyramid(job, image, max(levels, default=0)), clock):
+    for level, pixels in _timed(_pyramid(job, image, max(levels)), clock):
         if level == 1 and image.dtype == np.uint16 and pixels.dtype == np.uint8:
             brightest = int(pixels.max())
         if level in levels:
             uri = job.uri_of(level)
             with clock.stage("encode"):
-                encoded = formats.encode(pixels, uri.rpartition(".")[2], job.settings.compression)
+                parts = formats.encoded_parts(pixels, uri.rpartition(".")[2], job.settings.compression)
             with clock.stage("write"):
-                storage.write_bytes(uri, encoded)
-            bytes_written += len(encoded)
+                storage.write_bytes(uri, *parts)
+            bytes_written += sum(map(len, parts))
     remark = None
     if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.is_mask:
         remark = remark_on(job.ranges, brightest)
     return PyramidResult(len(levels), bytes_read, bytes_written, clock.seconds, remark)
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Have the C library keep large blocks that were freed.
-
-    Otherwise each tile's arrays are mapped anew, and their page faults take longer than everything
-    that is computed.
-    """
-    trim_threshold, mmap_threshold = -1, -3  # from glibc's malloc.h
-    with suppress(AttributeError, OSError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_threshold, 1 << 30)
-        mallopt(trim_threshold, 1 << 30)
 
 
 class StageClock:
@@ -210,17 +203,12 @@ class StageClock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _level_0(job: PyramidJob, clock: StageClock) -> tuple[Image, int]:
+def _level_0(job: PyramidJob, memory: ReusedMemory, clock: StageClock) -> tuple[Image, int]:
     """Pixels, and how many bytes were read for them: of a stack no more than the slice."""
-    if job.slice_number is not None:
-        with clock.stage("decode"), opened(job.image_uri) as file:
-            image = formats.decode_page(file, job.source.page_index)
-        return _checked(job, image), image.nbytes
-    with clock.stage("read"):
-        content = storage.read_bytes(job.image_uri)
-    with clock.stage("decode"):
-        image = formats.decode(content)
-    return _checked(job, image), len(content)
+    with clock.stage("read"), opened(job.image_uri) as file:
+        image = formats.decode_page(file, job.source.page_index, memory=memory)
+        bytes_read = image.nbytes if job.slice_number is not None else file.seek(0, os.SEEK_END)
+    return _checked(job, image), bytes_read
 
 
 def _checked(job: PyramidJob, image: Image) -> Image:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
@@ -78,7 +78,7 @@ def verify_pyramid(job: PyramidJob) -> list[Fault]:
     try:
         head = level_0_head(job.source)
         refuse_other_size(head.shape_yx, job.shape_yx)
-    except (StorageError, ImageError, OSError) as error:
+    except (StorageError, ImageError) as error:
         return [Fault(job.image_uri, _reason(error))]
     if head.tile_type not in SAMPLE_TYPES:
         reason = f"has {head.tile_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
@@ -95,21 +95,31 @@ def level_0_head(source: Source) -> formats.ImageHead:
 
     Raises
     ------
-    StorageError, ImageError, OSError
+    StorageError, ImageError
     """
     with opened(source.uri) as file:
         return formats.read_head(file, source.page_index)
 
 
 @contextmanager
-def opened(uri: str) -> Iterator[BinaryIO]:
-    """A local file as it lies there, of which no more than is wanted is read; others are read as a whole."""
+def opened(uri: str) -> Iterator[formats.OpenFile]:
+    """A local file as it lies there, of which no more than is wanted is read; others are read as a whole.
+
+    Raises
+    ------
+    StorageError
+        Also for what goes wrong inside with a local file.
+    """
     path = storage.local_path(uri)
-    if path is None or not path.is_file():
-        yield io.BytesIO(storage.read_bytes(uri))  # which tells what is wrong with a path
-        return
-    with path.open("rb") as file:
-        yield file
+    try:
+        if path is None or not path.is_file():
+            with io.BytesIO(storage.read_bytes(uri)) as content:  # which tells what is wrong with a path
+                yield content
+        else:
+            with path.open("rb") as file:
+                yield file
+    except OSError as error:
+        raise StorageError(uri, error.strerror or str(error)) from error
 
 
 def _size(shape: Sequence[int]) -> str:
@@ -117,4 +127,4 @@ def _size(shape: Sequence[int]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return error.problem if isinstance(error, StorageError) else getattr(error, "strerror", "") or str(error)
+    return error.problem if isinstance(error, StorageError) else str(error)

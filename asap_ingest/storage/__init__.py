@@ -47,8 +47,8 @@ def read_bytes(uri: str) -> bytes:
         raise StorageError(uri, _reason(error)) from error
 
 
-def write_bytes(uri: str, content: bytes) -> None:
-    """Write a file as a whole: readers see the old bytes or the new ones, never half.
+def write_bytes(uri: str, *parts: bytes | memoryview) -> None:
+    """Write a file, given in one part or more, as a whole: readers see the old bytes or the new, never half.
 
     A write that fails leaves nothing. A killed process leaves no trace in object stores, or where
     the file system knows unnamed files (Linux, O_TMPFILE); elsewhere (NFS) a hidden `.part` file
@@ -60,10 +60,10 @@ def write_bytes(uri: str, content: bytes) -> None:
     """
     path = local_path(uri)
     if path is None:
-        remote.write_bytes(uri, content)
+        remote.write_bytes(uri, b"".join(parts))
         return
     try:
-        local.write_bytes(path, content)
+        local.write_bytes(path, *parts)
     except OSError as error:
         raise StorageError(uri, f"cannot be written: {_reason(error)}") from error
 

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,16 +22,16 @@ def read_bytes(path: Path) -> bytes:
         return file.readall()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
     """Write through a file without a name, or, where the system has none, a `.part` that is renamed."""
     try:
-        written = _write_unnamed(path, content)
+        written = _write_unnamed(path, parts)
     except FileNotFoundError:  # the folder, as a rule; asked for only now, as most are there
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = _write_unnamed(path, content)
+        written = _write_unnamed(path, parts)
     if not written:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_and_rename(path, content)
+        _write_and_rename(path, parts)
 
 
 def names_in(folder: Path) -> set[str]:
@@ -59,7 +60,7 @@ def ensure_writable_folder(folder: Path) -> None:
         pass
 
 
-def _write_unnamed(path: Path, content: bytes) -> bool:
+def _write_unnamed(path: Path, parts: Sequence[bytes | memoryview]) -> bool:
     """Write through a file without a name; False where the system has none."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
@@ -70,10 +71,9 @@ def _write_unnamed(path: Path, content: bytes) -> bool:
         raise
     except OSError:  # no unnamed files here; what else is wrong shows in the other way of writing
         return False
-    with os.fdopen(descriptor, "wb", buffering=0) as unnamed:
-        view = memoryview(content)
-        while view:  # one write may take less than it was given
-            view = view[unnamed.write(view) :]
+    with os.fdopen(descriptor, "wb") as unnamed:
+        unnamed.writelines(parts)
+        unnamed.flush()
         return _give_name(unnamed.fileno(), path)
 
 
@@ -97,10 +97,11 @@ def _link(source: str, path: Path, descriptor: int) -> None:
     os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
 
 
-def _write_and_rename(path: Path, content: bytes) -> None:
+def _write_and_rename(path: Path, parts: Sequence[bytes | memoryview]) -> None:
     part = path.with_name(_part_name(path))
     try:
-        part.write_bytes(content)
+        with part.open("wb") as file:
+            file.writelines(parts)
     except OSError:
         with suppress(OSError):
             part.unlink()

@@ -9,6 +9,8 @@ from PIL import Image as PilImage
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images import formats
+from asap_ingest.images.memory import ReusedMemory
+from tests.images.tiff_files import gray_tags, tiff_of
 
 GRAY = np.arange(7 * 5, dtype=np.uint8).reshape(7, 5) * 7
 GRAY_16 = GRAY.astype(np.uint16) * 257
@@ -128,6 +130,33 @@ def test_a_page_of_several():
     np.testing.assert_array_equal(formats.decode(pages, page_index=1), GRAY // 2)
     with pytest.raises(ImageError, match="page 3 was asked for; it has 2"):
         formats.decode(pages, page_index=2)
+
+
+@pytest.mark.parametrize("offset", [8, 9, 4095])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("image", [GRAY, GRAY_16], ids=["8bit", "16bit"])
+def test_plain_samples_are_read_into_memory_that_is_used_again(image, byteorder, offset):
+    samples = image.astype(image.dtype.newbyteorder(byteorder)).tobytes()
+    tags = gray_tags(*image.shape, bits=8 * image.itemsize)
+    before_samples = bytes(offset - 8)
+    content = tiff_of(tags, [before_samples + samples], byteorder, offsets=[offset])
+    memory = ReusedMemory()
+    memory.array((1000,), np.uint8)[:] = 255  # what is left of an image before
+    decoded = formats.decode_page(io.BytesIO(content), 0, memory=memory)
+    np.testing.assert_array_equal(decoded, image)
+    assert decoded.flags.aligned
+    swapped = image.dtype == np.uint16 and byteorder == ">"
+    assert np.shares_memory(decoded, memory.array((1000,), np.uint8)) != swapped
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_refused():
+    class Shrinking(io.BytesIO):
+        def readinto(self, buffer):
+            return super().readinto(buffer[:10])
+
+    content = tiff_of(gray_tags(*GRAY.shape), [GRAY.tobytes()])
+    with pytest.raises(ImageError, match="is cut short: pixels reach to byte 43 of 18"):
+        formats.decode_page(Shrinking(content), 0, memory=ReusedMemory())
 
 
 def test_tiles_can_be_refused():

@@ -1,5 +1,8 @@
 """One job: every level of one image, whole files only, and what it reports."""
 
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +10,11 @@ import pytest
 import tifffile
 
 from asap_ingest import storage
-from asap_ingest.errors import FaultyLevelsError, ImageError
+from asap_ingest.errors import FaultyLevelsError, ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import Downsampling, mean_levels
 from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_and_verify, build_pyramid
+from asap_ingest.mipmaps.verify import opened
 from tests.conftest import listing
 
 
@@ -19,8 +23,8 @@ def settings(tmp_path):
     return PyramidSettings(root=str(tmp_path / "mipmaps"), extension="tif", levels=3)
 
 
-def job_for(tmp_path, settings, image, **options):
-    path = tmp_path / "images" / "a.tif"
+def job_for(tmp_path, settings, image, name="a.tif", **options):
+    path = tmp_path / "images" / name
     path.parent.mkdir(exist_ok=True)
     tifffile.imwrite(path, image)
     return PyramidJob(path.as_uri(), ("a.1.0",), settings, **options)
@@ -144,10 +148,50 @@ def test_an_image_that_cannot_be_read_leaves_nothing(tmp_path, settings):
     assert listing(tmp_path / "mipmaps") == {}
 
 
+def test_what_the_file_system_says_of_level_0_names_the_file(tmp_path, settings):
+    job = job_for(tmp_path, settings, image_of(np.uint8))
+    with pytest.raises(StorageError, match=r"a.tif: Input/output error"), opened(job.image_uri):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_tiles_that_are_read_into_the_same_memory_do_not_touch_each_other(tmp_path, settings):
+    images = [
+        image_of(np.uint8),
+        np.full((90, 110), 200, np.uint8),
+        np.full((11, 9), 3 << 8, np.uint16),
+        np.full((20, 31, 3), 9, np.uint8),
+        image_of(np.uint8),
+    ]
+    jobs = [job_for(tmp_path, settings, image, f"{n}.tif") for n, image in enumerate(images)]
+    mask = job_for(tmp_path, settings, np.zeros((90, 110), np.uint8), "mask.tif", is_mask=True)
+    alone = [(build_pyramid(job), levels_written(job))[1] for job in jobs]
+    for job in (*jobs, mask):
+        build_pyramid(job)
+    for job, image, before in zip(jobs, images, alone, strict=True):
+        high_byte = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+        for level, expected, first in zip(
+            levels_written(job), mean_levels(high_byte, 3), before, strict=True
+        ):
+            np.testing.assert_array_equal(level, expected)
+            np.testing.assert_array_equal(level, first)
+    assert all((level == 0).all() for level in levels_written(mask))
+
+
+def test_threads_at_once_write_the_right_levels(tmp_path, settings):
+    jobs = [
+        job_for(tmp_path, settings, np.full((600, 800), value, np.uint8), f"{value}.tif")
+        for value in range(100, 140)
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(result.written for result in threads.map(build_pyramid, jobs)) == 3 * len(jobs)
+    for value, job in enumerate(jobs, start=100):
+        assert all((level == value).all() for level in levels_written(job))
+
+
 def test_stages_and_bytes_are_reported(tmp_path, settings):
     job = job_for(tmp_path, settings, image_of(np.uint8))
     result = build_pyramid(job)
-    assert set(result.seconds) == {"read", "decode", "reduce", "encode", "write"}
+    assert set(result.seconds) == {"read", "reduce", "encode", "write"}
     assert result.bytes_read == len(storage.read_bytes(job.image_uri))
     assert result.bytes_written == sum(map(len, listing(tmp_path / "mipmaps").values()))
 
