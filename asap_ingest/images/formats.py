@@ -95,7 +95,8 @@ def decode_page(
         return _picture_image(file, page_index)
 
     def read(plain: PlainSamples) -> Image:
-        samples = (memory or ReusedMemory()).array((plain.end - plain.offset,), np.uint8)
+        shape = (plain.end - plain.offset,)
+        samples = np.empty(shape, np.uint8) if memory is None else memory.array(shape, np.uint8)
         file.seek(plain.offset)
         # a file may be cut while it is read
         refuse_short_file(plain.end, plain.offset + file.readinto(samples.data))
