@@ -41,7 +41,9 @@ def run_step(step, parameters, folder: Path, *arguments) -> Ran:
     )
     output = folder / f"{step}.out.json"
     content = json.loads(output.read_text()) if output.exists() else None
-    return Ran(ran.returncode, ran.stdout, ran.stderr, content)
+    # progress is told after some seconds: whether it is depends on what else the machine does
+    said = [line for line in ran.stderr.splitlines(keepends=True) if not line.startswith('{"progress"')]
+    return Ran(ran.returncode, ran.stdout, "".join(said), content)
 
 
 def refused(ran: Ran, exit_code: int, *words: str) -> None:
