@@ -35,7 +35,10 @@ def kind_of(image: Pixels) -> str:
     """`gray8`, `gray16`, `float` or `color`."""
     if image.ndim == 3:
         return "color"
-    return {np.dtype(np.uint8): "gray8", np.dtype(np.uint16): "gray16"}.get(image.dtype, "float")
+    return _GRAY_KINDS.get(image.dtype, "float")
+
+
+_GRAY_KINDS = {np.dtype(np.uint8): "gray8", np.dtype(np.uint16): "gray16"}
 
 
 def widen(image: Pixels) -> Pixels:
