@@ -13,7 +13,6 @@ import pytest
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from tests.browser import Browser, missing
 
-
 # compiled loops and busy machines: the first example of a test may take seconds
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")

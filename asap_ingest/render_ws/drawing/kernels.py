@@ -1,7 +1,6 @@
-"""Compiled loops that draw tiles on a canvas: values of an image at the source position of each pixel.
+"""Compiled loops that draw tiles on a canvas, row by row.
 
-Coverage, interpolation, borders and masks: sections 7.2 and 7.4 of the description of the render-ws
-interface. Images, masks and canvases are rows of samples, shape (height, width x components).
+Images, masks and canvases are rows of samples, shape (height, width x components).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from asap_ingest.images.compiled import compiled
 from asap_ingest.render_ws.drawing.mesh import rasterise
 from asap_ingest.render_ws.drawing.positions import (
-    SNAP,
     Matrix,
     enclosed,
     inverse,
@@ -25,6 +23,7 @@ from asap_ingest.render_ws.drawing.positions import (
     row_of_matrix,
     row_of_table,
 )
+from asap_ingest.render_ws.drawing.rows import draw_row
 
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
@@ -53,102 +52,6 @@ def _typed_pointer(context: Any, address: Any, like: Any) -> Any:
 
 
 _pointer: Any = intrinsic(_typed_pointer)
-
-
-@compiled()
-def _between(rows: _Rows, upper: Any, lower: Any, left: Any, right: Any, across: Any, down: Any) -> Any:
-    """Bilinear interpolation between four samples, in single precision."""
-    first, second = np.float32(rows[upper, left]), np.float32(rows[lower, left])
-    above = first + (np.float32(rows[upper, right]) - first) * across
-    below = second + (np.float32(rows[lower, right]) - second) * across
-    return above + (below - above) * down
-
-
-@compiled()
-def _blended(there: float, before: float, value: float, share: float) -> tuple[float, float]:
-    """A masked value mixed with what is there, and how opaque the two are together."""
-    if there == 0:
-        return share * value, share
-    rest = before * (1 - share)
-    return (share * value + there * rest) / (share + rest), share + rest
-
-
-@compiled()
-def draw_row(
-    canvas: _Rows,
-    alpha: _Rows,
-    components: tuple[int, ...],
-    y: int,
-    x: int,
-    u: _Positions,
-    v: _Positions,
-    source: Any,
-    image: _Rows,
-    mask: _Rows,
-    nearest: bool,
-    binary: bool,
-) -> None:
-    """Row `y` of the canvas, from column `x` on.
-
-    Parameters
-    ----------
-    alpha : ndarray of uint8, shape (height, width)
-        Of shape (0, 0) for a canvas that is opaque: there, pixels without value become 0.
-    components : tuple of int
-        0 to n - 1 for n components of a pixel; a tuple, as the compiler knows its length.
-    u, v : ndarray of float32
-        Source column and row of each pixel; NaN leaves it as it is. The value is 0 outside
-        [0, width - 1) x [0, height - 1): the last row and column of a source come out black.
-    nearest : bool
-        Take the nearest pixel instead of interpolating between four; then all rows and columns have values.
-    binary : bool
-        Masks above 0 count as 255.
-    """
-    size = len(components)
-    masked = alpha.size > 0
-    # unsigned indices: signed ones are looked at for being negative
-    step, begin_x, begin_y = np.uint32(not nearest), np.int32(source.left), np.int32(source.top)
-    least = np.float32(0.0 if nearest else -SNAP)
-    right, bottom = np.float32(source.width - step), np.float32(source.height - step)
-    # a source of one row has values where rounding puts a position above it
-    last_x, last_y = np.uint32(source.columns - 1), np.uint32(source.rows - 1)
-    half = np.float32(0.5)
-    up = half if canvas.dtype.type(half) == 0 else np.float32(0.0)  # whole numbers are rounded
-    for index in range(u.size):
-        column, row = u[index], v[index]
-        if nearest:
-            column, row = np.floor(column + half), np.floor(row + half)
-        if not (column >= least and column < right and row >= least and row < bottom):
-            if not masked and column == column:  # noqa: PLR0124 - not NaN
-                for component in components:
-                    canvas[y, (x + index) * size + component] = 0
-            continue
-        i, j = np.int32(column), np.int32(row)
-        across, down = column - np.float32(i), row - np.float32(j)
-        near_x, near_y = np.uint32(i - begin_x), np.uint32(j - begin_y)
-        far_x, far_y = min(np.uint32(near_x + step), last_x), min(np.uint32(near_y + step), last_y)
-        opaque = np.uint8(255)
-        if masked and source.mask != 0:
-            opaque = np.uint8(_between(mask, near_y, far_y, near_x, far_x, across, down) + half)
-            if opaque == 0:
-                continue
-            if binary:
-                opaque = np.uint8(255)
-        total = 0.0
-        for component in components:
-            at = (x + index) * size + component
-            near, far = np.uint32(near_x * size + component), np.uint32(far_x * size + component)
-            value = canvas.dtype.type(_between(image, near_y, far_y, near, far, across, down) + up)
-            if masked:
-                mixed, together = float(value), 1.0
-                if opaque < 255:
-                    there, before = float(canvas[y, at]), alpha[y, x + index] / 255.0
-                    mixed, together = _blended(there, before, mixed, opaque / 255.0)
-                value = canvas.dtype.type(np.floor(mixed + 0.5))
-                total = max(total, together)
-            canvas[y, at] = value
-        if masked:
-            alpha[y, x + index] = np.uint8(np.floor(255.0 * total + 0.5))
 
 
 @compiled()

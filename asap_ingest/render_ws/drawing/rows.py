@@ -1,0 +1,211 @@
+"""Compiled loops that draw a row of a canvas: values of an image at the source position of each pixel.
+
+Interpolation, borders and masks: sections 7.2 and 7.4 of the description of the render-ws interface.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.images.compiled import compiled
+from asap_ingest.render_ws.drawing.positions import SNAP
+
+_Rows = NDArray[Any]
+_Positions = NDArray[np.float32]
+
+#: Pixels side by side that are worth a loop of their own, and what is drawn before another is looked for.
+_LEAST_RUN, _BETWEEN_RUNS = 8, 32
+
+
+@compiled()
+def _between(rows: _Rows, upper: Any, lower: Any, left: Any, right: Any, across: Any, down: Any) -> Any:
+    """Bilinear interpolation between four samples, in single precision."""
+    first, second = np.float32(rows[upper, left]), np.float32(rows[lower, left])
+    above = first + (np.float32(rows[upper, right]) - first) * across
+    below = second + (np.float32(rows[lower, right]) - second) * across
+    return above + (below - above) * down
+
+
+@compiled()
+def _blended(there: float, before: float, value: float, share: float) -> tuple[float, float]:
+    """A masked value mixed with what is there, and how opaque the two are together."""
+    if there == 0:
+        return share * value, share
+    rest = before * (1 - share)
+    return (share * value + there * rest) / (share + rest), share + rest
+
+
+@compiled()
+def draw_row(
+    canvas: _Rows,
+    alpha: _Rows,
+    components: tuple[int, ...],
+    y: int,
+    x: int,
+    u: _Positions,
+    v: _Positions,
+    source: Any,
+    image: _Rows,
+    mask: _Rows,
+    nearest: bool,
+    binary: bool,
+) -> None:
+    """Row `y` of the canvas, from column `x` on.
+
+    Parameters
+    ----------
+    alpha : ndarray of uint8, shape (height, width)
+        Of shape (0, 0) for a canvas that is opaque: there, pixels without value become 0.
+    components : tuple of int
+        One for each component of a pixel, of any value: the compiler knows how many.
+    u, v : ndarray of float32
+        Source column and row of each pixel; NaN leaves it as it is. The value is 0 outside
+        [0, width - 1) x [0, height - 1): the last row and column of a source come out black.
+    nearest : bool
+        Take the nearest pixel instead of interpolating between four; then all rows and columns have values,
+        and positions are rounded where they lie.
+    binary : bool
+        Masks above 0 count as 255.
+    """
+    if nearest:
+        for index in range(u.size):
+            u[index], v[index] = np.floor(u[index] + np.float32(0.5)), np.floor(v[index] + np.float32(0.5))
+    if alpha.size > 0 or nearest or not _has_runs(u):
+        _draw_pixels(canvas, alpha, components, y, x, u, v, source, image, mask, nearest, binary)
+        return
+    index = 0
+    while index < u.size:
+        length = _length_of_run(u, v, index, source)
+        if length > 0:
+            part = u[index : index + length], v[index : index + length]
+            _draw_run(canvas[y], components, x + index, *part, source, image)
+        else:
+            length = min(_BETWEEN_RUNS, u.size - index)
+            some_u, some_v = u[index : index + length], v[index : index + length]
+            _draw_pixels(
+                canvas, alpha, components, y, x + index, some_u, some_v, source, image, mask, nearest, binary
+            )
+        index += length
+
+
+@compiled()
+def _has_runs(u: _Positions) -> bool:
+    """Whether somewhere pixels come from one column after the other, as at the scale of a mipmap level."""
+    for index in range(0, u.size - _LEAST_RUN, _LEAST_RUN):
+        if abs(u[index + _LEAST_RUN] - u[index] - _LEAST_RUN) < 1:
+            return True
+    return False
+
+
+@compiled()
+def _length_of_run(u: _Positions, v: _Positions, index: int, source: Any) -> int:
+    """How many pixels, from one on, come from the same row and from one column after the other.
+
+    0 where they are few, or the first has no value.
+    """
+    ahead = index + _LEAST_RUN
+    right, bottom = np.float32(source.width - 1), np.float32(source.height - 1)
+    if not (ahead < u.size and u[index] >= 0 and u[index] < right and v[index] >= 0 and v[index] < bottom):
+        return 0
+    i, j = np.int32(u[index]), np.int32(v[index])
+    if np.int32(u[ahead]) != i + _LEAST_RUN or np.int32(v[ahead]) != j:
+        return 0
+    length, most = 1, min(u.size - index, source.width - 1 - i)
+    while length < most:
+        here = index + length
+        if np.int32(u[here]) != i + length or np.int32(v[here]) != j or v[here] < 0:
+            break
+        length += 1
+    return length
+
+
+@compiled()
+def _draw_run(
+    target: _Rows,
+    components: tuple[int, ...],
+    x: int,
+    u: _Positions,
+    v: _Positions,
+    source: Any,
+    image: _Rows,
+) -> None:
+    """Pixels that `_length_of_run` found: without branches, so that the processor does several at once."""
+    size = len(components)
+    i, j = np.int32(u[0]), np.int32(v[0])
+    left, top = (i - source.left) * size, j - source.top
+    upper = image[top][left : left + (u.size + 1) * size]
+    lower = image[top + 1][left : left + (u.size + 1) * size]
+    out = target[x * size : (x + u.size) * size]
+    half = np.float32(0.5)
+    up = half if out.dtype.type(half) == 0 else np.float32(0.0)  # whole numbers are rounded
+    for index in range(u.size):
+        across, down = u[index] - np.float32(np.int32(i + index)), v[index] - np.float32(j)
+        for component in range(size):
+            here, there = index * size + component, (index + 1) * size + component
+            above = np.float32(upper[here]) + (np.float32(upper[there]) - np.float32(upper[here])) * across
+            below = np.float32(lower[here]) + (np.float32(lower[there]) - np.float32(lower[here])) * across
+            out[here] = out.dtype.type(above + (below - above) * down + up)
+
+
+@compiled()
+def _draw_pixels(
+    canvas: _Rows,
+    alpha: _Rows,
+    components: tuple[int, ...],
+    y: int,
+    x: int,
+    u: _Positions,
+    v: _Positions,
+    source: Any,
+    image: _Rows,
+    mask: _Rows,
+    nearest: bool,
+    binary: bool,
+) -> None:
+    """Pixels of a row, one after the other."""
+    size = len(components)
+    masked = alpha.size > 0
+    # unsigned indices: signed ones are looked at for being negative
+    step, begin_x, begin_y = np.uint32(not nearest), np.int32(source.left), np.int32(source.top)
+    least = np.float32(0.0 if nearest else -SNAP)
+    right, bottom = np.float32(source.width - step), np.float32(source.height - step)
+    # a source of one row has values where rounding puts a position above it
+    last_x, last_y = np.uint32(source.columns - 1), np.uint32(source.rows - 1)
+    half = np.float32(0.5)
+    up = half if canvas.dtype.type(half) == 0 else np.float32(0.0)
+    for index in range(u.size):
+        column, row = u[index], v[index]
+        if not (column >= least and column < right and row >= least and row < bottom):
+            if not masked and column == column:  # noqa: PLR0124 - not NaN
+                for component in range(size):
+                    canvas[y, (x + index) * size + component] = 0
+            continue
+        i, j = np.int32(column), np.int32(row)
+        across, down = column - np.float32(i), row - np.float32(j)
+        near_x, near_y = np.uint32(i - begin_x), np.uint32(j - begin_y)
+        far_x, far_y = min(np.uint32(near_x + step), last_x), min(np.uint32(near_y + step), last_y)
+        opaque = np.uint8(255)
+        if masked and source.mask != 0:
+            opaque = np.uint8(_between(mask, near_y, far_y, near_x, far_x, across, down) + half)
+            if opaque == 0:
+                continue
+            if binary:
+                opaque = np.uint8(255)
+        total = 0.0
+        for component in range(size):
+            at = (x + index) * size + component
+            near, far = np.uint32(near_x * size + component), np.uint32(far_x * size + component)
+            value = canvas.dtype.type(_between(image, near_y, far_y, near, far, across, down) + up)
+            if masked:
+                mixed, together = float(value), 1.0
+                if opaque < 255:
+                    there, before = float(canvas[y, at]), alpha[y, x + index] / 255.0
+                    mixed, together = _blended(there, before, mixed, opaque / 255.0)
+                value = canvas.dtype.type(np.floor(mixed + 0.5))
+                total = max(total, together)
+            canvas[y, at] = value
+        if masked:
+            alpha[y, x + index] = np.uint8(np.floor(255.0 * total + 0.5))
