@@ -39,6 +39,7 @@ setup(
         "volumes": VOLUMES,
         "test": [
             "pytest>=8",
+            "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "moto[server]>=5.0",
