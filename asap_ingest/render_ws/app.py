@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +25,10 @@ from asap_ingest.render_ws.routes.large_data import LARGE_DATA_OPERATIONS
 from asap_ingest.render_ws.routes.layout_files import LAYOUT_OPERATIONS
 from asap_ingest.render_ws.routes.match_operations import MATCH_OPERATIONS
 from asap_ingest.render_ws.routes.validation import VALIDATION_OPERATIONS
+from asap_ingest.render_ws.store import DatabaseError
 from asap_ingest.render_ws.view import neuroglancer_client, page_files, stacks_page
+
+logger = logging.getLogger(__name__)
 
 TILE_ID_QUERY = (*Z_RANGE, *declared(matchPattern="text"))
 COLLECTION_QUERY = (
@@ -184,6 +189,7 @@ def build_app(service: Service) -> ASGIApp:
         routes=routes_of(operations, service),
         exception_handlers={
             RequestError: answer_error,
+            DatabaseError: _answer_faulty_database,
             HTTPException: _answer_unknown_path,
             ClientDisconnect: _answer_nobody,
             RecursionError: answer_error,
@@ -196,6 +202,12 @@ def build_app(service: Service) -> ASGIApp:
 
 async def _answer_unknown_path(request: Request, error: Exception) -> Response:
     return Response(status_code=error.status_code if isinstance(error, HTTPException) else 404)
+
+
+async def _answer_faulty_database(request: Request, error: Exception) -> Response:
+    # no fault of the request, nor of the program: whoever keeps the service is to know
+    logger.error("%s", error)
+    return await answer_error(request, error)
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
