@@ -48,6 +48,7 @@ OPERATIONS = (
     Operation("GET", neuroglancer_client.PATH, neuroglancer_client.go_to_client, None, statuses=(302,)),
     Operation("GET", f"{neuroglancer_client.PATH}/{{file}}", neuroglancer_client.get_client_file, None),
     Operation("GET", "/render-ws/view/{file}", page_files.get_file, None),
+    Operation("GET", "/health", server.get_health),
     Operation("GET", f"{V1}/versionInfo", server.get_version_info, statuses=(204,)),
     Operation("GET", f"{V1}/serverProperties", server.get_server_properties),
     Operation("GET", f"{V1}/namedFilterSpecLists", server.get_filter_lists),

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from asap_ingest.render_ws.store.database_file import DatabaseError, DatabaseFile, check_name, named
+from asap_ingest.render_ws.store.database_file import (
+    DatabaseError,
+    DatabaseFile,
+    check_name,
+    check_room,
+    named,
+)
 from asap_ingest.render_ws.store.matches import MatchStatements
 from asap_ingest.render_ws.store.migrations import BUSY_SECONDS, migrate
 from asap_ingest.render_ws.store.stacks import StackStatements
@@ -112,6 +118,20 @@ class Store:
         """Context whose changes are all kept, or none when it is left by an exception."""
         with self._writer, self._transaction("BEGIN IMMEDIATE") as session:
             yield session
+
+    def faults(self) -> dict[str, str]:
+        """What keeps the `store` from being read, or its `disk` from taking more; empty where all is well."""
+        found = {}
+        try:
+            with self.reading() as session:
+                session.owners()
+        except (DatabaseError, sqlite3.Error) as error:
+            found["store"] = str(error)
+        try:
+            check_room(self._path)
+        except DatabaseError as error:
+            found["disk"] = str(error)
+        return found
 
     def close(self) -> None:
         """Close the connections; a context still open keeps its own until it ends."""

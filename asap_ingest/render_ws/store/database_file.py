@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+import tempfile
 from pathlib import Path
 
 from asap_ingest.errors import AsapIngestError
@@ -21,6 +23,9 @@ class DiskFullError(DatabaseError):
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the disk is full; nothing of this was stored; make room and try again")
 
+
+#: What the disk must have room for, to be called well: a large request.
+PROBE_BYTES = 2**20
 
 #: What SQLite says of the file or its disk, not of a statement.
 _FILE_FAULTS = (
@@ -53,6 +58,22 @@ def check_name(path: Path) -> None:
         raise DatabaseError(path, "a service keeps its data in a file; name one, like render.db")
     if str(path).lower().startswith("file:"):
         raise DatabaseError(path, f"is a URI; name the file itself, like {str(path)[5:] or 'render.db'}")
+
+
+def check_room(path: Path) -> None:
+    """Write some bytes beside the database, as its log does, into a file without a name.
+
+    Raises
+    ------
+    DatabaseError
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            probe.write(bytes(PROBE_BYTES))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFullError(path) from error
+        raise DatabaseError(path, f"its folder cannot be written: {error.strerror or error}") from error
 
 
 class DatabaseFile:
