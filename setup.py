@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-DASK = ["distributed>=2024.8.0"]
+DASK = ["distributed>=2024.8.0", "cryptography>=42"]
 S3 = ["s3fs>=2024.6.1"]
 VIEWER = ["neuroglancer>=2.40"]
 VOLUMES = ["tensorstore>=0.1.64"]
@@ -39,6 +39,7 @@ setup(
         "volumes": VOLUMES,
         "test": [
             "pytest>=8",
+            "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "moto[server]>=5.0",

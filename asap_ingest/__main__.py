@@ -20,6 +20,8 @@ COMMANDS = {
     "export_to_precomputed": "stack -> volume for Neuroglancer",
     "merge_reports": "outputs of the shards of a run -> one output, for the next step",
     "serve_render": "the embedded render service: no Java, no MongoDB",
+    "backup_render_db": "the service's database -> a copy, while it runs",
+    "vacuum_render_db": "gives the room of deleted stacks back to the disk",
     "check_precomputed": "reads a volume back and lists its faults",
     "serve_precomputed": "a folder of chunks -> a web server for Neuroglancer",
 }

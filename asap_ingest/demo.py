@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
+from asap_ingest.end_signals import end_signals, exit_on_signal
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
@@ -64,9 +65,10 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
         say(f"\n{summary_table(summaries)}\n\npicture of the section: {picture}")
         say(f"report on the section:  {folder / 'section_0.html'}")
         page = f"{address}/render-ws/view/stacks.html"
-        say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder))
-        while serve:
-            time.sleep(1)
+        with suppress(SystemExit):  # as soon as it is said, it may be done
+            say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder))
+            while serve:
+                time.sleep(1)
 
 
 _WHAT_NEXT = """
@@ -221,7 +223,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         acquisition = Acquisition((given.grid, given.grid), (given.tile_size, given.tile_size))
         given.output_dir.mkdir(parents=True, exist_ok=True)
-        with suppress(KeyboardInterrupt):
+        with end_signals(exit_on_signal):
             run_demo(given.output_dir, acquisition, given.serve)
     except (AsapIngestError, OSError) as error:
         sys.stderr.write(f"asap-ingest demo: error: {error}\n")

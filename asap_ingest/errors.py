@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from asap_ingest.secrets import masked
+
 EXIT_DONE = 0
 EXIT_FAILURES = 1
 EXIT_BAD_INPUT = 2
@@ -22,6 +24,9 @@ class AsapIngestError(Exception):
     """Anything this package raises on purpose."""
 
     exit_code = EXIT_BAD_INPUT
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(masked(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # an error crosses process boundaries with its data, whatever its constructor asks for

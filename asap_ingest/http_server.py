@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from asap_ingest.end_signals import end_signals
 from asap_ingest.errors import ParameterError
 
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
@@ -69,16 +69,14 @@ class EndSignals:
     def __init__(self) -> None:
         self._came = False
         self._server: uvicorn.Server | None = None
+        self._heard = end_signals(self._end)
 
     def __enter__(self) -> EndSignals:
-        self._before = {
-            number: signal.signal(number, self._end) for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        self._heard.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._heard.__exit__(None, None, None)
 
     def reach(self, server: uvicorn.Server) -> None:
         """The server that is to be ended; at once, if a signal came already."""

@@ -24,6 +24,7 @@ from asap_ingest.generate_mipmaps import GenerateMipMaps
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import IngestSectionOutput, IngestSectionParameters
+from asap_ingest.secrets import masked
 from asap_ingest.step_module import run_as_program, without_secrets
 
 
@@ -92,9 +93,17 @@ def ingest_section(parameters: Mapping[str, Any], run_dir: str) -> tuple[list[St
         _write_json(storage.join(run_dir, f"{number}_{step.name}.input.json"), without_secrets(step_input))
         start = time.perf_counter()
         exit_code = max(exit_code, step.module(input_data=step_input, args=[]).run())
-        handed_on = orjson.loads(storage.read_bytes(output_json))
+        handed_on = _unmasked(orjson.loads(storage.read_bytes(output_json)), parameters)
         summaries.append(summarise(step.name, handed_on["report"], time.perf_counter() - start))
     return summaries, exit_code
+
+
+def _unmasked(output: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """An output for the next step of the same run: URIs with the user info that files do not keep."""
+    texts = {masked(value): value for value in parameters.values() if isinstance(value, str)}
+    return {
+        name: texts.get(value, value) if isinstance(value, str) else value for name, value in output.items()
+    }
 
 
 def summary_table(summaries: Sequence[StepSummary]) -> str:

@@ -17,6 +17,7 @@ from asap_ingest import storage
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
 from asap_ingest.program import program
 from asap_ingest.shards import Shard
+from asap_ingest.step_module import without_secrets
 
 Output = dict[str, Any]
 #: Lists of a report, one object a tile: joined, and sorted by tile and image.
@@ -228,7 +229,9 @@ def run(inputs: Sequence[str], output_json: str) -> int:
         See `merge`; nothing is written then.
     """
     merged = merge({name: _read(name) for name in inputs})
-    storage.write_bytes(output_json, orjson.dumps(merged, option=orjson.OPT_INDENT_2) + b"\n")
+    storage.write_bytes(
+        output_json, orjson.dumps(without_secrets(merged), option=orjson.OPT_INDENT_2) + b"\n"
+    )
     failures = merged["report"]["failures"]
     if failures:
         sys.stderr.write(f"{__name__}: {len(failures)} failed; all are listed in {output_json}\n")

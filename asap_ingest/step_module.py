@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import re
 import signal
 import sys
 import traceback
@@ -32,8 +33,11 @@ from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.program import program
 from asap_ingest.schema_fields import ZValues
 from asap_ingest.schemas import CommonParameters, field_names
+from asap_ingest.secrets import is_secret_name, masked, with_masked_texts, without_secret_names
 
-_SECRETS = ("key", "secret", "token", "password", "username", "client_kwargs")
+#: Messages of argparse about flags that it does not know, with the values that follow.
+_UNKNOWN_FLAGS = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
+_AMBIGUOUS_FLAG = re.compile(r"(ambiguous option: [^=\s]+)=.*( could match )", re.DOTALL)
 
 
 class StepModule(ArgSchemaParser):
@@ -121,7 +125,7 @@ class StepModule(ArgSchemaParser):
             if code is not None and isinstance(error.__cause__, ImportError):
                 return code
             if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
-                traceback.print_exc()
+                sys.stderr.write(masked(traceback.format_exc()))
             sys.stderr.write(f"{cls.__module__}: error: {error}\n")
             return error.exit_code if code is None else code
         except ImportError as error:
@@ -141,10 +145,11 @@ def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
 
 
 def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters without what `storage_options` must not leave in a file."""
-    options = parameters.get("storage_options", {})
-    kept = {name: value for name, value in options.items() if name not in _SECRETS}
-    return {**parameters, "storage_options": kept} if kept != options else dict(parameters)
+    """The parameters as files may keep them: no secrets in `storage_options`, nor in URIs."""
+    kept = {name: with_masked_texts(value) for name, value in parameters.items()}
+    if "storage_options" in kept:
+        kept["storage_options"] = without_secret_names(kept["storage_options"])
+    return kept
 
 
 def _read_input_json(path: str) -> dict[str, Any]:
@@ -175,13 +180,20 @@ def _first_complaint(error: ValidationError, given: Mapping[str, Any], schema: S
     value: Any = given
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else value
+    # nobody knows what an unknown parameter holds
+    is_shown = not (
+        value is None
+        or value is given
+        or message == "Unknown field."
+        or any(name == "storage_options" or is_secret_name(name) for name in path)
+    )
     if message == "Unknown field.":
         near = difflib.get_close_matches(path[-1], field_names(schema), n=1)
         message = "is not a parameter" + (f"; did you mean {near[0]}?" if near else "")
     elif message.startswith("Missing data"):
         message = "is required"
     field = ".".join(path) if path else "parameters"
-    shown = "" if value is None or value is given else f"{value!r} "
+    shown = f"{value!r} " if is_shown else ""
     more = f" ({len(complaints) - 1} more: {', '.join('.'.join(p) for p, _ in complaints[1:])})"
     return field, f"{shown}{message}{more if len(complaints) > 1 else ''}"
 
@@ -203,7 +215,16 @@ def _explain_pool_size(parser: Any) -> None:
 
 
 def _refuse_command_line(message: str) -> NoReturn:
-    raise ParameterError("command line", f"{message}; --help lists the parameters")
+    raise ParameterError("command line", f"{_without_values(message)}; --help lists the parameters")
+
+
+def _without_values(message: str) -> str:
+    """A complaint of argparse without the values of parameters that it does not know: they may be secrets."""
+    unknown = _UNKNOWN_FLAGS.fullmatch(message)
+    if unknown is None:
+        return _AMBIGUOUS_FLAG.sub(r"\1\2", message)
+    flags = [word.partition("=")[0] for word in unknown[1].split() if word.startswith("--")]
+    return f"unrecognized arguments: {' '.join(flags) or 'a value without a parameter'}"
 
 
 class _SignalExit(SystemExit):

@@ -1,5 +1,6 @@
 """What only a Dask cluster can do wrong: addresses, workers and schedulers that come and go."""
 
+import http.client
 import logging
 import os
 import signal
@@ -9,8 +10,10 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from distributed import Client, LocalCluster
+from distributed.security import Security
 
 from asap_ingest.errors import ParameterError
 from asap_ingest.parallel import dask_cluster, executor
@@ -62,12 +65,63 @@ def test_a_scheduler_that_does_not_answer_is_refused_before_any_work(closed_port
         executor(2, f"tcp://127.0.0.1:{closed_port}")
 
 
+def test_a_scheduler_with_certificates_that_nobody_named_is_refused():
+    refusal = pytest.raises(ParameterError, match="at tls://.*; .* name its certificates in Dask's config")
+    with local_scheduler(1, Security.temporary()) as address, refusal:
+        executor(2, address)
+
+
+@pytest.fixture
+def ports_of_a_local_run():
+    """(host, port) of all that a run of `local` listens on, itself and its workers."""
+    program = (
+        "import sys; from asap_ingest.parallel import executor; from tests import jobs\n"
+        "outcomes = executor(2, 'local').run(jobs.double, range(9))\n"
+        "print(next(outcomes).error, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout.readline() == "None\n"
+        family = {process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))}
+        yield [
+            (found.laddr.ip, found.laddr.port)
+            for found in psutil.net_connections("tcp")
+            if found.pid in family and found.status == psutil.CONN_LISTEN
+        ]
+        process.kill()
+
+
+def answers_http(port):
+    """Whether pages are served there, which run nothing."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def test_a_local_run_takes_nobody_else_s_work(ports_of_a_local_run):
+    assert {host for host, _ in ports_of_a_local_run} == {"127.0.0.1"}
+    doors = [port for _, port in ports_of_a_local_run if not answers_http(port)]
+    assert len(doors) >= 3  # scheduler and workers
+    for port in doors:
+        for protocol, security in (("tcp", None), ("tls", Security.temporary())):
+            with pytest.raises(OSError):
+                Client(f"{protocol}://127.0.0.1:{port}", timeout=5, security=security, set_as_default=False)
+
+
 def test_a_scheduler_that_answers_is_taken(dask_scheduler):
     assert executor(2, dask_scheduler) == DaskExecutor(dask_scheduler, 2)
 
 
-def test_without_the_library_the_remedy_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
+@pytest.mark.parametrize("library", ["distributed", "cryptography"])
+def test_without_the_library_the_remedy_is_named(monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ParameterError, match=r"pip install 'asap_ingest\[dask\]'"):
         executor(2, "local")
 

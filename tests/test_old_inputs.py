@@ -149,7 +149,7 @@ def test_values_on_the_command_line(arguments, field, value):
 
 
 def test_several_values_of_one_are_refused():
-    with pytest.raises(ParameterError, match="unrecognized arguments: 2"):
+    with pytest.raises(ParameterError, match="unrecognized arguments: a value without a parameter"):
         parse("mipmaps", args=["--levels", "1", "2"])
 
 

@@ -54,7 +54,7 @@ def test_required_fields_are_enough(step):
         ("mipmaps", "zValues", "one", "zValues: 'one' must be a list of numbers"),
         ("mipmaps", "input_stack", "raw-data", "input_stack: 'raw-data' must be letters and digits"),
         ("mipmaps", "input_stack", 5, "input_stack: 5 must be text"),
-        ("mipmaps", "level", 3, "level: 3 is not a parameter; did you mean levels?"),
+        ("mipmaps", "level", 3, "level: is not a parameter; did you mean levels?"),
         ("mipmaps", "log_level", "LOUD", "log_level: 'LOUD'"),
         ("apply", "output_stack", "a__b", "output_stack: 'a__b' must be letters and digits"),
         ("tilespecs", "z_index", "first", "z_index: 'first' must be a number"),

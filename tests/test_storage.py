@@ -1,7 +1,6 @@
 """Files are written whole or not at all; what goes wrong names the file."""
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError, StorageError
+from tests.disks import mounted, resize
 
 
 @pytest.mark.parametrize(
@@ -157,18 +157,10 @@ def test_names_and_times_are_those_of_files(tmp_path):
 @pytest.fixture(params=["tmpfs", "tmpfs without unnamed files"])
 def small_disk(tmp_path, monkeypatch, request):
     """A file system of 64 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if shutil.which("mount") is None:
-        pytest.skip("there is no mount command")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     if request.param != "tmpfs":
         monkeypatch.delattr(os, "O_TMPFILE", raising=False)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
 def test_full_disk_leaves_the_old_file_and_no_part(small_disk):
@@ -178,7 +170,7 @@ def test_full_disk_leaves_the_old_file_and_no_part(small_disk):
         with pytest.raises(StorageError, match=f"{name}: cannot be written: No space left on device"):
             storage.write_bytes(str(small_disk / name), b"x" * 100_000)
     assert {path.name: path.read_bytes() for path in small_disk.iterdir()} == {"a.bin": b"old"}
-    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    resize(small_disk, "1m")
     storage.write_bytes(uri, b"x" * 100_000)
     assert storage.read_bytes(uri) == b"x" * 100_000
 

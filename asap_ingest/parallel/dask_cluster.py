@@ -61,6 +61,9 @@ class DaskExecutor:
             raise _refused(f"{self.scheduler!r} must be {LOCAL}, or an address like tcp://host:8786")
         try:
             import distributed  # noqa: F401
+
+            if self.scheduler == LOCAL:
+                import cryptography  # noqa: F401 - makes its certificates
         except ModuleNotFoundError as error:
             raise _refused("the library is missing; pip install 'asap_ingest[dask]'") from error
 
@@ -78,17 +81,31 @@ class DaskExecutor:
         ParameterError
             The scheduler is not there, or no longer, or its workers cannot run this package's jobs.
         """
-        with _address(self.scheduler, self.workers) as address, _connected(address) as client:
+        security = _own_security() if self.scheduler == LOCAL else None
+        with (
+            _address(self.scheduler, self.workers, security) as address,
+            _connected(address, security) as client,
+        ):
             yield from _outcomes(client, job, items)
 
 
-def _address(scheduler: str, workers: int) -> AbstractContextManager[str]:
-    return local_scheduler(workers) if scheduler == LOCAL else nullcontext(scheduler)
+def _own_security() -> Any:
+    """Certificates of this run alone: its scheduler's port runs whatever it is sent, for other users too."""
+    from distributed.security import Security
+
+    return Security.temporary()
+
+
+def _address(scheduler: str, workers: int, security: Any) -> AbstractContextManager[str]:
+    return local_scheduler(workers, security) if scheduler == LOCAL else nullcontext(scheduler)
 
 
 @contextmanager
-def local_scheduler(workers: int) -> Iterator[str]:
-    """The address of a scheduler of this machine with worker processes of one thread each."""
+def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
+    """The address of a scheduler of this machine with worker processes of one thread each.
+
+    Without `security` it is open: whoever reaches its port can run programs as this user.
+    """
     import dask
     from distributed import LocalCluster
 
@@ -99,6 +116,8 @@ def local_scheduler(workers: int) -> Iterator[str]:
         with no_main_module():
             cluster = LocalCluster(
                 n_workers=max(1, workers),
+                protocol="tcp://" if security is None else "tls://",
+                security=security,
                 threads_per_worker=1,
                 # with no address the scheduler's pages take port 8787, and warn where it is taken
                 dashboard_address="127.0.0.1:0",
@@ -111,19 +130,21 @@ def local_scheduler(workers: int) -> Iterator[str]:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
+def _connected(address: str, security: Any = None) -> Iterator[Any]:
     from distributed import Client
 
     with _quiet():
         try:
-            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise _refused(f"no Dask scheduler answers at {address}; {_HOW_TO_START}") from error
+            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
+        except (OSError, ValueError, TypeError) as error:  # the last for tls:// without certificates
+            remedy = _HOW_TO_TRUST if address.startswith("tls:") else _HOW_TO_START
+            raise _refused(f"no Dask scheduler answers at {address}; {remedy}") from error
         with client:
             yield client
 
 
 _HOW_TO_START = "start one (docs/clusters.md has recipes), or take 'local'"
+_HOW_TO_TRUST = "start one, and name its certificates in Dask's configuration (docs/clusters.md, TLS)"
 
 
 @contextmanager

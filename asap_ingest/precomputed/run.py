@@ -23,6 +23,7 @@ from asap_ingest.precomputed.plan import VolumePlan
 from asap_ingest.precomputed.resume import Files
 from asap_ingest.precomputed.sharded import Shard, build_shard
 from asap_ingest.progress import Progress
+from asap_ingest.secrets import with_masked_texts
 
 PROVENANCE = "provenance"
 #: Where descriptions say the size of a voxel.
@@ -266,4 +267,4 @@ def provenance_json(run: VolumeRun) -> bytes:
             {"by": "asap_ingest", "method": {**parameters, "layout": layout, "planes": list(run.planes)}}
         ],
     }
-    return orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n"
+    return orjson.dumps(with_masked_texts(record), option=orjson.OPT_INDENT_2) + b"\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +25,10 @@ from asap_ingest.render_ws.routes.large_data import LARGE_DATA_OPERATIONS
 from asap_ingest.render_ws.routes.layout_files import LAYOUT_OPERATIONS
 from asap_ingest.render_ws.routes.match_operations import MATCH_OPERATIONS
 from asap_ingest.render_ws.routes.validation import VALIDATION_OPERATIONS
+from asap_ingest.render_ws.store import DatabaseError
 from asap_ingest.render_ws.view import neuroglancer_client, page_files, stacks_page
+
+logger = logging.getLogger(__name__)
 
 TILE_ID_QUERY = (*Z_RANGE, *declared(matchPattern="text"))
 COLLECTION_QUERY = (
@@ -43,6 +48,7 @@ OPERATIONS = (
     Operation("GET", neuroglancer_client.PATH, neuroglancer_client.go_to_client, None, statuses=(302,)),
     Operation("GET", f"{neuroglancer_client.PATH}/{{file}}", neuroglancer_client.get_client_file, None),
     Operation("GET", "/render-ws/view/{file}", page_files.get_file, None),
+    Operation("GET", "/health", server.get_health),
     Operation("GET", f"{V1}/versionInfo", server.get_version_info, statuses=(204,)),
     Operation("GET", f"{V1}/serverProperties", server.get_server_properties),
     Operation("GET", f"{V1}/namedFilterSpecLists", server.get_filter_lists),
@@ -184,6 +190,7 @@ def build_app(service: Service) -> ASGIApp:
         routes=routes_of(operations, service),
         exception_handlers={
             RequestError: answer_error,
+            DatabaseError: _answer_faulty_database,
             HTTPException: _answer_unknown_path,
             ClientDisconnect: _answer_nobody,
             RecursionError: answer_error,
@@ -196,6 +203,12 @@ def build_app(service: Service) -> ASGIApp:
 
 async def _answer_unknown_path(request: Request, error: Exception) -> Response:
     return Response(status_code=error.status_code if isinstance(error, HTTPException) else 404)
+
+
+async def _answer_faulty_database(request: Request, error: Exception) -> Response:
+    # no fault of the request, nor of the program: whoever keeps the service is to know
+    logger.error("%s", error)
+    return await answer_error(request, error)
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asap_ingest import storage
+from asap_ingest.secrets import masked
 from asap_ingest.section_report.page import page
 from asap_ingest.section_report.records import SectionSummary
 from asap_ingest.section_report.survey import survey
@@ -31,5 +32,5 @@ def write_section_report(folder: str, section: SectionSummary) -> str:
     """
     uri = storage.as_uri(storage.join(folder, f"section_{section.z_text}.html"))
     # what UTF-8 cannot hold (half of a surrogate pair in a tile's name) becomes a reference
-    storage.write_bytes(uri, page(survey(section)).encode("utf-8", "xmlcharrefreplace"))
+    storage.write_bytes(uri, masked(page(survey(section))).encode("utf-8", "xmlcharrefreplace"))
     return uri

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from asap_ingest.errors import MissingFileError, StorageError
+from asap_ingest.secrets import is_masked, masked
 from asap_ingest.storage.remote_errors import as_storage_error, is_interruption, is_missing_file
 
 Value = TypeVar("Value")
@@ -135,7 +136,9 @@ def ensure_writable_folder(folder: str) -> None:
     try:
         remove(probe)
     except StorageError as error:  # who may only add objects can do the work
-        logger.warning("%s: the object that tried the access cannot be removed: %s", probe, error.problem)
+        logger.warning(
+            "%s: the object that tried the access cannot be removed: %s", masked(probe), masked(error.problem)
+        )
 
 
 def _listing(folder: str) -> list[tuple[str, dict[str, Any]]]:
@@ -185,7 +188,7 @@ def _attempt(uri: str, operation: Callable[[Any, str], Value]) -> Value:
                 raise MissingFileError(uri) from error
             if pause is None or not is_interruption(error):
                 raise as_storage_error(uri, error) from error
-            logger.warning("%s: %s; tried again", uri, as_storage_error(uri, error).problem)
+            logger.warning("%s; tried again", as_storage_error(uri, error))
             time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
@@ -194,6 +197,8 @@ def _filesystem(uri: str) -> tuple[Any, str]:
     """fsspec's file system for the scheme, which it keeps, and the name in it."""
     import fsspec
 
+    if is_masked(uri):
+        raise StorageError(uri, "outputs do not tell user and password; give them in storage_options")
     scheme = _scheme(uri)
     given = _options_for(scheme)
     if scheme not in _S3_SCHEMES:

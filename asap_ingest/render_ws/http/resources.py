@@ -20,6 +20,7 @@ from asap_ingest.render_ws.http.query_parameters import QueryParameter
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
 from asap_ingest.render_ws.json_types import DOUBLE_PATTERN, MalformedBodyError, parse_double, parse_integer
 from asap_ingest.render_ws.problems import RequestError
+from asap_ingest.render_ws.store import DiskFullError
 
 Handler = Callable[[Call], Response]
 
@@ -215,4 +216,6 @@ def error_answer(problem: Exception) -> Response:
     if isinstance(problem, RecursionError):
         return text_answer("the request body is nested too deeply", 400)
     status = problem.status if isinstance(problem, RequestError) else 500
+    if isinstance(problem, DiskFullError):
+        status = 507
     return text_answer(str(problem) or type(problem).__name__, status)

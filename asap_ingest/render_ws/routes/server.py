@@ -21,6 +21,15 @@ PROPERTY_NAMES = (
 )
 
 
+def get_health(call: Call) -> Response:
+    """Whether the database can be read, and its disk takes more: 503, with what is wrong, where not."""
+    faults = call.service.store.faults()
+    answer = json_answer({name: faults.get(name, "ok") for name in ("store", "disk")})
+    answer.status_code = 503 if faults else 200
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
 def get_version_info(call: Call) -> Response:
     """Build properties of render-ws: null, as this service is not built from it."""
     return no_content()

@@ -8,8 +8,21 @@ commit.
 """
 
 from asap_ingest.render_ws.store.database import Session, Store
+from asap_ingest.render_ws.store.database_file import DatabaseError, DiskFullError
 from asap_ingest.render_ws.store.matches import PairFilter, PairKind
-from asap_ingest.render_ws.store.migrations import APPLICATION_ID, DatabaseError
+from asap_ingest.render_ws.store.migrations import APPLICATION_ID
 from asap_ingest.render_ws.store.tiles import TileFilter
+from asap_ingest.render_ws.store.upkeep import back_up, give_back_space
 
-__all__ = ["APPLICATION_ID", "DatabaseError", "PairFilter", "PairKind", "Session", "Store", "TileFilter"]
+__all__ = [
+    "APPLICATION_ID",
+    "DatabaseError",
+    "DiskFullError",
+    "PairFilter",
+    "PairKind",
+    "Session",
+    "Store",
+    "TileFilter",
+    "back_up",
+    "give_back_space",
+]

@@ -8,8 +8,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from asap_ingest.render_ws.store.database_file import (
+    DatabaseError,
+    DatabaseFile,
+    check_name,
+    check_room,
+    named,
+)
 from asap_ingest.render_ws.store.matches import MatchStatements
-from asap_ingest.render_ws.store.migrations import BUSY_SECONDS, DatabaseError, migrate
+from asap_ingest.render_ws.store.migrations import BUSY_SECONDS, migrate
 from asap_ingest.render_ws.store.stacks import StackStatements
 from asap_ingest.render_ws.store.tiles import TileStatements
 
@@ -31,6 +38,7 @@ class Store:
         DatabaseError
             When the file is no database of this package, is damaged, newer, or cannot be written.
         """
+        check_name(path)
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
@@ -38,7 +46,7 @@ class Store:
         # writers of this process queue here; waiting inside SQLite means polling
         self._writer = threading.Lock()
         try:
-            connection = self._connect()
+            connection = self._connect("rwc")
             try:
                 if not prepared:
                     migrate(connection, path)
@@ -48,10 +56,16 @@ class Store:
             self._give_back(connection)
         except sqlite3.Error as error:
             raise DatabaseError(path, str(error)) from error
+        self._file = DatabaseFile(path)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, mode: str = "rw") -> sqlite3.Connection:
+        # later connections never make the file: it may have been removed meanwhile
         connection = sqlite3.connect(
-            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            f"{self._path.absolute().as_uri()}?mode={mode}",
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
         )
         try:
             connection.execute("PRAGMA foreign_keys = ON")
@@ -76,18 +90,24 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Session]:
-        connection = self._borrow()
+        self._file.check()
         try:
-            connection.execute(begin)
+            connection = self._borrow()
             try:
-                yield Session(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-        finally:
-            self._give_back(connection)
+                connection.execute(begin)
+                try:
+                    yield Session(connection)
+                    # what is stored in a file that nobody finds would be lost
+                    self._file.check()
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+            finally:
+                self._give_back(connection)
+        except sqlite3.Error as error:
+            raise named(self._path, error) from error
 
     def reading(self) -> AbstractContextManager[Session]:
         """Context of one consistent view of the database."""
@@ -98,6 +118,20 @@ class Store:
         """Context whose changes are all kept, or none when it is left by an exception."""
         with self._writer, self._transaction("BEGIN IMMEDIATE") as session:
             yield session
+
+    def faults(self) -> dict[str, str]:
+        """What keeps the `store` from being read, or its `disk` from taking more; empty where all is well."""
+        found = {}
+        try:
+            with self.reading() as session:
+                session.owners()
+        except (DatabaseError, sqlite3.Error) as error:
+            found["store"] = str(error)
+        try:
+            check_room(self._path)
+        except DatabaseError as error:
+            found["disk"] = str(error)
+        return found
 
     def close(self) -> None:
         """Close the connections; a context still open keeps its own until it ends."""

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from asap_ingest.errors import AsapIngestError
+from asap_ingest.render_ws.store.database_file import DatabaseError
 
 APPLICATION_ID = 0x41535049
 #: How long a statement waits for other users of the file.
@@ -43,13 +43,6 @@ MIGRATIONS = (
     CREATE INDEX match_pair_with_consensus ON match_pair (collection, p_group, q_group) WHERE has_consensus;
     """,
 )
-
-
-class DatabaseError(AsapIngestError):
-    """A file that cannot serve as database: names the file and what is wrong with it."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"database {path}: {problem}")
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:

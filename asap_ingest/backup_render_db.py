@@ -1,0 +1,36 @@
+"""Copy the database of a render service, which may be running: `asap-ingest backup_render_db FROM TO`.
+
+The copy is the database at one moment, in one file; the service goes on reading and writing. TO must not be
+there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from asap_ingest.errors import EXIT_DONE, AsapIngestError
+from asap_ingest.program import program
+from asap_ingest.render_ws.store import back_up
+
+
+@program
+def main(args: Sequence[str] | None = None) -> int:
+    """Run as a program; the exit code."""
+    parser = argparse.ArgumentParser(prog="asap-ingest backup_render_db", description=__doc__)
+    parser.add_argument("database", metavar="FROM", type=Path, help="database file of a render service")
+    parser.add_argument("backup", metavar="TO", type=Path, help="file to be made")
+    given = parser.parse_args(args)
+    try:
+        size = back_up(given.database, given.backup)
+    except AsapIngestError as error:
+        sys.stderr.write(f"asap_ingest.backup_render_db: error: {error}\n")
+        return error.exit_code
+    sys.stdout.write(f"{given.backup}: {size / 1e6:.1f} MB\n")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What is done with a whole database file, also while services work on it: a copy, and giving back space."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from asap_ingest.render_ws.store.database_file import DatabaseError, check_name, named
+from asap_ingest.render_ws.store.migrations import APPLICATION_ID, BUSY_SECONDS
+
+
+def back_up(source: Path, target: Path) -> int:
+    """Copy a database as it stands at one moment; those who write meanwhile do not wait. The copy's bytes.
+
+    Copying the file itself would leave out what lies in the log beside it, or mix two states.
+
+    Raises
+    ------
+    DatabaseError
+        `source` is no database of this package; `target` is there already, or cannot be written: then
+        nothing stays of it.
+    """
+    check_name(target)
+    if target.exists():
+        raise DatabaseError(target, "is there already; name a new file for the backup")
+    part = target.with_name(f".{target.name[:50]}.part")
+    with _opened(source) as database:
+        try:
+            with closing(_connection(part, "rwc")) as copy:
+                database.backup(copy)
+                # all in one file: no log beside it that belongs to it
+                copy.execute("PRAGMA journal_mode = DELETE")
+            part.rename(target)
+        except sqlite3.Error as error:
+            raise named(target, error) from error
+        except OSError as error:
+            raise DatabaseError(target, error.strerror or str(error)) from error
+        finally:
+            for left in (part, part.with_name(f"{part.name}-journal")):
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def give_back_space(path: Path) -> tuple[int, int]:
+    """Write the file anew without the room of what was deleted; its bytes before and after.
+
+    Those who write meanwhile wait. The disk needs room for a second copy.
+
+    Raises
+    ------
+    DatabaseError
+    """
+    with _opened(path) as database:
+        before = path.stat().st_size
+        database.execute("VACUUM")
+        # the file shrinks when the log is written back into it
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return before, path.stat().st_size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a database that must be there, and be one of this package."""
+    check_name(path)
+    if not path.is_file():
+        raise DatabaseError(path, "there is no such file")
+    try:
+        # the last one to close a file removes the log beside it, unless it may only read
+        with closing(_connection(path, "rw")) as connection:
+            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise DatabaseError(path, "is no database of a render service")
+            yield connection
+    except sqlite3.Error as error:
+        fault = named(path, error)
+        raise fault if isinstance(fault, DatabaseError) else DatabaseError(path, str(error)) from error
+
+
+def _connection(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True)

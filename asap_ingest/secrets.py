@@ -1,0 +1,66 @@
+"""What no message, output or log may show: passwords and keys, by the names they go by, and in URIs."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "***"
+
+#: Of names in lower case, without `_` and `-`: `sas_token`, `accountKey`, `SSECustomerKey`, `passwd`.
+_SECRET_NAME = re.compile(
+    r".*(passw(or)?d|passphrase|secret|token|credential|connectionstring|authorization|cookie|signature).*"
+    r"|.*(key|auth|pwd|username|login)|pass|sas|user|clientkwargs"
+)
+# a password may hold an @ of its own: all up to the last one before the path
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s\"<>]+@")
+#: What signs an address for everybody who has it: S3, Google Cloud, Azure.
+_SIGNED = re.compile(r"([?&](?:[\w-]*(?:signature|token|credential|secret|password)|sig)=)[^&\s\"'<>]+", re.I)
+
+
+def is_secret_name(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(re.sub("[^a-z0-9]", "", name.lower())) is not None
+
+
+def without_secret_names(value: Any) -> Any:
+    """A JSON value without what goes by the name of a secret, at every depth."""
+    if isinstance(value, Mapping):
+        kept = (name for name in value if not is_secret_name(str(name)))
+        return {name: without_secret_names(value[name]) for name in kept}
+    return [without_secret_names(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def masked(text: str) -> str:
+    """A text in which URIs show neither user nor password, nor the signature that opens them."""
+    # most texts are looked at once, and quickly
+    return _SIGNED.sub(rf"\g<1>{MASK}", _USER_INFO.sub(f"{MASK}@", text)) if "://" in text else text
+
+
+def with_masked_texts(value: Any) -> Any:
+    """A JSON value with its texts, and names, masked."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {with_masked_texts(name): with_masked_texts(entry) for name, entry in value.items()}
+    return [with_masked_texts(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def is_masked(uri: str) -> bool:
+    """Whether a URI was read from an output, which does not tell its user info."""
+    return f"://{MASK}@" in uri
+
+
+class MaskedRecord(logging.LogRecord):
+    """A line of a log, its traceback too, masked whatever library wrote it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.exc_info:
+            # formatters take the text that is there
+            self.exc_text = masked("".join(traceback.format_exception(*self.exc_info))).rstrip("\n")
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's name
+        return masked(super().getMessage())

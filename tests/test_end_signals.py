@@ -1,0 +1,53 @@
+"""Programs that serve end on SIGTERM and SIGINT, whatever the one that started them had set up for both."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.precomputed.volumes import make_volume, random_array
+from tests.test_demo import demo_command
+
+pytestmark = pytest.mark.slow
+
+ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
+#: A shell leaves its background jobs with SIGINT ignored.
+IGNORED = "[signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)]"
+BLOCKED = "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))"
+
+
+def started_with(inherited, command):
+    program = f"import os, signal, sys; {inherited}; os.execv(sys.argv[1], sys.argv[1:])"
+    return subprocess.Popen([sys.executable, "-c", program, *command], stdout=subprocess.PIPE, text=True)
+
+
+def render_service(folder):
+    command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0"]
+    return [*command, "--database", str(folder / "render.db")], "http://"
+
+
+def volume_server(folder):
+    make_volume(folder, random_array((9, 20, 37)))
+    command = [sys.executable, "-m", "asap_ingest.serve_precomputed", "--port", "0"]
+    return [*command, "--directory", str(folder)], "http://"
+
+
+def demo(folder):
+    return demo_command(folder, "--serve"), "open http://"
+
+
+@pytest.mark.parametrize("number", ENDS)
+@pytest.mark.parametrize("inherited", [IGNORED, BLOCKED], ids=["ignored", "blocked"])
+@pytest.mark.parametrize("program", [render_service, volume_server, demo])
+def test_a_program_that_serves_ends(tmp_path, program, inherited, number):
+    command, address = program(tmp_path)
+    with started_with(inherited, command) as process:
+        try:
+            assert any(line.startswith(address) for line in process.stdout)
+            process.send_signal(number)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
