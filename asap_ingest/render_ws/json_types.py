@@ -30,6 +30,10 @@ _DOUBLE = re.compile(DOUBLE_PATTERN)
 _INTEGER = re.compile("[+-]?[0-9]+")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{1,12})Z")
 _BLANKS = "".join(map(chr, range(33)))
+#: A longer body is JSON as orjson reads it, or none: reading it in another way takes seconds, with the lock held.
+LENIENT_BYTES = 2**24
+#: A list of a ninth of 2**30 entries ends the process when orjson writes it.
+MOST_VALUES = 10**8
 
 
 class MalformedBodyError(IllegalArgumentError):
@@ -42,13 +46,17 @@ def parse(body: bytes) -> Any:
     Raises
     ------
     MalformedBodyError
-        For text that is no JSON, bare NaN and invalid UTF-8.
+        For text that is no JSON, bare NaN and invalid UTF-8; for more values than can be written again.
     """
     if not body.strip():
         return None
+    if body.count(b",") >= MOST_VALUES:
+        raise MalformedBodyError(f"the request body holds more than {MOST_VALUES} values")
     try:
         return orjson.loads(body)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError as error:
+        if len(body) > LENIENT_BYTES:
+            raise MalformedBodyError(f"request body cannot be parsed as JSON: {error}") from error
         return _parse_leniently(body)
 
 
@@ -76,9 +84,12 @@ def parse_double(text: str) -> float | None:
     trimmed = text.strip(_BLANKS)
     if not _DOUBLE.fullmatch(trimmed):
         return None
-    if trimmed.lstrip("+-")[:2].lower() == "0x":
-        return float.fromhex(trimmed.rstrip("dDfF") if trimmed[-1] in "dD" else trimmed)
-    return float(trimmed.rstrip("dDfF"))
+    if trimmed.lstrip("+-")[:2].lower() != "0x":
+        return float(trimmed.rstrip("dDfF"))
+    try:
+        return float.fromhex(trimmed.rstrip("dDfF"))
+    except OverflowError:
+        return -math.inf if trimmed[0] == "-" else math.inf
 
 
 def parse_integer(text: str) -> int | None:
@@ -126,8 +137,10 @@ def integer(value: Any) -> int | None:
 
 
 def text(value: Any) -> str:
-    """Read a text field: numbers and booleans become text."""
+    """Read a text field: numbers and booleans become text; a zero byte, which no path may hold, is refused."""
     if type(value) is str:
+        if "\0" in value:
+            raise MalformedBodyError(f"{value!r} holds a zero byte")
         return value
     if type(value) in (int, float, bool):
         return orjson.dumps(value).decode()
@@ -188,6 +201,17 @@ def object_reader(fields: Fields) -> Reader:
             if raw is not None and (stored := reader(raw)) is not None:
                 found[name] = stored
         return found
+
+    return read
+
+
+def map_reader(reader: Reader) -> Reader:
+    """Reader of an object with any names; null entries are left out."""
+
+    def read(value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise MalformedBodyError(f"an object is wanted where {str(value)[:80]!r} stands")
+        return {text(name): reader(entry) for name, entry in value.items() if entry is not None}
 
     return read
 
