@@ -22,9 +22,10 @@ Fields = Sequence[tuple[str, Reader]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INT32 = range(-(2**31), 2**31)
+#: Digits are taken once and for all (`++`): a path of thousands of them is no number, and known as none at once.
 DOUBLE_PATTERN = (
-    r"[+-]?(?:NaN|Infinity|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[fFdD]?"
-    r"|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?)"
+    r"[+-]?(?:NaN|Infinity|0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++[fFdD]?"
+    r"|(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?[fFdD]?)"
 )
 _DOUBLE = re.compile(DOUBLE_PATTERN)
 _INTEGER = re.compile("[+-]?[0-9]+")
@@ -223,6 +224,19 @@ def list_reader(reader: Reader) -> Reader:
         if type(value) is not list:
             raise MalformedBodyError(f"a list is wanted where {str(value)[:80]!r} stands")
         return [None if entry is None else reader(entry) for entry in value]
+
+    return read
+
+
+def full_list_reader(name: str, reader: Reader) -> Reader:
+    """Reader of a list that may hold no null; `name` is that of the list."""
+    read_list = list_reader(reader)
+
+    def read(value: Any) -> list[Any]:
+        entries: list[Any] = read_list(value)
+        if None in entries:
+            raise MalformedBodyError(f"{name} holds a null")
+        return entries
 
     return read
 

@@ -22,6 +22,7 @@ REASONS = (
     Reason("^PUT .*/state/", "has no tiles", "3.4"),
     Reason("^PUT .*/cloneTo/", "had tiles before|must be LOADING", "3.7"),
     Reason("^PUT .*tile-specs-with-ids", "no tile ids given", "1.2"),
+    Reason("^PUT .*-coordinates/", "no tile spec given", "1.2"),
     Reason("^PUT .*-coordinates|tileIdsForCoordinates", "no coordinates given", "1.2"),
     Reason("^PUT .*-coordinates", "invalid (owner|project|stack)|longer than", "1.2"),
     Reason("^PUT .*tileIdsForCoordinates", "entry [0-9]+ cannot be used", "8"),
@@ -30,7 +31,7 @@ REASONS = (
     Reason("^PUT .*/matches$", "holds a null|lack their weights", "9.2"),
     Reason("^GET .*/matchCollection/", "cannot be merged", "9.1"),
     Reason("^GET .*largeDataTileSource", "filter list|channels|invalid (owner|project|stack)", "1.2"),
-    Reason("^PUT .*(resolvedTiles|-image)", "is null|holds a null", "5.3"),
+    Reason("^PUT .*(resolvedTiles|-image|-coordinates/)", "is null|holds a null", "5.3"),
     Reason("^PUT .*resolvedTiles", "width and height of a tile are needed", "5.3"),
     Reason("^PUT .*-image", "no render parameters given", "1.2"),
     Reason(
