@@ -22,7 +22,7 @@ Fields = Sequence[tuple[str, Reader]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INT32 = range(-(2**31), 2**31)
-#: Digits are taken once and for all (`++`): a path of thousands of them is no number, and known as none at once.
+#: Digits are taken once and for all (`++`): that thousands of them are no number shows at once.
 DOUBLE_PATTERN = (
     r"[+-]?(?:NaN|Infinity|0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++[fFdD]?"
     r"|(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?[fFdD]?)"
@@ -31,7 +31,7 @@ _DOUBLE = re.compile(DOUBLE_PATTERN)
 _INTEGER = re.compile("[+-]?[0-9]+")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{1,12})Z")
 _BLANKS = "".join(map(chr, range(33)))
-#: A longer body is JSON as orjson reads it, or none: reading it in another way takes seconds, with the lock held.
+#: A longer body is JSON as orjson reads it, or none: another way takes seconds, with the lock held.
 LENIENT_BYTES = 2**24
 #: A list of a ninth of 2**30 entries ends the process when orjson writes it.
 MOST_VALUES = 10**8
@@ -138,7 +138,7 @@ def integer(value: Any) -> int | None:
 
 
 def text(value: Any) -> str:
-    """Read a text field: numbers and booleans become text; a zero byte, which no path may hold, is refused."""
+    """Read a text field: numbers and booleans become text; a zero byte is refused."""
     if type(value) is str:
         if "\0" in value:
             raise MalformedBodyError(f"{value!r} holds a zero byte")

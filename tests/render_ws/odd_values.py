@@ -18,7 +18,23 @@ NUMBERS = [
     *("0x1p9999", "0x.8p-2000", "-0x1p+1f", "NaN", "-Infinity", "1e999", "1" * 5000, "1_0", "٣", " 7 ", ""),
 ]
 TEXTS = [
-    *("a", "b", "t", "g", "m", "", " ", "a\0b", "\0", "ü" * 300, "\U0001f600", "a/b", "x\ny", "<b>", "1 0 0 1 5 5"),
+    *(
+        "a",
+        "b",
+        "t",
+        "g",
+        "m",
+        "",
+        " ",
+        "a\0b",
+        "\0",
+        "ü" * 300,
+        "\U0001f600",
+        "a/b",
+        "x\ny",
+        "<b>",
+        "1 0 0 1 5 5",
+    ),
     *("2024-02-30T10:00:00.5Z", "0001-01-01T00:00:00.0Z", "9" * 5000, "(a+)+$", "(" * 500, "file:/no/such"),
 ]
 #: How deeply lists, objects and transforms lie in one another.
@@ -97,7 +113,7 @@ def written(value: Any) -> bytes:
 
 
 def bodies(schema: dict[str, Any]) -> st.SearchStrategy[bytes]:
-    """Bodies: mostly of the schema with few or many odd parts, some cut off, followed by something or none at all."""
+    """Bodies of a schema with few or many odd parts; some are cut off, or something follows."""
     sound = st.sampled_from([6, 40, 400]).flatmap(lambda odds: values(schema, odds)).map(written)
     spoilt = st.sampled_from([lambda body: body[:-1], lambda body: body + b" x", lambda body: b"\xff" + body])
     return st.one_of(sound, sound, sound, st.builds(lambda spoil, body: spoil(body), spoilt, sound))

@@ -257,6 +257,22 @@ def test_a_box_that_cannot_be_derived_names_its_tile(stack: StackClient, fault: 
     assert (answer.status, answer.body[:11]) == (500 if "width" in fault else 400, b"tile 'bad':")
 
 
+@pytest.mark.parametrize("depth", [52, 125, 200, 1000])
+def test_transforms_too_deep_in_one_another_are_refused(stack: StackClient, depth: int) -> None:
+    spec = b'{"type":"list","specList":[' * depth + b"]}" * depth
+    body = b'{"tileIdToSpecMap":{"a":{"tileId":"a","width":9,"height":9,"transforms":%b}}}' % spec
+    assert stack.status("PUT", "/resolvedTiles?deriveData=true", body) == 400
+
+
+def test_transforms_deep_in_one_another_come_back(stack: StackClient) -> None:
+    spec = leaf(5)
+    for _ in range(49):
+        spec = {"type": "list", "specList": [spec]}
+    stack.create(tile("deep", specs=[spec]))
+    assert stack.get("/tile/deep")["minX"] == 5.0
+    assert len(stack.get("/tile/deep/render-parameters")["tileSpecs"]) == 1
+
+
 @pytest.mark.slow
 def test_an_expression_that_takes_long_does_not_stop_the_service(stack: StackClient) -> None:
     stack.create(*(tile(f"{number}{'abbab' * 800}") for number in range(20)))
