@@ -22,14 +22,19 @@ Fields = Sequence[tuple[str, Reader]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INT32 = range(-(2**31), 2**31)
+#: Digits are taken once and for all (`++`): that thousands of them are no number shows at once.
 DOUBLE_PATTERN = (
-    r"[+-]?(?:NaN|Infinity|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+[fFdD]?"
-    r"|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?)"
+    r"[+-]?(?:NaN|Infinity|0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++[fFdD]?"
+    r"|(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?[fFdD]?)"
 )
 _DOUBLE = re.compile(DOUBLE_PATTERN)
 _INTEGER = re.compile("[+-]?[0-9]+")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{1,12})Z")
 _BLANKS = "".join(map(chr, range(33)))
+#: A longer body is JSON as orjson reads it, or none: another way takes seconds, with the lock held.
+LENIENT_BYTES = 2**24
+#: A list of a ninth of 2**30 entries ends the process when orjson writes it.
+MOST_VALUES = 10**8
 
 
 class MalformedBodyError(IllegalArgumentError):
@@ -42,13 +47,17 @@ def parse(body: bytes) -> Any:
     Raises
     ------
     MalformedBodyError
-        For text that is no JSON, bare NaN and invalid UTF-8.
+        For text that is no JSON, bare NaN and invalid UTF-8; for more values than can be written again.
     """
     if not body.strip():
         return None
+    if body.count(b",") >= MOST_VALUES:
+        raise MalformedBodyError(f"the request body holds more than {MOST_VALUES} values")
     try:
         return orjson.loads(body)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError as error:
+        if len(body) > LENIENT_BYTES:
+            raise MalformedBodyError(f"request body cannot be parsed as JSON: {error}") from error
         return _parse_leniently(body)
 
 
@@ -76,9 +85,12 @@ def parse_double(text: str) -> float | None:
     trimmed = text.strip(_BLANKS)
     if not _DOUBLE.fullmatch(trimmed):
         return None
-    if trimmed.lstrip("+-")[:2].lower() == "0x":
-        return float.fromhex(trimmed.rstrip("dDfF") if trimmed[-1] in "dD" else trimmed)
-    return float(trimmed.rstrip("dDfF"))
+    if trimmed.lstrip("+-")[:2].lower() != "0x":
+        return float(trimmed.rstrip("dDfF"))
+    try:
+        return float.fromhex(trimmed.rstrip("dDfF"))
+    except OverflowError:
+        return -math.inf if trimmed[0] == "-" else math.inf
 
 
 def parse_integer(text: str) -> int | None:
@@ -126,8 +138,10 @@ def integer(value: Any) -> int | None:
 
 
 def text(value: Any) -> str:
-    """Read a text field: numbers and booleans become text."""
+    """Read a text field: numbers and booleans become text; a zero byte is refused."""
     if type(value) is str:
+        if "\0" in value:
+            raise MalformedBodyError(f"{value!r} holds a zero byte")
         return value
     if type(value) in (int, float, bool):
         return orjson.dumps(value).decode()
@@ -192,6 +206,17 @@ def object_reader(fields: Fields) -> Reader:
     return read
 
 
+def map_reader(reader: Reader) -> Reader:
+    """Reader of an object with any names; null entries are left out."""
+
+    def read(value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise MalformedBodyError(f"an object is wanted where {str(value)[:80]!r} stands")
+        return {text(name): reader(entry) for name, entry in value.items() if entry is not None}
+
+    return read
+
+
 def list_reader(reader: Reader) -> Reader:
     """Reader of a list; null entries stay null."""
 
@@ -199,6 +224,19 @@ def list_reader(reader: Reader) -> Reader:
         if type(value) is not list:
             raise MalformedBodyError(f"a list is wanted where {str(value)[:80]!r} stands")
         return [None if entry is None else reader(entry) for entry in value]
+
+    return read
+
+
+def full_list_reader(name: str, reader: Reader) -> Reader:
+    """Reader of a list that may hold no null; `name` is that of the list."""
+    read_list = list_reader(reader)
+
+    def read(value: Any) -> list[Any]:
+        entries: list[Any] = read_list(value)
+        if None in entries:
+            raise MalformedBodyError(f"{name} holds a null")
+        return entries
 
     return read
 

@@ -271,3 +271,20 @@ def test_files_that_are_no_description_are_refused(tmp_path: Path, content: str)
     (tmp_path / "info").write_text(content)
     with pytest.raises(VolumeError, match=r"info"):
         open_volume(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["k" * 5000, "ü" * 128, "k/" * 2000 + "k"])
+def test_keys_that_no_folder_can_have_are_refused(tmp_path: Path, key: str) -> None:
+    (tmp_path / "info").write_text(json.dumps(info_of(key=key)))
+    with pytest.raises(VolumeError, match="info has the key '.{80}': keys are folders"):
+        open_volume(tmp_path)
+
+
+def test_an_info_that_is_spoilt_while_it_is_served_is_named(tmp_path: Path) -> None:
+    make_volume(tmp_path, random_array((9, 20, 37)))
+    info = json.loads((tmp_path / "info").read_text())
+    (tmp_path / "info").write_text(json.dumps({**info, "mesh": "nowhere"}))
+    with serving(tmp_path) as url:
+        (tmp_path / "info").write_text("{")
+        answer = ask(url, "/info")
+    assert (answer.status, answer.body[:15]) == (500, b"info is no JSON")

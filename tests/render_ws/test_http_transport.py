@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from urllib.parse import quote
+
 import orjson
 import pytest
 
@@ -69,6 +72,24 @@ def test_spelling_of_the_end_of_a_path_does_not_matter(stack: StackClient, suffi
 )
 def test_values_in_path_and_query(stack: StackClient, path: str, status: int) -> None:
     assert stack.status("GET", path) == status
+
+
+@pytest.mark.parametrize(
+    "digits", ["1" * 8000, "." + "1" * 8000, "0x" + "1" * 8000, " " * 8000, "1" * 8000 + "e"]
+)
+def test_a_number_of_thousands_of_digits_is_answered_at_once(stack: StackClient, digits: str) -> None:
+    begin = time.perf_counter()
+    for path in (f"/z/{digits}/bounds", f"/z/1/box/{digits},{digits},9,9,1.0/png-image"):
+        assert stack.status("GET", quote(path)) < 500
+    assert time.perf_counter() - begin < 2.0
+
+
+def test_texts_of_refusals_are_short_and_one_line(stack: StackClient) -> None:
+    answer = stack.ask("GET", f"/tile/{'n' * 9000}%0Ax")
+    assert answer.status == 404
+    assert len(answer.body) < 700
+    assert answer.body.startswith(b"tile 'nnn")
+    assert b"nnn\\nx' does not exist" in answer.body
 
 
 def test_ill_typed_values_answer_without_body(stack: StackClient) -> None:

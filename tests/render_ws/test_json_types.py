@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asap_ingest.render_ws import json_types
 from asap_ingest.render_ws.json_types import (
     MalformedBodyError,
     date,
     double,
     dump,
     format_date,
+    full_list_reader,
     integer,
     labels,
+    map_reader,
     parse,
     parse_double,
     parse_integer,
@@ -65,6 +68,21 @@ def test_doubles(value: object, expected: object) -> None:
     assert (found, type(found)) == (expected, type(expected))
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("0x1p9999", math.inf),
+        ("-0x1p9999d", -math.inf),
+        ("0x1p-9999", 0.0),
+        ("0x.8p1f", 1.0),
+        ("0xfp0f", 15.0),
+        ("0x1.8p1D", 3.0),
+    ],
+)
+def test_hexadecimal_numbers(written: str, value: float) -> None:
+    assert parse_double(written) == value
+
+
 @pytest.mark.parametrize("value", [True, [1], {}, "x", "1_0", "inf"])
 def test_refused_doubles(value: object) -> None:
     with pytest.raises(MalformedBodyError):
@@ -87,6 +105,34 @@ def test_texts_and_labels() -> None:
     assert labels(["b", "a", "b"]) == ["b", "a"]
     with pytest.raises(MalformedBodyError):
         text(["a"])
+
+
+def test_texts_hold_no_zero_byte() -> None:
+    with pytest.raises(MalformedBodyError, match="holds a zero byte"):
+        text("a\0b")
+
+
+def test_names_of_a_map_and_entries_of_a_full_list() -> None:
+    assert map_reader(text)({"a": 1, "b": None}) == {"a": "1"}
+    for wrong in ([1], "a", {"a": []}, {"\0": "a"}):
+        with pytest.raises(MalformedBodyError):
+            map_reader(text)(wrong)
+    with pytest.raises(MalformedBodyError, match="^tileSpecs holds a null$"):
+        full_list_reader("tileSpecs", text)(["a", None])
+
+
+def test_more_values_than_can_be_written_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_types, "MOST_VALUES", 3)
+    assert parse(b"[1,2,3]") == [1, 2, 3]
+    with pytest.raises(MalformedBodyError, match="more than 3 values"):
+        parse(b"[1,2,3,4]")
+
+
+def test_long_bodies_are_read_in_one_way_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_types, "LENIENT_BYTES", 8)
+    assert parse(b"[1] and") == [1]
+    with pytest.raises(MalformedBodyError, match="cannot be parsed as JSON"):
+        parse(b"[1] and more")
 
 
 def test_trailing_text_is_ignored_and_repeated_keys_replace() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import zlib
 
-_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*")
+_RANGE = re.compile(r"bytes=\s*([0-9]*)-([0-9]*)\s*")
+#: No file has so many bytes as a number of more digits says.
+_MOST_DIGITS = 18
 #: Below this the headers outweigh what is saved.
 _LEAST_BYTES = 1024
 #: Larger content is not compressed: it would have to be in memory as a whole.
@@ -33,7 +35,8 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     match = _RANGE.fullmatch(header) if header else None
     if match is None or match.groups() == ("", ""):
         return None
-    first, last = match.groups()
+    # Python reads no number of thousands of digits
+    first, last = (digits if len(digits) <= _MOST_DIGITS else "9" * _MOST_DIGITS for digits in match.groups())
     if not first:
         start, end = max(size - int(last), 0), size
     else:

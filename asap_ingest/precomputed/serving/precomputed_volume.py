@@ -59,7 +59,8 @@ def _key(scale: Mapping[str, Any]) -> str:
     key = scale["key"]
     if not is_plain_path(key):
         raise DescriptionError(
-            f"info has the key {key!r}: keys are folders of the volume, without '..' and hidden names"
+            f"info has the key {str(key)[:80]!r}: keys are folders of the volume, without '..', hidden and "
+            "very long names"
         )
     return str(key)
 

@@ -15,6 +15,8 @@ import orjson
 
 #: A part of a path that is spelled in one way: not empty, not hidden, without separators and controls.
 _SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
+#: Characters of a path that leave room for where the volume lies; bytes of a name, as file systems have it.
+LONGEST_PATH, LONGEST_NAME = 2000, 255
 ANY_FILE = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 
@@ -172,8 +174,11 @@ class ServedVolume:
 
 
 def is_plain_path(path: Any) -> bool:
-    """Whether a path in metadata stays below its folder, and is spelled in one way only."""
-    return isinstance(path, str) and "%" not in path and ANY_FILE.fullmatch(path) is not None
+    """Whether a path in metadata stays below its folder, is spelled in one way only, and is not too long."""
+    if not isinstance(path, str) or "%" in path or len(path) > LONGEST_PATH:
+        return False
+    is_named = all(len(name.encode()) <= LONGEST_NAME for name in path.split("/"))
+    return is_named and ANY_FILE.fullmatch(path) is not None
 
 
 def read_json(root: Path, name: str) -> Any:

@@ -125,7 +125,10 @@ def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
     if served.is_tiff:
         return _tiff_content(served, stored.path, content)
     if served.left_out:
-        said = orjson.loads(content)
+        try:
+            said = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise DamagedFileError(f"{stored.path} is no JSON: {error}") from error
         return orjson.dumps({name: value for name, value in said.items() if name not in served.left_out})
     check_size(served, stored.path, len(content))
     return content

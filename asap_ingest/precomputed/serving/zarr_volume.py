@@ -101,7 +101,7 @@ def _paths(said: Any, version: int) -> list[str]:
     for path in paths:
         if not is_plain_path(path):
             raise DescriptionError(
-                f"{_file_of(version)} has the path {path!r}: arrays lie in the group, without '..' "
+                f"{_file_of(version)} has the path {str(path)[:80]!r}: arrays lie in the group, without '..' "
                 "and hidden names"
             )
     return paths

@@ -6,7 +6,6 @@ Rules: those of render-ws 4.0.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import numpy as np
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.source_images import ImageSource
 from asap_ingest.render_ws.java_numbers import truncate_to_int
+from asap_ingest.render_ws.patterns import groups_of_whole
 from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform
 from asap_ingest.render_ws.transforms.mesh_limits import check_points
@@ -121,7 +121,7 @@ def choose_images(
     Raises
     ------
     IllegalArgumentError
-        For a tile without images, or none that is large enough; a pattern that is no regular expression.
+        For a tile without images, or none that is large enough; a pattern that cannot be used.
     """
     known = None if builder else channel.chosen.get(level)
     if known is not None:
@@ -159,13 +159,10 @@ def _built(entry: JsonObject, first: int, level: int, builder: JsonObject) -> tu
     if pattern is None:
         image_url = _under_root(url, level, builder)
     else:
-        try:
-            match = re.fullmatch(pattern, url)
-        except re.error as error:
-            raise IllegalArgumentError(f"imageMipmapPatternString {pattern!r}: {error}") from error
-        if match is None or len(match.groups()) != 2:
+        groups = groups_of_whole("imageMipmapPatternString", pattern, url)
+        if groups is None or len(groups) != 2:
             return first, entry
-        image_url = f"{match[1]}{level}{match[2]}"
+        image_url = f"{groups[0]}{level}{groups[1]}"
     mask_url = entry.get("maskUrl")
     masked = {} if mask_url is None else {"maskUrl": _under_root(mask_url, level, builder)}
     return level, {"imageUrl": image_url, **masked}

@@ -49,13 +49,12 @@ def _json(name: str, reader: Callable[[Any], Any], always: bool = False) -> dict
     return {"name": name, "reader": reader, "always": always}
 
 
-def _filter_specs(value: Any) -> list[JsonObject]:
-    return json_types.list_reader(
-        json_types.object_reader((("className", json_types.text), ("parameters", dict)))
-    )(value)
-
-
-_TILES = json_types.list_reader(tile_specs.read_tile)
+_FILTER: json_types.Fields = (
+    ("className", json_types.text),
+    ("parameters", json_types.map_reader(json_types.text)),
+)
+_filter_specs = json_types.full_list_reader("filterSpecs", json_types.object_reader(_FILTER))
+_TILES = json_types.full_list_reader("tileSpecs", tile_specs.read_tile)
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,11 @@ class SourceImages:
 
     def is_usable(self, url: str) -> bool:
         """Whether a file that is not empty lies there."""
-        path = Path(self._path(url))
-        return path.is_file() and path.stat().st_size > 0
+        try:
+            facts = _facts(self._path(url))
+        except MissingImageError:
+            return False
+        return stat.S_ISREG(facts.st_mode) and facts.st_size > 0
 
     def load(self, source: ImageSource, halvings: int = 0) -> Image:
         """The pixels of an image, halved some times.
@@ -159,11 +162,15 @@ class SourceImages:
         return path
 
 
+class MissingImageError(IllegalArgumentError):
+    """There is no such file, or none that may be looked at."""
+
+
 def _facts(path: str, follow: bool = True) -> os.stat_result:
     try:
         return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
     except OSError as error:
-        raise IllegalArgumentError(f"cannot find image file '{Path(path)}'") from error
+        raise MissingImageError(f"cannot find image file '{Path(path)}'") from error
 
 
 def _page(source: ImageSource) -> int:

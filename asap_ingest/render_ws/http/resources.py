@@ -19,7 +19,7 @@ from asap_ingest.render_ws.http.bodies import limited_body
 from asap_ingest.render_ws.http.query_parameters import QueryParameter
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
 from asap_ingest.render_ws.json_types import DOUBLE_PATTERN, MalformedBodyError, parse_double, parse_integer
-from asap_ingest.render_ws.problems import RequestError
+from asap_ingest.render_ws.problems import RequestError, one_line
 from asap_ingest.render_ws.store import DiskFullError
 
 Handler = Callable[[Call], Response]
@@ -212,10 +212,10 @@ def error_answer(problem: Exception) -> Response:
         return Response(status_code=404)
     if isinstance(problem, MalformedBodyError):
         headers = {"content-type": "text/html;charset=utf-8"}
-        return Response(escape(str(problem)).encode(), 400, headers=headers)
+        return Response(escape(one_line(problem)).encode(), 400, headers=headers)
     if isinstance(problem, RecursionError):
         return text_answer("the request body is nested too deeply", 400)
     status = problem.status if isinstance(problem, RequestError) else 500
     if isinstance(problem, DiskFullError):
         status = 507
-    return text_answer(str(problem) or type(problem).__name__, status)
+    return text_answer(one_line(problem), status)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 from asap_ingest.render_ws.json_types import (
     Fields,
     MalformedBodyError,
+    Reader,
     double,
+    full_list_reader,
     integer,
     labels,
     list_reader,
@@ -24,6 +27,9 @@ JsonObject = dict[str, Any]
 
 DEFAULT_MESH_CELL_SIZE = 64.0
 BOX_FIELDS = ("minX", "minY", "maxX", "maxY")
+TRANSFORM_KINDS = ("leaf", "list", "ref", "interpolated")
+#: Each is two levels of JSON, of which no more than 254 can be written.
+MOST_LEVELS = 50
 
 
 def _read_levels(value: Any) -> JsonObject:
@@ -55,20 +61,25 @@ def _read_transform_list(value: Any) -> JsonObject:
     return read_transform(value)
 
 
-def _read_specs(value: Any) -> list[JsonObject]:
-    specs = list_reader(read_transform)(value)
+def _read_specs(value: Any, level: int) -> list[JsonObject]:
+    specs = list_reader(partial(read_transform, level=level))(value)
     if None in specs:
         raise IllegalStateError("specList holds a null transform")
     return specs
 
 
-def read_transform(value: Any) -> JsonObject:
+def read_transform(value: Any, level: int = 0) -> JsonObject:
     """Read one transform spec; a missing or unknown `type` is a leaf.
+
+    Parameters
+    ----------
+    level : int
+        In how many others it lies.
 
     Raises
     ------
     MalformedBodyError
-        For values of the wrong type.
+        For values of the wrong type, and for transforms that lie too deeply in one another.
     IllegalArgumentError
         For a reference to nothing, an interpolation without its two sides.
     IllegalStateError
@@ -76,11 +87,13 @@ def read_transform(value: Any) -> JsonObject:
     """
     if type(value) is not dict:
         raise MalformedBodyError(f"a transform must be an object, not {str(value)[:80]!r}")
+    if level > MOST_LEVELS:
+        raise MalformedBodyError(f"transforms lie more than {MOST_LEVELS} levels deep in one another")
     kind = value.get("type")
-    kind = kind if kind in _TRANSFORM_FIELDS else "leaf"
+    kind = kind if type(kind) is str and kind in TRANSFORM_KINDS else "leaf"
     if kind == "list" and value.get("specList", []) is None:
         raise IllegalStateError("specList is null")
-    spec = {"type": kind, **_TRANSFORM_READERS[kind](value)}
+    spec = {"type": kind, **_transform_readers(level + 1)[kind](value)}
     if kind == "list":
         spec.setdefault("specList", [])
     missing = [name for name in _NEEDED.get(kind, ()) if name not in spec]
@@ -196,15 +209,23 @@ _read_channel_fields = object_reader(
     )
 )
 _COMMON: Fields = (("id", text), ("metaData", object_reader((("labels", labels),))))
-_TRANSFORM_FIELDS: dict[str, Fields] = {
-    "leaf": (*_COMMON, ("className", text), ("dataString", text)),
-    "list": (*_COMMON, ("specList", _read_specs)),
-    "ref": (*_COMMON, ("refId", text)),
-    "interpolated": (*_COMMON, ("a", read_transform), ("b", read_transform), ("lambda", double)),
-}
 #: Without these a transform means nothing.
 _NEEDED = {"ref": ("refId",), "interpolated": ("a", "b")}
-_TRANSFORM_READERS = {kind: object_reader(fields) for kind, fields in _TRANSFORM_FIELDS.items()}
+
+
+@cache
+def _transform_readers(level: int) -> dict[str, Reader]:
+    """Readers of the fields of a transform by its kind; transforms in it are on this level."""
+    inner = partial(read_transform, level=level)
+    fields: dict[str, Fields] = {
+        "leaf": (("className", text), ("dataString", text)),
+        "list": (("specList", partial(_read_specs, level=level)),),
+        "ref": (("refId", text),),
+        "interpolated": (("a", inner), ("b", inner), ("lambda", double)),
+    }
+    return {kind: object_reader((*_COMMON, *fields[kind])) for kind in TRANSFORM_KINDS}
+
+
 TILE_FIELDS: Fields = (
     ("tileId", text),
     ("layout", object_reader(LAYOUT_FIELDS)),
@@ -216,7 +237,7 @@ TILE_FIELDS: Fields = (
     ("minIntensity", double),
     ("maxIntensity", double),
     ("mipmapLevels", _read_levels),
-    ("channels", list_reader(_read_channel)),
+    ("channels", full_list_reader("channels", _read_channel)),
     ("mipmapPathBuilder", read_path_builder),
     ("transforms", _read_transform_list),
     ("meshCellSize", double),

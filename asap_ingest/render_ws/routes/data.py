@@ -7,8 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, done, json_answer
-from asap_ingest.render_ws.id_patterns import ids_with_pattern
 from asap_ingest.render_ws.json_types import json_double
+from asap_ingest.render_ws.patterns import texts_with_pattern
 from asap_ingest.render_ws.problems import IllegalArgumentError, NotFoundError
 from asap_ingest.render_ws.records.stack_states import (
     BOUND_FIELDS,
@@ -111,7 +111,7 @@ def get_tile_ids(call: Call) -> Response:
         record = session.stack(call.stack_id)
         tile_ids = [] if record is None else session.tile_ids(record.key, which)
     pattern = call.query.text("matchPattern")
-    return json_answer(ids_with_pattern(tile_ids, pattern) if pattern and tile_ids else tile_ids)
+    return json_answer(texts_with_pattern("matchPattern", pattern, tile_ids) if pattern else tile_ids)
 
 
 def get_tile_count(call: Call) -> Response:

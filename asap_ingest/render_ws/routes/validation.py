@@ -13,7 +13,7 @@ from starlette.responses import Response
 from asap_ingest.render_ws.http.answers import JSON, TEXT, Call, done, text_answer
 from asap_ingest.render_ws.http.paths import OWNER, TILE
 from asap_ingest.render_ws.http.resources import Operation
-from asap_ingest.render_ws.json_types import MalformedBodyError, dump, list_reader
+from asap_ingest.render_ws.json_types import dump, list_reader
 from asap_ingest.render_ws.problems import IllegalArgumentError, RequestError
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.tile_specs import read_tile, read_transform
@@ -65,8 +65,6 @@ def _check_render(call: Call, value: Any) -> str:
 
     parameters = from_json(value)
     tiles = parameters.tile_specs or []
-    if None in tiles:
-        raise MalformedBodyError("tileSpecs holds a null")
     for tile in tiles:
         require_valid(call, tile)
     usual = to_json(RenderParameters())
