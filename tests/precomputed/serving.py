@@ -38,7 +38,8 @@ class Answer:
 def ask(url: str, target: str, method: str = "GET", **headers: str) -> Answer:
     """Send a request whose target goes out as it stands; `_` in names of headers stands for `-`."""
     host, port = url.removeprefix("http://").split(":")
-    lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close"]
+    lines = [f"{method} {target} HTTP/1.1", "Connection: close"]
+    lines += [] if "Host" in headers else [f"Host: {host}:{port}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))

@@ -157,7 +157,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as client:
         client.sendall(
-            b"PUT /render-ws/v1/owner/o/project/p/stack/s/resolvedTiles HTTP/1.1\r\nHost: x\r\n"
+            b"PUT /render-ws/v1/owner/o/project/p/stack/s/resolvedTiles HTTP/1.1\r\nHost: localhost\r\n"
             b'Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"tileIdToSpecMap": {'
         )
     assert stack.get("/tileIds") == []
