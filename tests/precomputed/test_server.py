@@ -29,6 +29,7 @@ from asap_ingest.precomputed.serving.stored_files import PIECE_BYTES
 from asap_ingest.precomputed.serving.viewer_link import viewer_state
 from asap_ingest.precomputed.serving.volumes import open_volume
 from asap_ingest.serve_precomputed import main
+from asap_ingest.web_policy import WebPolicy
 from tests.precomputed.serving import ask, read_scale, serving
 from tests.precomputed.volumes import make_volume, random_array
 
@@ -142,6 +143,22 @@ def test_pages_of_any_origin_may_read_every_answer(url: str, method: str, target
         assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
     if method == "HEAD":
         assert answer.body == b""
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+@pytest.mark.parametrize("target", [CHUNK, "/", "/neuroglancer/v/volume/index.html"])
+def test_other_names_for_the_server_are_refused(url: str, method: str, target: str) -> None:
+    answer = ask(url, target, method, Host="rebound.example:9000")
+    assert answer.status == 403
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if method != "HEAD":
+        assert b"'rebound.example:9000'" in answer.body
+        assert b"--host_names" in answer.body
+
+
+def test_a_name_that_was_given_is_answered(tiff_folder: Path) -> None:
+    with serving(tiff_folder, policy=WebPolicy(frozenset({"volumes.lab"}))) as url:
+        assert ask(url, CHUNK, Host="Volumes.lab:9000").status == 200
 
 
 def test_browsers_may_ask_beforehand_also_for_a_private_network(url: str) -> None:
@@ -484,6 +501,7 @@ def test_what_cannot_be_served_is_refused(
     (tmp_path / ".zgroup").write_text("{}")
     assert ".zattrs is of a group without multiscales" in refused(capsys, "--directory", str(tmp_path))
     assert "70000" in refused(capsys, "--directory", tiff, "--port", "70000")
+    assert "is no host name" in refused(capsys, "--directory", tiff, "--host_names", "a:80")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert port in refused(capsys, "--directory", tiff, "--port", port)
