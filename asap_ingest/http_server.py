@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ipaddress
 import socket
 import sys
@@ -19,9 +20,23 @@ SHUTDOWN_SECONDS = 10
 #: Longer than clients pause between requests: a connection closed meanwhile would cost them a retry.
 KEEP_ALIVE_SECONDS = 75
 LISTEN_BACKLOG = 2048
+#: Sent with every answer of an application: browsers are not to guess types and find scripts.
+EVERY_ANSWER = [("x-content-type-options", "nosniff")]
 
 #: Lines to print after the base URL, which is given.
 Announcement = Callable[[str], Sequence[str]]
+
+
+def add_host_names(parser: argparse.ArgumentParser) -> None:
+    """The argument that names a server; its values are read by `web_policy.host_names`."""
+    parser.add_argument(
+        "--host_names",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="further names that clients know this server by, beside IP addresses, localhost and this "
+        "machine's name; requests to any other are refused",
+    )
 
 
 def listen(bind: str, port: int) -> socket.socket:
@@ -107,6 +122,7 @@ def serve(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
+        headers=EVERY_ANSWER,
     )
     server = _AnnouncedServer(config, announce)
     signals.reach(server)

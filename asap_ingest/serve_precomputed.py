@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
-from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
+from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
 from asap_ingest.precomputed.serving.volumes import SERVED_FORMATS, find_volumes
 from asap_ingest.program import program
+from asap_ingest.web_policy import WebPolicy, host_names
 
 #: Where a volume's metadata say the size of a voxel, by the scheme of its source.
 RESOLUTIONS = {
@@ -38,10 +39,11 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
     try:
+        policy = WebPolicy(host_names(arguments.host_names))
         volumes = find_volumes(arguments.directory.expanduser(), arguments.format)
         with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
             serve(
-                build_app(volumes),
+                build_app(volumes, policy),
                 listening,
                 arguments.log_level,
                 signals,
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--directory", type=Path, required=True, help="folder of a volume, or of several")
     parser.add_argument("--format", choices=SERVED_FORMATS, help="format of the volume (default: found out)")
+    add_host_names(parser)
     parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
     return parser
 

@@ -14,12 +14,13 @@ from contextlib import closing
 from pathlib import Path
 
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
-from asap_ingest.http_server import LOG_LEVELS, EndSignals, listen, serve
+from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
 from asap_ingest.program import program
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.limits import DEFAULT_LIMITS, MEGABYTE, MEGAPIXEL, Limits
 from asap_ingest.render_ws.store import Store
+from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
 
 
 @program
@@ -34,13 +35,19 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
         check_exposure(arguments.bind, arguments.image_roots)
+        policy = WebPolicy(
+            host_names(arguments.host_names),
+            listed_origins(arguments.allow_origins),
+            not arguments.no_public_viewer,
+            arguments.cors == "any",
+        )
         with (
             EndSignals() as signals,
             listen(arguments.bind, arguments.port) as listening,
             closing(Store(arguments.database)) as store,
         ):
             service = Service(store, arguments.image_roots, limits=limits)
-            serve(build_app(service), listening, arguments.log_level, signals)
+            serve(build_app(service, policy), listening, arguments.log_level, signals)
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
@@ -55,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--image_roots", type=Path, nargs="+", help="folders that tile images may be read from (default: any)"
     )
+    _add_web_arguments(parser)
     parser.add_argument(
         "--max_body_mb",
         type=_positive,
@@ -74,6 +82,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
     return parser
+
+
+def _add_web_arguments(parser: argparse.ArgumentParser) -> None:
+    add_host_names(parser)
+    parser.add_argument(
+        "--allow_origins",
+        nargs="+",
+        default=[],
+        metavar="ORIGIN",
+        help="further origins whose web pages may read and write, like http://viewer.lab:8000; pages from "
+        f"the machine of the browser, and of {PUBLIC_VIEWER}, may read in any case",
+    )
+    parser.add_argument(
+        "--no_public_viewer", action="store_true", help=f"pages of {PUBLIC_VIEWER} may not read either"
+    )
+    parser.add_argument(
+        "--cors",
+        choices=("listed", "any"),
+        default="listed",
+        help="any: every web page that is open anywhere may read and write, under any host name, as with the "
+        "Java service",
+    )
 
 
 def _positive(text: str) -> int:

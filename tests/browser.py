@@ -23,8 +23,11 @@ ARGUMENTS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
-    # no name but this machine's is looked up, and nothing is fetched in the background
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    # no name but this machine's is looked up, and nothing is fetched in the background; pages of others have
+    # names that end in .example
+    "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    # that a person lets pages from outside reach this machine is not what holds them off
+    "--disable-features=LocalNetworkAccessChecks",
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",

@@ -11,14 +11,14 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from asap_ingest.http_server import base_url, listen
+from asap_ingest.http_server import EVERY_ANSWER, base_url, listen
 
 
 @contextmanager
 def in_a_thread(app: ASGIApp, **settings: Any) -> Iterator[str]:
     """Base URL of a server that ends with the context; `settings` of uvicorn."""
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", **settings))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", headers=EVERY_ANSWER, **settings))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -16,13 +16,17 @@ from numpy.typing import NDArray
 
 from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.volumes import find_volumes
+from asap_ingest.web_policy import DEFAULT_POLICY, WebPolicy
 from tests.servers import in_a_thread
 
 
 @contextmanager
-def serving(folder: Path, chunk_format: str | None = None) -> Iterator[str]:
+def serving(
+    folder: Path, chunk_format: str | None = None, policy: WebPolicy = DEFAULT_POLICY
+) -> Iterator[str]:
     """Base URL of a server of a volume, in a thread."""
-    with in_a_thread(build_app(find_volumes(folder, chunk_format)), timeout_graceful_shutdown=2) as url:
+    app = build_app(find_volumes(folder, chunk_format), policy)
+    with in_a_thread(app, timeout_graceful_shutdown=2) as url:
         yield url
 
 
@@ -38,7 +42,8 @@ class Answer:
 def ask(url: str, target: str, method: str = "GET", **headers: str) -> Answer:
     """Send a request whose target goes out as it stands; `_` in names of headers stands for `-`."""
     host, port = url.removeprefix("http://").split(":")
-    lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close"]
+    lines = [f"{method} {target} HTTP/1.1", "Connection: close"]
+    lines += [] if "Host" in headers else [f"Host: {host}:{port}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))

@@ -217,7 +217,7 @@ def test_names_of_volumes(tmp_path: Path, name: str) -> None:
             assert ask(url, wrong).status == 404
         page = ask(url, "/")
         assert page.headers["content-type"] == "text/html; charset=utf-8"
-        assert f"<code>precomputed://http://x{at}</code>" in page.body.decode()
+        assert f"<code>precomputed://{url}{at}</code>" in page.body.decode()
 
 
 def test_markup_in_a_name_stays_text(tmp_path: Path) -> None:
@@ -258,11 +258,11 @@ def test_behind_a_proxy_addresses_have_its_prefix(tmp_path: Path, prefix: str, k
         make_volume(tmp_path / name, random_array(SHAPE))
     with serving(tmp_path) as url:
         page = ask(url, "/", X_Forwarded_Prefix=prefix).body.decode()
-        assert f"<code>precomputed://http://x{known}/em</code>" in page
-        assert f'href="http://x{known}/neuroglancer/v/volume/index.html#!' in page
+        assert f"<code>precomputed://{url}{known}/em</code>" in page
+        assert f'href="{url}{known}/neuroglancer/v/volume/index.html#!' in page
         location = ask(url, "/em", X_Forwarded_Prefix=prefix).headers["location"]
         state = json.loads(unquote(location.partition("#!")[2]))
-        assert state["layers"][0]["source"] == f"precomputed://http://x{known}/em"
+        assert state["layers"][0]["source"] == f"precomputed://{url}{known}/em"
 
 
 def write_zarr2(folder: Path, array: np.ndarray, separator: str = "/", **attributes: Any) -> None:

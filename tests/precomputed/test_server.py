@@ -29,6 +29,7 @@ from asap_ingest.precomputed.serving.stored_files import PIECE_BYTES
 from asap_ingest.precomputed.serving.viewer_link import viewer_state
 from asap_ingest.precomputed.serving.volumes import open_volume
 from asap_ingest.serve_precomputed import main
+from asap_ingest.web_policy import WebPolicy
 from tests.precomputed.serving import ask, read_scale, serving
 from tests.precomputed.volumes import make_volume, random_array
 
@@ -142,6 +143,22 @@ def test_pages_of_any_origin_may_read_every_answer(url: str, method: str, target
         assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
     if method == "HEAD":
         assert answer.body == b""
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+@pytest.mark.parametrize("target", [CHUNK, "/", "/neuroglancer/v/volume/index.html"])
+def test_other_names_for_the_server_are_refused(url: str, method: str, target: str) -> None:
+    answer = ask(url, target, method, Host="rebound.example:9000")
+    assert answer.status == 403
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if method != "HEAD":
+        assert b"'rebound.example:9000'" in answer.body
+        assert b"--host_names" in answer.body
+
+
+def test_a_name_that_was_given_is_answered(tiff_folder: Path) -> None:
+    with serving(tiff_folder, policy=WebPolicy(frozenset({"volumes.lab"}))) as url:
+        assert ask(url, CHUNK, Host="Volumes.lab:9000").status == 200
 
 
 def test_browsers_may_ask_beforehand_also_for_a_private_network(url: str) -> None:
@@ -285,7 +302,7 @@ def test_files_that_are_large_come_in_pieces(tmp_path: Path) -> None:
         # who leaves in the middle leaves no file open
         host, port = url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
-            connection.sendall(f"GET /{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.sendall(f"GET /{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             connection.recv(10)
         assert ask(url, "/info").status == 200
         deadline = threading.Event()
@@ -450,7 +467,7 @@ def test_the_command_prints_its_addresses_answers_and_ends_cleanly(tiff_folder: 
         client = address.removeprefix(url).removesuffix("index.html")
         for part in page.body.decode().split('src="')[1:]:
             assert ask(url, client + part.partition('"')[0]).status == 200
-        assert ask(url, "/").headers["location"].startswith(f"http://x{address.removeprefix(url)}#!")
+        assert ask(url, "/").headers["location"].startswith(f"{url}{address.removeprefix(url)}#!")
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
         assert process.stderr is not None
@@ -462,7 +479,7 @@ def test_without_the_client_there_is_the_source(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("asap_ingest.precomputed.serving.app.client_folder", lambda: None)
     monkeypatch.setattr(neuroglancer_client, "client_folder", lambda: None)
     with serving(tmp_path) as url:
-        assert ask(url, "/").body == b"precomputed://http://x\n"
+        assert ask(url, "/").body == f"precomputed://{url}\n".encode()
         answer = ask(url, "/neuroglancer/v/volume/index.html")
         assert (answer.status, answer.body.decode()) == (404, neuroglancer_client.MISSING)
 
@@ -486,6 +503,7 @@ def test_what_cannot_be_served_is_refused(
     (tmp_path / ".zgroup").write_text("{}")
     assert ".zattrs is of a group without multiscales" in refused(capsys, "--directory", str(tmp_path))
     assert "70000" in refused(capsys, "--directory", tiff, "--port", "70000")
+    assert "is no host name" in refused(capsys, "--directory", tiff, "--host_names", "a:80")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert port in refused(capsys, "--directory", tiff, "--port", port)

@@ -17,6 +17,7 @@ import pytest
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
+from asap_ingest.web_policy import DEFAULT_POLICY, WebPolicy
 from tests.servers import in_a_thread
 
 
@@ -34,11 +35,11 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, **settings: Any) -> Iterator[str]:
+def serving(folder: Path, policy: WebPolicy = DEFAULT_POLICY, **settings: Any) -> Iterator[str]:
     """Base URL of a service in a thread, with an empty database in the folder; `settings` of `Service`."""
     store = Store(folder / "render.db")
     try:
-        with in_a_thread(build_app(Service(store, **settings))) as url:
+        with in_a_thread(build_app(Service(store, **settings), policy)) as url:
             yield url
     finally:
         store.close()

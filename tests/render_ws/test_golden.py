@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from asap_ingest.web_policy import WebPolicy
+from tests.render_ws.conftest import serving
 from tests.render_ws.golden import FOLDER, ImageComparison, Replay, scenario_names
 
+ANY_PAGE = WebPolicy(any_page=True)
 #: Recorded on an empty service, the second scenario on what the first left behind.
 ON_AN_EMPTY_SERVICE = ("a_owners", "b_owners")
 #: Answers that differ on purpose, by scenario and request id, and why.
@@ -21,6 +25,7 @@ DEVIATIONS = {
     "[ab]_server 031": "the root leads to the page of stacks",
     "[ab]_transform_bad 067-derive": "older stacks call the lens correction by this name",
     "[ab]_transform_bad 070 GET .*/b13/": "the same",
+    ".*: header access-control-allow-credentials": "no page is to send credentials: there are none",
     "[ab]_transform_lens 092": "labels of a list stay with its members, other tiles do not get them",
 }
 
@@ -41,6 +46,20 @@ def complaints(url: str, folder: Path, name: str) -> str:
 
 
 pytestmark = pytest.mark.skipif(not scenario_names(), reason=f"no recordings in {FOLDER}")
+
+
+@pytest.fixture(scope="module")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service that answers every page, as the recorded one did (`--cors any`)."""
+    with serving(tmp_path_factory.mktemp("service"), ANY_PAGE) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_server_url(tmp_path: Path) -> Iterator[str]:
+    """The same, for one test."""
+    with serving(tmp_path, ANY_PAGE) as url:
+        yield url
 
 
 @pytest.mark.parametrize("name", [name for name in scenario_names() if name not in ON_AN_EMPTY_SERVICE])

@@ -1,4 +1,4 @@
-"""HTTP details that clients rely on: paths, methods, media types, cross-origin headers."""
+"""HTTP details that clients rely on: paths, methods, media types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tests.render_ws.client import StackClient, tile
 from tests.render_ws.golden import send
 
 V1 = "/render-ws/v1"
-ORIGIN = {"Origin": "http://elsewhere:8000"}
 
 
 @pytest.fixture(scope="module")
@@ -198,33 +197,6 @@ def test_what_is_stored_is_located(stack: StackClient) -> None:
     assert answer.headers["location"].startswith(stack.url)
     assert answer.headers["location"].endswith("/stack/transport/state/COMPLETE?x=%20y")
     assert answer.body == b""
-
-
-@pytest.mark.parametrize("path", ["", "/zValues", "/z/abc/bounds", "/nothing", "/tile/nope", "//"])
-def test_every_answer_carries_cross_origin_headers(stack: StackClient, path: str) -> None:
-    headers = stack.ask("GET", path, **ORIGIN).headers
-    assert headers["access-control-allow-origin"] == ORIGIN["Origin"]
-    assert headers["access-control-allow-credentials"] == "true"
-    assert headers["vary"] == "Origin"
-    assert "access-control-allow-origin" not in stack.ask("GET", path).headers
-
-
-@pytest.mark.parametrize(
-    ("method", "asked_headers", "allowed"),
-    [
-        ("GET", "", True),
-        ("PUT", "content-type, accept", True),
-        ("DELETE", "", False),
-        ("GET", "x-custom", False),
-    ],
-)
-def test_preflight(stack: StackClient, method: str, asked_headers: str, allowed: bool) -> None:
-    headers = {**ORIGIN, "Access-Control-Request-Method": method}
-    if asked_headers:
-        headers["Access-Control-Request-Headers"] = asked_headers
-    answer = stack.ask("OPTIONS", "", **headers)
-    assert (answer.status, answer.body) == (200, b"")
-    assert ("access-control-allow-methods" in answer.headers) is allowed
 
 
 def test_unique_ids_differ(server_url: str) -> None:

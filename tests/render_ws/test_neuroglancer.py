@@ -68,8 +68,13 @@ def mosaic_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def open_client(browser: Browser, url: str, scale: float, query: str = "") -> OpenPage:
-    """Neuroglancer on the mosaic, its middle in the middle of the panel, without lines on top."""
+def open_client(
+    browser: Browser, url: str, scale: float, query: str = "", client_of: str | None = None
+) -> OpenPage:
+    """Neuroglancer on the mosaic, its middle in the middle of the panel, without lines on top.
+
+    It is the client of the service itself, or that which another one sends.
+    """
     state = {
         "dimensions": {"x": [4e-9, "m"], "y": [4e-9, "m"], "z": [40e-9, "m"]},
         "position": [*middle_of_mosaic(), 7.5],
@@ -77,7 +82,7 @@ def open_client(browser: Browser, url: str, scale: float, query: str = "") -> Op
         "layers": [{"type": "image", "name": "mosaic", "source": f"render://{url}/o/p/mosaic{query}"}],
         **PLAIN,
     }
-    return browser.open_page(client_url(f"{url}{CLIENT}", state))
+    return browser.open_page(client_url(f"{client_of or url}{CLIENT}", state))
 
 
 def middle_of_mosaic() -> tuple[float, float]:
@@ -117,6 +122,14 @@ def test_tiles_are_drawn_where_they_belong(
     assert view.wrong_part(page) <= 0.001
     boxes = [url for url in page.requests if "/z/7/box/" in url]
     assert any(f",{0.5**level:g}/jpeg-image" in url for url in boxes)
+    assert page.problems() == []
+
+
+def test_a_client_of_another_port_shows_the_same(browser: Browser, mosaic_url: str, server_url: str) -> None:
+    page = open_client(browser, mosaic_url, 1.5, client_of=server_url)
+    assert page.evaluate("location.origin") == server_url
+    view_of(1.5).wait(page)
+    assert view_of(1.5).wrong_part(page) <= 0.001
     assert page.problems() == []
 
 

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from asap_ingest.errors import ParameterError
 from asap_ingest.http_server import EndSignals, listen, serve
 from asap_ingest.serve_render import check_exposure, main
+from asap_ingest.web_policy import PUBLIC_VIEWER
 from tests.render_ws.client import StackClient, collection, leaf, tile
 from tests.render_ws.conftest import Running
 from tests.render_ws.golden import send
@@ -125,6 +126,53 @@ def test_refusals_are_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str
     assert "missing" in refused(capsys, "--port", "0", "--database", str(tmp_path / "missing" / "x.db"))
 
 
+def test_arguments_that_name_hosts_and_origins_are_checked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    usual = ("--port", "0", "--database", str(tmp_path / "render.db"))
+    assert "host_names: 'http://a' is no host name" in refused(capsys, *usual, "--host_names", "http://a")
+    assert "allow_origins: '*' is no origin" in refused(capsys, *usual, "--allow_origins", "*")
+    with pytest.raises(SystemExit) as ended:
+        main([*usual, "--cors", "none"])
+    assert ended.value.code == 2
+    assert "'listed', 'any'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "host", "origin", "status"),
+    [
+        ((), "localhost", "http://friend.lab", 403),
+        ((), "render.lab:8080", None, 403),
+        ((), socket.gethostname(), None, 201),
+        (("--host_names", "render.lab"), "render.lab:8080", None, 201),
+        (("--host_names", "render.lab"), "render.lab:8080", "http://render.lab:8080", 201),
+        (("--allow_origins", "http://friend.lab"), "localhost", "http://friend.lab", 201),
+        (("--no_public_viewer",), "localhost", PUBLIC_VIEWER, 403),
+        (("--cors", "any"), "rebound.example", "null", 201),
+    ],
+)
+def test_who_may_write_is_said_by_arguments(
+    start_service: Start,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    host: str,
+    origin: str | None,
+    status: int,
+) -> None:
+    stack = StackClient(start_service(tmp_path / "render.db", *arguments).url, "s")
+    headers = {"Host": host} if origin is None else {"Host": host, "Origin": origin}
+    assert stack.ask("POST", "", {}, **headers).status == status
+
+
+@pytest.mark.parametrize("switch", [(), ("--no_public_viewer",)])
+def test_the_public_viewer_reads_unless_it_is_switched_off(
+    start_service: Start, tmp_path: Path, switch: tuple[str, ...]
+) -> None:
+    url = start_service(tmp_path / "render.db", *switch).url
+    answer = send(url, "GET", "/render-ws/v1/owners", {"Origin": PUBLIC_VIEWER}, None)
+    assert answer.headers.get("access-control-allow-origin") == (None if switch else PUBLIC_VIEWER)
+
+
 def test_it_starts_without_loading_image_libraries() -> None:
     code = "import sys, asap_ingest.serve_render; print({'cv2', 'numpy', 'PIL'} & set(sys.modules))"
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
@@ -157,7 +205,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody(
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as client:
         client.sendall(
-            b"PUT /render-ws/v1/owner/o/project/p/stack/s/resolvedTiles HTTP/1.1\r\nHost: x\r\n"
+            b"PUT /render-ws/v1/owner/o/project/p/stack/s/resolvedTiles HTTP/1.1\r\nHost: localhost\r\n"
             b'Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"tileIdToSpecMap": {'
         )
     assert stack.get("/tileIds") == []

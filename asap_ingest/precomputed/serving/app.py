@@ -18,8 +18,8 @@ from asap_ingest.precomputed.serving.answers import answer, text_answer
 from asap_ingest.precomputed.serving.index_page import CONTENT_POLICY, index_page
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import CLIENT_PATH, source_url, viewer_url
+from asap_ingest.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 
-_METHODS = ("GET", "HEAD", "OPTIONS")
 _PREFLIGHT_SECONDS = "86400"
 _READABLE = (
     (b"access-control-allow-origin", b"*"),
@@ -27,7 +27,6 @@ _READABLE = (
         b"access-control-expose-headers",
         b"content-range, content-length, content-encoding, etag, accept-ranges",
     ),
-    (b"x-content-type-options", b"nosniff"),
 )
 #: Files may lie on a slow file system: more threads than cores.
 _THREADS = 16
@@ -37,15 +36,17 @@ _TRICKS = (b"%2f", b"%5c", b"%2e", b"%00")
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
 
-def build_app(volumes: Mapping[str, ServedVolume]) -> ASGIApp:
+def build_app(volumes: Mapping[str, ServedVolume], policy: WebPolicy = DEFAULT_POLICY) -> ASGIApp:
     """The application.
 
     Parameters
     ----------
     volumes : mapping
         By their paths in the address; that of a folder that is a volume itself is empty.
+    policy : WebPolicy
+        Of it only the names of the server count: volumes may be read by all, and written by nobody.
     """
-    return _CrossOrigin(_Volumes(volumes))
+    return _CrossOrigin(_Volumes(volumes), policy)
 
 
 class _Volumes:
@@ -108,8 +109,9 @@ def _base_url(request: Request) -> str:
 class _CrossOrigin:
     """Lets pages of any origin read: every answer says so, whatever its status."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, policy: WebPolicy) -> None:
         self._app = app
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -122,17 +124,21 @@ class _CrossOrigin:
             await send(message)
 
         app = self._app
-        if scope["method"] == "OPTIONS":
-            app = Response(status_code=204, headers=_preflight(Headers(scope=scope)))
-        elif scope["method"] not in _METHODS:
-            app = PlainTextResponse("only GET and HEAD", 405, {"allow": ", ".join(_METHODS)})
+        headers = Headers(scope=scope)
+        refusal = self._policy.host_refusal(headers)
+        if refusal is not None:
+            app = text_answer(403, refusal)
+        elif scope["method"] == "OPTIONS":
+            app = Response(status_code=204, headers=_preflight(headers))
+        elif scope["method"] not in SAFE_METHODS:
+            app = PlainTextResponse("only GET and HEAD", 405, {"allow": ", ".join(SAFE_METHODS)})
         await app(scope, receive, send_with_headers)
 
 
 def _preflight(asked: Headers) -> dict[str, str]:
     headers = {
-        "allow": ", ".join(_METHODS),
-        "access-control-allow-methods": ", ".join(_METHODS),
+        "allow": ", ".join(SAFE_METHODS),
+        "access-control-allow-methods": ", ".join(SAFE_METHODS),
         "access-control-allow-headers": asked.get("access-control-request-headers", "*"),
         "access-control-max-age": _PREFLIGHT_SECONDS,
         "vary": "access-control-request-headers, access-control-request-private-network",

@@ -61,21 +61,24 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
     """
     if "\0" in root:
         raise IllegalArgumentError("materializedBoxRootPath holds a zero byte")
-    folder = images.allowed(Path(os.path.realpath(root)), f"materializedBoxRootPath '{root}'")
+    folder = Path(os.path.realpath(images.allowed(Path(root), root)))
     for relative_path in name.relative_paths():
         path = Path(os.path.realpath(folder / relative_path))
+        what = f"{root}/{relative_path}"
         if not path.is_relative_to(folder):
-            raise IllegalArgumentError(f"box file '{folder / relative_path}' leads out of its root")
+            raise images.problem(what, f"box file '{folder / relative_path}' leads out of its root")
         try:
-            if path.is_file():
-                return _image_bytes(path, STARTS[name.extension])
+            content = _image_bytes(path, STARTS[name.extension]) if path.is_file() else None
         except OSError as error:
-            raise IllegalArgumentError(f"box file '{path}' cannot be read: {error.strerror}") from error
+            raise images.problem(what, f"box file '{path}' cannot be read: {error.strerror}") from error
+        if content == b"":
+            raise images.problem(what, f"box file '{path}' is no image of the kind that its name says")
+        if content is not None:
+            return content
     return None
 
 
 def _image_bytes(path: Path, start: bytes) -> bytes:
+    """The content; nothing, if it does not begin as it must."""
     with path.open("rb") as file:
-        if file.read(len(start)) != start:
-            raise IllegalArgumentError(f"box file '{path}' is no image of the kind that its name says")
-        return start + file.read()
+        return start + file.read() if file.read(len(start)) == start else b""

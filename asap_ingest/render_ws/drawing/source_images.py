@@ -5,11 +5,14 @@ Checks before drawing: those of render-ws 4.0.
 
 from __future__ import annotations
 
+import copy
+import logging
 import os
 import stat
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,13 @@ from asap_ingest.render_ws.problems import IllegalArgumentError
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
 LOADERS = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", TIFF_STACK)
+#: Told of whatever is wrong with a file where its being there is nobody's business.
+WITHOUT_REASON = (
+    "image '{}' cannot be drawn: it is missing, no image that can be read, or outside the folders that "
+    "images may be read from; the log of the service says which"
+)
 _Key = tuple[str, int, int, int, int]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,16 +51,31 @@ class SourceImages:
     Parameters
     ----------
     image_roots : sequence of Path or None
-        Folders that images may be read from, symbolic links followed first; None allows any.
+        Folders that images may be read from, symbolic links followed first; None allows any. With them,
+        errors do not tell what is wrong with a file: that is logged.
     cache_bytes : int
         Room for decoded images; the ones not used for longest are dropped.
     """
 
     def __init__(self, image_roots: Sequence[Path] | None, cache_bytes: int) -> None:
         self._roots = None if image_roots is None else [Path(root).resolve() for root in image_roots]
+        self._tells_reasons = image_roots is None
         self._images: BoundedCache[Image] = BoundedCache(cache_bytes)
         # one reader per image at a time: the others find it in the cache
         self._reading = [threading.Lock() for _ in range(64)]
+
+    def without_reasons(self) -> SourceImages:
+        """The same images; errors do not tell what is wrong with a file."""
+        quiet = copy.copy(self)
+        quiet._tells_reasons = False
+        return quiet
+
+    def problem(self, what: str, reason: str) -> IllegalArgumentError:
+        """The error for a file that cannot be used; `what` is as the client wrote it."""
+        if self._tells_reasons:
+            return IllegalArgumentError(reason)
+        _log_once(reason)
+        return IllegalArgumentError(WITHOUT_REASON.format(what))
 
     def check(self, url: str) -> bool:
         """Raise IllegalArgumentError, naming the file, when it is missing, empty or not to be read.
@@ -63,19 +87,19 @@ class SourceImages:
         if path is None:
             return True
         allowed = self._path(url)  # first: whether a file exists outside is nobody's business
-        facts = _facts(path, follow=False)
+        facts = self._facts(path, url, follow=False)
         is_link = stat.S_ISLNK(facts.st_mode)
         if is_link:
-            facts = _facts(allowed)
+            facts = self._facts(allowed, url)
         if facts.st_size == 0:
-            raise IllegalArgumentError(f"image file '{Path(path)}' is empty")
+            raise self.problem(url, f"image file '{Path(path)}' is empty")
         return not is_link
 
     def is_usable(self, url: str) -> bool:
         """Whether a file that is not empty lies there."""
         try:
-            facts = _facts(self._path(url))
-        except MissingImageError:
+            facts = Path(self._path(url)).stat()
+        except OSError:
             return False
         return stat.S_ISREG(facts.st_mode) and facts.st_size > 0
 
@@ -97,22 +121,23 @@ class SourceImages:
             for _ in range(halvings):
                 image = halve(image)
             return image
+        page = _page(source)  # first: it is wrong whether or not there is a file
         path = self._path(source.url)
-        facts = _facts(path)
-        key = (path, facts.st_mtime_ns, facts.st_size, _page(source), halvings)
+        facts = self._facts(path, source.url)
+        key = (path, facts.st_mtime_ns, facts.st_size, page, halvings)
         found = self._images.get(key)
         if found is None:
             with self._reading[hash(key[:4]) % len(self._reading)]:
                 found = self._images.get(key)
                 if found is None:
-                    found = self._read(Path(path), key)
+                    found = self._read(Path(path), key, source.url)
         return found
 
     def clear(self) -> None:
         """Drop all decoded images."""
         self._images.clear()
 
-    def _read(self, path: Path, key: _Key) -> Image:
+    def _read(self, path: Path, key: _Key, url: str) -> Image:
         """Read and decode, or halve the nearest level that the cache holds; keep every step."""
         *file, halvings = key
         done = halvings
@@ -127,9 +152,9 @@ class SourceImages:
                     image = decode_page(opened, key[3], strips_only=True)
             except UnreadableImageError as error:
                 # its text would show clients some bytes of a file that is no image
-                raise IllegalArgumentError(f"image file '{path}' is no image that can be read") from error
+                raise self.problem(url, f"image file '{path}' is no image that can be read") from error
             except (ImageError, OSError) as error:
-                raise IllegalArgumentError(f"image file '{path}' {error}") from error
+                raise self.problem(url, f"image file '{path}' {error}") from error
             image = self._keep((*file, 0), image)  # type: ignore[arg-type]
         for level in range(done + 1, halvings + 1):
             image = self._keep((*file, level), halve(image))  # type: ignore[arg-type]
@@ -144,7 +169,7 @@ class SourceImages:
 
     def _path(self, url: str) -> str:
         path = path_in(url)
-        return path if self._roots is None else str(self.allowed(Path(path), f"image '{url}'"))
+        return path if self._roots is None else str(self.allowed(Path(path), url))
 
     def allowed(self, path: Path, what: str) -> Path:
         """The path, its symbolic links followed where the folders to read from are limited.
@@ -152,25 +177,27 @@ class SourceImages:
         Raises
         ------
         IllegalArgumentError
-            Naming `what`, when it is outside these folders.
+            Naming `what`, when it is outside these folders, or may be on its way: what lies at `a` in
+            `a/../b` would show by where that leads.
         """
         if self._roots is None:
             return path
-        path = Path(os.path.realpath(path))
-        if not any(path.is_relative_to(root) for root in self._roots):
-            raise IllegalArgumentError(f"{what} is outside the folders that images may be read from")
-        return path
+        found = Path(os.path.realpath(path))
+        if ".." in path.parts or not any(found.is_relative_to(root) for root in self._roots):
+            raise self.problem(what, f"'{path}' is outside the folders that images may be read from")
+        return found
+
+    def _facts(self, path: str, url: str, follow: bool = True) -> os.stat_result:
+        try:
+            return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
+        except OSError as error:
+            raise self.problem(url, f"cannot find image file '{Path(path)}'") from error
 
 
-class MissingImageError(IllegalArgumentError):
-    """There is no such file, or none that may be looked at."""
-
-
-def _facts(path: str, follow: bool = True) -> os.stat_result:
-    try:
-        return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
-    except OSError as error:
-        raise MissingImageError(f"cannot find image file '{Path(path)}'") from error
+@lru_cache(maxsize=1024)
+def _log_once(reason: str) -> None:
+    # a client wrote part of it: no line break of its own shall make a line of the log
+    _log.warning("%s", reason.encode("unicode_escape").decode())
 
 
 def _page(source: ImageSource) -> int:

@@ -132,6 +132,8 @@ class Call:
         Request URI as sent, query included: the `Location` of what it stores.
     head_only : bool
         Nobody reads the body of the answer: it may stay empty where making it takes long.
+    is_cross_origin : bool
+        A page that is not of the service sent it.
     """
 
     service: Service
@@ -141,6 +143,13 @@ class Call:
     headers: Mapping[str, str]
     url: str
     head_only: bool = False
+    is_cross_origin: bool = False
+
+    @property
+    def images(self) -> SourceImages:
+        """The loader of tile images; pages of others are not told what is wrong with a file."""
+        images = self.service.images
+        return images.without_reasons() if self.is_cross_origin else images
 
     @property
     def stack_id(self) -> StackId:

@@ -27,6 +27,8 @@ Handler = Callable[[Call], Response]
 MOST_WRITERS, MOST_READERS = 24, 40
 #: The order in which render-ws lists methods.
 METHOD_ORDER = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT")
+#: What clients are told of a fault of the service itself; the server logs it with its traceback.
+FAULT = "the service failed: its log has the reason"
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class Resource:
             request.headers,
             _url(request),
             request.method == "HEAD",
+            request.scope["is_cross_origin"],
         )
         return await to_thread.run_sync(operation.handler, call, limiter=self._lanes.of(operation))
 
@@ -215,7 +218,8 @@ def error_answer(problem: Exception) -> Response:
         return Response(escape(one_line(problem)).encode(), 400, headers=headers)
     if isinstance(problem, RecursionError):
         return text_answer("the request body is nested too deeply", 400)
-    status = problem.status if isinstance(problem, RequestError) else 500
     if isinstance(problem, DiskFullError):
-        status = 507
-    return text_answer(one_line(problem), status)
+        return text_answer(one_line(problem), 507)
+    if isinstance(problem, RequestError):
+        return text_answer(one_line(problem), problem.status)
+    return text_answer(FAULT, 500)

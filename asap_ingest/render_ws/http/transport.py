@@ -1,4 +1,4 @@
-"""HTTP details in front of all routes: odd paths, cross-origin headers, preflight requests."""
+"""HTTP details in front of all routes: odd paths, who may ask, cross-origin headers, preflight requests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asap_ingest.render_ws.http.answers import text_answer
+from asap_ingest.web_policy import SAFE_METHODS, Access, WebPolicy
 
 ALLOWED_METHODS = ("GET", "POST", "PUT", "OPTIONS", "HEAD")
 ALLOWED_HEADERS = ("X-Requested-With", "Content-Type", "Accept", "Origin")
@@ -47,35 +48,36 @@ def without_matrix_parameters(raw: str) -> str:
     return "/".join(part.partition(";")[0] for part in raw.split("/"))
 
 
-def preflight_headers(headers: Headers) -> dict[str, str]:
+def preflight_headers(headers: Headers, access: Access) -> dict[str, str]:
     """What a preflight request is told: nothing when it asks for a method or header not allowed."""
+    methods = ALLOWED_METHODS if access.may_write else SAFE_METHODS
     asked = [name.strip().lower() for name in headers.get("access-control-request-headers", "").split(",")]
     allowed = {name.lower() for name in ALLOWED_HEADERS} | {""}
-    if headers["access-control-request-method"] not in ALLOWED_METHODS or not allowed.issuperset(asked):
+    is_allowed = headers["access-control-request-method"] in methods and allowed.issuperset(asked)
+    if access.reader is None or not is_allowed:
         return {}
-    return {
-        **origin_headers(headers),
+    told = {
+        **origin_headers(access),
         "access-control-max-age": str(PREFLIGHT_SECONDS),
-        "access-control-allow-methods": ",".join(ALLOWED_METHODS),
+        "access-control-allow-methods": ",".join(methods),
         "access-control-allow-headers": ",".join(ALLOWED_HEADERS),
     }
+    if headers.get("access-control-request-private-network") == "true":
+        told["access-control-allow-private-network"] = "true"
+    return told
 
 
-def origin_headers(headers: Headers) -> dict[str, str]:
-    """What every answer to a cross-origin request carries; {} without Origin."""
-    if "origin" not in headers:
-        return {}
-    return {
-        "access-control-allow-origin": headers["origin"],
-        "access-control-allow-credentials": "true",
-    }
+def origin_headers(access: Access) -> dict[str, str]:
+    """What every answer to a page that may read it carries; credentials are never asked for."""
+    return {} if access.reader is None else {"access-control-allow-origin": access.reader}
 
 
 class Transport:
-    """ASGI layer around the routes."""
+    """ASGI layer around the routes; they find in their scope whether a request is `is_cross_origin`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, policy: WebPolicy) -> None:
         self._app = app
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what needs no route, else pass the request on with its path cleaned."""
@@ -84,21 +86,27 @@ class Transport:
             return
         headers = Headers(scope=scope)
         vary = {"vary": "Origin"}
+        access = self._policy.access(scope["method"], scope["scheme"], headers)
+        if access.refusal is not None:
+            refused = text_answer(access.refusal, 403)
+            refused.headers.update({**origin_headers(access), **vary})
+            await refused(scope, receive, send)
+            return
         if (
             "origin" in headers
             and scope["method"] == "OPTIONS"
             and "access-control-request-method" in headers
         ):
-            await Response(headers={**preflight_headers(headers), **vary})(scope, receive, send)
+            await Response(headers={**preflight_headers(headers, access), **vary})(scope, receive, send)
             return
-        extra = {**origin_headers(headers), **vary}
+        extra = {**origin_headers(access), **vary}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(extra)
             await send(message)
 
-        await self._pass_on(scope, receive, send_with_headers)
+        await self._pass_on({**scope, "is_cross_origin": access.is_cross_origin}, receive, send_with_headers)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         # render-ws takes a bare circumflex for an attack

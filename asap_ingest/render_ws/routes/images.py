@@ -122,6 +122,6 @@ def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
         parameters = replace(parameters, max_tile_specs=limits.tile_specs)
     if call.head_only:
         return _head(form)
-    canvas = draw(parameters, call.service.images, limits.image_pixels)
+    canvas = draw(parameters, call.images, limits.image_pixels)
     media_type, content = encode(canvas, form, parameters)
     return Response(content, headers={"content-type": media_type})

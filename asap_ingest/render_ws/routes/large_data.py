@@ -61,7 +61,7 @@ def _drawn_in_advance(extension: str, call: Call, record: StackRecord) -> bytes 
     if not root or call.query.integer("maxTileSpecsToRender") == 0:
         return None
     place = {name: call.path[name] for name in ("width", "height", "level", "z", "row", "column")}
-    return read_box_file(root, BoxName(**place, extension=extension), call.service.images)
+    return read_box_file(root, BoxName(**place, extension=extension), call.images)
 
 
 def _level_box(call: Call) -> Box:

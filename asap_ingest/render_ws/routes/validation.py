@@ -56,7 +56,7 @@ def require_valid(call: Call, tile: dict[str, Any]) -> None:
     if not all(images and all(image.get("imageUrl") for image in images) for images in levels):
         raise IllegalArgumentError(f"tile '{tile.get('tileId')}' has no images (mipmapLevels)")
     for url in tile_sources(tile).urls:
-        call.service.images.check(url)
+        call.images.check(url)
     build(tile["transforms"]["specList"])
 
 

@@ -1,0 +1,221 @@
+"""Which web pages may use a service: what `Host` and `Origin` of a request tell, and what follows from them.
+
+Browsers send requests of any page to any address that they can reach, this machine's included, and only then
+ask whether the page may read the answer. `Origin` says where a page comes from; other programs send none.
+`Host` is the name that the browser looked up: a page may have its own name lead here (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from starlette.datastructures import Headers
+
+from asap_ingest.errors import ParameterError
+
+LOCAL_NAME = "localhost"
+PUBLIC_VIEWER = "https://neuroglancer-demo.appspot.com"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+#: What sandboxed pages and pages from files send: it is nobody's.
+NO_ORIGIN = "null"
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_SERVER = r"(?P<name>\[[^\[\]/@\s]+\]|[^\[\]:/?#@\\\s]+?)\.?(?::(?P<port>[0-9]*))?"
+_HOST = re.compile(_SERVER)
+_ORIGIN = re.compile(rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{_SERVER}/?")
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+_MOST_QUOTED = 100
+
+
+class Place(Enum):
+    """Where a request comes from."""
+
+    OWN = "a page of the service itself, or no page at all"
+    LISTED = "a page of an origin that was listed"
+    LOOPBACK = "a page that another server of the reader's machine sent"
+    VIEWER = "Neuroglancer's public demo"
+    FOREIGN = "any other page"
+
+
+READERS = (Place.OWN, Place.LISTED, Place.LOOPBACK, Place.VIEWER)
+WRITERS = (Place.OWN, Place.LISTED)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a request may do.
+
+    Attributes
+    ----------
+    refusal : str or None
+        Why it gets 403.
+    reader : str or None
+        Origin whose pages may read the answer.
+    may_write : bool
+        Whether it may change something.
+    is_cross_origin : bool
+        Whether a page that is not of the service sent it.
+    """
+
+    refusal: str | None
+    reader: str | None
+    may_write: bool
+    is_cross_origin: bool
+
+
+@dataclass(frozen=True)
+class WebPolicy:
+    """Who may do what.
+
+    Attributes
+    ----------
+    host_names : frozenset of str
+        Names of the service beside IP addresses and `localhost`, as `host_names` gives them.
+    allow_origins : frozenset of str
+        Origins whose pages may read and write, as `listed_origins` gives them.
+    public_viewer : bool
+        Whether Neuroglancer's public demo may read.
+    any_page : bool
+        Whether every page may read and write, whatever `Host` says: so does render-ws.
+    """
+
+    host_names: frozenset[str] = frozenset()
+    allow_origins: frozenset[str] = frozenset()
+    public_viewer: bool = True
+    any_page: bool = False
+
+    def access(self, method: str, scheme: str, headers: Headers) -> Access:
+        """What a request may do."""
+        origin = _origin(headers)
+        place = self.place(origin, f"{scheme}://{headers.get('host', '')}")
+        may_write = self.any_page or place in WRITERS
+        refusal = self.host_refusal(headers)
+        if refusal is None and method not in SAFE_METHODS and not may_write:
+            refusal = _how_to_let_write(origin or NO_ORIGIN)
+        may_read = self.any_page or place in READERS
+        reader = headers.get("origin") if may_read else None
+        return Access(refusal, reader, may_write, place is not Place.OWN)
+
+    def place(self, origin: str | None, own: str) -> Place:
+        """Where a request with this `Origin` comes from; `own` is that of the service for the client."""
+        if origin is None:
+            return Place.OWN
+        asking = _normal(origin)
+        if asking is None:
+            return Place.FOREIGN
+        if asking == _normal(own):
+            return Place.OWN
+        if asking in self.allow_origins:
+            return Place.LISTED
+        if _is_loopback(asking):
+            return Place.LOOPBACK
+        return Place.VIEWER if self.public_viewer and asking == PUBLIC_VIEWER else Place.FOREIGN
+
+    def host_refusal(self, headers: Headers) -> str | None:
+        """Why the name that a client knows the service by is refused.
+
+        No `Host` at all is fine: HTTP/1.0 has none, and no browser leaves it out.
+        """
+        if self.any_page:
+            return None
+        unknown = next((host for host in headers.getlist("host") if not self._goes_by(host)), None)
+        if unknown is None:
+            return None
+        return (
+            f"this service does not go by the name {unknown[:_MOST_QUOTED]!r}: "
+            "name it with --host_names, if it is to"
+        )
+
+    def _goes_by(self, host: str) -> bool:
+        name = _name_in(host)
+        return name is not None and (name == LOCAL_NAME or name in self.host_names or _is_address(name))
+
+
+DEFAULT_POLICY = WebPolicy()
+
+
+def machine_names() -> frozenset[str]:
+    """Names that this machine gives itself: the whole one, and its first part."""
+    name = socket.gethostname().lower().removesuffix(".")
+    return frozenset(filter(None, (name, name.partition(".")[0])))
+
+
+def host_names(texts: Iterable[str]) -> frozenset[str]:
+    """Names of a service as `Host` has them, and those of this machine.
+
+    Raises
+    ------
+    ParameterError
+        For what is no name, such as one with a scheme or a port.
+    """
+    named = [text.lower() for text in texts]
+    for name in named:
+        if not _NAME.fullmatch(name):
+            raise ParameterError("host_names", f"{name!r} is no host name: like render.lab, without port")
+    return machine_names() | {name.removesuffix(".") for name in named}
+
+
+def listed_origins(texts: Iterable[str]) -> frozenset[str]:
+    """Origins in the form that they are compared in; ParameterError for what is no origin."""
+    found = {text: _normal(text) for text in texts}
+    for text, origin in found.items():
+        if origin is None:
+            raise ParameterError(
+                "allow_origins", f"{text!r} is no origin: like http://viewer.lab:8000, without path"
+            )
+    return frozenset(origin for origin in found.values() if origin is not None)
+
+
+def _how_to_let_write(origin: str) -> str:
+    if _normal(origin) is None:
+        return (
+            f"pages of the origin {origin[:_MOST_QUOTED]!r} may not change anything here: have a server send "
+            "the page, and name that with --allow_origins"
+        )
+    return (
+        f"pages of the origin {origin[:_MOST_QUOTED]!r} may not change anything here: "
+        "name it with --allow_origins, if they are to"
+    )
+
+
+def _origin(headers: Headers) -> str | None:
+    """`Origin`; `null` where it is left out by a browser that tells in another way that a page is foreign."""
+    if "origin" in headers:
+        return headers["origin"]
+    return NO_ORIGIN if headers.get("sec-fetch-site") in ("cross-site", "same-site") else None
+
+
+def _normal(origin: str) -> str | None:
+    """An origin in small letters, without the port that is meant anyway; None for what is no origin."""
+    found = _ORIGIN.fullmatch(origin.lower())
+    if found is None or "*" in found["name"]:
+        return None
+    port = found["port"]
+    shown = "" if port in (None, "", _DEFAULT_PORTS.get(found["scheme"])) else f":{port}"
+    return f"{found['scheme']}://{found['name']}{shown}"
+
+
+def _is_loopback(origin: str) -> bool:
+    """Whether a normal origin is that of a web server on the machine of the browser."""
+    scheme, _, host = origin.partition("://")
+    name = _name_in(host) or ""
+    is_local = name == LOCAL_NAME or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
+    return scheme in _DEFAULT_PORTS and is_local
+
+
+def _name_in(host: str) -> str | None:
+    """The name in `name`, `name:port`, `[address]:port`, without brackets and a dot at its end."""
+    found = _HOST.fullmatch(host.lower())
+    return found["name"].strip("[]") if found else None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

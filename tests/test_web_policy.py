@@ -1,0 +1,175 @@
+"""Names of a service, origins of pages, and what follows from them."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from starlette.datastructures import Headers
+
+from asap_ingest.errors import ParameterError
+from asap_ingest.web_policy import PUBLIC_VIEWER, Place, WebPolicy, host_names, listed_origins
+
+POLICY = WebPolicy(frozenset({"render.lab"}), frozenset({"http://friend.lab:8000"}))
+
+
+def headers(*pairs: tuple[str, str]) -> Headers:
+    return Headers(raw=[(name.lower().encode(), value.encode("latin-1")) for name, value in pairs])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "localhost:8080", "LocalHost:8080", "localhost.", "localhost.:8080", "localhost:"),
+        *("127.0.0.1", "127.0.0.1:80", "10.1.2.3:8080", "0.0.0.0:8080"),
+        *("[::1]", "[::1]:8080", "[2001:DB8::1]:8080", "[fe80::1%eth0]:8080"),
+        *("render.lab", "RENDER.LAB:8080", "render.lab.:8080"),
+    ],
+)
+def test_names_that_the_service_goes_by(host: str) -> None:
+    assert POLICY.host_refusal(headers(("Host", host))) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:8080", "localhost.evil.example", "evil-localhost", "xrender.lab"),
+        *("render.lab.evil.example", "sub.render.lab", "127.0.0.1.evil.example", "1.2.3", "0x7f.1"),
+        *(
+            "",
+            ":8080",
+            "a b",
+            "localhost:80:80",
+            "localhost:x",
+            "user@localhost",
+            "localhost/x",
+            "localhost..",
+        ),
+        *("localhost..", "::1", "[::1", "::1]", "[evil.example]", "[]", "a#", "a\\b"),
+    ],
+)
+def test_other_names_are_refused_in_one_line(host: str) -> None:
+    refusal = POLICY.host_refusal(headers(("Host", host)))
+    assert refusal is not None
+    assert repr(host) in refusal
+    assert "--host_names" in refusal
+    assert "\n" not in refusal
+
+
+def test_of_two_names_both_must_be_known_and_none_is_fine() -> None:
+    assert POLICY.host_refusal(headers(("Host", "localhost"), ("Host", "evil.example"))) is not None
+    assert POLICY.host_refusal(headers()) is None
+
+
+def test_a_long_name_is_not_repeated_in_full() -> None:
+    assert len(POLICY.host_refusal(headers(("Host", "x" * 5000))) or "") < 300
+
+
+@pytest.mark.parametrize(
+    ("origin", "place"),
+    [
+        (None, Place.OWN),
+        ("http://render.lab:8080", Place.OWN),
+        ("HTTP://Render.LAB:8080", Place.OWN),
+        ("http://render.lab.:8080", Place.OWN),
+        ("https://render.lab:8080", Place.FOREIGN),
+        ("http://render.lab", Place.FOREIGN),
+        ("http://render.lab:8081", Place.FOREIGN),
+        ("http://friend.lab:8000", Place.LISTED),
+        ("http://friend.lab", Place.FOREIGN),
+        ("https://friend.lab:8000", Place.FOREIGN),
+        ("http://localhost", Place.LOOPBACK),
+        ("https://localhost:3000", Place.LOOPBACK),
+        ("http://127.0.0.1:3000", Place.LOOPBACK),
+        ("http://127.9.9.9", Place.LOOPBACK),
+        ("http://[::1]:3000", Place.LOOPBACK),
+        ("http://localhost.evil.example", Place.FOREIGN),
+        ("http://127.0.0.1.evil.example", Place.FOREIGN),
+        ("http://10.1.2.3", Place.FOREIGN),
+        (PUBLIC_VIEWER, Place.VIEWER),
+        (f"{PUBLIC_VIEWER}:443", Place.VIEWER),
+        (PUBLIC_VIEWER.replace("https", "http"), Place.FOREIGN),
+        (f"{PUBLIC_VIEWER}.evil.example", Place.FOREIGN),
+        ("https://evil.example", Place.FOREIGN),
+        ("null", Place.FOREIGN),
+        ("", Place.FOREIGN),
+        ("file://", Place.FOREIGN),
+        ("localhost", Place.FOREIGN),
+        ("http://localhost@evil.example", Place.FOREIGN),
+        ("http://localhost http://evil.example", Place.FOREIGN),
+        ("chrome-extension://localhost", Place.FOREIGN),
+    ],
+)
+def test_where_a_page_comes_from(origin: str | None, place: Place) -> None:
+    assert POLICY.place(origin, "http://render.lab:8080") is place
+
+
+def test_the_port_that_is_meant_anyway_may_be_left_out() -> None:
+    assert POLICY.place("http://render.lab", "http://render.lab:80") is Place.OWN
+    assert POLICY.place("https://render.lab", "https://render.lab:443") is Place.OWN
+    assert POLICY.place("https://render.lab", "https://render.lab:80") is Place.FOREIGN
+
+
+def test_the_public_viewer_may_be_left_out() -> None:
+    assert WebPolicy(public_viewer=False).place(PUBLIC_VIEWER, "http://localhost") is Place.FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("origin", "reads", "writes"),
+    [
+        (None, None, True),
+        ("http://localhost:8080", "http://localhost:8080", True),
+        ("http://friend.lab:8000", "http://friend.lab:8000", True),
+        ("http://localhost:1", "http://localhost:1", False),
+        (PUBLIC_VIEWER, PUBLIC_VIEWER, False),
+        ("http://evil.example", None, False),
+        ("null", None, False),
+    ],
+)
+def test_what_a_page_may_do(origin: str | None, reads: str | None, writes: bool) -> None:
+    sent = headers(("Host", "localhost:8080"), *([("Origin", origin)] if origin is not None else []))
+    for method in ("GET", "HEAD", "OPTIONS"):
+        access = POLICY.access(method, "http", sent)
+        assert (access.refusal, access.reader, access.may_write) == (None, reads, writes)
+    for method in ("PUT", "POST", "DELETE", "PATCH", "get", "TRACE"):
+        refusal = POLICY.access(method, "http", sent).refusal
+        assert (refusal is None) is writes
+        assert writes or "--allow_origins" in str(refusal)
+
+
+def test_any_page_may_do_all_under_any_name() -> None:
+    sent = headers(("Host", "rebound.example"), ("Origin", "null"))
+    access = WebPolicy(any_page=True).access("DELETE", "http", sent)
+    assert (access.refusal, access.reader, access.may_write) == (None, "null", True)
+
+
+def test_names_are_those_of_the_machine_and_those_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "WS12.lab.example")
+    assert host_names([]) == {"ws12.lab.example", "ws12"}
+    assert host_names(["Render.lab."]) == {"ws12.lab.example", "ws12", "render.lab"}
+
+
+@pytest.mark.parametrize(
+    "name", ["http://render.lab", "render.lab:80", "*", "*.lab", "", "a b", "a/b", ".lab"]
+)
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(ParameterError, match="host_names: .* is no host name") as refused:
+        host_names([name])
+    assert "\n" not in str(refused.value)
+
+
+def test_origins_are_listed_in_one_form() -> None:
+    given = ["HTTP://Viewer.lab:80/", "https://b.lab.:8443", "http://[::1]:3000", "moz-extension://ab-c"]
+    assert listed_origins(given) == {
+        *("http://viewer.lab", "https://b.lab:8443", "http://[::1]:3000", "moz-extension://ab-c")
+    }
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["null", "*", "viewer.lab", "http://viewer.lab/page", "http://*.lab", "http://", "", "http://a:b"],
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(ParameterError, match="allow_origins: .* is no origin") as refused:
+        listed_origins([origin])
+    assert "\n" not in str(refused.value)
