@@ -15,7 +15,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from tests.render_ws.client import JSON_TYPE, StackClient, tile
+from tests.render_ws.client import JSON_TYPE, StackClient, collection, tile
 from tests.render_ws.conftest import serving
 from tests.render_ws.golden import Answer, send
 
@@ -166,7 +166,12 @@ def test_render_parameters_reach_no_file_outside(site: Site, field: str, form: s
 @pytest.mark.parametrize("form", FORMS)
 def test_stored_tiles_reach_no_file_outside(site: Site, form: str) -> None:
     stack = StackClient(site.url, "s", owner="stored", project=f"p{list(FORMS).index(form)}")
-    stack.create(spec_with(site, "image", FORMS[form](site.root)), state="COMPLETE")
+    spec = spec_with(site, "image", FORMS[form](site.root))
+    if form == "nul":  # no such tile is stored
+        stack.create()
+        assert stack.status("PUT", "/resolvedTiles?deriveData=true", collection(spec)) == 400
+        return
+    stack.create(spec, state="COMPLETE")
     for path in (
         "/z/1/box/0,0,100,80,1/png-image",
         "/z/1/png-image?scale=1",

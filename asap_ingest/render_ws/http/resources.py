@@ -20,7 +20,7 @@ from asap_ingest.render_ws.http.query_parameters import QueryParameter
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
 from asap_ingest.render_ws.json_types import DOUBLE_PATTERN, MalformedBodyError, parse_double, parse_integer
 from asap_ingest.render_ws.problems import RequestError, one_line
-from asap_ingest.render_ws.store import DiskFullError
+from asap_ingest.render_ws.store import DatabaseError, DiskFullError
 
 Handler = Callable[[Call], Response]
 
@@ -218,8 +218,8 @@ def error_answer(problem: Exception) -> Response:
         return Response(escape(one_line(problem)).encode(), 400, headers=headers)
     if isinstance(problem, RecursionError):
         return text_answer("the request body is nested too deeply", 400)
-    if isinstance(problem, DiskFullError):
-        return text_answer(one_line(problem), 507)
+    if isinstance(problem, DatabaseError):
+        return text_answer(one_line(problem), 507 if isinstance(problem, DiskFullError) else 500)
     if isinstance(problem, RequestError):
         return text_answer(one_line(problem), problem.status)
     return text_answer(FAULT, 500)
