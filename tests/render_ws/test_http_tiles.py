@@ -28,6 +28,8 @@ REFUSED: dict[str, tuple[bytes | dict[str, Any], int]] = {
     "no tiles": ({}, 400),
     "only transforms": (collection(L=leaf()), 400),
     "null transforms": ({"transformIdToSpecMap": None, "tileIdToSpecMap": {}}, 500),
+    "null channel": (collection(tile("a", channels=[None], **BOX)), 400),
+    "zero byte": (collection(tile("a\0b", **BOX)), 400),
     "null tile": ({"tileIdToSpecMap": {"a": None}}, 500),
     "null specList": (collection(tile("a", transforms={"type": "list", "specList": None})), 500),
     "null in specList": (collection(tile("a", specs=[None])), 500),

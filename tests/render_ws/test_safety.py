@@ -163,7 +163,8 @@ def test_render_parameters_reach_no_file_outside(site: Site, field: str, form: s
     assert refused(drawn(site, spec))
 
 
-@pytest.mark.parametrize("form", FORMS)
+# what holds a zero byte is not stored
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "nul"])
 def test_stored_tiles_reach_no_file_outside(site: Site, form: str) -> None:
     stack = StackClient(site.url, "s", owner="stored", project=f"p{list(FORMS).index(form)}")
     spec = spec_with(site, "image", FORMS[form](site.root))

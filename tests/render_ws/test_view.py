@@ -83,10 +83,3 @@ def test_a_browser_without_path_is_sent_to_the_page(server_url: str) -> None:
     for path in ("/", "/render-ws", "/render-ws/"):
         answer = send(server_url, "GET", path, {}, None)
         assert (answer.status, answer.headers["location"]) == (302, PAGE)
-
-
-def test_a_null_among_channels_does_not_hide_the_other_stacks(server_url: str) -> None:
-    StackClient(server_url, "nulls").create(tile("a", channels=[None]))
-    answer = show(server_url)
-    assert answer.status == 200
-    assert "/stack/nulls/z/1.0/jpeg-image" in answer.body.decode()

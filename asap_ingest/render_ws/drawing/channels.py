@@ -72,9 +72,9 @@ def tile_sources(tile: JsonObject) -> TileSources:
 
 def tile_channels(tile: JsonObject) -> list[Channel]:
     """The channels of a tile; without `channels` an unnamed one of its own images and range."""
-    if tile.get("channels"):
-        return [_channel(spec) for spec in tile["channels"] if spec]
-    return [_channel(tile)]
+    # older databases hold nulls
+    specs = [spec for spec in tile.get("channels") or () if spec]
+    return [_channel(spec) for spec in specs or [tile]]
 
 
 def _channel(spec: JsonObject) -> Channel:

@@ -111,7 +111,9 @@ def get_tile_ids(call: Call) -> Response:
         record = session.stack(call.stack_id)
         tile_ids = [] if record is None else session.tile_ids(record.key, which)
     pattern = call.query.text("matchPattern")
-    return json_answer(texts_with_pattern("matchPattern", pattern, tile_ids) if pattern else tile_ids)
+    if pattern and tile_ids:
+        tile_ids = texts_with_pattern("matchPattern", pattern, tile_ids)
+    return json_answer(tile_ids)
 
 
 def get_tile_count(call: Call) -> Response:
