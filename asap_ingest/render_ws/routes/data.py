@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, done, json_answer
 from asap_ingest.render_ws.json_types import json_double
-from asap_ingest.render_ws.patterns import texts_with_pattern
-from asap_ingest.render_ws.problems import IllegalArgumentError, NotFoundError
+from asap_ingest.render_ws.patterns import BrokenPatternError, texts_with_pattern
+from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 from asap_ingest.render_ws.records.stack_states import (
     BOUND_FIELDS,
     require_data,
@@ -112,7 +112,10 @@ def get_tile_ids(call: Call) -> Response:
         tile_ids = [] if record is None else session.tile_ids(record.key, which)
     pattern = call.query.text("matchPattern")
     if pattern and tile_ids:
-        tile_ids = texts_with_pattern("matchPattern", pattern, tile_ids)
+        try:
+            tile_ids = texts_with_pattern("matchPattern", pattern, tile_ids)
+        except BrokenPatternError as error:  # in render-ws a fault of its database
+            raise IllegalStateError(str(error)) from error
     return json_answer(tile_ids)
 
 
