@@ -22,7 +22,6 @@ DEVIATIONS = {
     "a_rename 0[34].": "a stack is not renamed to names under which it could not be found again",
     "b_rename 04.": "the same",
     "[ab]_img_channels .*status 200 instead of 500": "channels are mixed also where images are not square",
-    "[ab]_read_data .*status 400 instead of 500": "an expression that is none is the client's fault",
     "[ab]_server 031": "the root leads to the page of stacks",
     "[ab]_transform_bad 067-derive": "older stacks call the lens correction by this name",
     "[ab]_transform_bad 070 GET .*/b13/": "the same",
