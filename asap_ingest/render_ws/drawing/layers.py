@@ -1,4 +1,4 @@
-"""Tiles that are drawn together, and what drawing needs of each: derived once, then a column of an array."""
+"""Tiles that are drawn together, and what drawing needs of each, which is derived once."""
 
 from __future__ import annotations
 

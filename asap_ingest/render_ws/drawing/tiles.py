@@ -131,8 +131,11 @@ def _samples(canvas: Canvas, loaded: _Loaded, matrix: NDArray[np.float64]) -> tu
         if loaded.geometry.warp is None:  # else what is needed would be hard to tell
             rows, columns = _needed(Affine(tuple(matrix.tolist())), (height, width), canvas)
             image, top, left = image[rows, columns], rows.start, columns.start
-            mask = None if mask is None else np.ascontiguousarray(mask[rows, columns])
-        image = np.ascontiguousarray(loaded.convert(image))
+            mask = None if mask is None else mask[rows, columns]
+        image = loaded.convert(image)
+    # the compiled loops see addresses alone: rows without gaps, of the types that they were compiled for
+    image = np.ascontiguousarray(image, None if canvas.values is None else canvas.values.dtype)
+    mask = None if mask is None else np.ascontiguousarray(mask, np.uint8)
     addresses = _address(image), 0 if mask is None else _address(mask)
     return (*addresses, height, width, loaded.level, top, left, *image.shape[:2]), (image, mask)
 
