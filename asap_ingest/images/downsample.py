@@ -99,15 +99,19 @@ def _compiled_levels(
     rows = np.ascontiguousarray(image).reshape(height, width * channels)
     shapes = [(*level_shape((height, width), level), *image.shape[2:]) for level in range(1, levels + 1)]
     means = np.empty(sum(map(prod, shapes)), dtype)
-    bands = [prod(shape) // shape[0] * (EXACT_LEVELS * 2 >> level) for level, shape in enumerate(shapes)]
-    sums = np.empty(sum(bands[:-1]) + prod(shapes[-1]), np.uint16 if dtype == np.uint8 else np.uint32)
+    strides = [kernels.row_of_sums(shape[1], channels) for shape in shapes]
+    bands = [stride * (EXACT_LEVELS * 2 >> level) for level, stride in enumerate(strides[:-1])]
+    numbers, twice = (np.uint16, np.uint32) if dtype == np.uint8 else (np.uint32, np.uint64)
+    sums = np.empty(sum(bands) + strides[-1] * shapes[-1][0], numbers)
+    into = sums, sums.view(twice), means, levels
     if image.dtype == np.uint8 and channels == 1 and width % 2 == 0:
-        kernels.mean_levels_of_bytes(rows.view(np.uint16), width, sums, means, levels)
+        kernels.mean_levels_of_bytes(rows.view(np.uint16), width, *into)
     else:
-        kernels.mean_levels_of_rows(rows, channels, drop, sums, means, levels)
+        kernels.mean_levels_of_rows(rows, channels, drop, *into)
     ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
     results = [part.reshape(shape) for part, shape in zip(np.split(means, ends), shapes, strict=True)]
-    return results, sums[sum(bands[:-1]) :].reshape(shapes[-1]).astype(np.uint64)
+    last = sums[sum(bands) :].reshape(-1, strides[-1])[:, : shapes[-1][1] * channels]
+    return results, last.reshape(shapes[-1]).astype(np.uint64)
 
 
 def _halved_sums(sums: NDArray[np.uint64]) -> NDArray[np.uint64]:

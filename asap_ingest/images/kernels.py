@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int64, uint8, uint16, uint32, void
+from numba import int64, uint8, uint16, uint32, uint64, void
 from numpy.typing import NDArray
 
 from asap_ingest.images.compiled import compiled, read_only
@@ -20,6 +20,12 @@ _BAND = 1 << (EXACT_LEVELS - 1)
 _Rows = NDArray[Any]
 
 
+@compiled([int64(int64, int64)])
+def row_of_sums(width: int, channels: int) -> int:
+    """Elements from one row of sums to the next: an even number, so that a row is whole pairs."""
+    return (width * channels + 1) >> 1 << 1
+
+
 @compiled()
 def _halve_rows(
     upper: _Rows, lower: _Rows, drop: int, channels: int, sums: _Rows, level: int, row: _Rows
@@ -29,26 +35,16 @@ def _halve_rows(
     `row` gets the means: the sums over 4**level, halves up.
     """
     number = sums.dtype.type
-    half, shift = number(1 << (2 * level - 1)), number(2 * level)
-    if channels == 1:
-        for x in range(sums.size):
-            left = number(upper[2 * x] >> drop) + number(lower[2 * x] >> drop)
-            right = number(upper[2 * x + 1] >> drop) + number(lower[2 * x + 1] >> drop)
-            total = number(number(left) + number(right))
-            sums[x] = total
-            row[x] = row.dtype.type(number(total + half) >> shift)
-    else:
-        for x in range(sums.size // channels):
-            for channel in range(channels):
-                left, right = 2 * x * channels + channel, (2 * x + 1) * channels + channel
-                total = number(
-                    number(upper[left] >> drop)
-                    + number(upper[right] >> drop)
-                    + number(lower[left] >> drop)
-                    + number(lower[right] >> drop)
-                )
-                sums[x * channels + channel] = total
-                row[x * channels + channel] = row.dtype.type(number(total + half) >> shift)
+    for x in range(sums.size // channels):
+        for channel in range(channels):
+            left, right = 2 * x * channels + channel, (2 * x + 1) * channels + channel
+            sums[x * channels + channel] = number(
+                number(upper[left] >> drop)
+                + number(upper[right] >> drop)
+                + number(lower[left] >> drop)
+                + number(lower[right] >> drop)
+            )
+    _round(sums, level, row)
 
 
 @compiled()
@@ -64,79 +60,106 @@ def _halve_byte_rows(upper: _Rows, lower: _Rows, sums: _Rows, row: _Rows) -> Non
 
 
 @compiled()
+def _halve_sum_rows(upper: _Rows, lower: _Rows, sums: _Rows, level: int, row: _Rows) -> None:
+    """The same for sums of one channel, which come in pairs: two are added at once, as none overflows."""
+    number, pair = sums.dtype.type, upper.dtype.type
+    base = pair(pair(number(-1)) + pair(1))  # known when this is compiled, so that division is a shift
+    for x in range(sums.size):
+        both = pair(upper[x] + lower[x])
+        sums[x] = number(number(both) + number(both // base))
+    _round(sums, level, row)
+
+
+@compiled()
+def _round(sums: _Rows, level: int, row: _Rows) -> None:
+    """Means of sums over 4**level samples, halves up.
+
+    A loop apart from that of the sums: as one, the two are not vectorised well (0.46 instead of 0.17 ms).
+    """
+    number = sums.dtype.type
+    half, shift = number(1 << (2 * level - 1)), number(2 * level)
+    for x in range(sums.size):
+        row[x] = row.dtype.type(number(sums[x] + half) >> shift)
+
+
+@compiled()
 def _upper_levels(
-    top: int, rows: int, height: int, width: int, channels: int, sums: _Rows, means: _Rows, levels: int
+    top: int,
+    rows: int,
+    height: int,
+    width: int,
+    channels: int,
+    sums: _Rows,
+    pairs: _Rows,
+    means: _Rows,
+    levels: int,
 ) -> None:
     """Levels 2 to `levels` of a band, from the sums of its rows of level 1.
 
     `sums` holds a band of each level one after the other, but for the last level, of which it holds all;
-    `means` holds all of all levels.
+    its rows have `row_of_sums` elements. `pairs` is the same memory in twice as large numbers. `means` holds
+    all of all levels.
     """
     below, here = 0, 0
     place = 0
     for level in range(2, levels + 1):
-        row_below = (width >> (level - 1)) * channels
+        stride_below = row_of_sums(width >> (level - 1), channels)
+        stride_here = row_of_sums(width >> level, channels)
         row_here = (width >> level) * channels
-        place += (height >> (level - 1)) * row_below
-        here = below + (_BAND >> (level - 2)) * row_below
+        place += (height >> (level - 1)) * (width >> (level - 1)) * channels
+        here = below + (_BAND >> (level - 2)) * stride_below
         top >>= 1
         rows >>= 1
         for r in range(rows):
             kept = top + r if level == levels else r
-            upper = below + 2 * r * row_below
-            into = sums[here + kept * row_here : here + (kept + 1) * row_here]
-            mean = place + (top + r) * row_here
-            _halve_rows(
-                sums[upper : upper + row_below],
-                sums[upper + row_below : upper + 2 * row_below],
-                0,
-                channels,
-                into,
-                level,
-                means[mean : mean + row_here],
-            )
+            sum_start, mean_start = here + kept * stride_here, place + (top + r) * row_here
+            into, mean = sums[sum_start : sum_start + row_here], means[mean_start : mean_start + row_here]
+            upper = below + 2 * r * stride_below
+            lower = upper + stride_below
+            if channels == 1:
+                _halve_sum_rows(pairs[upper >> 1 :], pairs[lower >> 1 :], into, level, mean)
+            else:
+                _halve_rows(sums[upper:], sums[lower:], 0, channels, into, level, mean)
         below = here
 
 
-@compiled([void(read_only(uint16), int64, uint16[::1], uint8[::1], int64)])
-def mean_levels_of_bytes(pairs: _Rows, width: int, sums: _Rows, means: _Rows, levels: int) -> None:
+@compiled([void(read_only(uint16), int64, uint16[::1], uint32[::1], uint8[::1], int64)])
+def mean_levels_of_bytes(
+    image: _Rows, width: int, sums: _Rows, pairs: _Rows, means: _Rows, levels: int
+) -> None:
     """Levels 1 to `levels` (at most `EXACT_LEVELS`) of gray 8-bit samples, given as pairs."""
-    height, half = pairs.shape[0] >> 1, width >> 1
+    height, half, stride = image.shape[0] >> 1, width >> 1, row_of_sums(width >> 1, 1)
     for top in range(0, height, _BAND):
         rows = min(_BAND, height - top)
         for r in range(rows):
             y = 2 * (top + r)
             kept = top + r if levels == 1 else r
-            _halve_byte_rows(
-                pairs[y],
-                pairs[y + 1],
-                sums[kept * half : (kept + 1) * half],
-                means[(top + r) * half :][:half],
-            )
-        _upper_levels(top, rows, pairs.shape[0], width, 1, sums, means, levels)
+            into = sums[kept * stride :][:half]
+            _halve_byte_rows(image[y], image[y + 1], into, means[(top + r) * half :][:half])
+        _upper_levels(top, rows, image.shape[0], width, 1, sums, pairs, means, levels)
 
 
 @compiled(
     [
-        void(read_only(uint8), int64, int64, uint16[::1], uint8[::1], int64),
-        void(read_only(uint16), int64, int64, uint16[::1], uint8[::1], int64),
-        void(read_only(uint16), int64, int64, uint32[::1], uint16[::1], int64),
+        void(read_only(uint8), int64, int64, uint16[::1], uint32[::1], uint8[::1], int64),
+        void(read_only(uint16), int64, int64, uint16[::1], uint32[::1], uint8[::1], int64),
+        void(read_only(uint16), int64, int64, uint32[::1], uint64[::1], uint16[::1], int64),
     ]
 )
 def mean_levels_of_rows(
-    image: _Rows, channels: int, drop: int, sums: _Rows, means: _Rows, levels: int
+    image: _Rows, channels: int, drop: int, sums: _Rows, pairs: _Rows, means: _Rows, levels: int
 ) -> None:
     """Levels 1 to `levels` of any samples, of which the lowest `drop` bits are left out."""
     height, width = image.shape[0] >> 1, image.shape[1] // channels
-    half = (width >> 1) * channels
+    half, stride = (width >> 1) * channels, row_of_sums(width >> 1, channels)
     for top in range(0, height, _BAND):
         rows = min(_BAND, height - top)
         for r in range(rows):
             y = 2 * (top + r)
             kept = top + r if levels == 1 else r
-            into = sums[kept * half : (kept + 1) * half]
+            into = sums[kept * stride :][:half]
             _halve_rows(image[y], image[y + 1], drop, channels, into, 1, means[(top + r) * half :][:half])
-        _upper_levels(top, rows, image.shape[0], width, channels, sums, means, levels)
+        _upper_levels(top, rows, image.shape[0], width, channels, sums, pairs, means, levels)
 
 
 @compiled([void(read_only(uint8), uint8[:, ::1])])
