@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.images.memory import ReusedMemory
+
 Image = NDArray[Any]
 
 #: Levels whose sums the compiled loops carry: those of 4**4 samples fit twice the bits of a sample.
@@ -57,27 +59,36 @@ def as_type(image: Image, dtype: np.dtype[Any]) -> Image:
 
 
 def levels_of(
-    image: Image, levels: int, how: Downsampling, dtype: np.dtype[Any] | None = None
+    image: Image,
+    levels: int,
+    how: Downsampling,
+    dtype: np.dtype[Any] | None = None,
+    memory: ReusedMemory | None = None,
 ) -> Iterator[Image]:
     """Levels 1 to `levels` of an image, in that order, with samples of `dtype`.
 
-    uint8 levels of a uint16 image are those of its high byte. Without `dtype` the image's own.
+    uint8 levels of a uint16 image are those of its high byte. Without `dtype` the image's own. With
+    `memory` they may lie in it: they are good until it is asked for the next array.
     """
-    return DOWNSAMPLE_METHODS[how.method](image, levels, how, image.dtype if dtype is None else dtype)
+    return DOWNSAMPLE_METHODS[how.method](image, levels, how, image.dtype if dtype is None else dtype, memory)
 
 
-def mean_levels(image: Image, levels: int, dtype: np.dtype[Any] | None = None) -> Iterator[Image]:
+def mean_levels(
+    image: Image, levels: int, dtype: np.dtype[Any] | None = None, memory: ReusedMemory | None = None
+) -> Iterator[Image]:
     """Block means: level n is the mean over 2**n x 2**n samples of level 0, rounded once.
 
     Halves round up. The sums behind the means lose nothing, so the mean of the image does not
-    drift with the level: it stays within 0.13 grey values of level 0.
+    drift with the level: it stays within 0.13 grey values of level 0. `memory` as for `levels_of`.
     """
     dtype = image.dtype if dtype is None else dtype
     drop = 8 * (image.dtype.itemsize - np.dtype(dtype).itemsize)
     # of images this small in one direction, blocks are narrower than high: the loop below does these
     exact = min(levels, EXACT_LEVELS, min(image.shape[:2]).bit_length() - 1)
     if exact:
-        results, sums = _compiled_levels(image, dtype, drop, exact)
+        results, sums = _compiled_levels(
+            image, dtype, drop, exact, np.empty if memory is None else memory.array
+        )
         yield from results
     else:
         sums = (image >> drop).astype(np.uint64)
@@ -90,7 +101,7 @@ def mean_levels(image: Image, levels: int, dtype: np.dtype[Any] | None = None) -
 
 
 def _compiled_levels(
-    image: Image, dtype: np.dtype[Any], drop: int, levels: int
+    image: Image, dtype: np.dtype[Any], drop: int, levels: int, new_array: Callable[..., Image]
 ) -> tuple[list[Image], NDArray[np.uint64]]:
     """Levels 1 to `levels`, and the sums over the blocks of the last of them."""
     from asap_ingest.images import kernels
@@ -98,7 +109,7 @@ def _compiled_levels(
     height, width, channels = (*image.shape, 1)[:3]
     rows = np.ascontiguousarray(image).reshape(height, width * channels)
     shapes = [(*level_shape((height, width), level), *image.shape[2:]) for level in range(1, levels + 1)]
-    means = np.empty(sum(map(prod, shapes)), dtype)
+    means = new_array((sum(map(prod, shapes)),), dtype)
     strides = [kernels.row_of_sums(shape[1], channels) for shape in shapes]
     bands = [stride * (EXACT_LEVELS * 2 >> level) for level, stride in enumerate(strides[:-1])]
     numbers, twice = (np.uint16, np.uint32) if dtype == np.uint8 else (np.uint32, np.uint64)
@@ -145,12 +156,14 @@ def _minimum_of_blocks(mask: Image) -> Image:
 
 
 def _block_reduce_levels(
-    image: Image, levels: int, how: Downsampling, dtype: np.dtype[Any]
+    image: Image, levels: int, how: Downsampling, dtype: np.dtype[Any], memory: ReusedMemory | None
 ) -> Iterator[Image]:
-    return BLOCK_FUNCTIONS[how.block_func](image, levels, dtype)
+    return BLOCK_FUNCTIONS[how.block_func](image, levels, dtype, memory)
 
 
-def _median_levels(image: Image, levels: int, dtype: np.dtype[Any]) -> Iterator[Image]:
+def _median_levels(
+    image: Image, levels: int, dtype: np.dtype[Any], memory: ReusedMemory | None
+) -> Iterator[Image]:
     """Medians over blocks of level 0 by scikit-image; a median between two values rounds up."""
     from skimage.measure import block_reduce
 
@@ -161,7 +174,9 @@ def _median_levels(image: Image, levels: int, dtype: np.dtype[Any]) -> Iterator[
         yield _rounded(block_reduce(cropped, block, np.median), image.dtype)
 
 
-def _pil_levels(image: Image, levels: int, how: Downsampling, dtype: np.dtype[Any]) -> Iterator[Image]:
+def _pil_levels(
+    image: Image, levels: int, how: Downsampling, dtype: np.dtype[Any], memory: ReusedMemory | None
+) -> Iterator[Image]:
     """Pillow's resize of level 0, by exactly 2**n: what a level leaves out is not looked at."""
     from PIL import Image as PilImage
 
@@ -197,12 +212,12 @@ def _rounded(values: Image, dtype: np.dtype[Any]) -> Image:
     return np.clip(np.floor(values + 0.5), limits.min, limits.max).astype(dtype)
 
 
-BLOCK_FUNCTIONS: dict[str, Callable[[Image, int, np.dtype[Any]], Iterator[Image]]] = {
+BLOCK_FUNCTIONS: dict[str, Callable[..., Iterator[Image]]] = {
     "mean": mean_levels,
     "median": _median_levels,
 }
 
-DOWNSAMPLE_METHODS: dict[str, Callable[[Image, int, Downsampling, np.dtype[Any]], Iterator[Image]]] = {
+DOWNSAMPLE_METHODS: dict[str, Callable[..., Iterator[Image]]] = {
     "block_reduce": _block_reduce_levels,
     "PIL": _pil_levels,
 }

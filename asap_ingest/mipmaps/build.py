@@ -35,8 +35,8 @@ Image = NDArray[Any]
 #: Compiled code, which takes a while to load: workers are forked with it.
 WORKERS_LOAD = ("asap_ingest.images.kernels",)
 
-#: Level 0 of one job after the other: nothing that a job returns or keeps may be a view of it.
-_LEVEL_0_MEMORY = ReusedMemory()
+#: Level 0 and the levels of one job after the other: no view of them may outlive a job.
+_LEVEL_0_MEMORY, _LEVELS_MEMORY = ReusedMemory(), ReusedMemory()
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
     """
     with storage.options(job.settings.storage_options):
         levels = tuple(range(1, job.settings.levels + 1)) if job.levels is None else job.levels
-        return _build(job, levels, _LEVEL_0_MEMORY)
+        return _build(job, levels)
 
 
 def build_and_verify(job: PyramidJob) -> PyramidResult:
@@ -164,12 +164,12 @@ def build_and_verify(job: PyramidJob) -> PyramidResult:
     return result
 
 
-def _build(job: PyramidJob, levels: tuple[int, ...], memory: ReusedMemory) -> PyramidResult:
+def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
     if not levels:  # all are there, maybe those of tiles of another size
         refuse_other_size(level_0_head(job.source).shape_yx, job.shape_yx)
         return PyramidResult()
     clock = StageClock()
-    image, bytes_read = _level_0(job, memory, clock)
+    image, bytes_read = _level_0(job, clock)
     bytes_written = 0
     brightest: int | None = None
     for level, pixels in _timed(_pyramid(job, image, max(levels)), clock):
@@ -203,10 +203,10 @@ class StageClock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _level_0(job: PyramidJob, memory: ReusedMemory, clock: StageClock) -> tuple[Image, int]:
+def _level_0(job: PyramidJob, clock: StageClock) -> tuple[Image, int]:
     """Pixels, and how many bytes were read for them: of a stack no more than the slice."""
     with clock.stage("read"), opened(job.image_uri) as file:
-        image = formats.decode_page(file, job.source.page_index, memory=memory)
+        image = formats.decode_page(file, job.source.page_index, memory=_LEVEL_0_MEMORY)
         bytes_read = image.nbytes if job.slice_number is not None else file.seek(0, os.SEEK_END)
     return _checked(job, image), bytes_read
 
@@ -230,7 +230,8 @@ def _pyramid(job: PyramidJob, image: Image, levels: int) -> Iterator[tuple[int, 
     if job.draw is not None:
         return _drawn(job, image, levels)
     dtype = np.dtype(job.level_type(str(image.dtype)))
-    return enumerate(levels_of(image, levels, job.settings.downsampling, dtype), start=1)
+    means = levels_of(image, levels, job.settings.downsampling, dtype, _LEVELS_MEMORY)
+    return enumerate(means, start=1)
 
 
 def _as_mask(image: Image) -> Image:

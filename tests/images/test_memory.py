@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from asap_ingest.images.downsample import mean_levels
 from asap_ingest.images.memory import ReusedMemory
 
 
@@ -31,3 +32,12 @@ def test_threads_share_nothing():
     with ThreadPoolExecutor(1) as thread:
         theirs = thread.submit(memory.array, (100,), np.uint8).result()
     assert not np.shares_memory(ours, theirs)
+
+
+def test_levels_lie_in_the_memory_that_is_given():
+    image = np.arange(64 * 48, dtype=np.uint8).reshape(64, 48)
+    memory = ReusedMemory()
+    first = [level.copy() for level in mean_levels(image, 5, memory=memory)]
+    assert all(map(np.array_equal, first, mean_levels(image, 5)))
+    one, other = (next(mean_levels(given, 1, memory=memory)) for given in (image, image[::-1]))
+    assert np.shares_memory(one, other)
