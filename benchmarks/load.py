@@ -14,9 +14,11 @@ import os
 import platform
 import resource
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +36,7 @@ from benchmarks.load_clients import (
     run_requests,
     still_open,
 )
+from benchmarks.service import processor_seconds
 from benchmarks.service_stacks import Client
 from benchmarks.tables import table
 
@@ -96,10 +99,24 @@ class Results:
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def take(self, what: str, timings: Timings, before: Mapping[str, int] | None = None) -> None:
+    def take(
+        self,
+        what: str,
+        service: RunningService,
+        work: Callable[[], Timings],
+        before: Mapping[str, int] | None = None,
+    ) -> int:
+        """Do some of the work, and note how it went; the number of answers."""
+        start, computed = time.perf_counter(), processor_seconds(service)
+        timings = work()
+        seconds, computed = time.perf_counter() - start, processor_seconds(service) - computed
         self.rows += latencies(what, timings, before or {})
-        self.notes.append(f"{what}: {timings.count} answers, {len(timings.errors)} errors.")
+        self.notes.append(
+            f"{what}: {timings.count} answers, {len(timings.errors)} errors in {seconds:.0f} s, of which the "
+            f"service computed {computed:.0f} s: {computed / max(1, timings.count) * 1e3:.1f} ms an answer."
+        )
         self.errors += timings.errors
+        return timings.count
 
 
 def measure(extent: Extent) -> Results:
@@ -112,30 +129,30 @@ def measure(extent: Extent) -> Results:
             load = Load.of(client, Path(name))
         # compiled loops, caches, and as many threads as there will be
         run_for(address, load, extent.clients, min(5.0, extent.seconds))
-        busy = run_for(address, load, extent.clients, extent.seconds)
-        results.take(f"{extent.clients} clients", busy, BEFORE)
+        busy = partial(run_for, address, load, extent.clients, extent.seconds)
+        results.take(f"{extent.clients} clients", service, busy, BEFORE)
         few = min(FEW_CLIENTS, extent.clients)
         with idle_connections(address, extent.idle) as connections:
-            beside = run_for(address, load, few, max(1.0, extent.seconds / 6))
+            beside = partial(run_for, address, load, few, max(1.0, extent.seconds / 6))
+            results.take(f"{few} clients beside {extent.idle} idle connections", service, beside)
             left = still_open(connections)
-        results.take(f"{few} clients beside {extent.idle} idle connections", beside)
         results.notes.append(f"Of the idle connections the service kept {left} open.")
         _measure_memory(service, load, extent, results)
     return results
 
 
 def _measure_memory(service: RunningService, load: Load, extent: Extent, results: Results) -> None:
-    few, most_seconds = min(FEW_CLIENTS, extent.clients), 10 * extent.seconds
+    few, most_seconds = min(FEW_CLIENTS, extent.clients), 15 * extent.seconds
     warm = run_requests(service.address, load, few, max(10, extent.requests // 10), most_seconds)
     before = resident_bytes(service)
-    many = run_requests(service.address, load, few, extent.requests, most_seconds)
+    many = partial(run_requests, service.address, load, few, extent.requests, most_seconds)
+    count = results.take(f"{few} clients", service, many)
     after = resident_bytes(service)
     results.errors += warm.errors
-    results.take(f"{few} clients", many)
     growth = after / before - 1
     met = "met" if growth <= MOST_GROWTH else "**not met**"
     results.notes.append(
-        f"Memory of the service: {before / 1e6:.0f} MB, after {many.count} more requests "
+        f"Memory of the service: {before / 1e6:.0f} MB, after {count} more requests "
         f"{after / 1e6:.0f} MB: {growth:+.1%}; {met} (at most {MOST_GROWTH:+.0%})."
     )
 
