@@ -81,7 +81,7 @@ def _facts(tile: PlacedTile, pixel_size_nm: float | None) -> TileFacts:
 
 def _notes(table: TileTable) -> Iterator[str]:
     if table.pixel_size_nm is None:
-        yield "does not say the size of a pixel, so a new stack has no resolution in x and y; give pixel_size_nm"
+        yield "nobody says how large pixels are: a new stack has no resolution in x and y; give pixel_size_nm"
 
 
 def _sum(reports: Sequence[UploadReport]) -> dict[str, Any]:
