@@ -144,9 +144,13 @@ def _missing_columns(names: Sequence[str], columns: Mapping[str, int], line: int
     wanted = [field for field in ("image", "x", "y") if field not in columns]
     titles = ["path" if field == "image" else field for field in wanted]
     unknown = [name for place, name in enumerate(names) if place not in columns.values()]
-    near = {name: difflib.get_close_matches(name.casefold(), COLUMN_NAMES, n=1) for name in unknown}
-    guesses = [f"{name!r} for {close[0]}" for name, close in near.items() if close and close[0] in wanted]
-    remedy = f"name the columns like {_EXAMPLE}" + (f"; is {', '.join(guesses)}?" if guesses else "")
+    near = {name: difflib.get_close_matches(name.casefold(), _FIELD_OF, n=1) for name in unknown}
+    guesses = [
+        f"{close[0]} for {name!r}" for name, close in near.items() if close and _FIELD_OF[close[0]] in wanted
+    ]
+    remedy = f"name the columns like {_EXAMPLE}" + (
+        f"; did you mean {', '.join(guesses)}?" if guesses else ""
+    )
     return Fault(f"line {line}", "", f"has {_list(names)}, and no column {', '.join(titles)}", remedy)
 
 

@@ -87,5 +87,5 @@ def _in_whole_sections(rows: list[TableRow]) -> TableContent:
     """Registration of three axes gives parts of a section; a tile belongs to the nearest one, halves up."""
     moved = [row for row in rows if row.z is not None and not row.z.is_integer()]
     whole = tuple(row if row.z is None else replace(row, z=float(math.floor(row.z + 0.5))) for row in rows)
-    notes = [f"z of {len(moved)} tiles was rounded to whole sections, like {moved[0].z:g}"] if moved else []
-    return TableContent(whole, PIXEL, notes=tuple(notes))
+    words = f"z was rounded to whole sections for {len(moved)} of {len(rows)} tiles"
+    return TableContent(whole, PIXEL, notes=(f"{words}, like {moved[0].z:g}",) if moved else ())

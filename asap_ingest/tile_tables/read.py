@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from asap_ingest import storage
-from asap_ingest.errors import ImageError, ParameterError, StorageError
+from asap_ingest.errors import ImageError, MissingFileError, ParameterError, StorageError
 from asap_ingest.images.pixels import ImageHead
 from asap_ingest.tile_tables.delimited import read_delimited
 from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
@@ -181,7 +181,10 @@ def _image_faults(
                 yield Fault(row.place, "", problem, "correct it, or leave width and height out")
         else:
             reason = head.problem if isinstance(head, StorageError) else str(head)
-            remedy = "correct the path, give image_directory, or take the row out"
+            missing = isinstance(head, MissingFileError)
+            remedy = (
+                "correct the path, or give image_directory" if missing else "replace it, or take its row out"
+            )
             yield Fault(row.place, "", f"{shown}: {reason}", remedy)
 
 

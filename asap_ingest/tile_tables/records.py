@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from asap_ingest.errors import AsapIngestError
 
@@ -139,15 +140,22 @@ class Fault:
 
     def __str__(self) -> str:
         where = ", ".join(filter(None, (self.place, self.column)))
-        return f"{where}{': ' if where else ''}{self.problem} ({self.remedy})"
+        return f"{where}{': ' if where else ''}{self.problem}"
 
 
 class TileTableError(AsapIngestError):
     """A table that cannot be used: its first faults, and the number of the others."""
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
-        shown = "; ".join(map(str, faults[:_SHOWN]))
+        shown = "; ".join(_with_remedies(faults[:_SHOWN]))
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         super().__init__(f"{source}: {shown}{more}")
         self.source = source
         self.faults = list(faults)
+
+
+def _with_remedies(faults: Sequence[Fault]) -> Iterator[str]:
+    """The faults as text; what helps against several in a row comes after the last of them."""
+    for fault, following in zip_longest(faults, faults[1:]):
+        is_last = following is None or following.remedy != fault.remedy
+        yield f"{fault} ({fault.remedy})" if is_last else str(fault)

@@ -78,7 +78,8 @@ def read_serialem(text: str, source: str) -> TableContent:
             "placed by StagePosition, as if the camera stood along the axes of the stage: look at the picture"
         )
         return TableContent(rows, "um", True, True, pixel_size, (note,))
-    return TableContent(rows, PIXEL, True, False, pixel_size, (f"placed by {key}",))
+    notes = (f"placed by {key}",) if key != "PieceCoordinates" else ()
+    return TableContent(rows, PIXEL, True, False, pixel_size, notes)
 
 
 def _sections(text: str, faults: list[Fault]) -> list[_Section]:

@@ -104,7 +104,11 @@ def test_lines_of_quoted_cells_are_counted_as_in_the_file():
             "path,x\na.tif,1\n",
             "line 1: has 'path, x', and no column y (name the columns like path,x,y)",
         ),
-        ("pth,x,y\na.tif,1,2\n", "line 1: has 'pth, x, y', and no column path"),
+        (
+            "pth,x,y\na.tif,1,2\n",
+            "line 1: has 'pth, x, y', and no column path "
+            "(name the columns like path,x,y; did you mean path for 'pth'?)",
+        ),
         ("path,x,y,file\na,1,2,b\n", "line 1: 'path' and 'file' both mean image (rename one of them)"),
         ("path,x_nm,y_px\na,1,2\n", "line 1: x and y have different units: nm, pixel (give both in one)"),
         (

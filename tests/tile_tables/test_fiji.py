@@ -43,7 +43,7 @@ def test_three_axes():
 def test_registered_z_is_that_of_the_nearest_section():
     content = read_fiji("dim = 3\na.tif; ; (0, 0, 0.37)\nb.tif; ; (0, 0, 1.5)\nc.tif; ; (0, 0, 1)\n", "t")
     assert [row.z for row in content.rows] == [0.0, 2.0, 1.0]
-    assert content.notes == ("z of 2 tiles was rounded to whole sections, like 0.37",)
+    assert content.notes == ("z was rounded to whole sections for 2 of 3 tiles, like 0.37",)
 
 
 @pytest.mark.parametrize(

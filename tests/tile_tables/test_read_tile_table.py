@@ -137,7 +137,8 @@ def test_images_that_cannot_be_read_are_all_named(folder):
         (7, "sub", "Is a directory"),
     ):
         assert f"line {line}: {folder / name}: {reason}" in message
-    assert "correct the path, give image_directory, or take the row out" in message
+    assert "no such file (correct the path, or give image_directory); line 4" in message
+    assert message.count("replace it, or take its row out") == 1
 
 
 def test_sizes_in_the_table_must_be_those_of_the_images(folder):
