@@ -33,7 +33,7 @@ def read_pattern(pattern: str) -> TableContent:
     """
     local = storage.local_path(pattern)
     fixed, parts = _split(pattern if local is None else str(local))
-    rows = sorted(_rows(fixed, _expression(parts), len(parts)), key=_place)
+    rows = sorted(_rows(fixed, _expression(parts), len(parts)), key=lambda row: (_place(row), row.place))
     if not rows:
         raise TileTableError(pattern, [_nothing_fits(pattern, fixed)])
     faults = [
