@@ -54,9 +54,10 @@ def picture_of(stack, z=1.0):
     return image if image.ndim == 2 else image[..., 0]
 
 
-def drawn(tile):
-    """What is seen of a tile: the service draws neither the last row nor the last column, as the original."""
-    return tile[: HEIGHT - 1, : WIDTH - 1]
+def draw(picture, whole, x, y):
+    """Put a tile over those before it; the service makes its last row and column black, as the original."""
+    picture[y : y + HEIGHT, x : x + WIDTH] = 0
+    picture[y : y + HEIGHT - 1, x : x + WIDTH - 1] = whole[y : y + HEIGHT - 1, x : x + WIDTH - 1]
 
 
 def section(shape, seed=3, dtype=np.uint8):
@@ -79,7 +80,7 @@ def overlapping(tmp_path):
     seen = np.zeros_like(whole)
     for name, (x, y) in CORNERS.items():
         write_tile(tmp_path / "tiles", name, whole, x, y)
-        drawn(seen[y:, x:])[:] = drawn(whole[y:, x:])
+        draw(seen, whole, x, y)
     return tmp_path / "tiles", seen
 
 
@@ -151,15 +152,17 @@ def test_serialem_counts_y_from_below(overlapping, run, stack):
 def test_file_names_to_picture(run, stack, tmp_path):
     step_y, step_x = 24, 36  # three quarters of a tile
     whole = section((step_y + HEIGHT, 2 * step_x + WIDTH))
+    expected = np.zeros_like(whole)
     for row in (1, 2):
         for column in (1, 2, 3):
             name = f"tile_{row}_{column:02}.tif"
-            write_tile(tmp_path / "grid", name, whole, step_x * (column - 1), step_y * (row - 1))
+            corner = step_x * (column - 1), step_y * (row - 1)
+            write_tile(tmp_path / "grid", name, whole, *corner)
+            draw(expected, whole, *corner)
     pattern = str(tmp_path / "grid" / "tile_{row}_{col}.tif")
     code, stderr, _ = run(pattern=pattern, overlap_percent=25, z_index=1, pixel_size_nm=4)
     assert (code, stderr) == (0, "")
-    whole[-1] = whole[:, -1] = 0
-    np.testing.assert_array_equal(picture_of(stack), whole)
+    np.testing.assert_array_equal(picture_of(stack), expected)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90, 270])
