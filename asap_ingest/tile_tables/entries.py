@@ -93,7 +93,7 @@ def finite_number(text: str) -> float:
         raise ValueError("a number") from error
     if not math.isfinite(value) or "_" in text:
         raise ValueError("a finite number")
-    return value
+    return value + 0.0  # no -0.0: ids of tiles and sections are made of z
 
 
 def _whole(text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
@@ -123,20 +123,20 @@ def _nothing_fits(pattern: str, folder: str) -> Fault:
 
 def _gaps(rows: list[TableRow]) -> Iterator[str]:
     """One line on places of the grids without a file."""
-    by_z: dict[float, set[tuple[float, int, int]]] = {}
+    by_z: dict[float, set[tuple[int, int]]] = {}
     for row in rows:
-        by_z.setdefault(row.z or 0.0, set()).add(_place(row))
+        z, line, column = _place(row)
+        by_z.setdefault(z, set()).add((line, column))
     for z, places in by_z.items():
-        lines = sorted({row for _, row, _ in places})
-        columns = sorted({column for _, _, column in places})
-        missing = [
-            (row, column)
-            for row in range(lines[0], lines[-1] + 1)
-            for column in range(columns[0], columns[-1] + 1)
-            if (z, row, column) not in places
-        ]
-        if missing:
-            shown_places = ", ".join(f"row {row} column {column}" for row, column in missing[:_SHOWN])
-            more = ", ..." if len(missing) > _SHOWN else ""
+        lines, columns = (_range({place[axis] for place in places}) for axis in (0, 1))
+        count = len(lines) * len(columns) - len(places)
+        # numbers may be dates: a grid can have far more places than there are files
+        missing = ((row, column) for row in lines for column in columns if (row, column) not in places)
+        if count:
+            first = ", ".join(f"row {row} column {column}" for row, column in islice(missing, _SHOWN))
             section = f"z {z:g}: " if len(by_z) > 1 else ""
-            yield f"{section}{len(missing)} places of the grid have no file: {shown_places}{more}"
+            yield f"{section}{count} places of the grid have no file: {first}{', ...' * (count > _SHOWN)}"
+
+
+def _range(numbers: set[int]) -> range:
+    return range(min(numbers), max(numbers) + 1)

@@ -60,6 +60,12 @@ def test_places_without_a_file_are_noted(files):
     )
 
 
+def test_grids_of_dates_are_not_counted_place_by_place(files):
+    folder = files("t_20260105_0.tif", "t_99999999999_1.tif")
+    (note,) = read_pattern(f"{folder}/t_{{row}}_{{col}}.tif").notes
+    assert note.startswith("199959479788 places of the grid have no file: row 20260105 column 1, ")
+
+
 @pytest.mark.parametrize(
     ("pattern", "says"),
     [
