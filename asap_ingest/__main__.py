@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "simulate a section, ingest it, draw it: sees that everything works",
     "ingest_section": "the three steps below in one run",
     "generate_EM_tilespecs_from_metafile": "pyTEMCA metafile -> tilespecs in a stack",
+    "generate_tilespecs_from_table": "table of tiles, or their file names -> tilespecs in a stack",
     "generate_mipmaps": "stack -> image pyramid files for every tile",
     "apply_mipmaps_to_render": "pyramid files -> stack whose tiles know them",
     "precomputed_tif": "z-stack of images -> volume for Neuroglancer",

@@ -6,7 +6,7 @@ python -m asap_ingest.generate_EM_tilespecs_from_metafile --input_json in.json -
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ _TILES_PER_REQUEST = 1000
 
 @dataclass(frozen=True)
 class TileSpecSettings:
-    """What a metafile does not say about its tiles."""
+    """What the tiles of a section have in common, and their source does not say."""
 
     z: float
     image_directory: str
@@ -32,6 +32,30 @@ class TileSpecSettings:
     minimum_intensity: int = 0
     maximum_intensity: int = 255
     mask_url: str | None = None
+
+
+@dataclass(frozen=True)
+class TileFacts:
+    """What a tilespec says of one tile alone.
+
+    Attributes
+    ----------
+    name : str
+        With z it is the tile's id.
+    image_uri : str
+    size : tuple of int
+        (width, height) in pixels.
+    affine : mapping
+        Parameters of `renderapi`'s AffineModel; those left out are those of the identity.
+    layout : mapping
+        Parameters of `renderapi`'s Layout, without the section.
+    """
+
+    name: str
+    image_uri: str
+    size: tuple[int, int]
+    affine: Mapping[str, float]
+    layout: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,31 +118,43 @@ def _put_batch(batch: tuple[Stack, tuple[Any, ...]]) -> None:
     stack.put_tilespecs(list(tilespecs))
 
 
-def _tilespec(metafile: Metafile, tile: TileRecord, x: int, y: int, settings: TileSpecSettings) -> Any:
+def make_tilespec(tile: TileFacts, settings: TileSpecSettings) -> Any:
+    """A `renderapi` TileSpec with level 0 alone, of a tile from whatever source."""
     import renderapi
 
+    width, height = tile.size
     return renderapi.tilespec.TileSpec(
         tileId=f"{tile.name}.{settings.z}",
         z=settings.z,
-        width=metafile.width,
-        height=metafile.height,
-        imageUrl=storage.as_uri(storage.join(settings.image_directory, tile.image)),
+        width=width,
+        height=height,
+        imageUrl=tile.image_uri,
         maskUrl=settings.mask_url,
         minint=settings.minimum_intensity,
         maxint=settings.maximum_intensity,
-        tforms=[renderapi.transform.AffineModel(B0=x, B1=y)],
-        layout=renderapi.tilespec.Layout(
-            sectionId=settings.section_id,
-            scopeId=metafile.temca_id,
-            cameraId=metafile.camera_id,
-            imageCol=tile.raster[0],
-            imageRow=tile.raster[1],
-            stageX=tile.stage_nm[0],
-            stageY=tile.stage_nm[1],
-            rotation=tile.angle_degrees,
-            pixelsize=metafile.pixel_size_nm,
-        ),
+        tforms=[renderapi.transform.AffineModel(**tile.affine)],
+        layout=renderapi.tilespec.Layout(sectionId=settings.section_id, force_pixelsize=False, **tile.layout),
     )
+
+
+def _tilespec(metafile: Metafile, tile: TileRecord, x: int, y: int, settings: TileSpecSettings) -> Any:
+    facts = TileFacts(
+        name=tile.name,
+        image_uri=storage.as_uri(storage.join(settings.image_directory, tile.image)),
+        size=(metafile.width, metafile.height),
+        affine={"B0": x, "B1": y},
+        layout={
+            "scopeId": metafile.temca_id,
+            "cameraId": metafile.camera_id,
+            "imageCol": tile.raster[0],
+            "imageRow": tile.raster[1],
+            "stageX": tile.stage_nm[0],
+            "stageY": tile.stage_nm[1],
+            "rotation": tile.angle_degrees,
+            "pixelsize": metafile.pixel_size_nm,
+        },
+    )
+    return make_tilespec(facts, settings)
 
 
 class GenerateEMTileSpecsModule(RenderModule):

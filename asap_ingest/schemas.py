@@ -172,17 +172,10 @@ class PyramidFields(AliasedSchema):
     report_dir = optional(Text, "folder for a page on each section, section_<z>.html; left out: none")
 
 
-class MetafileFields(AliasedSchema):
-    """What the tilespecs are made of."""
+class TileSpecFields(AliasedSchema):
+    """What tilespecs are made of besides their source."""
 
-    metafile = required(Text, "metadata file containing TEMCA acquisition data")
     stack = required(Text, "stack to which tiles should be added", validate=RENDER_NAME)
-    z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
-    image_directory = optional(
-        Text,
-        "directory used in determining absolute paths to images. "
-        "Defaults to parent directory containing metafile if omitted.",
-    )
     sectionId = optional(  # noqa: N815
         Text,
         "sectionId to apply to tiles during ingest.  "
@@ -209,7 +202,6 @@ class MetafileFields(AliasedSchema):
     )
 
     aliases: ClassVar[dict[str, str]] = {
-        "metafile_uri": "metafile",
         "image_prefix": "image_directory",
         "maskUrl_uri": "maskUrl",
         "output_stack": "stack",
@@ -228,9 +220,23 @@ class MetafileFields(AliasedSchema):
 
     @validates_schema(skip_on_field_errors=True)
     def check_intensities(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        low, high = data["minimum_intensity"], data["maximum_intensity"]
-        if high <= low:
+        low, high = data["minimum_intensity"], data.get("maximum_intensity")
+        if high is not None and high <= low:
             raise ValidationError(f"must be above minimum_intensity ({low})", "maximum_intensity")
+
+
+class MetafileFields(TileSpecFields):
+    """What the tilespecs of a metafile are made of."""
+
+    metafile = required(Text, "metadata file containing TEMCA acquisition data")
+    z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
+    image_directory = optional(
+        Text,
+        "directory used in determining absolute paths to images. "
+        "Defaults to parent directory containing metafile if omitted.",
+    )
+
+    aliases: ClassVar[dict[str, str]] = {"metafile_uri": "metafile", **TileSpecFields.aliases}
 
 
 class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):

@@ -8,7 +8,10 @@ import pytest
 import asap_ingest
 
 PACKAGE = Path(asap_ingest.__file__).parent
-SUBJECTS = ("temca", "stacks", "mipmaps", "precomputed", "render_ws", "section_report", "volume_check")
+SUBJECTS = (
+    *("temca", "tile_tables", "stacks", "mipmaps", "precomputed", "render_ws", "section_report"),
+    "volume_check",
+)
 EFFECTS = ("storage", "parallel", "progress", "render_session", "shards", "neuroglancer_client", "web_policy")
 LAYERS = (("secrets",), ("errors",), ("images",), EFFECTS, SUBJECTS)
 COMMAND_LIBRARIES = ("argschema", "argparse", "marshmallow")

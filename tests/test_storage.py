@@ -97,6 +97,24 @@ def test_missing_file(tmp_path):
     assert storage.modified_time(str(tmp_path / "absent.tif")) is None
 
 
+def test_parts_of_a_file_are_read(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"0123456789")
+    uri = (tmp_path / "a.bin").as_uri()
+    assert storage.read_parts(uri, lambda file: (file.seek(4), file.read(2))) == (4, b"45")
+    for name, problem in (("absent", "no such file"), ("pipe", "is not a regular file"), (".", "directory")):
+        if name == "pipe":
+            os.mkfifo(tmp_path / name)
+        with pytest.raises(StorageError, match=problem):
+            storage.read_parts(str(tmp_path / name), lambda file: file.read())
+
+
+def test_parts_of_a_file_of_another_scheme():
+    storage.write_bytes("memory://parts/a.bin", b"0123456789")
+    assert storage.read_parts("memory://parts/a.bin", lambda file: (file.seek(4), file.read(2))) == (4, b"45")
+    with pytest.raises(MissingFileError):
+        storage.read_parts("memory://parts/absent", lambda file: file.read())
+
+
 def test_folder_is_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"file/a.bin: cannot be written"):

@@ -6,6 +6,9 @@ scheme (`s3://bucket/key`) goes through fsspec, with the options that `options` 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
+
 from asap_ingest.errors import MissingFileError, StorageError
 from asap_ingest.storage import local, remote
 from asap_ingest.storage.remote import options
@@ -24,10 +27,13 @@ __all__ = [
     "options",
     "parent",
     "read_bytes",
+    "read_parts",
     "remove",
     "remove_folder",
     "write_bytes",
 ]
+
+Value = TypeVar("Value")
 
 
 def read_bytes(uri: str) -> bytes:
@@ -42,6 +48,26 @@ def read_bytes(uri: str) -> bytes:
         return remote.read_bytes(uri)
     try:
         return local.read_bytes(path)
+    except FileNotFoundError as error:
+        raise MissingFileError(uri) from error
+    except OSError as error:
+        raise StorageError(uri, _reason(error)) from error
+
+
+def read_parts(uri: str, read: Callable[[BinaryIO], Value]) -> Value:
+    """What `read` makes of an open file, of which no more than it asks for is read, or fetched.
+
+    Raises
+    ------
+    MissingFileError, StorageError
+        `read`'s own errors are those of this package, and come through.
+    """
+    path = local_path(uri)
+    if path is None:
+        return remote.read_parts(uri, read)
+    try:
+        with local.opened(path) as file:
+            return read(file)
     except FileNotFoundError as error:
         raise MissingFileError(uri) from error
     except OSError as error:

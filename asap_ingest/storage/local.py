@@ -8,18 +8,26 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a regular file; a pipe or a device, which may never end, is an OSError at once."""
+    """All bytes of a regular file."""
+    with opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading; a pipe or a device, which may never end, is an OSError at once."""
     # without O_NONBLOCK the opening of a pipe waits for somebody who writes
-    with open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "is not a regular file")
-        return file.readall()
+        yield file
 
 
 def write_bytes(path: Path, *parts: bytes | memoryview) -> None:

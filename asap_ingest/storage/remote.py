@@ -6,6 +6,7 @@ uploaded in one request, so it is there as a whole or not at all.
 
 from __future__ import annotations
 
+import io
 import logging
 import posixpath
 import time
@@ -15,9 +16,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from asap_ingest.errors import MissingFileError, StorageError
+from asap_ingest.errors import AsapIngestError, MissingFileError, StorageError
 from asap_ingest.secrets import is_masked, masked
 from asap_ingest.storage.remote_errors import as_storage_error, is_interruption, is_missing_file
 
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds before a transfer that was cut off is tried again; requests that fail are repeated by botocore.
 _PAUSES = (0.2, 1.0)
+
+#: Bytes of a file that are fetched at once where parts of it are read: the head of most images.
+_PART_SIZE = 1 << 16
 
 _S3_SCHEMES = ("s3", "s3a")
 _S3_RETRIES_AND_TIMEOUTS = {
@@ -67,6 +71,26 @@ def read_bytes(uri: str) -> bytes:
         return bytes(filesystem.cat_file(name))
 
     return _attempt(uri, read)
+
+
+def read_parts(uri: str, read: Callable[[BinaryIO], Value]) -> Value:
+    def opened(filesystem: Any, name: str) -> Value:
+        with filesystem.open(name, "rb", block_size=_PART_SIZE) as file:
+            if getattr(file, "size", None) is None:  # a web server that does not send parts
+                return read(io.BytesIO(file.read()))
+            return _read_by(read, file)
+
+    return _attempt(uri, opened)
+
+
+def _read_by(read: Callable[[BinaryIO], Value], file: BinaryIO) -> Value:
+    """What a reader makes of a file; a transfer that was cut off is not taken for a damaged file."""
+    try:
+        return read(file)
+    except AsapIngestError as error:
+        if isinstance(error.__cause__, Exception) and is_interruption(error.__cause__):
+            raise error.__cause__ from error
+        raise
 
 
 def write_bytes(uri: str, content: bytes) -> None:
@@ -185,7 +209,7 @@ def _attempt(uri: str, operation: Callable[[Any, str], Value]) -> Value:
     for pause in (*_PAUSES, None):
         try:
             return operation(*_filesystem(uri))
-        except StorageError:
+        except AsapIngestError:
             raise
         except Exception as error:
             if is_missing_file(error):

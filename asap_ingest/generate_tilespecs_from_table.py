@@ -1,0 +1,162 @@
+"""Tiles without a metafile to stack: a table, or the pattern of their files' names, says where they lie.
+
+python -m asap_ingest.generate_tilespecs_from_table --input_json in.json --output_json out.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from asap_ingest import storage
+from asap_ingest.errors import ParameterError, describe_z_values
+from asap_ingest.generate_EM_tilespecs_from_metafile import (
+    TileFacts,
+    TileSpecSettings,
+    UploadReport,
+    make_tilespec,
+    upload_section,
+)
+from asap_ingest.render_module import RenderModule
+from asap_ingest.step_module import run_as_program
+from asap_ingest.table_schemas import GenerateTileSpecsFromTableOutput, GenerateTileSpecsFromTableParameters
+from asap_ingest.tile_tables.placement import Placement, affine_about_centre
+from asap_ingest.tile_tables.read import read_tile_pattern, read_tile_table
+from asap_ingest.tile_tables.records import PlacedTile, TileTable
+
+#: Intensity that is drawn white, by the type of a tile's pixels; of others that of 8 bits.
+WHITE = {"uint8": 255, "uint16": 65535}
+
+
+def build_tilespecs(
+    table: TileTable, settings: TileSpecSettings, maximum_intensity: int | None = None
+) -> list[Any]:
+    """One `renderapi` TileSpec for each tile of the section at `settings.z`, in the order of the table.
+
+    Parameters
+    ----------
+    maximum_intensity : int or None
+        In place of that of the settings; None: by the type of a tile's pixels, as `WHITE` has it.
+
+    Raises
+    ------
+    ParameterError
+        The settings' minimum is not below it.
+    """
+    return [
+        make_tilespec(
+            _facts(tile, table.pixel_size_nm), _with_range(tile.sample_type, settings, maximum_intensity)
+        )
+        for tile in table.tiles
+        if tile.z == settings.z
+    ]
+
+
+def _with_range(sample_type: str, settings: TileSpecSettings, maximum: int | None) -> TileSpecSettings:
+    white = WHITE.get(sample_type, 255) if maximum is None else maximum
+    if settings.minimum_intensity >= white:
+        problem = f"{settings.minimum_intensity}: tiles have {sample_type} pixels, of which {white} is white"
+        raise ParameterError("minimum_intensity", f"{problem}; give maximum_intensity")
+    return replace(settings, maximum_intensity=white)
+
+
+def _facts(tile: PlacedTile, pixel_size_nm: float | None) -> TileFacts:
+    size = (tile.width, tile.height)
+    return TileFacts(
+        name=tile.name,
+        image_uri=tile.image_uri,
+        size=size,
+        affine=affine_about_centre((tile.x, tile.y), size, tile.rotation_degrees),
+        layout={
+            "imageCol": tile.column,
+            "imageRow": tile.row,
+            "stageX": tile.x,
+            "stageY": tile.y,
+            "rotation": tile.rotation_degrees,
+            "pixelsize": pixel_size_nm,
+        },
+    )
+
+
+def _notes(table: TileTable) -> Iterator[str]:
+    if table.pixel_size_nm is None:
+        yield "nobody says how large pixels are: a new stack has no resolution in x and y; give pixel_size_nm"
+
+
+def _sum(reports: Sequence[UploadReport]) -> dict[str, Any]:
+    return {name: sum(vars(report)[name] for report in reports) for name in vars(reports[0])}
+
+
+class GenerateTileSpecsFromTable(RenderModule):
+    """The step as a program."""
+
+    default_schema = GenerateTileSpecsFromTableParameters
+    default_output_schema = GenerateTileSpecsFromTableOutput
+
+    def work(self) -> int:
+        args = self.args
+        table = self._table()
+        notes = [*table.notes, *_notes(table)]
+        for note in notes:
+            self.logger.warning("%s: %s", table.source, note)
+        sections = [
+            (z, build_tilespecs(table, self._settings(z), args.get("maximum_intensity")))
+            for z in table.z_values
+        ]
+        stack = self.stack(args["stack"])
+        with stack.writing(self._version(table), args["close_stack"]):
+            reports = [
+                upload_section(
+                    stack=stack,
+                    tilespecs=tilespecs,
+                    z=z,
+                    overwrite=args["overwrite_zlayer"],
+                    executor=self.executor,
+                )
+                for z, tilespecs in sections
+            ]
+        output = {name: args[name] for name in ("stack", "render", "storage_options")}
+        report = _sum(reports) | {"source": table.source, "notes": notes}
+        return self.finish(output | {"zValues": table.z_values, "report": report})
+
+    def _table(self) -> TileTable:
+        args = self.args
+        read = read_tile_pattern if "pattern" in args else read_tile_table
+        names = ("units", "pixel_size_nm", "overlap_percent", "y_axis")
+        table = read(
+            args.get("pattern") or args["table"],
+            z=args.get("z_index"),
+            image_directory=args.get("image_directory"),
+            placement=Placement(**{name: args.get(name) for name in names}),
+        )
+        if "sectionId" in args and len(table.z_values) > 1:
+            problem = (
+                f"{args['sectionId']!r} cannot be that of {describe_z_values(table.z_values)}; leave it out"
+            )
+            raise ParameterError("sectionId", problem)
+        return table
+
+    def _settings(self, z: float) -> TileSpecSettings:
+        args = self.args
+        return TileSpecSettings(
+            z=z,
+            image_directory=args.get("image_directory", ""),
+            section_id=args.get("sectionId", str(z)),
+            minimum_intensity=args["minimum_intensity"],
+            mask_url=storage.as_uri(args["maskUrl"]) if "maskUrl" in args else None,
+        )
+
+    def _version(self, table: TileTable) -> dict[str, Any]:
+        """Of a stack that is made; it says no resolution where nobody knows it."""
+        xy = dict.fromkeys(("stackResolutionX", "stackResolutionY"), table.pixel_size_nm)
+        known = {} if table.pixel_size_nm is None else xy
+        return {**known, "stackResolutionZ": self.args["section_thickness"]} | self.args.get(
+            "output_stackVersion", {}
+        )
+
+
+main = GenerateTileSpecsFromTable.main
+
+if __name__ == "__main__":
+    run_as_program("generate_tilespecs_from_table")

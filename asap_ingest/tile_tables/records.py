@@ -1,0 +1,161 @@
+"""What readers of tile tables give, what becomes of it, and how faults of a table are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from asap_ingest.errors import AsapIngestError
+
+#: Faults that an error names; the others are counted.
+_SHOWN = 5
+
+#: nm in a unit of length; `pixel` is as long as `pixel_size_nm` says.
+UNITS_NM = {"nm": 1.0, "um": 1000.0}
+PIXEL = "pixel"
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """What a table says of one tile, in its own units; None where it does not say it.
+
+    Attributes
+    ----------
+    place : str
+        Where it says it: `line 7`, or a file name.
+    image : str
+        The image as it is written there: a path or URI.
+    row, column : int or None
+        Place in the raster; where there are no x and y, the tile lies on a grid.
+    width, height : int or None
+        Pixels; the image must have them.
+    rotation_degrees : float
+        Clockwise on the screen.
+    """
+
+    place: str
+    image: str
+    x: float | None = None
+    y: float | None = None
+    z: float | None = None
+    row: int | None = None
+    column: int | None = None
+    width: int | None = None
+    height: int | None = None
+    rotation_degrees: float = 0.0
+
+
+@dataclass(frozen=True)
+class TableContent:
+    """All rows of a table, and what their coordinates mean.
+
+    Attributes
+    ----------
+    unit : str or None
+        Of x and y: `PIXEL` or a name in `UNITS_NM`; None where the table does not say it.
+    y_up : bool
+        y grows upwards, and is that of the lower edge of a tile.
+    is_centre : bool
+        x and y are those of the middle of a tile, and their origin is arbitrary.
+    pixel_size_nm : float or None
+    notes : tuple of str
+        What a user should know.
+    """
+
+    rows: tuple[TableRow, ...]
+    unit: str | None = None
+    y_up: bool = False
+    is_centre: bool = False
+    pixel_size_nm: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlacedTile:
+    """A tile of a section.
+
+    Attributes
+    ----------
+    name : str
+        Different for all tiles of a section.
+    image_uri : str
+    x, y : float
+        Upper left corner in pixels of level 0, before the tile is turned; y grows downwards.
+    z : float
+    width, height : int
+        Pixels of the image.
+    sample_type : str
+        NumPy's name of the type of the tile's pixels.
+    rotation_degrees : float
+        Clockwise on the screen, about the tile's centre.
+    row, column : int or None
+        Place in the raster.
+    """
+
+    name: str
+    image_uri: str
+    x: float
+    y: float
+    z: float
+    width: int
+    height: int
+    sample_type: str
+    rotation_degrees: float = 0.0
+    row: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True)
+class TileTable:
+    """The tiles of a table, in its order; `pixel_size_nm` is None where nobody said it."""
+
+    source: str
+    tiles: tuple[PlacedTile, ...]
+    pixel_size_nm: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def z_values(self) -> list[float]:
+        """z of the sections, ascending."""
+        return sorted({tile.z for tile in self.tiles})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An entry of a table that cannot be used.
+
+    Attributes
+    ----------
+    place : str
+        `line 7`, or a file name; empty for what is wrong with the table as a whole.
+    column : str
+        Name of the column, or of the key; empty for the row as a whole.
+    """
+
+    place: str
+    column: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = ", ".join(filter(None, (self.place, self.column)))
+        return f"{where}{': ' if where else ''}{self.problem}"
+
+
+class TileTableError(AsapIngestError):
+    """A table that cannot be used: its first faults, and the number of the others."""
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        shown = "; ".join(_with_remedies(faults[:_SHOWN]))
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        super().__init__(f"{source}: {shown}{more}")
+        self.source = source
+        self.faults = list(faults)
+
+
+def _with_remedies(faults: Sequence[Fault]) -> Iterator[str]:
+    """The faults as text; what helps against several in a row comes after the last of them."""
+    for fault, following in zip_longest(faults, faults[1:]):
+        is_last = following is None or following.remedy != fault.remedy
+        yield f"{fault} ({fault.remedy})" if is_last else str(fault)
