@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from asap_ingest import storage
+from asap_ingest.access_token import authorization, is_asked_for
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.volume_check.faults import FaultError
 
@@ -142,12 +143,25 @@ class Website:
         url = f"{self._url}/{name}"
         try:
             answer = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
+            if self._needs_token(answer):
+                answer = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
         except requests.exceptions.ContentDecodingError as error:
             raise FaultError(name, f"cannot be decompressed: {error}") from error
         except requests.RequestException as error:
             raise StorageError(url, f"cannot be read: {error}") from error
+        if answer.status_code == 401:
+            raise StorageError(url, answer.text or f"the server answers 401 {answer.reason}")
         if answer.status_code in _ABSENT:
             return None
         if not answer.ok:
             raise FaultError(name, f"the server answers {answer.status_code} {answer.reason}")
         return answer
+
+    def _needs_token(self, answer: Any) -> bool:
+        """Whether the server asks for a token that is in the environment; all further requests have it."""
+        if "Authorization" in self._session.headers or not is_asked_for(
+            answer.status_code, answer.headers.get("WWW-Authenticate", "")
+        ):
+            return False
+        self._session.headers.update(authorization())
+        return "Authorization" in self._session.headers

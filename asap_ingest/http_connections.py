@@ -1,0 +1,158 @@
+"""Connections of a server: how many there are, and how long it waits for what clients send and take.
+
+uvicorn itself waits for ever for the end of a header, and for clients to take their answers, and accepts
+connections until no file can be opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+logger = logging.getLogger(__name__)
+
+#: A server whose connections stay taken says so again after this time.
+FULL_LOG_SECONDS = 60
+_FULL = b"all connections of this server are in use: try again in a moment"
+_FULL_ANSWER = (
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n\r\n%s" % (len(_FULL), _FULL)
+)
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """What a server allows its clients.
+
+    Attributes
+    ----------
+    connections : int
+        Open at the same time.
+    header_seconds : float
+        From the connection, or the first byte of a further request, to the end of the header.
+    body_seconds : float
+        Without a byte of a body that is under way.
+    body_bytes_per_second : float
+        Mean rate of a body that takes longer than `body_seconds`.
+    answer_seconds : float
+        Without a byte taken of an answer.
+    keep_alive_seconds : int
+        Between requests. Longer than clients pause: a connection closed meanwhile would cost them a retry.
+    """
+
+    connections: int = 4096
+    header_seconds: float = 30
+    body_seconds: float = 60
+    body_bytes_per_second: float = 1000
+    answer_seconds: float = 60
+    keep_alive_seconds: int = 75
+
+
+DEFAULT_LIMITS = ConnectionLimits()
+
+
+class Connections:
+    """The open connections of a server; those that it heard from last are at the end."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._open: dict[BoundedProtocol, None] = {}
+        self._last_log = float("-inf")
+
+    def has_room_for(self, connection: BoundedProtocol) -> bool:
+        """Count a connection, for which another that waits for its client may be closed; False: none does."""
+        if len(self._open) >= self._limits.connections:
+            self.log_full()
+            idle = next((other for other in self._open if other.waits_for_client()), None)
+            if idle is None:
+                return False
+            self.remove(idle)
+            idle.transport.abort()
+        self._open[connection] = None
+        return True
+
+    def heard_from(self, connection: BoundedProtocol) -> None:
+        if connection in self._open:
+            del self._open[connection]
+            self._open[connection] = None
+
+    def remove(self, connection: BoundedProtocol) -> None:
+        self._open.pop(connection, None)
+
+    def close_late(self, now: float) -> None:
+        """Close all whose clients took longer than they may; `now` is the time of the event loop."""
+        for connection in list(self._open):
+            if connection.is_late(now, self._limits):
+                connection.transport.abort()
+
+    def log_full(self) -> None:
+        """Say that there are no more connections to be had: one line, however many clients ask for one."""
+        now = asyncio.get_running_loop().time()
+        if now - self._last_log < FULL_LOG_SECONDS:
+            return
+        self._last_log = now
+        logger.warning(
+            "all %d connections are taken: a new one has that closed which waited longest for its client; "
+            "where all have requests under way, it gets 503",
+            len(self._open),
+        )
+
+
+class BoundedProtocol(H11Protocol):
+    """A connection that is counted, and knows since when it waits for its client."""
+
+    def __init__(self, connections: Connections, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._all = connections
+        # since when a header is under way, None: none is
+        self._header_since: float | None = None
+        self._last_byte = self.loop.time()
+        self._unsent = 0
+        self._unsent_since = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._header_since = self.loop.time()
+        if not self._all.has_room_for(self):
+            transport.write(_FULL_ANSWER)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._all.heard_from(self)
+        self._last_byte = self.loop.time()
+        if self._header_since is None and self.conn.their_state is h11.IDLE:
+            self._header_since = self._last_byte
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._header_since = None
+
+    def waits_for_client(self) -> bool:
+        """Whether no request is here as a whole, and no answer under way."""
+        if self.cycle is None or self.cycle.response_complete:
+            return not self.transport.get_write_buffer_size()
+        return self.cycle.more_body
+
+    def is_late(self, now: float, limits: ConnectionLimits) -> bool:
+        """Whether the client takes too long to send a header, to take its answer, or to end a body after it.
+
+        A body before its answer has `BodyTimeLimit`.
+        """
+        if self._header_since is not None and now - self._header_since > limits.header_seconds:
+            return True
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        if unsent:
+            return now - self._unsent_since > limits.answer_seconds
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        is_sending = self.conn.their_state is h11.SEND_BODY
+        return is_answered and is_sending and now - self._last_byte > limits.body_seconds
