@@ -42,10 +42,9 @@ def received(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def exchange(url: str, target: str = "/", header: str = "") -> bytes:
+def exchange(url: str, target: str = "/") -> bytes:
     """Status line, header and body of the answer to a GET."""
+    lines = [f"GET {target} HTTP/1.1", "Host: localhost", "Connection: close", "", ""]
     with connect(url) as connection:
-        connection.sendall(
-            f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n".encode()
-        )
+        connection.sendall("\r\n".join(lines).encode())
         return received(connection)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from asap_ingest import storage
-from asap_ingest.access_token import authorization, is_asked_for
+from asap_ingest.access_token import VARIABLE, authorization, is_asked_for
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.volume_check.faults import FaultError
 
@@ -150,7 +150,7 @@ class Website:
         except requests.RequestException as error:
             raise StorageError(url, f"cannot be read: {error}") from error
         if answer.status_code == 401:
-            raise StorageError(url, answer.text or f"the server answers 401 {answer.reason}")
+            raise StorageError(url, self._why_not_allowed(answer))
         if answer.status_code in _ABSENT:
             return None
         if not answer.ok:
@@ -159,9 +159,23 @@ class Website:
 
     def _needs_token(self, answer: Any) -> bool:
         """Whether the server asks for a token that is in the environment; all further requests have it."""
-        if "Authorization" in self._session.headers or not is_asked_for(
-            answer.status_code, answer.headers.get("WWW-Authenticate", "")
-        ):
+        if self._session.auth is not None or not _asks_for_token(answer) or not authorization():
             return False
-        self._session.headers.update(authorization())
-        return "Authorization" in self._session.headers
+        self._session.auth = _with_token
+        return True
+
+    def _why_not_allowed(self, answer: Any) -> str:
+        if not _asks_for_token(answer):
+            return f"the server answers {answer.status_code} {answer.reason}"
+        if self._session.auth is None:
+            return f"the server asks for its token: set {VARIABLE} to it"
+        return f"the token in {VARIABLE} is not the one of this server"
+
+
+def _asks_for_token(answer: Any) -> bool:
+    return is_asked_for(answer.status_code, answer.headers.get("WWW-Authenticate", ""))
+
+
+def _with_token(request: Any) -> Any:
+    request.headers.update(authorization())
+    return request
