@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ from starlette.routing import Route
 
 from asap_ingest.http_connections import DEFAULT_LIMITS, ConnectionLimits
 from asap_ingest.open_files import OTHER_FILES, connections_that_fit
+from asap_ingest.render_ws.app import build_app
+from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.store import Store
 from tests.connections import connect, connected, exchange, received
 from tests.render_ws.conftest import serving
 from tests.servers import in_a_thread
@@ -161,6 +165,31 @@ def test_a_body_that_stops_is_answered_408_and_dropped(clients: Clients) -> None
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"400 bytes came" in answer
     assert clients.left == ["gone"]
+
+
+def test_half_a_body_leaves_no_memory_taken(tmp_path: Path) -> None:
+    size = 30_000_000
+    header = (
+        "PUT /render-ws/v1/owner/o/project/p/stack/s/resolvedTiles HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {size + 1}\r\n\r\n"
+    )
+    body = bytes(size)
+    with (
+        closing(Store(tmp_path / "render.db")) as store,
+        in_a_thread(build_app(Service(store)), SHORT) as url,
+    ):
+        exchange(url, "/render-ws/v1/owners")
+        tracemalloc.start()
+        try:
+            with connected(url, 1, header.encode()) as [slow]:
+                slow.sendall(body)
+                slow.settimeout(SOON)
+                assert received(slow).startswith(b"HTTP/1.1 408 ")
+            now, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most > size
+    assert now < size / 10
 
 
 def test_a_body_that_hardly_moves_is_answered_408(clients: Clients) -> None:
