@@ -65,7 +65,7 @@ class Connections:
         self._last_log = float("-inf")
 
     def has_room_for(self, connection: BoundedProtocol) -> bool:
-        """Count a connection, for which another that waits for its client may be closed; False: none does."""
+        """Count a connection; one that waits for its client is closed for it. False where none waits."""
         if len(self._open) >= self._limits.connections:
             self.log_full()
             idle = next((other for other in self._open if other.waits_for_client()), None)
@@ -97,8 +97,8 @@ class Connections:
             return
         self._last_log = now
         logger.warning(
-            "all %d connections are taken: a new one has that closed which waited longest for its client; "
-            "where all have requests under way, it gets 503",
+            "all %d connections are in use: each new one closes the one that has waited longest for its client; "
+            "while all have requests under way, new ones get 503",
             len(self._open),
         )
 

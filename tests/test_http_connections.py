@@ -119,7 +119,7 @@ def test_beyond_the_cap_those_that_wait_longest_are_closed(
             assert exchange(url).endswith(b"here")
             assert all(received(connection) == b"" for connection in (*first, *later))
     messages = [record.getMessage() for record in caplog.records]
-    assert [text for text in messages if "connections are taken" in text] == messages
+    assert [text for text in messages if "connections are in use" in text] == messages
     assert len(messages) == 1
     # what had been sent of the bodies is dropped
     assert clients.left == ["gone"] * 5
@@ -261,7 +261,7 @@ def test_the_cap_lies_below_the_limit_of_open_files(tmp_path: Path) -> None:
         process.terminate()
         log = process.communicate(timeout=30)[1]
     assert log.count("\n") == 1
-    assert log.startswith("all 250 connections are taken")
+    assert log.startswith("all 250 connections are in use")
 
 
 def test_a_want_of_files_is_one_line(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_want_of_files_is_one_line(tmp_path: Path) -> None:
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (open_files(process), 1000))
         with connected(url, 50):
             assert process.stderr is not None
-            assert "connections are taken" in process.stderr.readline()
+            assert "connections are in use" in process.stderr.readline()
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (1000, 1000))
             assert exchange(url, "/render-ws/v1/owners").endswith(b"[]")
         process.terminate()
