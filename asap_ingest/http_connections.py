@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
+else:
+    # the one of httptools where that is installed: it sends large answers faster
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol as HTTPProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ class ConnectionLimits:
         Open at the same time.
     header_seconds : float
         From the connection, or the first byte of a further request, to the end of the header.
+    header_bytes : int
+        Of a header.
     body_seconds : float
         Without a byte of a body that is under way.
     body_bytes_per_second : float
@@ -47,6 +52,7 @@ class ConnectionLimits:
 
     connections: int = 4096
     header_seconds: float = 30
+    header_bytes: int = 64 * 2**10
     body_seconds: float = 60
     body_bytes_per_second: float = 1000
     answer_seconds: float = 60
@@ -60,13 +66,13 @@ class Connections:
     """The open connections of a server; those that it heard from last are at the end."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._open: dict[BoundedProtocol, None] = {}
         self._last_log = float("-inf")
 
     def has_room_for(self, connection: BoundedProtocol) -> bool:
         """Count a connection; one that waits for its client is closed for it. False where none waits."""
-        if len(self._open) >= self._limits.connections:
+        if len(self._open) >= self.limits.connections:
             self.log_full()
             idle = next((other for other in self._open if other.waits_for_client()), None)
             if idle is None:
@@ -87,7 +93,7 @@ class Connections:
     def close_late(self, now: float) -> None:
         """Close all whose clients took longer than they may; `now` is the time of the event loop."""
         for connection in list(self._open):
-            if connection.is_late(now, self._limits):
+            if connection.is_late(now, self.limits):
                 connection.transport.abort()
 
     def log_full(self) -> None:
@@ -97,13 +103,13 @@ class Connections:
             return
         self._last_log = now
         logger.warning(
-            "all %d connections are in use: each new one closes the one that has waited longest for its client; "
-            "while all have requests under way, new ones get 503",
+            "all %d connections are in use: the one that waited longest for its client is closed for a new one, "
+            "which gets 503 while all have requests under way",
             len(self._open),
         )
 
 
-class BoundedProtocol(H11Protocol):
+class BoundedProtocol(HTTPProtocol):
     """A connection that is counted, and knows since when it waits for its client."""
 
     def __init__(self, connections: Connections, **settings: Any) -> None:
@@ -111,6 +117,7 @@ class BoundedProtocol(H11Protocol):
         self._all = connections
         # since when a header is under way, None: none is
         self._header_since: float | None = None
+        self._header_bytes = 0
         self._last_byte = self.loop.time()
         self._unsent = 0
         self._unsent_since = 0.0
@@ -129,11 +136,25 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         self._all.heard_from(self)
         self._last_byte = self.loop.time()
-        if self._header_since is None and self.conn.their_state is h11.IDLE:
+        if self._header_since is None and self._waits_for_header():
             self._header_since = self._last_byte
+        previous = self.cycle
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._header_since = None
+        if self.cycle is not previous:
+            self._header_since, self._header_bytes = None, 0
+        elif self._header_since is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > self._all.limits.header_bytes:
+                self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """Where httptools parses: note that a header begins, also behind a body that was answered early."""
+        super().on_message_begin()  # type: ignore[misc] # h11 neither has nor calls it
+        self._header_since, self._header_bytes = self.loop.time(), 0
+
+    def _waits_for_header(self) -> bool:
+        # whether a body that was answered early has ended, is not known here
+        return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
 
     def waits_for_client(self) -> bool:
         """Whether no request is here as a whole, and no answer under way."""
@@ -153,6 +174,5 @@ class BoundedProtocol(H11Protocol):
             self._unsent, self._unsent_since = unsent, now
         if unsent:
             return now - self._unsent_since > limits.answer_seconds
-        is_answered = self.cycle is not None and self.cycle.response_complete
-        is_sending = self.conn.their_state is h11.SEND_BODY
-        return is_answered and is_sending and now - self._last_byte > limits.body_seconds
+        is_answered = self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
+        return is_answered and now - self._last_byte > limits.body_seconds

@@ -158,6 +158,15 @@ def test_a_further_header_that_hardly_moves_is_closed(clients: Clients) -> None:
         assert closed_while_bytes_are_sent(slow, b"GET / HTTP/1.1\r\nX: " + b"x" * 10_000)
 
 
+def test_a_header_without_end_is_closed_before_it_fills_the_memory(clients: Clients) -> None:
+    line = b"X-Y: " + b"x" * 1000 + b"\r\n"
+    with in_a_thread(clients.app()) as url, connected(url, 1, b"GET / HTTP/1.1\r\n") as [endless]:
+        with pytest.raises(OSError, match="reset|pipe"):
+            for _ in range(20_000):
+                endless.sendall(line)
+        assert exchange(url).endswith(b"here")
+
+
 def test_a_body_that_stops_is_answered_408_and_dropped(clients: Clients) -> None:
     with in_a_thread(clients.app(), SHORT) as url, connected(url, 1, HALF_A_BODY) as [slow]:
         slow.settimeout(SOON)

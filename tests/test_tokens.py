@@ -25,6 +25,7 @@ from asap_ingest.serve_render import main
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.browser import Browser
 from tests.neuroglancer import client_url
+from tests.precomputed.checking import faults_of
 from tests.precomputed.serving import ask
 from tests.precomputed.serving import serving as serving_volumes
 from tests.precomputed.volumes import make_volume, random_array
@@ -287,7 +288,7 @@ def test_the_clients_take_it_from_the_environment(
     exported = run_step("export_to_precomputed", parameters, tmp_path)
     assert exported.exit_code == 0, exported.stderr
     assert TOKEN not in exported.stderr + exported.stdout + str(exported.output)
-    assert check_precomputed(volume_url).faults == []
+    assert faults_of(volume_url) == []
     see_it_in_neuroglancer(browser, render_url)
 
 
