@@ -103,8 +103,8 @@ class Connections:
             return
         self._last_log = now
         logger.warning(
-            "all %d connections are in use: the one that waited longest for its client is closed for a new one, "
-            "which gets 503 while all have requests under way",
+            "all %d connections are in use: for each new one, the one that waited longest for its "
+            "client is closed; while all have requests under way, new ones get 503",
             len(self._open),
         )
 
