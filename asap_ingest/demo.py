@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
+from asap_ingest.access_token import token_of_environment, token_query
 from asap_ingest.command_line import CommandParser
 from asap_ingest.end_signals import end_signals, exit_on_signal
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError
@@ -64,7 +65,7 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
         picture = _draw(stack, folder / "section.png")
         say(f"\n{summary_table(summaries)}\n\npicture of the section: {picture}")
         say(f"report on the section:  {folder / 'section_0.html'}")
-        page = f"{address}/render-ws/view/stacks.html"
+        page = f"{address}/render-ws/view/stacks.html{token_query(token_of_environment())}"
         with suppress(SystemExit):  # as soon as it is said, it may be done
             say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder))
             while serve:

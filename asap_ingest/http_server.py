@@ -1,30 +1,81 @@
-"""What the commands that serve have in common: a listening socket, a first line with the URL, a clean end."""
+"""What the commands that serve have in common: a listening socket, the lines with its URL, a clean end."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import ipaddress
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from asap_ingest.access_token import VARIABLE, new_token, token_of_environment, token_query
+from asap_ingest.body_time_limit import BodyTimeLimit
 from asap_ingest.end_signals import end_signals
 from asap_ingest.errors import ParameterError
+from asap_ingest.http_connections import DEFAULT_LIMITS, BoundedProtocol, ConnectionLimits, Connections
+from asap_ingest.open_files import connections_that_fit, is_out_of_files
 
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 SHUTDOWN_SECONDS = 10
-#: Longer than clients pause between requests: a connection closed meanwhile would cost them a retry.
-KEEP_ALIVE_SECONDS = 75
 LISTEN_BACKLOG = 2048
+#: Connections that are accepted before any of them is counted.
+ACCEPTED_AT_ONCE = 128
+_TICKS_PER_SECOND = 10  # of uvicorn's main loop
 #: Sent with every answer of an application: browsers are not to guess types and find scripts.
 EVERY_ANSWER = [("x-content-type-options", "nosniff")]
 
-#: Lines to print after the base URL, which is given.
-Announcement = Callable[[str], Sequence[str]]
+
+@dataclass(frozen=True)
+class Announcement:
+    """What is printed when a server answers.
+
+    Attributes
+    ----------
+    token : str or None
+        What the server asks for: a line has the address with it.
+    lines : callable
+        Further lines, of the base URL.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    lines: Callable[[str], Sequence[str]] = lambda url: ()
+
+    def of(self, listening: socket.socket) -> list[str]:
+        """The base URL, and the lines after it."""
+        url, elsewhere = base_url(listening), url_from_elsewhere(listening)
+        query = f"/{token_query(self.token)}" if self.token else ""
+        lines = [url, *([f"with the token: {url}{query}"] if query else []), *self.lines(url)]
+        return lines if elsewhere is None else [*lines, f"from other machines: {elsewhere}{query}"]
+
+
+def add_token(parser: argparse.ArgumentParser) -> None:
+    """The switch for a token; `chosen_token` reads it."""
+    parser.add_argument(
+        "--token",
+        action="store_true",
+        help=f"answer only those who send a token: the one in the environment variable {VARIABLE} (then this "
+        "switch is not needed), else a random one; the second line on standard output is an address with it, "
+        "to be opened in a browser",
+    )
+
+
+def chosen_token(is_asked_for: bool) -> str | None:
+    """The token that a server is to ask for; None for none.
+
+    Raises
+    ------
+    ParameterError
+        The one in the environment cannot be used.
+    """
+    return token_of_environment() or (new_token() if is_asked_for else None)
 
 
 def add_host_names(parser: argparse.ArgumentParser) -> None:
@@ -109,39 +160,73 @@ def serve(
     listening: socket.socket,
     log_level: str,
     signals: EndSignals,
-    announce: Announcement = lambda url: (),
+    announcement: Announcement = Announcement(),
 ) -> None:
     """Serve until a signal; the requests under way are answered.
 
     The first line on standard output is the base URL, written once the service answers.
     """
-    config = uvicorn.Config(
+    limits = replace(DEFAULT_LIMITS, connections=connections_that_fit(DEFAULT_LIMITS.connections))
+    server = _AnnouncedServer(
         app,
+        limits,
+        announcement,
         log_level=log_level.lower(),
         access_log=log_level == "DEBUG",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
-        headers=EVERY_ANSWER,
     )
-    server = _AnnouncedServer(config, announce)
     signals.reach(server)
     server.run(sockets=[listening])
 
 
-class _AnnouncedServer(uvicorn.Server):
+class BoundedServer(uvicorn.Server):
+    """uvicorn with limits on connections; `settings` are those of `uvicorn.Config`."""
+
+    def __init__(self, app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, **settings: Any) -> None:
+        self._connections = Connections(limits)
+        config = uvicorn.Config(
+            BodyTimeLimit(app, limits),
+            http=partial(BoundedProtocol, self._connections),  # type: ignore[arg-type] # called like a class
+            ws="none",  # nothing here speaks it, and its connections would not be counted
+            backlog=ACCEPTED_AT_ONCE,
+            timeout_keep_alive=limits.keep_alive_seconds,
+            headers=EVERY_ANSWER,
+            **settings,
+        )
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        await super().startup(sockets=sockets)
+        for listening in sockets or ():
+            # asyncio took the backlog for the number to accept at once; more than that may wait
+            listening.listen(LISTEN_BACKLOG)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_SECOND == 0:
+            self._connections.close_late(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # of connections that cannot be accepted asyncio tells a hundred times a second, each with a traceback
+        if is_out_of_files(context.get("exception")):
+            self._connections.log_full()
+        else:
+            loop.default_exception_handler(context)
+
+
+class _AnnouncedServer(BoundedServer):
     """Writes the base URL, and what is to follow it, when the service answers."""
 
-    def __init__(self, config: uvicorn.Config, announce: Announcement) -> None:
-        super().__init__(config)
-        self._announce = announce
+    def __init__(
+        self, app: ASGIApp, limits: ConnectionLimits, announcement: Announcement, **settings: Any
+    ) -> None:
+        super().__init__(app, limits, **settings)
+        self._announcement = announcement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if sockets and not self.should_exit:
-            url, elsewhere = base_url(sockets[0]), url_from_elsewhere(sockets[0])
-            lines = [url, *self._announce(url)]
-            if elsewhere is not None:
-                lines.append(f"from other machines: {elsewhere}")
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.write("".join(f"{line}\n" for line in self._announcement.of(sockets[0])))
             sys.stdout.flush()

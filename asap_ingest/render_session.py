@@ -1,4 +1,4 @@
-"""HTTP to a render service: timeouts, retries, and this package's errors."""
+"""HTTP to a render service: timeouts, retries, the token of the environment, and this package's errors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from requests.exceptions import ChunkedEncodingError
 from urllib3 import Retry
 from urllib3.exceptions import ReadTimeoutError
 
+from asap_ingest.access_token import authorization
 from asap_ingest.errors import ServiceError, ServiceUnreachableError
 
 _CONNECT_SECONDS, _READ_SECONDS = 5, 600
@@ -41,10 +42,16 @@ class _Retry(Retry):
 
 
 class RenderSession(requests.Session):
-    """A session with timeouts and retries that raises this package's errors."""
+    """A session with timeouts and retries that raises this package's errors.
+
+    ParameterError for a token in the environment that cannot be sent.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        if authorization():
+            # as a header of the session, one for this host in ~/.netrc would take its place
+            self.auth = _with_token
         # a worker's job comes from a process that the service has answered
         self._has_answered = _in_worker()
         self._retry(_LATER_ATTEMPTS if self._has_answered else _FIRST_ATTEMPTS)
@@ -83,6 +90,11 @@ class RenderSession(requests.Session):
             with suppress(ChunkedEncodingError):
                 return super().request(method, url, *args, **kwargs)
         return super().request(method, url, *args, **kwargs)
+
+
+def _with_token(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers.update(authorization())
+    return request
 
 
 def _in_worker() -> bool:

@@ -34,9 +34,10 @@ def without_secret_names(value: Any) -> Any:
 
 
 def masked(text: str) -> str:
-    """A text in which URIs show neither user nor password, nor the signature that opens them."""
+    """A text in which URIs, also without scheme and host, show no user, password, token or signature."""
     # most texts are looked at once, and quickly
-    return _SIGNED.sub(rf"\g<1>{MASK}", _USER_INFO.sub(f"{MASK}@", text)) if "://" in text else text
+    without_user = _USER_INFO.sub(f"{MASK}@", text) if "://" in text else text
+    return _SIGNED.sub(rf"\g<1>{MASK}", without_user) if "?" in text or "://" in text else without_user
 
 
 def with_masked_texts(value: Any) -> Any:
@@ -58,6 +59,9 @@ class MaskedRecord(logging.LogRecord):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if isinstance(self.args, tuple):
+            # uvicorn's formatter of requests takes these, and not the message
+            self.args = tuple(masked(arg) if isinstance(arg, str) else arg for arg in self.args)
         if self.exc_info:
             # formatters take the text that is there
             self.exc_text = masked("".join(traceback.format_exception(*self.exc_info))).rstrip("\n")

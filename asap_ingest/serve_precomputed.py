@@ -15,9 +15,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from asap_ingest.access_token import token_query
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
-from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
+from asap_ingest.http_server import (
+    LOG_LEVELS,
+    Announcement,
+    EndSignals,
+    add_host_names,
+    add_token,
+    chosen_token,
+    listen,
+    serve,
+)
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
@@ -40,15 +50,16 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
     try:
+        token = chosen_token(arguments.token)
         policy = WebPolicy(host_names(arguments.host_names))
         volumes = find_volumes(arguments.directory.expanduser(), arguments.format)
         with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
             serve(
-                build_app(volumes, policy),
+                build_app(volumes, policy, token),
                 listening,
                 arguments.log_level,
                 signals,
-                lambda url: addresses(list(volumes.values()), url),
+                Announcement(token, lambda url: addresses(list(volumes.values()), url, token)),
             )
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
@@ -56,14 +67,14 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def addresses(volumes: Sequence[ServedVolume], base_url: str) -> list[str]:
+def addresses(volumes: Sequence[ServedVolume], base_url: str, token: str | None = None) -> list[str]:
     """Where volumes are to be found: their sources; of a single one the viewer, if it is installed.
 
     The page at the base URL has the links of several.
     """
     lines = [source_url(volume, base_url) for volume in volumes]
     if len(volumes) == 1 and client_folder() is not None:
-        lines.append(viewer_url(volumes, base_url))
+        lines.append(viewer_url(volumes, base_url, token_query(token)))
     return [*lines, *(_how_to_set_voxel_size(volume) for volume in volumes if _is_size_unknown(volume))]
 
 
@@ -86,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--directory", type=Path, required=True, help="folder of a volume, or of several")
     parser.add_argument("--format", choices=SERVED_FORMATS, help="format of the volume (default: found out)")
+    add_token(parser)
     add_host_names(parser)
     parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
     return parser

@@ -1,7 +1,7 @@
 """Run the embedded render service: `python -m asap_ingest.serve_render --port 8080 --database FILE`.
 
-The first line on standard output is the base URL, written once the service answers. SIGTERM and SIGINT end
-it after the requests under way.
+The first line on standard output is the base URL, written once the service answers; with a token, an address
+that has it follows. SIGTERM and SIGINT end it after the requests under way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from pathlib import Path
 
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
-from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
+from asap_ingest.http_server import (
+    LOG_LEVELS,
+    Announcement,
+    EndSignals,
+    add_host_names,
+    add_token,
+    chosen_token,
+    listen,
+    serve,
+)
 from asap_ingest.program import program
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
@@ -35,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
+        token = chosen_token(arguments.token)
         check_exposure(arguments.bind, arguments.image_roots)
         policy = WebPolicy(
             host_names(arguments.host_names),
@@ -48,7 +58,8 @@ def main(argv: list[str] | None = None) -> int:
             closing(Store(arguments.database)) as store,
         ):
             service = Service(store, arguments.image_roots, limits=limits)
-            serve(build_app(service, policy), listening, arguments.log_level, signals)
+            app = build_app(service, policy, token)
+            serve(app, listening, arguments.log_level, signals, Announcement(token))
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
@@ -86,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_web_arguments(parser: argparse.ArgumentParser) -> None:
+    add_token(parser)
     add_host_names(parser)
     parser.add_argument(
         "--allow_origins",

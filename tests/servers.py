@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp
 
-from asap_ingest.http_server import EVERY_ANSWER, base_url, listen
+from asap_ingest.http_connections import DEFAULT_LIMITS, ConnectionLimits
+from asap_ingest.http_server import BoundedServer, base_url, listen
 
 
 @contextmanager
-def in_a_thread(app: ASGIApp, **settings: Any) -> Iterator[str]:
+def in_a_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, **settings: Any) -> Iterator[str]:
     """Base URL of a server that ends with the context; `settings` of uvicorn."""
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", headers=EVERY_ANSWER, **settings))
+    server = BoundedServer(app, limits, log_level="critical", **settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -13,7 +13,8 @@ SUBJECTS = (
     "volume_check",
 )
 EFFECTS = ("storage", "parallel", "progress", "render_session", "shards", "neuroglancer_client", "web_policy")
-LAYERS = (("secrets",), ("errors",), ("images",), EFFECTS, SUBJECTS)
+EFFECTS += ("token_gate",)
+LAYERS = (("secrets",), ("errors",), ("access_token", "images"), EFFECTS, SUBJECTS)
 COMMAND_LIBRARIES = ("argschema", "argparse", "marshmallow")
 SQL_PACKAGE = PACKAGE / "render_ws" / "store"
 

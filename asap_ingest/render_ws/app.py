@@ -28,6 +28,7 @@ from asap_ingest.render_ws.routes.match_operations import MATCH_OPERATIONS
 from asap_ingest.render_ws.routes.validation import VALIDATION_OPERATIONS
 from asap_ingest.render_ws.store import DatabaseError
 from asap_ingest.render_ws.view import neuroglancer_client, page_files, stacks_page
+from asap_ingest.token_gate import behind_token
 from asap_ingest.web_policy import DEFAULT_POLICY, WebPolicy
 
 logger = logging.getLogger(__name__)
@@ -185,8 +186,8 @@ ALL_OPERATIONS = (
 )
 
 
-def build_app(service: Service, policy: WebPolicy = DEFAULT_POLICY) -> ASGIApp:
-    """The application; it serves until `service.store` is closed."""
+def build_app(service: Service, policy: WebPolicy = DEFAULT_POLICY, token: str | None = None) -> ASGIApp:
+    """The application; it serves until `service.store` is closed, and those who send the token, if any."""
     # paths are tried one after the other: those of images are asked for most
     operations = sorted((*describing(ALL_OPERATIONS), *ALL_OPERATIONS), key=lambda found: not found.draws)
     app = Starlette(
@@ -201,7 +202,7 @@ def build_app(service: Service, policy: WebPolicy = DEFAULT_POLICY) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return Metered(Transport(app, policy), service.metrics)
+    return Metered(Transport(behind_token(app, token), policy), service.metrics)
 
 
 async def _answer_unknown_path(request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from asap_ingest import storage
+from asap_ingest.access_token import VARIABLE, authorization, is_asked_for
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.volume_check.faults import FaultError
 
@@ -142,12 +143,39 @@ class Website:
         url = f"{self._url}/{name}"
         try:
             answer = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
+            if self._needs_token(answer):
+                answer = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
         except requests.exceptions.ContentDecodingError as error:
             raise FaultError(name, f"cannot be decompressed: {error}") from error
         except requests.RequestException as error:
             raise StorageError(url, f"cannot be read: {error}") from error
+        if answer.status_code == 401:
+            raise StorageError(url, self._why_not_allowed(answer))
         if answer.status_code in _ABSENT:
             return None
         if not answer.ok:
             raise FaultError(name, f"the server answers {answer.status_code} {answer.reason}")
         return answer
+
+    def _needs_token(self, answer: Any) -> bool:
+        """Whether the server asks for a token that is in the environment; all further requests have it."""
+        if self._session.auth is not None or not _asks_for_token(answer) or not authorization():
+            return False
+        self._session.auth = _with_token
+        return True
+
+    def _why_not_allowed(self, answer: Any) -> str:
+        if not _asks_for_token(answer):
+            return f"the server answers {answer.status_code} {answer.reason}"
+        if self._session.auth is None:
+            return f"the server asks for its token: set {VARIABLE} to it"
+        return f"the token in {VARIABLE} is not the one of this server"
+
+
+def _asks_for_token(answer: Any) -> bool:
+    return is_asked_for(answer.status_code, answer.headers.get("WWW-Authenticate", ""))
+
+
+def _with_token(request: Any) -> Any:
+    request.headers.update(authorization())
+    return request

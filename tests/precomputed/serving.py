@@ -22,10 +22,13 @@ from tests.servers import in_a_thread
 
 @contextmanager
 def serving(
-    folder: Path, chunk_format: str | None = None, policy: WebPolicy = DEFAULT_POLICY
+    folder: Path,
+    chunk_format: str | None = None,
+    policy: WebPolicy = DEFAULT_POLICY,
+    token: str | None = None,
 ) -> Iterator[str]:
     """Base URL of a server of a volume, in a thread."""
-    app = build_app(find_volumes(folder, chunk_format), policy)
+    app = build_app(find_volumes(folder, chunk_format), policy, token)
     with in_a_thread(app, timeout_graceful_shutdown=2) as url:
         yield url
 

@@ -35,11 +35,13 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, policy: WebPolicy = DEFAULT_POLICY, **settings: Any) -> Iterator[str]:
+def serving(
+    folder: Path, policy: WebPolicy = DEFAULT_POLICY, token: str | None = None, **settings: Any
+) -> Iterator[str]:
     """Base URL of a service in a thread, with an empty database in the folder; `settings` of `Service`."""
     store = Store(folder / "render.db")
     try:
-        with in_a_thread(build_app(Service(store, **settings), policy)) as url:
+        with in_a_thread(build_app(Service(store, **settings), policy, token)) as url:
             yield url
     finally:
         store.close()

@@ -18,6 +18,7 @@ from asap_ingest.precomputed.serving.answers import answer, text_answer
 from asap_ingest.precomputed.serving.index_page import CONTENT_POLICY, index_page
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import CLIENT_PATH, source_url, viewer_url
+from asap_ingest.token_gate import behind_token
 from asap_ingest.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 
 _PREFLIGHT_SECONDS = "86400"
@@ -36,7 +37,9 @@ _TRICKS = (b"%2f", b"%5c", b"%2e", b"%00")
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
 
-def build_app(volumes: Mapping[str, ServedVolume], policy: WebPolicy = DEFAULT_POLICY) -> ASGIApp:
+def build_app(
+    volumes: Mapping[str, ServedVolume], policy: WebPolicy = DEFAULT_POLICY, token: str | None = None
+) -> ASGIApp:
     """The application.
 
     Parameters
@@ -45,8 +48,10 @@ def build_app(volumes: Mapping[str, ServedVolume], policy: WebPolicy = DEFAULT_P
         By their paths in the address; that of a folder that is a volume itself is empty.
     policy : WebPolicy
         Of it only the names of the server count: volumes may be read by all, and written by nobody.
+    token : str or None
+        What all requests must have; None: nothing.
     """
-    return _CrossOrigin(_Volumes(volumes), policy)
+    return _CrossOrigin(behind_token(_Volumes(volumes), token), policy)
 
 
 class _Volumes:

@@ -23,10 +23,10 @@ def source_url(volume: ServedVolume, base_url: str) -> str:
     return f"{volume.scheme}://{base_url}{quote(f'/{volume.name}') if volume.name else ''}"
 
 
-def viewer_url(volumes: Sequence[ServedVolume], base_url: str) -> str:
-    """The client with volumes as its layers, the whole of the first in view."""
+def viewer_url(volumes: Sequence[ServedVolume], base_url: str, query: str = "") -> str:
+    """The client with volumes as its layers, the whole of the first in view; `query` starts with `?`."""
     state = orjson.dumps(viewer_state(volumes, base_url))
-    return f"{base_url}{CLIENT_PATH}/index.html#!{quote(state.decode())}"
+    return f"{base_url}{CLIENT_PATH}/index.html{query}#!{quote(state.decode())}"
 
 
 def viewer_state(volumes: Sequence[ServedVolume], base_url: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
+from asap_ingest.access_token import authorization
 from asap_ingest.errors import AsapIngestError, ServiceError
 from asap_ingest.render_ws.client_scripts.options import Arguments
 from asap_ingest.render_ws.names import StackId
@@ -51,6 +52,8 @@ def ask(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
         When nothing answers.
     WrongUrlError
         For a URL without host, or with a scheme other than http and https.
+    ParameterError
+        For a token in the environment that cannot be sent.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -58,8 +61,9 @@ def ask(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
+    headers = {**(JSON_HEADERS if body else {"Accept": "*/*"}), **authorization()}
     try:
-        connection.request(method, target or "/", body, JSON_HEADERS if body else {"Accept": "*/*"})
+        connection.request(method, target or "/", body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -1,0 +1,64 @@
+"""The token of a server that answers only those who know it: where it is taken from, how clients send it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from urllib.parse import quote
+
+from asap_ingest.errors import ParameterError
+
+#: A command line is seen by every user of a machine, the environment of a program by its owner only.
+VARIABLE = "ASAP_INGEST_TOKEN"
+#: In the address that a server prints.
+QUERY_NAME = "token"
+#: What a server says of itself when it asks for its token.
+REALM = "asap_ingest"
+_RANDOM_BYTES = 32
+#: Characters that a header may carry (RFC 6750), and more of them than anybody can try.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
+
+
+def token_of_environment() -> str | None:
+    """The token in the environment; None without one.
+
+    Raises
+    ------
+    ParameterError
+        It is too short, or has characters that cannot be sent; the text does not quote it.
+    """
+    token = os.environ.get(VARIABLE, "").strip()
+    if not token:
+        return None
+    if not _TOKEN.fullmatch(token):
+        raise ParameterError(
+            VARIABLE,
+            "is no token: at least 16 characters of A-Z, a-z, 0-9 and -._~+/ are needed, as "
+            "`openssl rand -hex 32` makes them",
+        )
+    return token
+
+
+def new_token() -> str:
+    """A random token."""
+    return secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def authorization() -> dict[str, str]:
+    """Header that a client sends: none without a token in the environment; ParameterError for a wrong one."""
+    token = token_of_environment()
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def is_asked_for(status: int, challenge: str) -> bool:
+    """Whether an answer asks for the token of one of our servers; `challenge` is its `WWW-Authenticate`.
+
+    Clients of any web server wait for that: a token is not for all of them.
+    """
+    return status == 401 and f'realm="{REALM}"' in challenge
+
+
+def token_query(token: str | None) -> str:
+    """Query of an address that opens a server in a browser; empty without a token."""
+    return "" if token is None else f"?{QUERY_NAME}={quote(token, safe='')}"
