@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.damage import naming_damage
+from asap_ingest.images.density import refuse_bomb
 from asap_ingest.images.pixels import Image, ImageHead
 
 #: First bytes of TIFF and BigTIFF files, of either byte order.
@@ -26,6 +27,8 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 YCBCR = 6
 #: Compressions whose colours tifffile decodes to RGB.
 _JPEG = (6, 7, 33007, 34892)
+#: What compressed strips and tiles may have beside their samples: tables, profiles.
+_OVERHEAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,12 @@ def segments_of(page: Any) -> Iterator[Segment]:
 def _decoded(page: Any, segment: Segment) -> Image:
     """Samples (height, width, samples) of a strip or tile; tiles may be larger than what they cover."""
     file = page.parent.filehandle
+    size = _decoded_bytes(page, segment)
+    if segment.length > 2 * size + _OVERHEAD:
+        raise ImageError(
+            f"is damaged: strip or tile {segment.number} of it says it has {segment.length:,} bytes"
+        )
+    refuse_bomb(getattr(page.compression, "name", str(page.compression)), size, segment.length)
     file.seek(segment.offset)
     content = file.read(segment.length)
     if len(content) < segment.length:
@@ -229,6 +238,13 @@ def _decoded(page: Any, segment: Segment) -> Image:
     shared = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.jpegtables else {}
     samples, _, _ = page.decode(content, segment.number, **shared)
     return samples[0]
+
+
+def _decoded_bytes(page: Any, segment: Segment) -> int:
+    down, across = (page.tilelength, page.tilewidth) if page.is_tiled else (0, 0)
+    height = max(down, segment.rows.stop - segment.rows.start)
+    width = max(across, segment.columns.stop - segment.columns.start)
+    return int(height * width * page.shaped[4] * page.dtype.itemsize)
 
 
 def _meet(one: slice, other: slice) -> bool:
