@@ -14,7 +14,7 @@ from asap_ingest.images.damage import UnreadableImageError, naming_damage
 from asap_ingest.images.density import refuse_bomb
 from asap_ingest.images.pixels import Image, ImageHead
 
-_BAND_PIXELS = 1 << 24
+_BAND_PIXELS = 1 << 21
 _FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF")
 _COLOUR_PNG_OF_16_BIT = (b"\x10\x02", b"\x10\x06")
 

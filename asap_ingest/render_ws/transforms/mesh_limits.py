@@ -12,10 +12,10 @@ MOST_POINTS = 2**20
 MOST_LANDMARKS, MOST_PAIRS = 2**16, 2**30
 
 
-def check_landmarks(landmarks: float, class_name: str) -> None:
+def check_landmarks(landmarks: int, class_name: str) -> None:
     """Refuse a transform of more than `MOST_LANDMARKS`, with IllegalArgumentError."""
     if landmarks > MOST_LANDMARKS:
-        raise IllegalArgumentError(f"{class_name}: {landmarks} landmarks, the limit is {MOST_LANDMARKS}")
+        raise IllegalArgumentError(f"{class_name}: more than {MOST_LANDMARKS} landmarks, which is the limit")
 
 
 def check_pairs(points: int, landmarks: int) -> None:

@@ -113,11 +113,11 @@ def moving_least_squares(data: str, class_name: str) -> MovingLeastSquares:
     IllegalArgumentError
         For an unknown model, another dimension than 2, a wrong number of values.
     """
-    # no more of them than are allowed, and one that shows that there are
-    fields = data.split(maxsplit=3 + 5 * (MOST_LANDMARKS + 1))
+    # what is behind as many as are allowed stays one field
+    fields = data.split(maxsplit=3 + 5 * MOST_LANDMARKS)
+    check_landmarks(-((3 - len(fields)) // 5), class_name)
     if len(fields) < 8 or (len(fields) - 3) % 5 or fields[0] not in FITS or fields[1] != "2":
         raise IllegalArgumentError(f"{class_name}: expected `model 2 alpha` and five numbers per landmark")
-    check_landmarks((len(fields) - 3) // 5, class_name)
     landmarks = np.array([parse_float32(field) for field in fields[3:]]).reshape(-1, 5)
     return MovingLeastSquares(
         FITS[fields[0]], parse_double(fields[2]), landmarks[:, :2], landmarks[:, 2:4], landmarks[:, 4]
