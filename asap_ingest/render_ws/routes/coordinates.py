@@ -44,7 +44,7 @@ def get_world(call: Call) -> Response:
 def _in_world(call: Call, stack_id: StackId, tile_id: str, local: list[float]) -> JsonObject:
     with call.service.store.reading() as session:
         record, row = require_tile(session, stack_id, tile_id)
-        tile = TransformLookup(session, record.key).flattened(row)
+        tile = TransformLookup(session, record.key, call.memory.count_read).flattened(row)
     return {"tileId": tile_id, "world": _world_of_point(tile, local)}
 
 
