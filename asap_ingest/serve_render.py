@@ -28,7 +28,7 @@ from asap_ingest.http_server import (
 from asap_ingest.program import program
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
-from asap_ingest.render_ws.limits import DEFAULT_LIMITS, MEGABYTE, MEGAPIXEL, Limits
+from asap_ingest.render_ws.limits import SETTINGS, Limits
 from asap_ingest.render_ws.store import Store
 from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
 
@@ -37,11 +37,8 @@ from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
     arguments = _parser().parse_args(argv)
-    limits = Limits(
-        arguments.max_body_mb * MEGABYTE,
-        arguments.max_image_megapixels * MEGAPIXEL,
-        arguments.max_tile_specs_to_render,
-    )
+    sizes = {limit.field: getattr(arguments, limit.setting) * limit.unit for limit in SETTINGS}
+    limits = Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
         token = chosen_token(arguments.token)
@@ -75,18 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         "--image_roots", type=Path, nargs="+", help="folders that tile images may be read from (default: any)"
     )
     _add_web_arguments(parser)
-    parser.add_argument(
-        "--max_body_mb",
-        type=_positive,
-        default=DEFAULT_LIMITS.body_bytes // MEGABYTE,
-        help="largest request body, in MB of 2**20 bytes",
-    )
-    parser.add_argument(
-        "--max_image_megapixels",
-        type=_positive,
-        default=DEFAULT_LIMITS.image_pixels // MEGAPIXEL,
-        help="largest image answer, in millions of pixels",
-    )
+    for limit in SETTINGS:
+        parser.add_argument(
+            f"--{limit.setting}",
+            type=_positive,
+            default=limit.default,
+            help=f"{limit.what} (default: %(default)s)",
+        )
     parser.add_argument(
         "--max_tile_specs_to_render",
         type=_positive,

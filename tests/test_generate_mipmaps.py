@@ -16,6 +16,7 @@ from asap_ingest.images.downsample import mean_levels
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
+from tests.images.bombs import jpeg_that_says
 from tests.steps import MIPMAPS, TILESPECS, command, refused, run_step
 
 
@@ -205,6 +206,8 @@ def spoil(path, how):
         path.write_text("not an image at all")
     elif how == "float":
         tifffile.imwrite(path, np.zeros((48, 64), np.float32))
+    elif how == "bomb":
+        path.write_bytes(jpeg_that_says(60000, 60000))
     else:
         path.write_bytes(path.read_bytes()[:-1000])
 
@@ -216,6 +219,7 @@ def spoil(path, how):
         ("text", "is not an image that can be read"),
         ("truncated", "is cut short"),
         ("float", "has floating-point samples"),
+        ("bomb", "says it decodes to 3,600,000,000 bytes"),
     ],
 )
 @pytest.mark.parametrize("pool_size", [1, 2])

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from asap_ingest.errors import ImageError
+from asap_ingest.errors import AsapIngestError, ImageError
 
 # what tifffile logs about a damaged file is raised as ImageError, once
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -29,13 +29,15 @@ def naming_damage(subject: str = "") -> Iterator[None]:
     ------
     OSError
         As it is, where the file system says what is wrong.
+    AsapIngestError
+        As it is: an error of our own.
     ImageError
         For everything else.
     """
     said = f"{subject} " if subject else ""
     try:
         yield
-    except ImageError:
+    except AsapIngestError:
         raise
     except MemoryError as error:
         raise ImageError(f"{said}cannot be read: it needs more memory than there is") from error

@@ -44,8 +44,20 @@ __all__ = [
 
 OpenFile: TypeAlias = io.BufferedReader | io.BytesIO
 
+#: Told what a file says of an image before it is decoded; may raise.
+Admit: TypeAlias = Callable[[ImageHead], None]
 #: Larger images are refused: a damaged header must not ask for all memory.
+#: An image of 32,768 x 32,768 pixels of 32 bit is as large.
 MAX_BYTES = 1 << 32
+
+
+def refuse_oversized(head: ImageHead) -> None:
+    """Raise ImageError for an image of more than `MAX_BYTES`."""
+    height, width = head.shape_yx
+    if head.sample_bytes > MAX_BYTES:
+        raise ImageError(
+            f"says it is {width} x {height}, of {head.sample_bytes:,} bytes; the limit is {MAX_BYTES:,} bytes"
+        )
 
 
 def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Image:
@@ -76,7 +88,11 @@ def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Im
 
 
 def decode_page(
-    file: OpenFile, page_index: int, strips_only: bool = False, memory: ReusedMemory | None = None
+    file: OpenFile,
+    page_index: int,
+    strips_only: bool = False,
+    memory: ReusedMemory | None = None,
+    admit: Admit = refuse_oversized,
 ) -> Image:
     """One image of an open file, of which no more than that is read and held; else as `decode`.
 
@@ -84,15 +100,17 @@ def decode_page(
     ----------
     memory : ReusedMemory, optional
         Where samples that lie plain in the file are read to: the next image in it ends this one.
+    admit : callable
+        Told what the file says of the image before it is decoded.
 
     Raises
     ------
-    ImageError, OSError
+    ImageError, OSError, what `admit` raises
     """
     start = file.read(4)
     file.seek(0)
     if start not in TIFF_STARTS:
-        return _picture_image(file, page_index)
+        return _picture_image(file, page_index, admit)
 
     def read(plain: PlainSamples) -> Image:
         shape = (plain.end - plain.offset,)
@@ -102,7 +120,7 @@ def decode_page(
         refuse_short_file(plain.end, plain.offset + file.readinto(samples.data))
         return replace(plain, offset=0).view(samples)
 
-    return _tiff_image(file, page_index, strips_only, read)
+    return _tiff_image(file, page_index, strips_only, read, admit)
 
 
 def read_head(file: BinaryIO, page_index: int = 0) -> ImageHead:
@@ -152,7 +170,11 @@ def encoded_parts(image: Image, extension: str, compression: str = "none") -> li
 
 
 def _tiff_image(
-    file: BinaryIO, page_index: int, strips_only: bool, plain_pixels: Callable[[PlainSamples], Image]
+    file: BinaryIO,
+    page_index: int,
+    strips_only: bool,
+    plain_pixels: Callable[[PlainSamples], Image],
+    admit: Admit = refuse_oversized,
 ) -> Image:
     """`plain_pixels` gives samples that lie plain, without a second copy."""
     with opened_tiff(file) as tiff:
@@ -160,7 +182,7 @@ def _tiff_image(
         if strips_only and page.is_tiled:
             raise ImageError("is a tiled TIFF; only strips can be read")
         head = page_head(page)
-        _refuse_oversized(head)
+        admit(head)
         if plain is None:
             height, width = head.shape_yx
             samples = read_samples(page, slice(0, height), slice(0, width))
@@ -169,14 +191,14 @@ def _tiff_image(
     return np.ascontiguousarray(tile_pixels(samples, head))
 
 
-def _picture_image(file: BinaryIO, page_index: int) -> Image:
+def _picture_image(file: BinaryIO, page_index: int, admit: Admit = refuse_oversized) -> Image:
     if not file.read(1):
         raise ImageError("the file is empty")
     file.seek(0)
     with opened_picture(file) as picture:
         _refuse_other_page(page_index)
         head = picture_head(picture)
-        _refuse_oversized(head)
+        admit(head)
         return np.ascontiguousarray(tile_pixels(picture_samples(picture), head))
 
 
@@ -200,15 +222,6 @@ def _page_of_stack(tiff: Any, index: int) -> tuple[Any, PlainSamples | None]:
     page = page_at(tiff, index)
     refuse_truncated(page)
     return page, plain_samples(page)
-
-
-def _refuse_oversized(head: ImageHead) -> None:
-    height, width = head.shape_yx
-    size = width * height * head.samples * np.dtype(head.sample_type).itemsize
-    if size > MAX_BYTES:
-        raise ImageError(
-            f"says it is {width} x {height}, of {size:,} bytes; the limit is {MAX_BYTES:,} bytes"
-        )
 
 
 @lru_cache(maxsize=256)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.damage import UnreadableImageError, naming_damage
+from asap_ingest.images.density import refuse_bomb
 from asap_ingest.images.pixels import Image, ImageHead
 
+_BAND_PIXELS = 1 << 21
 _FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF")
 _COLOUR_PNG_OF_16_BIT = (b"\x10\x02", b"\x10\x06")
 
@@ -40,7 +43,7 @@ def opened_picture(source: str | BinaryIO) -> Iterator[Any]:
     UnreadableImageError
         No image of a known format.
     ImageError
-        A PNG that Pillow would cut to 8 bit.
+        A PNG that Pillow would cut to 8 bit; an image that its file cannot hold.
     """
     from PIL import Image as PilImage
     from PIL import UnidentifiedImageError
@@ -55,6 +58,8 @@ def opened_picture(source: str | BinaryIO) -> Iterator[Any]:
                 f"is not an image that can be read; it starts with {_start(source, 12)!r}"
             ) from error
         with picture:
+            stored = Path(source).stat().st_size if isinstance(source, str) else _size_of(source)
+            refuse_bomb(picture.format, picture.width * picture.height * len(picture.getbands()), stored)
             yield picture
 
 
@@ -73,7 +78,7 @@ def picture_samples(picture: Any) -> Image:
     """All samples, shape (height, width) or (height, width, samples)."""
     if picture.mode == "CMYK":
         picture = picture.convert("RGB")
-    samples = np.array(picture)
+    samples = _array_of(picture)
     if picture.mode != "I":
         return samples[..., 0] if picture.mode == "PA" else samples
     if samples.size and not 0 <= samples.min() <= samples.max() <= 65535:
@@ -81,10 +86,30 @@ def picture_samples(picture: Any) -> Image:
     return samples.astype(np.uint16)
 
 
+def _array_of(picture: Any) -> Image:
+    """`np.array` of a picture; of a large one in bands of rows, as Pillow makes two more copies."""
+    step = max(1, _BAND_PIXELS // picture.width)
+    if picture.height <= step:
+        return np.array(picture)
+    first = np.asarray(picture.crop((0, 0, picture.width, 1)))
+    samples = np.empty((picture.height, *first.shape[1:]), first.dtype)
+    for top in range(0, picture.height, step):
+        rows = slice(top, min(top + step, picture.height))
+        samples[rows] = picture.crop((0, rows.start, picture.width, rows.stop))
+    return samples
+
+
 def _refuse_colour_png_of_16_bit(source: str | BinaryIO) -> None:
     start = _start(source, 26)
     if start[:4] == b"\x89PNG" and start[24:26] in _COLOUR_PNG_OF_16_BIT:
         raise ImageError("is a 16-bit colour PNG, which would be cut to 8 bit; colour images have 8")
+
+
+def _size_of(file: BinaryIO) -> int:
+    place = file.tell()
+    size = file.seek(0, 2)
+    file.seek(place)
+    return size
 
 
 def _start(source: str | BinaryIO, count: int) -> bytes:

@@ -53,6 +53,12 @@ class ImageHead:
     palette: NDArray[np.uint8] | None = None
 
     @property
+    def sample_bytes(self) -> int:
+        """Bytes of all samples once they are decoded."""
+        height, width = self.shape_yx
+        return height * width * self.samples * np.dtype(self.sample_type).itemsize
+
+    @property
     def tile_type(self) -> str:
         """The type of the pixels that `tile_pixels` gives."""
         return {"bool": "uint8", "int16": "uint16", "float16": "float32", "float64": "float32"}.get(

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.damage import naming_damage
+from asap_ingest.images.density import refuse_bomb
 from asap_ingest.images.pixels import Image, ImageHead
+from asap_ingest.images.segment_heads import said_shape
 
 #: First bytes of TIFF and BigTIFF files, of either byte order.
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -26,6 +28,12 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 YCBCR = 6
 #: Compressions whose colours tifffile decodes to RGB.
 _JPEG = (6, 7, 33007, 34892)
+#: Compressions whose strips and tiles are images themselves: JPEG, JPEG 2000, PNG.
+_IMAGES = (*_JPEG, 33003, 33004, 33005, 34712, 34933)
+#: What compressed strips and tiles may have beside their samples: tables, profiles.
+_OVERHEAD = 1 << 20
+#: Sides of JPEG images may be rounded up to it.
+_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -221,14 +229,35 @@ def segments_of(page: Any) -> Iterator[Segment]:
 def _decoded(page: Any, segment: Segment) -> Image:
     """Samples (height, width, samples) of a strip or tile; tiles may be larger than what they cover."""
     file = page.parent.filehandle
+    height, width = _stored_shape(page)
+    size = int(height * width * page.shaped[4] * page.dtype.itemsize)
+    if segment.length > 2 * size + _OVERHEAD:
+        raise ImageError(
+            f"is damaged: strip or tile {segment.number} of it says it has {segment.length:,} bytes"
+        )
+    refuse_bomb(getattr(page.compression, "name", str(page.compression)), size, segment.length)
     file.seek(segment.offset)
     content = file.read(segment.length)
     if len(content) < segment.length:
         raise ImageError(f"is cut short: it ends within strip or tile {segment.number}")
+    said = said_shape(content) if page.compression in _IMAGES else None
+    if said is not None and (said[0] > height + _BLOCK or said[1] > width + _BLOCK):
+        raise ImageError(
+            f"is damaged: strip or tile {segment.number} of it says it is {said[1]} x {said[0]}, "
+            f"not {width} x {height}"
+        )
     # strips of JPEG may leave what they have in common to the page
     shared = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.jpegtables else {}
     samples, _, _ = page.decode(content, segment.number, **shared)
     return samples[0]
+
+
+def _stored_shape(page: Any) -> tuple[int, int]:
+    """Height and width of a strip, or of a tile with what reaches over the border."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth
+    # a last strip may have rows behind the image
+    return min(page.rowsperstrip, page.shaped[2]), page.shaped[3]
 
 
 def _meet(one: slice, other: slice) -> bool:

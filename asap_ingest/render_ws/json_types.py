@@ -41,6 +41,19 @@ class MalformedBodyError(IllegalArgumentError):
     """The body is no JSON, or not JSON of the wanted type: 400 with an HTML text, as from render-ws."""
 
 
+def parsed_bytes(body: bytes) -> int:
+    """About how much memory the values of a JSON text take, judged by what begins and separates them.
+
+    Of tile specs it is six times their text, and about a fifth more than they take; of text that was made to
+    take much, like `[{},{},...`, up to ninety times.
+    """
+    return len(body) + _OBJECT * body.count(b"{") + _LIST * body.count(b"[") + _VALUE * body.count(b",")
+
+
+#: An object with a first entry, a list, a value with its place in either: bytes.
+_OBJECT, _LIST, _VALUE = 240, 88, 64
+
+
 def parse(body: bytes) -> Any:
     """Parse a request body; an empty one is null, text after the value is ignored.
 

@@ -7,6 +7,7 @@ included, with 500: clients rely on it, so the classes are named for what they m
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from asap_ingest.errors import AsapIngestError
 
@@ -16,9 +17,10 @@ LONGEST_TEXT = 600
 
 
 class RequestError(AsapIngestError):
-    """A request that cannot be carried out; its text is the body of the answer."""
+    """A request that cannot be carried out; its text is the body of the answer, sent with `headers`."""
 
     status = 500
+    headers: Mapping[str, str] = {}
 
 
 class IllegalArgumentError(RequestError):

@@ -7,6 +7,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from PIL import Image
 from asap_ingest.render_ws.drawing.draw import draw
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.limits import Limits, TooLargeError
+from asap_ingest.render_ws.limits import SETTINGS, Limits, TooLargeError
 from asap_ingest.serve_render import main
 from tests.render_ws.client import JSON_TYPE, StackClient, collection, leaf, tile
 from tests.render_ws.conftest import serving
@@ -240,7 +241,17 @@ def test_the_settings_of_the_command_count(start_service: Any, tmp_path: Path) -
     assert put_parameters(running.url, "jpeg-image", width=2000, height=1001).status == 400
 
 
-@pytest.mark.parametrize("setting", ["--max_body_mb", "--max_image_megapixels"])
+def test_every_setting_is_documented_with_its_default() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "render-ws-compatibility.md").read_text()
+    for limit in SETTINGS:
+        assert f"`--{limit.setting}` {limit.default}" in document
+
+
+def test_every_size_has_a_setting() -> None:
+    assert {limit.field for limit in SETTINGS} | {"tile_specs"} == {field.name for field in fields(Limits)}
+
+
+@pytest.mark.parametrize("setting", [f"--{limit.setting}" for limit in SETTINGS])
 @pytest.mark.parametrize("value", ["0", "-5", "many"])
 def test_a_limit_is_a_number_above_zero(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, setting: str, value: str

@@ -8,7 +8,8 @@ import numpy as np
 import tifffile
 from prometheus_client.parser import text_string_to_metric_families
 
-from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache, CacheState
+from asap_ingest.render_ws.bounded_cache import BoundedCache, CacheState
+from asap_ingest.render_ws.limits import Limits
 from tests.render_ws.client import StackClient, tile
 from tests.render_ws.conftest import serving
 from tests.render_ws.golden import send
@@ -93,8 +94,8 @@ def test_caches_tell_what_they_hold_and_how_often_that_was_of_use(tmp_path: Path
     image = tmp_path / "tile.tif"
     tifffile.imwrite(image, np.zeros((80, 100), np.uint8))
     room = 20_000
-    with serving(tmp_path, image_cache_bytes=room) as url:
-        assert "asap_ingest_cache_bytes" not in metrics(url)  # nothing was drawn yet
+    with serving(tmp_path, limits=Limits(image_cache_bytes=room)) as url:
+        assert ("images",) not in metrics(url)["asap_ingest_cache_bytes"]  # nothing was drawn yet
         levels = {"mipmapLevels": {"0": {"imageUrl": image.as_uri()}}}
         stack = StackClient(url, "s").create(tile("a", **levels), state="COMPLETE")
         for _ in range(3):
@@ -106,7 +107,7 @@ def test_caches_tell_what_they_hold_and_how_often_that_was_of_use(tmp_path: Path
         assert found["asap_ingest_cache_hits_total"][("images",)] == 2
         assert found["asap_ingest_cache_misses_total"][("layers",)] == 1
         assert found["asap_ingest_cache_hits_total"][("layers",)] == 2
-        assert ("warps",) in found["asap_ingest_cache_bytes"]
+        assert ("transforms",) in found["asap_ingest_cache_bytes"]
 
 
 def test_the_process_tells_its_memory_and_open_files(server_url: str) -> None:

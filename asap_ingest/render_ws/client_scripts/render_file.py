@@ -135,10 +135,11 @@ def draw_here(parameters: RenderParameters) -> Canvas:
 
     The image `parameters.in_path`, if any, lies behind the picture, with its corner at the picture's.
     """
+    from asap_ingest.images.formats import MAX_BYTES
     from asap_ingest.render_ws.drawing.draw import draw
     from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 
-    images = SourceImages(None, IMAGE_CACHE_BYTES)
+    images = SourceImages(None, IMAGE_CACHE_BYTES, MAX_BYTES)
     canvas = draw(parameters, images, LARGEST_PICTURE)
     if parameters.in_path is None:
         return canvas

@@ -68,7 +68,7 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
         if not path.is_relative_to(folder):
             raise images.problem(what, f"box file '{folder / relative_path}' leads out of its root")
         try:
-            content = _image_bytes(path, STARTS[name.extension]) if path.is_file() else None
+            content = _image_bytes(path, what, name, images) if path.is_file() else None
         except OSError as error:
             raise images.problem(what, f"box file '{path}' cannot be read: {error.strerror}") from error
         if content == b"":
@@ -78,7 +78,9 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
     return None
 
 
-def _image_bytes(path: Path, start: bytes) -> bytes:
+def _image_bytes(path: Path, what: str, name: BoxName, images: SourceImages) -> bytes:
     """The content; nothing, if it does not begin as it must."""
+    start = STARTS[name.extension]
     with path.open("rb") as file:
+        images.admit(what, f"box file '{path}'", os.fstat(file.fileno()).st_size)
         return start + file.read() if file.read(len(start)) == start else b""

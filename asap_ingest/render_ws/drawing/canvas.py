@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.drawing.intensity import (
     FINAL,
     IntensityRange,
@@ -79,8 +80,8 @@ class Canvas:
         if kind_of(self.values) == "color":
             return mean_of_components(FINAL["color"](self.values, self.shown)).astype(np.uint16)
         if kind_of(self.values) == "float":
-            return scale_float(self.values, self.shown, 65535).astype(np.uint16)
-        return self.values.astype(np.uint16)
+            return scale_float(self.values, self.shown, np.uint16)
+        return self.values.astype(np.uint16, copy=False)
 
     def gray8(self) -> NDArray[np.uint8] | None:
         """The picture as opaque 8-bit gray, or None where it has colours or is not opaque."""
@@ -105,9 +106,11 @@ class Canvas:
 
 def _premultiplied_once(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Multiply by alpha, round, divide and round: the original keeps its pictures premultiplied."""
-    alpha = picture[..., 3:]
-    partial = (alpha[..., 0] > 0) & (alpha[..., 0] < 255)
-    share = alpha[partial] / 255.0
-    picture[partial, :3] = np.floor(np.floor(picture[partial, :3] * share + 0.5) / share + 0.5)
-    picture[alpha[..., 0] == 0, :3] = 0
+    for rows in row_bands(*picture.shape[:2]):
+        band = picture[rows]
+        alpha = band[..., 3:]
+        partial = (alpha[..., 0] > 0) & (alpha[..., 0] < 255)
+        share = alpha[partial] / 255.0
+        band[partial, :3] = np.floor(np.floor(band[partial, :3] * share + 0.5) / share + 0.5)
+        band[alpha[..., 0] == 0, :3] = 0
     return picture

@@ -5,11 +5,12 @@ Rules: sections 7.2 to 7.8 of the description of the render-ws interface.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.channels import TileSources, parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import check_filters
@@ -27,10 +28,22 @@ from asap_ingest.render_ws.transforms.classes import Affine
 JsonObject = dict[str, Any]
 
 
+#: Bytes that a pixel of a picture takes until it is encoded, in each channel that is mixed.
+PIXEL_BYTES = 10
+
+
 def draw(
-    parameters: RenderParameters, images: SourceImages, max_pixels: int = DEFAULT_LIMITS.image_pixels
+    parameters: RenderParameters,
+    images: SourceImages,
+    max_pixels: int = DEFAULT_LIMITS.image_pixels,
+    claim: Callable[[int], None] = lambda size: None,
 ) -> Canvas:
     """Draw the tiles of render parameters in their order.
+
+    Parameters
+    ----------
+    claim : callable
+        Told how many bytes the picture is about to take, before it takes them; may raise.
 
     Raises
     ------
@@ -44,6 +57,8 @@ def draw(
     """
     canvas = Canvas(*canvas_size(parameters))
     _check_pixels(canvas, 1, max_pixels)
+    picture_bytes = PIXEL_BYTES * canvas.width * canvas.height
+    claim(picture_bytes)
     tiles = parameters.tile_specs or []
     limit = parameters.max_tile_specs
     # a limit below 0 is none
@@ -57,6 +72,7 @@ def draw(
     if not weights and sources:
         weights = {sources[0].channels[0].name: 1.0}
     _check_pixels(canvas, len(weights), max_pixels)
+    claim(picture_bytes * max(0, len(weights) - 1))
     has_masks = not parameters.exclude_mask and any(source.has_masks for source in sources)
     job = Job(parameters, images, layer, _world_to_canvas(parameters), has_masks)
     shown = [*zip(which, sources, strict=True)]
@@ -114,22 +130,27 @@ def _mixed(like: Canvas, pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
     mixed = Canvas(like.height, like.width, shown=first.shown)
     if first.values is None:
         return mixed
-    total, alpha = np.zeros(first.values.shape, np.int64), np.zeros((like.height, like.width), np.int64)
-    for picture, weight in pictures:
-        share = max(0.0, weight)
-        opaque = np.full(alpha.shape, 255) if picture.alpha is None else picture.alpha
-        shown = opaque / 255.0 if first.values.ndim == 2 else opaque[:, :, None] / 255.0
-        total += np.trunc(share * _like(picture, first.values) * shown).astype(np.int64)
-        alpha += np.trunc(share * opaque).astype(np.int64)
-    mixed.values = total.astype(first.values.dtype)
-    mixed.alpha = np.minimum(alpha, 255).astype(np.uint8)
+    mixed.values = np.empty_like(first.values)
+    mixed.alpha = np.empty((like.height, like.width), np.uint8)
+    for rows in row_bands(like.height, like.width):
+        model = first.values[rows]
+        total, alpha = np.zeros(model.shape, np.int64), np.zeros(model.shape[:2], np.int64)
+        for picture, weight in pictures:
+            share = max(0.0, weight)
+            opaque = np.full(alpha.shape, 255) if picture.alpha is None else picture.alpha[rows]
+            shown = opaque / 255.0 if model.ndim == 2 else opaque[:, :, None] / 255.0
+            total += np.trunc(share * _like(picture, rows, model) * shown).astype(np.int64)
+            alpha += np.trunc(share * opaque).astype(np.int64)
+        mixed.values[rows] = total.astype(model.dtype)
+        mixed.alpha[rows] = np.minimum(alpha, 255)
     return mixed
 
 
-def _like(picture: Canvas, model: Pixels) -> Pixels:
-    """Values of a picture, gray ones repeated where the model is in colour, and colour ones averaged."""
+def _like(picture: Canvas, rows: slice, model: Pixels) -> Pixels:
+    """Rows of a picture, gray ones repeated where the model is in colour, and colour ones averaged."""
     if picture.values is None:
         return np.zeros(model.shape, model.dtype)
-    if model.ndim == 3 and picture.values.ndim == 2:
-        return picture.values[:, :, None]
-    return mean_of_components(picture.values) if picture.values.ndim > model.ndim else picture.values
+    values = picture.values[rows]
+    if model.ndim == 3 and values.ndim == 2:
+        return values[:, :, None]
+    return mean_of_components(values) if values.ndim > model.ndim else values

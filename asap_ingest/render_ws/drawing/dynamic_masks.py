@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import numpy as np
 
-from asap_ingest.images.formats import MAX_BYTES, Image
+from asap_ingest.images.formats import Image
 from asap_ingest.render_ws.java_numbers import parse_double, truncate_to_int
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
@@ -15,8 +16,10 @@ _START = "mask://outside-box?"
 _NAMES = ("minX", "minY", "maxX", "maxY", "width", "height")
 
 
-def dynamic_mask(url: str) -> Image:
+def dynamic_mask(url: str, admit: Callable[[int], None] = lambda size: None) -> Image:
     """The mask of a URL: 255 in the box [minX, maxX) x [minY, maxY), 0 outside it.
+
+    `admit` is told its bytes before it is made, and may raise.
 
     Raises
     ------
@@ -30,8 +33,9 @@ def dynamic_mask(url: str) -> Image:
         )
     except (KeyError, ValueError) as error:
         raise IllegalArgumentError(f"mask URL '{url}' is not {_START} with {', '.join(_NAMES)}") from error
-    if width < 1 or height < 1 or width * height > MAX_BYTES:
+    if width < 1 or height < 1:
         raise IllegalArgumentError(f"mask URL '{url}' asks for a size of {width} x {height}")
+    admit(width * height)
     mask = np.zeros((height, width), np.uint8)
     mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 255
     return mask

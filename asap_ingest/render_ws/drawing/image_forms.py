@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.intensity import Pixels
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
@@ -47,11 +48,13 @@ def _rgba(canvas: Canvas, parameters: RenderParameters) -> Pixels:
 
 def _lay_over(background: Pixels, picture: Pixels) -> None:
     """Put a colour behind a picture, which is opaque then."""
-    seen_through = picture[..., 3] < 255
-    share = picture[seen_through, 3:] / 255.0
-    mixed = picture[seen_through, :3] * share + background * (1 - share)
-    picture[seen_through, :3] = np.floor(mixed + 0.5)
-    picture[..., 3] = 255
+    for rows in row_bands(*picture.shape[:2]):
+        band = picture[rows]
+        seen_through = band[..., 3] < 255
+        share = band[seen_through, 3:] / 255.0
+        mixed = band[seen_through, :3] * share + background * (1 - share)
+        band[seen_through, :3] = np.floor(mixed + 0.5)
+        band[..., 3] = 255
 
 
 def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
@@ -73,10 +76,9 @@ def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
 def _png(canvas: Canvas, parameters: RenderParameters) -> bytes:
     import cv2
 
-    picture = _rgba(canvas, parameters)
-    return _encoded(
-        ".png", np.ascontiguousarray(picture[..., [2, 1, 0, 3]]), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
+    picture = np.ascontiguousarray(_rgba(canvas, parameters))
+    cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA, picture)  # in its place: large pictures fill memory
+    return _encoded(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def _png16(canvas: Canvas, parameters: RenderParameters) -> bytes:

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
 _LOCAL_HOST = "//localhost/"
-_URLS_KEPT = 2**14
+#: URLs, and characters of each: at most 40 MB with their paths.
+_URLS_KEPT, _LONGEST_KEPT = 2**14, 1000
 
 
 def local_path(url: str) -> Path:
@@ -21,15 +22,17 @@ def local_path(url: str) -> Path:
     return Path(path_in(url))
 
 
-@lru_cache(maxsize=_URLS_KEPT)
 def looked_for(url: str) -> str | None:
     """The path of a file that is looked for before drawing, None for a URL of another kind."""
     return path_in(url) if _scheme(url) in ("", "file") else None
 
 
-@lru_cache(maxsize=_URLS_KEPT)
 def path_in(url: str) -> str:
     """`local_path` as text; IllegalArgumentError for a URL that names no file."""
+    return _kept_path_in(url) if len(url) <= _LONGEST_KEPT else _path_in(url)
+
+
+def _path_in(url: str) -> str:
     if " " in url:
         raise IllegalArgumentError(f"image URL '{url}' holds a blank; write %20")
     scheme = _scheme(url)
@@ -46,6 +49,9 @@ def path_in(url: str) -> str:
     if "\0" in path:
         raise IllegalArgumentError(f"image URL {url!r} holds a zero byte")
     return path if path and not path.endswith(("/", "/.")) else str(Path(path))
+
+
+_kept_path_in = lru_cache(maxsize=_URLS_KEPT)(_path_in)
 
 
 def _scheme(url: str) -> str:

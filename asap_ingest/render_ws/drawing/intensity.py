@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.java_numbers import truncate_to_int
 
 Pixels = NDArray[Any]
@@ -85,11 +86,18 @@ def show_gray16(values: Pixels, shown: IntensityRange) -> Pixels:
 
 def show_float(values: Pixels, shown: IntensityRange) -> Pixels:
     """Apply a range to float samples: uint8 of the same shape."""
-    return scale_float(values, shown, 255).astype(np.uint8)
+    return scale_float(values, shown, np.uint8)
 
 
-def scale_float(values: Pixels, shown: IntensityRange, largest: int) -> NDArray[np.float64]:
-    """Float samples from a range to 0 .. largest, rounded half up."""
+def scale_float(values: Pixels, shown: IntensityRange, dtype: type[np.unsignedinteger[Any]]) -> Pixels:
+    """Float samples, shape (height, width), from a range to all values of a type, rounded half up."""
+    scaled = np.empty(values.shape, dtype)
+    for rows in row_bands(*values.shape):
+        scaled[rows] = _scaled(values[rows], shown, np.iinfo(dtype).max)
+    return scaled
+
+
+def _scaled(values: Pixels, shown: IntensityRange, largest: int) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         # cut first: a range that is upside down would turn what lies below it to white
         above = np.maximum(values.astype(np.float64) - shown.low, 0)
@@ -144,7 +152,7 @@ CONVERSIONS: dict[tuple[str, str], Callable[[Pixels, IntensityRange], Pixels]] =
     ("color", "gray16"): lambda image, own: mean_of_components(show_color_source(image, own)).astype(
         np.uint16
     ),
-    ("float", "gray16"): lambda image, own: scale_float(image, own, 65535).astype(np.uint16),
+    ("float", "gray16"): lambda image, own: scale_float(image, own, np.uint16),
     ("gray8", "color"): lambda image, own: _repeat(show_8bit(image, own)),
     ("gray16", "color"): lambda image, own: _repeat(show_16bit(image, own)),
     ("color", "color"): show_color_source,

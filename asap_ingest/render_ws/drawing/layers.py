@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,8 @@ class Layer(Sequence[JsonObject]):
     def __init__(self, tiles: Sequence[JsonObject], cell: float = CELL) -> None:
         self._tiles = tiles
         self._drawn: list[DrawnTile | None] = [None] * len(tiles)
+        # tiles share warps, whose texts may be long
+        self._warps: dict[Warp, Warp] = {}
         self.cell = cell
         self._files = LayerFiles(len(tiles))
 
@@ -107,8 +109,11 @@ class Layer(Sequence[JsonObject]):
         if tile.get("width") is None or tile.get("height") is None:
             return geometry_of(specs, *size(), self.cell)
         width, height = float(tile["width"]), float(tile["height"])
-        drawn.geometry = geometry_of(specs, width, height, self.cell)
-        return drawn.geometry
+        geometry = geometry_of(specs, width, height, self.cell)
+        if geometry.warp is not None:
+            geometry = replace(geometry, warp=self._warps.setdefault(geometry.warp, geometry.warp))
+        drawn.geometry = geometry
+        return geometry
 
 
 class LayerTiles(Sequence[JsonObject]):

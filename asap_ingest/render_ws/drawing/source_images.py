@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from asap_ingest.errors import ImageError
-from asap_ingest.images.formats import Image, UnreadableImageError, decode_page
+from asap_ingest.images.formats import Image, ImageHead, UnreadableImageError, decode_page
+from asap_ingest.render_ws.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing import dynamic_masks
-from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing.halving import halve
 from asap_ingest.render_ws.drawing.image_urls import looked_for, path_in
+from asap_ingest.render_ws.limits import DEFAULT_LIMITS, TooLargeError
+from asap_ingest.render_ws.memory_budget import MemoryBudget
 from asap_ingest.render_ws.problems import IllegalArgumentError
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
@@ -32,6 +34,8 @@ WITHOUT_REASON = (
     "image '{}' cannot be drawn: it is missing, no image that can be read, or outside the folders that "
     "images may be read from; the log of the service says which"
 )
+_LONGEST_LINE = 10_000
+_SETTING = "max_source_mb"
 _Key = tuple[str, int, int, int, int]
 _log = logging.getLogger(__name__)
 
@@ -55,12 +59,21 @@ class SourceImages:
         errors do not tell what is wrong with a file: that is logged.
     cache_bytes : int
         Room for decoded images; the ones not used for longest are dropped.
+    image_bytes : int
+        Decoded samples of one image, at most, and of all that are being decoded at once.
     """
 
-    def __init__(self, image_roots: Sequence[Path] | None, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        image_roots: Sequence[Path] | None,
+        cache_bytes: int,
+        image_bytes: int = DEFAULT_LIMITS.source_bytes,
+    ) -> None:
         self._roots = None if image_roots is None else [Path(root).resolve() for root in image_roots]
         self._tells_reasons = image_roots is None
         self._images: BoundedCache[Image] = BoundedCache(cache_bytes)
+        self.image_bytes = image_bytes
+        self._decoding = MemoryBudget(image_bytes, "images that are decoded at once", _SETTING)
         # one reader per image at a time: the others find it in the cache
         self._reading = [threading.Lock() for _ in range(64)]
 
@@ -117,7 +130,9 @@ class SourceImages:
             When the file is missing, outside the allowed folders, or no image that can be drawn.
         """
         if source.loader == dynamic_masks.LOADER:
-            image = dynamic_masks.dynamic_mask(source.url)
+            image = dynamic_masks.dynamic_mask(
+                source.url, lambda size: self.admit(source.url, source.url, size)
+            )
             for _ in range(halvings):
                 image = halve(image)
             return image
@@ -152,9 +167,7 @@ class SourceImages:
             image = self._images.get((*file, done), again=True)
         if image is None:
             try:
-                # not all of a stack: what is kept of a slice would hold the bytes of all the others
-                with path.open("rb") as opened:
-                    image = decode_page(opened, key[3], strips_only=True)
+                image = self._decoded(path, key[3], url)
             except UnreadableImageError as error:
                 # its text would show clients some bytes of a file that is no image
                 raise self.problem(url, f"image file '{path}' is no image that can be read") from error
@@ -164,6 +177,23 @@ class SourceImages:
         for level in range(done + 1, halvings + 1):
             image = self._keep((*file, level), halve(image))  # type: ignore[arg-type]
         return image
+
+    def _decoded(self, path: Path, page_index: int, url: str) -> Image:
+        with self._decoding.claim() as claim:
+
+            def admit(head: ImageHead) -> None:
+                self.admit(url, f"image file '{path}'", head.sample_bytes)
+                claim.grow(head.sample_bytes, may_wait=True)
+
+            # not all of a stack: what is kept of a slice would hold the bytes of all the others
+            with path.open("rb") as opened:
+                return decode_page(opened, page_index, strips_only=True, admit=admit)
+
+    def admit(self, url: str, what: str, size: int) -> None:
+        """Raise IllegalArgumentError for a file of more bytes, decoded or as sent, than may be held."""
+        if size > self.image_bytes:
+            error = TooLargeError(what, f"holds {size} bytes", f"{self.image_bytes} bytes", _SETTING)
+            raise error if self._tells_reasons else self.problem(url, str(error))
 
     def _keep(self, key: _Key, image: Image) -> Image:
         """The image as the compiled loops of drawing take it."""
@@ -199,10 +229,14 @@ class SourceImages:
             raise self.problem(url, f"cannot find image file '{Path(path)}'") from error
 
 
-@lru_cache(maxsize=1024)
 def _log_once(reason: str) -> None:
-    # a client wrote part of it: no line break of its own shall make a line of the log
-    _log.warning("%s", reason.encode("unicode_escape").decode())
+    # a client wrote part of it: no line break of its own shall make a line of the log, and none a long one
+    _log_line_once(reason.encode("unicode_escape").decode()[:_LONGEST_LINE])
+
+
+@lru_cache(maxsize=1024)
+def _log_line_once(line: str) -> None:
+    _log.warning("%s", line)
 
 
 def _page(source: ImageSource) -> int:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache, CacheState
+from asap_ingest.render_ws.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing.layers import Layer, LayerTiles
 from asap_ingest.render_ws.limits import MOST_TILES
 from asap_ingest.render_ws.problems import IllegalStateError
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.stack_records import StackRecord, State
-from asap_ingest.render_ws.records.tile_rows import TileRow
+from asap_ingest.render_ws.records.tile_rows import TileRow, counted
 from asap_ingest.render_ws.store import Session, TileFilter
 
 JsonObject = dict[str, Any]
@@ -32,7 +32,9 @@ class StackLayers:
     """Layers of COMPLETE and READ_ONLY stacks, `room` bytes of them; for many threads."""
 
     def __init__(self, room: int) -> None:
-        self._layers: BoundedCache[StoredLayer] = BoundedCache(room)
+        self._room = room
+        #: False for a layer that needs more than all the room.
+        self._layers: BoundedCache[StoredLayer | Literal[False]] = BoundedCache(room)
 
     def tiles(self, session: Session, record: StackRecord, which: TileFilter) -> LayerTiles | None:
         """The tiles of a layer in a box; None where the database is to be asked."""
@@ -42,13 +44,20 @@ class StackLayers:
         # a change of the stack gives it another time
         key = record.key, record.modified, which.z
         layer = self._layers.get(key)
+        if layer is False:
+            return None
         if layer is None:
             whole = TileFilter(z=which.z)
             if session.tile_count(record.key, whole) > MOST_TILES:
                 return None
-            rows = session.tiles(record.key, whole)
-            layer = StoredLayer(rows, TransformLookup(session, record.key))
-            self._layers.keep(key, layer, 1000 + sum(1000 + _DERIVED * len(row.spec) for row in rows))
+            room = _Room(self._room)
+            try:
+                rows = [*counted(session.each_tile(record.key, whole), room.take_tile)]
+                layer = StoredLayer(rows, TransformLookup(session, record.key, room.take))
+            except _NoRoomError:
+                self._layers.keep(key, False, 500)
+                return None
+            self._layers.keep(key, layer, room.taken)
         return layer.within(which)
 
     @property
@@ -59,6 +68,28 @@ class StackLayers:
     def clear(self) -> None:
         """Evict all."""
         self._layers.clear()
+
+
+class _NoRoomError(Exception):
+    """A layer that takes more than all the room."""
+
+
+class _Room:
+    """How much a layer takes as it is read, at most `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.taken = 1000
+
+    def take_tile(self, size: int) -> None:
+        """The spec of a tile is read."""
+        self.take(125 + size)
+
+    def take(self, size: int) -> None:
+        """Some JSON is read."""
+        self.taken += _DERIVED * size
+        if self.taken > self._limit:
+            raise _NoRoomError
 
 
 class StoredLayer(Layer):

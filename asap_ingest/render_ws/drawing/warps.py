@@ -14,17 +14,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing.mesh import rasterise
 from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
 from asap_ingest.render_ws.transforms.classes import Affine, Points
 from asap_ingest.render_ws.transforms.specs import build
+from asap_ingest.render_ws.transforms.transform_cache import kept
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, triangle_mesh
 
 #: Pixels of level 0 between two nodes of a table.
 NODE_STEP = 8
-#: Bytes for meshes and tables: of a tile of 3840 x 3840, 250 KB a level and 2 MB.
-_KEPT: BoundedCache[Any] = BoundedCache(2**28)
 _Value = TypeVar("_Value")
 
 
@@ -55,7 +53,7 @@ class Warp:
 
     def linear_part(self) -> LinearPart | None:
         """What decides the mipmap level: see `mipmap_levels.fit_linear_part`."""
-        return self._kept("linear", lambda: fit_linear_part(self._transform(), *self._size), lambda _: 100)
+        return self._kept("linear", lambda: fit_linear_part(self._transform(), *self._size))
 
     def mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
         """The mesh over an image of a level, and where its points are led to."""
@@ -64,26 +62,21 @@ class Warp:
             mesh = triangle_mesh(*source_yx[::-1], columns_of(self.width, self.cell))
             return mesh, np.ascontiguousarray(self._transform().apply(from_level(level).apply(mesh.points)))
 
-        return self._kept(("mesh", level, source_yx), make, lambda made: 2 * made[1].nbytes)
+        return self._kept(("mesh", level, source_yx), make)
 
     def table(self) -> Table | None:
         """The way back, None for a warp that folds the tile: two positions lead to the same place."""
-        return self._kept("table", self._make_table, lambda made: 100 if made is None else made.nodes.nbytes)
+        return self._kept("table", self._make_table)
 
     @property
     def _size(self) -> tuple[float, float, float]:
         return self.width, self.height, self.cell
 
     def _transform(self) -> Any:
-        return self._kept("transform", lambda: build(orjson.loads(self.specs)), lambda _: len(self.specs))
+        return self._kept("transform", lambda: build(orjson.loads(self.specs)))
 
-    def _kept(self, what: Any, make: Callable[[], _Value], size: Callable[[_Value], int]) -> _Value:
-        # in a tuple: None may be what was made
-        found: tuple[_Value] | None = _KEPT.get((self, what))
-        if found is None:
-            found = (make(),)
-            _KEPT.keep((self, what), found, size(found[0]))
-        return found[0]
+    def _kept(self, what: Any, make: Callable[[], _Value]) -> _Value:
+        return kept((self, what), make, len(self.specs))
 
     def _make_table(self) -> Table | None:
         # one cell more on each side: positions on the border lie between nodes too
@@ -103,11 +96,6 @@ class Warp:
         rasterise(source, np.ascontiguousarray((warped - first) / NODE_STEP), mesh.triangles, 0, 0, u, v)
         nodes[..., 0], nodes[..., 1] = u, v
         return Table(nodes, Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))))
-
-
-def cache_state() -> CacheState:
-    """How the cache of meshes and tables does, which all services of a process share."""
-    return _KEPT.state
 
 
 #: A warp that spreads a tile over more nodes than these is drawn by its mesh.

@@ -13,21 +13,29 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.metrics import Metrics
-from asap_ingest.render_ws.json_types import dump, list_reader, parse, parse_double, parse_integer, text
+from asap_ingest.render_ws.json_types import (
+    dump,
+    list_reader,
+    parse,
+    parse_double,
+    parse_integer,
+    parsed_bytes,
+    text,
+)
 from asap_ingest.render_ws.limits import DEFAULT_LIMITS, Limits
+from asap_ingest.render_ws.memory_budget import SMALL, RequestMemory, ServiceMemory
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import NotFoundError
 from asap_ingest.render_ws.store import Store
+from asap_ingest.render_ws.transforms.transform_cache import TRANSFORM_CACHE
 
 if TYPE_CHECKING:
-    from asap_ingest.render_ws.drawing.bounded_cache import CacheState
+    from asap_ingest.render_ws.bounded_cache import CacheState
     from asap_ingest.render_ws.drawing.source_images import SourceImages
     from asap_ingest.render_ws.drawing.stack_layers import StackLayers
 
 TEXT = "text/plain;charset=utf-8"
 JSON = "application/json"
-#: Room for layers of tiles in memory, beside that for images.
-LAYER_BYTES = 2**28
 
 
 class IllTypedError(NotFoundError):
@@ -82,23 +90,22 @@ class Service:
     ----------
     image_roots : sequence of Path or None
         Folders that tile images may be read from; None allows any.
-    image_cache_bytes : int
-        Room for decoded tile images in memory.
     limits : Limits
-        How large requests and answers may be.
+        How large requests and answers may be, and how much is kept in memory.
     """
 
     def __init__(
         self,
         store: Store,
         image_roots: Sequence[Path] | None = None,
-        image_cache_bytes: int = 512 * 2**20,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.store = store
         self.limits = limits
+        self.memory = ServiceMemory(limits)
         self.metrics = Metrics(self.cache_states)
-        self._image_settings = image_roots, image_cache_bytes
+        TRANSFORM_CACHE.resize(limits.transform_cache_bytes)
+        self._image_roots = image_roots
         self._lock = threading.Lock()
 
     @cached_property
@@ -110,7 +117,9 @@ class Service:
 
         # requests run side by side: further threads inside one of them would only get in the way
         cv2.setNumThreads(1)
-        return SourceImages(*self._image_settings), StackLayers(LAYER_BYTES)
+        limits = self.limits
+        images = SourceImages(self._image_roots, limits.image_cache_bytes, limits.source_bytes)
+        return images, StackLayers(limits.layer_cache_bytes)
 
     @property
     def images(self) -> SourceImages:
@@ -125,14 +134,16 @@ class Service:
             return self._drawn_from[1]
 
     def cache_states(self) -> dict[str, CacheState]:
-        """How the caches do, by name; there are none before the first image."""
-        with self._lock:
-            if "_drawn_from" not in self.__dict__:
-                return {}
-            images, layers = self._drawn_from
-        from asap_ingest.render_ws.drawing import warps
+        """How the caches do, by name; all services of a process share that of transforms.
 
-        return {"images": images.cache_state, "layers": layers.cache_state, "warps": warps.cache_state()}
+        Those of images and layers are there from the first image on.
+        """
+        states = {"transforms": TRANSFORM_CACHE.state}
+        with self._lock:
+            if "_drawn_from" in self.__dict__:
+                images, layers = self._drawn_from
+                states |= {"images": images.cache_state, "layers": layers.cache_state}
+        return states
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,8 @@ class Call:
     ----------
     url : str
         Request URI as sent, query included: the `Location` of what it stores.
+    memory : RequestMemory
+        What it may hold beside the other requests.
     head_only : bool
         Nobody reads the body of the answer: it may stay empty where making it takes long.
     is_cross_origin : bool
@@ -155,6 +168,7 @@ class Call:
     body: bytes
     headers: Mapping[str, str]
     url: str
+    memory: RequestMemory
     head_only: bool = False
     is_cross_origin: bool = False
 
@@ -170,7 +184,19 @@ class Call:
         return StackId(self.path["owner"], self.path["project"], self.path["stack"]).checked()
 
     def json(self) -> Any:
-        """The parsed body, None when empty; MalformedBodyError for what is no JSON."""
+        """The parsed body, None when empty.
+
+        Raises
+        ------
+        MalformedBodyError
+            For what is no JSON.
+        TooLargeError
+            For values that need more memory than all requests may take together.
+        BusyError
+            For values that need more than the other requests leave.
+        """
+        if len(self.body) > SMALL:
+            self.memory.work.grow(parsed_bytes(self.body), may_wait=True)
         return parse(self.body)
 
     def texts(self) -> list[str] | None:
@@ -192,9 +218,32 @@ def json_bytes(content: bytes) -> Response:
     return Response(content, media_type=JSON)
 
 
-def json_list(entries: Iterable[bytes]) -> Response:
-    """200 with a list of JSON values that are written already."""
-    return json_bytes(b"[" + b",".join(entries) + b"]")
+def json_list(call: Call, entries: Iterable[bytes]) -> Response:
+    """200 with a list of JSON values that are written already; errors as `RequestMemory.count_written`."""
+    return json_bytes(b"".join(_list_parts(call, entries)))
+
+
+def json_object(call: Call, value: Mapping[str, Any]) -> Response:
+    """200 with an object, its lists written entry by entry: what they have in common is in memory once.
+
+    Errors as `RequestMemory.count_written`.
+    """
+    parts = [b"{"]
+    for name, entry in value.items():
+        parts += [b"," if len(parts) > 1 else b"", dump(name), b":"]
+        if isinstance(entry, list):
+            parts += _list_parts(call, map(dump, entry))
+        else:
+            parts.append(dump(entry))
+    return json_bytes(b"".join([*parts, b"}"]))
+
+
+def _list_parts(call: Call, entries: Iterable[bytes]) -> list[bytes]:
+    parts = []
+    for entry in entries:
+        call.memory.count_written(len(entry) + 1)
+        parts += [b",", entry]
+    return [b"[", *parts[1:], b"]"]
 
 
 def text_answer(content: str, status: int = 200) -> Response:

@@ -21,6 +21,7 @@ from asap_ingest.render_ws.http.metrics import ROUTE
 from asap_ingest.render_ws.http.query_parameters import QueryParameter
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
 from asap_ingest.render_ws.json_types import DOUBLE_PATTERN, MalformedBodyError, parse_double, parse_integer
+from asap_ingest.render_ws.memory_budget import RequestMemory
 from asap_ingest.render_ws.problems import RequestError, one_line
 from asap_ingest.render_ws.store import DatabaseError, DiskFullError
 
@@ -142,10 +143,12 @@ class Resource:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         scope[ROUTE][0] = self._route
-        response = await self._answer(Request(scope, receive))
-        await response(scope, receive, send)
+        # until the answer is sent: a client that reads slowly makes it stay in memory
+        with self._service.memory.request() as memory:
+            response = await self._answer(Request(scope, receive), memory)
+            await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, memory: RequestMemory) -> Response:
         operation = self._operations.get(request.method)
         if operation is None:
             return self._without_operation(request.method)
@@ -156,13 +159,16 @@ class Resource:
             self._service,
             request.path_params,
             Query(request.scope["query_string"].decode("latin-1")),
-            await limited_body(request, self._service.limits.body_bytes),
+            await limited_body(request, self._service.limits.body_bytes, memory.body),
             request.headers,
             _url(request),
+            memory,
             request.method == "HEAD",
             request.scope["is_cross_origin"],
         )
-        return await to_thread.run_sync(operation.handler, call, limiter=self._lanes.of(operation))
+        response = await to_thread.run_sync(operation.handler, call, limiter=self._lanes.of(operation))
+        memory.keep_answer(len(getattr(response, "body", b"")))  # files of pages are sent in pieces
+        return response
 
     def _without_operation(self, method: str) -> Response:
         if method == "OPTIONS":
@@ -226,5 +232,7 @@ def error_answer(problem: Exception) -> Response:
     if isinstance(problem, DatabaseError):
         return text_answer(one_line(problem), 507 if isinstance(problem, DiskFullError) else 500)
     if isinstance(problem, RequestError):
-        return text_answer(one_line(problem), problem.status)
+        answer = text_answer(one_line(problem), problem.status)
+        answer.headers.update(problem.headers)
+        return answer
     return text_answer(FAULT, 500)

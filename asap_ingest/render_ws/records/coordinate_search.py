@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from asap_ingest.render_ws.records.coordinate_candidates import (
 )
 from asap_ingest.render_ws.records.coordinate_entries import JsonObject, named, position
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
-from asap_ingest.render_ws.records.tile_rows import NO_ID, TileRow
+from asap_ingest.render_ws.records.tile_rows import NO_ID, TileRow, counted
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.transforms.integer_ranges import Indices
 from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
@@ -105,24 +106,34 @@ def _put(answers: list[Any], where: Indices, values: Sequence[Any]) -> None:
         answers[place] = value
 
 
-def find_places(session: Session, stack_id: StackId, points: Sequence[Sequence[float]]) -> PlacesInTiles:
-    """All that is stored of the tiles at points x, y, z."""
+def find_places(
+    session: Session, stack_id: StackId, points: Sequence[Sequence[float]], count: Callable[[int], None]
+) -> PlacesInTiles:
+    """All that is stored of the tiles at points x, y, z; `count` is told its bytes, and may raise."""
     array = np.array(points, np.float64).reshape(-1, 3)
     candidates = find_candidates(session, stack_id, array)
-    return PlacesInTiles(stack_id, array, candidates, find_tiles(session, stack_id, candidates.tile_ids))
+    tiles = find_tiles(session, stack_id, candidates.tile_ids, count)
+    return PlacesInTiles(stack_id, array, candidates, tiles)
 
 
-def find_tiles(session: Session, stack_id: StackId, tile_ids: Iterable[TileId]) -> dict[TileId, Found]:
-    """Flattened specs of tiles by id; a dangling reference is an error in place of the spec."""
+def find_tiles(
+    session: Session, stack_id: StackId, tile_ids: Iterable[TileId], count: Callable[[int], None]
+) -> dict[TileId, Found]:
+    """Flattened specs of tiles by id; a dangling reference is an error in place of the spec.
+
+    `count` is told their bytes, and may raise.
+    """
     record = session.stack(stack_id)
     if record is None:
         return {}
     wanted = set(tile_ids)
-    rows = session.tiles_with_ids(record.key, [name for name in wanted if isinstance(name, str)])
+    rows: Iterator[TileRow] = session.each_with_ids(
+        record.key, [name for name in wanted if isinstance(name, str)]
+    )
     if NO_ID in wanted:
-        rows += session.tiles(record.key, TileFilter(tile_id=NO_ID))
-    lookup = TransformLookup(session, record.key)
-    return {row.tile_id: _flattened(lookup, row) for row in rows}
+        rows = chain(rows, session.each_tile(record.key, TileFilter(tile_id=NO_ID)))
+    lookup = TransformLookup(session, record.key, count)
+    return {row.tile_id: _flattened(lookup, row) for row in counted(rows, count)}
 
 
 def _flattened(lookup: TransformLookup, row: TileRow) -> Found:

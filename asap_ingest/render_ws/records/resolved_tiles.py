@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -120,15 +120,21 @@ def transform_rows(shared: dict[str, Spec]) -> list[tuple[str | bytes, bytes]]:
 class TransformLookup:
     """Shared transforms of a stack by id, each read and parsed once.
 
+    Parameters
+    ----------
+    count : callable
+        Told the bytes of each; may raise.
+
     Attributes
     ----------
     found : dict
         JSON of the transforms asked for so far, by id.
     """
 
-    def __init__(self, session: Session, key: int) -> None:
+    def __init__(self, session: Session, key: int, count: Callable[[int], None] = lambda size: None) -> None:
         self._session = session
         self._key = key
+        self._count = count
         self._specs: dict[str, Spec | None] = {}
         self.found: dict[str, bytes] = {}
 
@@ -136,6 +142,7 @@ class TransformLookup:
         """The parsed spec, None if the stack has no such transform."""
         if transform_id not in self._specs:
             content = self._session.transform(self._key, transform_id)
+            self._count(0 if content is None else len(content))
             self._specs[transform_id] = None if content is None else orjson.loads(content)
             if content is not None:
                 self.found[transform_id] = content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,13 @@ class TileRow:
         """The spec, parsed."""
         spec: dict[str, Any] = orjson.loads(self.spec)
         return spec
+
+
+def counted(rows: Iterable[TileRow], count: Callable[[int], None]) -> Iterator[TileRow]:
+    """The same rows; `count` is told the bytes of each, and may raise."""
+    for row in rows:
+        count(len(row.spec))
+        yield row
 
 
 def tile_row(spec: dict[str, Any]) -> TileRow:

@@ -44,7 +44,7 @@ def get_world(call: Call) -> Response:
 def _in_world(call: Call, stack_id: StackId, tile_id: str, local: list[float]) -> JsonObject:
     with call.service.store.reading() as session:
         record, row = require_tile(session, stack_id, tile_id)
-        tile = TransformLookup(session, record.key).flattened(row)
+        tile = TransformLookup(session, record.key, call.memory.count_read).flattened(row)
     return {"tileId": tile_id, "world": _world_of_point(tile, local)}
 
 
@@ -66,7 +66,7 @@ def _in_tiles(call: Call) -> list[JsonObject]:
 
     stack_id = call.stack_id
     with call.service.store.reading() as session:
-        places = find_places(session, stack_id, [[call.path[axis] for axis in "xyz"]])
+        places = find_places(session, stack_id, [[call.path[axis] for axis in "xyz"]], call.memory.count_read)
     (outcome,) = places.outcomes()
     if isinstance(outcome, RequestError):
         raise outcome
@@ -98,7 +98,7 @@ def put_locals(call: Call) -> Response:
     read = read_points(entries, "local", 2)
     tile_ids = [entry["tileId"] for place in read.places if (entry := entries[place]) is not None]
     with call.service.store.reading() as session:
-        tiles = find_tiles(session, stack_id, tile_ids)
+        tiles = find_tiles(session, stack_id, tile_ids, call.memory.count_read)
     answers = _answers(entries, read, worlds_in_tiles(tiles, tile_ids, read.points, stack_id))
     return json_answer([answer for (answer,) in answers])
 
@@ -110,7 +110,7 @@ def put_worlds(call: Call) -> Response:
     entries, stack_id = read_entries(call.json()), checked_id(call)
     read = _read_worlds(call, entries)
     with call.service.store.reading() as session:
-        places = find_places(session, stack_id, read.points)
+        places = find_places(session, stack_id, read.points, call.memory.count_read)
     return json_answer(_answers(entries, read, places.outcomes()))
 
 

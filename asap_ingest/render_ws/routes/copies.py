@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import Call, created, done, json_answer
-from asap_ingest.render_ws.json_types import double, json_double, object_reader, text
+from asap_ingest.render_ws.http.answers import Call, created, done, json_list
+from asap_ingest.render_ws.json_types import double, dump, json_double, object_reader, text
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.records.stack_records import StackRecord, State, read_version
 from asap_ingest.render_ws.records.stack_states import require_loading, require_stack
-from asap_ingest.render_ws.records.tile_rows import TileRow, tile_row
+from asap_ingest.render_ws.records.tile_rows import TileRow, counted, tile_row
 from asap_ingest.render_ws.records.tile_specs import in_field_order
 from asap_ingest.render_ws.routes.tiles import layer_rows
 from asap_ingest.render_ws.store import Session, TileFilter
@@ -84,7 +85,7 @@ def put_z_of_tiles(call: Call) -> Response:
         raise IllegalArgumentError(f"no tile ids given for {stack_id}")
     with call.service.store.writing() as session:
         key = require_loading(session, stack_id).key
-        _move(session, key, session.tiles_with_ids(key, tile_ids), call.path["z"])
+        _move(session, key, session.each_with_ids(key, tile_ids), call, call.path["z"])
     return created(call)
 
 
@@ -96,21 +97,26 @@ def put_z_of_section(call: Call) -> Response:
         raise IllegalArgumentError(f"no z given for section '{call.path['section']}' of {stack_id}")
     with call.service.store.writing() as session:
         key = require_loading(session, stack_id).key
-        rows = session.tiles(key, TileFilter(section_id=call.path["section"]))
-        _move(session, key, rows, float(z))
+        rows = session.each_tile(key, TileFilter(section_id=call.path["section"]))
+        _move(session, key, rows, call, float(z))
     return created(call)
 
 
-def _move(session: Session, key: int, rows: list[TileRow], z: float) -> None:
-    session.put_tiles(key, [tile_row(in_field_order({**row.parsed(), "z": json_double(z)})) for row in rows])
+def _move(session: Session, key: int, rows: Iterable[TileRow], call: Call, z: float) -> None:
+    # all are read before the first is written
+    moved = [
+        tile_row(in_field_order({**row.parsed(), "z": json_double(z)}))
+        for row in counted(rows, call.memory.count_read)
+    ]
+    session.put_tiles(key, moved)
 
 
 def get_last_transforms(call: Call) -> Response:
     """Tile id and last transform, references resolved, of each tile of a layer."""
     with call.service.store.reading() as session:
-        record, rows = layer_rows(session, call.stack_id, call.path["z"])
-        lookup = TransformLookup(session, record.key)
-        return json_answer([_last_transform(lookup.flattened(row)) for row in rows])
+        record, rows = layer_rows(session, call)
+        lookup = TransformLookup(session, record.key, call.memory.count_read)
+        return json_list(call, (dump(_last_transform(lookup.flattened(row))) for row in rows))
 
 
 def _last_transform(tile: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -122,6 +123,6 @@ def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
         parameters = replace(parameters, max_tile_specs=limits.tile_specs)
     if call.head_only:
         return _head(form)
-    canvas = draw(parameters, call.images, limits.image_pixels)
+    canvas = draw(parameters, call.images, limits.image_pixels, partial(call.memory.work.grow, may_wait=True))
     media_type, content = encode(canvas, form, parameters)
     return Response(content, headers={"content-type": media_type})

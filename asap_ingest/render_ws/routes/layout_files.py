@@ -38,6 +38,7 @@ def get_layout_file(choose: Callable[[Call], TileFilter], call: Call) -> Respons
                 lines.append(form.line(tile, image_path(tile), _parameters_url(call, tile.get("tileId"))))
             except IllegalArgumentError as error:
                 raise IllegalArgumentError(f"tile '{tile.get('tileId')}': {error}") from error
+            call.memory.count_written(len(lines[-1]))
     return text_answer("".join(lines))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from starlette.responses import Response
 
@@ -97,10 +98,18 @@ def _pairs(kind: PairKind, call: Call, details: bool) -> Response:
         keys = [require_collection(session, one) for one in (names, *_further(call, names))]
         if len(keys) > 1 and not details:
             raise IllegalStateError(f"{names} cannot be merged with others when details are left out")
-        found = [session.pairs(key, which, details) for key in keys]
+        found = [_counted(session.pairs(key, which, details), call) for key in keys]
     if len(found) > 1:
-        return json_list(merged(found))
-    return json_list([row[4] for row in found[0]])
+        return json_list(call, merged(found))
+    return json_list(call, [row[4] for row in found[0]])
+
+
+def _counted(rows: Iterable[tuple[Any, ...]], call: Call) -> list[tuple[Any, ...]]:
+    found = []
+    for row in rows:
+        call.memory.count_read(len(row[4]))
+        found.append(row)
+    return found
 
 
 def _further(call: Call, names: CollectionId) -> list[CollectionId]:
@@ -112,8 +121,8 @@ def get_match_counts(call: Call) -> Response:
     """The pairs of a p group without their points."""
     names, which = _collection_id(call), _pair_filter(call, PairKind.OF_P_GROUP)
     with call.service.store.reading() as session:
-        rows = session.pairs(require_collection(session, names), which, details=False)
-    return json_list([row[4] for row in rows])
+        rows = _counted(session.pairs(require_collection(session, names), which, details=False), call)
+    return json_list(call, [row[4] for row in rows])
 
 
 def put_match_counts(call: Call) -> Response:

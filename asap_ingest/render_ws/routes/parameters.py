@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import Call, json_answer
+from asap_ingest.render_ws.http.answers import Call, json_object
 from asap_ingest.render_ws.http.query_parameters import (
     BOX_QUERY,
     DRAWING_QUERY,
@@ -49,7 +49,7 @@ def layer_tiles(session: Session, stack_id: StackId, call: Call) -> tuple[StackR
 def one_tile(session: Session, stack_id: StackId, call: Call) -> tuple[StackRecord, Tiles]:
     """Record of the stack and the tile named in the path."""
     record, row = require_tile(session, stack_id, call.path["tile"])
-    return record, [TransformLookup(session, record.key).flattened(row)]
+    return record, [TransformLookup(session, record.key, call.memory.count_read).flattened(row)]
 
 
 def tiles_of(session: Session, record: StackRecord, call: Call, which: TileFilter) -> Tiles:
@@ -57,8 +57,8 @@ def tiles_of(session: Session, record: StackRecord, call: Call, which: TileFilte
     kept = call.service.layers.tiles(session, record, which)
     if kept is not None:
         return kept
-    lookup = TransformLookup(session, record.key)
-    return [lookup.flattened(row) for row in limited_tiles(session, record, which)]
+    lookup = TransformLookup(session, record.key, call.memory.count_read)
+    return [lookup.flattened(row) for row in limited_tiles(session, record, which, call.memory)]
 
 
 def build_box(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
@@ -130,4 +130,4 @@ def get_parameters(select: Select, build: Build, call: Call) -> Response:
     with call.service.store.reading() as session:
         record, tiles = select(session, call.stack_id, call)
     # how many tiles an image may hold is no part of what is to be drawn
-    return json_answer(to_json(replace(build(call, record, tiles), max_tile_specs=None)))
+    return json_object(call, to_json(replace(build(call, record, tiles), max_tile_specs=None)))

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, created, json_bytes, json_list
 from asap_ingest.render_ws.limits import MOST_TILES
+from asap_ingest.render_ws.memory_budget import RequestMemory
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 from asap_ingest.render_ws.records.resolved_tiles import (
@@ -19,7 +20,7 @@ from asap_ingest.render_ws.records.resolved_tiles import (
 )
 from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.records.stack_states import require_data, require_loading, require_stack
-from asap_ingest.render_ws.records.tile_rows import TileRow
+from asap_ingest.render_ws.records.tile_rows import TileRow, counted
 from asap_ingest.render_ws.records.tile_specs import read_resolved_tiles
 from asap_ingest.render_ws.store import Session, TileFilter
 
@@ -54,15 +55,15 @@ def get_transform(call: Call) -> Response:
 def get_layer_tiles(call: Call) -> Response:
     """Flattened tile specs of a layer, by tile id."""
     with call.service.store.reading() as session:
-        record, rows = layer_rows(session, call.stack_id, call.path["z"])
-        lookup = TransformLookup(session, record.key)
-        return json_list([lookup.flattened_json(row) for row in rows])
+        record, rows = layer_rows(session, call)
+        lookup = TransformLookup(session, record.key, call.memory.count_read)
+        return json_list(call, (lookup.flattened_json(row) for row in rows))
 
 
-def layer_rows(session: Session, stack_id: StackId, z: float) -> tuple[StackRecord, list[TileRow]]:
-    """Record of the stack and the tiles at z; IllegalArgumentError without tiles or for too many."""
-    record = require_data(session, stack_id)
-    return record, required(record, z, limited_tiles(session, record, TileFilter(z=z)))
+def layer_rows(session: Session, call: Call) -> tuple[StackRecord, list[TileRow]]:
+    """Record of the stack and the tiles of a layer; IllegalArgumentError without tiles or for too many."""
+    record, z = require_data(session, call.stack_id), call.path["z"]
+    return record, required(record, z, limited_tiles(session, record, TileFilter(z=z), call.memory))
 
 
 def required(record: StackRecord, z: float, tiles: Some) -> Some:
@@ -72,9 +73,11 @@ def required(record: StackRecord, z: float, tiles: Some) -> Some:
     return tiles
 
 
-def limited_tiles(session: Session, record: StackRecord, which: TileFilter) -> list[TileRow]:
-    """The tiles; IllegalArgumentError when they are more than one answer may hold."""
-    rows = session.tiles(record.key, which, MOST_TILES + 1)
+def limited_tiles(
+    session: Session, record: StackRecord, which: TileFilter, memory: RequestMemory
+) -> list[TileRow]:
+    """The tiles; IllegalArgumentError when they are more than one answer may hold, by number or bytes."""
+    rows = [*counted(session.each_tile(record.key, which, MOST_TILES + 1), memory.count_read)]
     if len(rows) > MOST_TILES:
         raise IllegalArgumentError(f"more than {MOST_TILES} tiles of {record.stack_id} asked for at once")
     return rows
@@ -88,10 +91,10 @@ def get_tiles_with_ids(call: Call) -> Response:
     with call.service.store.reading() as session:
         record = session.stack(stack_id)
         if record is None:
-            return json_list([])
-        lookup = TransformLookup(session, record.key)
-        rows = session.tiles_with_ids(record.key, tile_ids)
-        return json_list([lookup.flattened_json(row) for row in rows])
+            return json_list(call, [])
+        lookup = TransformLookup(session, record.key, call.memory.count_read)
+        rows = session.each_with_ids(record.key, tile_ids)
+        return json_list(call, (lookup.flattened_json(row) for row in rows))
 
 
 def get_layer_collection(call: Call) -> Response:
@@ -119,10 +122,11 @@ def get_collection(call: Call) -> Response:
 def _collection(call: Call, which: TileFilter) -> Response:
     with call.service.store.reading() as session:
         record = require_data(session, call.stack_id)
-        rows = limited_tiles(session, record, which)
+        rows = limited_tiles(session, record, which, call.memory)
         if not rows:
             raise NotFoundError(f"{record.stack_id} has no such tiles")
-        return json_bytes(collection_json(rows, TransformLookup(session, record.key)))
+        lookup = TransformLookup(session, record.key, call.memory.count_read)
+        return json_bytes(collection_json(rows, lookup))
 
 
 def put_collection(call: Call) -> Response:

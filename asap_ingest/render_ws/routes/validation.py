@@ -113,7 +113,7 @@ def get_validation_info(call: Call) -> Response:
     """Whether a stored tile is valid: image files are looked for, transforms built; nothing is said if so."""
     with call.service.store.reading() as session:
         record, row = require_tile(session, call.stack_id, call.path["tile"])
-        tile = TransformLookup(session, record.key).flattened(row)
+        tile = TransformLookup(session, record.key, call.memory.count_read).flattened(row)
     require_valid(call, tile)
     return done()
 

@@ -6,7 +6,7 @@ asked of both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -132,10 +132,10 @@ class MatchStatements(Statements):
         """Insert pairs or replace those between the same tiles."""
         self._connection.executemany(_UPSERT_PAIR, [(key, *vars(pair).values()) for pair in pairs])
 
-    def pairs(self, key: int, which: PairFilter, details: bool = True) -> list[tuple[Any, ...]]:
+    def pairs(self, key: int, which: PairFilter, details: bool = True) -> Iterator[tuple[Any, ...]]:
         """Rows of p group, q group, p id, q id and JSON, in this order; without details no points."""
         statement = which.selection("content" if details else "summary")
-        return self._connection.execute(statement, which.values(key)).fetchall()
+        return iter(self._connection.execute(statement, which.values(key)))
 
     def delete_pairs(self, key: int, which: PairFilter) -> None:
         """Remove pairs; the collection stays."""

@@ -110,12 +110,16 @@ class TileStatements(Statements):
 
     def tiles(self, key: int, which: TileFilter, limit: int = -1) -> list[TileRow]:
         """Tiles, by tile id ascending (by code unit, which is the drawing order)."""
+        return [*self.each_tile(key, which, limit)]
+
+    def each_tile(self, key: int, which: TileFilter, limit: int = -1) -> Iterator[TileRow]:
+        """The same, each read when it is asked for."""
         condition, values = which.where()
         rows = self._connection.execute(
             f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ?{condition} ORDER BY tile_id LIMIT ?",
             [key, *values, limit],
         )
-        return [TileRow(*row) for row in rows]
+        return (TileRow(*row) for row in rows)
 
     def tiles_in_order(self, key: int, which: TileFilter, columns: Sequence[str]) -> Iterator[TileRow]:
         """Tiles one after the other, ascending by these columns."""
@@ -126,14 +130,14 @@ class TileStatements(Statements):
         )
         return (TileRow(*row) for row in rows)
 
-    def tiles_with_ids(self, key: int, tile_ids: Sequence[str]) -> list[TileRow]:
+    def each_with_ids(self, key: int, tile_ids: Sequence[str]) -> Iterator[TileRow]:
         """Tiles with one of these ids, by tile id ascending; unknown ids are left out."""
         rows = self._connection.execute(
             f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ? AND tile_id IN "
             "(SELECT value FROM json_each(?)) ORDER BY tile_id",
             (key, orjson.dumps(list(tile_ids)).decode()),
         )
-        return [TileRow(*row) for row in rows]
+        return (TileRow(*row) for row in rows)
 
     def tile_count(self, key: int, which: TileFilter) -> int:
         """Number of tiles."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import orjson
@@ -21,6 +20,7 @@ from asap_ingest.render_ws.json_types import json_double
 from asap_ingest.render_ws.problems import IllegalStateError
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine, CoordinateTransform, Points
 from asap_ingest.render_ws.transforms.specs import Spec, TransformList, build_steps
+from asap_ingest.render_ws.transforms.transform_cache import kept
 from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLocator, triangle_locator
 from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
 
@@ -95,7 +95,8 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
         if inner == 0:
             return _inside(before, width, height, mirrored)
         size = float(tile.get("meshCellSize", DEFAULT_CELL)) if cell is None else cell
-        return _locator(orjson.dumps(specs[:inner]), width, height, size, mirrored).sources_of(before)
+        mesh_of = orjson.dumps(specs[:inner]), width, height, size, mirrored
+        return kept(("locator", *mesh_of), lambda: _locator(*mesh_of), len(mesh_of[0])).sources_of(before)
 
 
 def with_z(tile: Spec, points: Points) -> list[list[float | str]]:
@@ -144,7 +145,6 @@ def _inside(local: Points, width: float, height: float, mirrored: bool) -> Point
     return local
 
 
-@lru_cache(maxsize=8)
 def _locator(specs: bytes, width: float, height: float, cell: float, mirrored: bool) -> TriangleLocator:
     mesh = triangle_mesh(width, height, columns_of(width, cell))
     mapped = TransformList(tuple(build_steps(orjson.loads(specs)))).apply(mesh.points)

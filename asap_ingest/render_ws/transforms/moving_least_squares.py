@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from asap_ingest.render_ws.java_numbers import parse_double, parse_float32
 from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.transforms.mesh_limits import MOST_LANDMARKS, check_landmarks, check_pairs
 
 Points = NDArray[np.float64]
 #: Weights, sources and targets, relative to their centroids, and points: where the points go.
@@ -38,6 +39,7 @@ class MovingLeastSquares:
 
     def apply(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first; a point on a landmark goes where the landmark goes."""
+        check_pairs(len(points), len(self.source))
         step = max(1, BLOCK // max(1, len(self.source)))
         parts = [self._apply_block(points[start : start + step]) for start in range(0, len(points), step)]
         return np.concatenate(parts) if parts else points.copy()
@@ -111,7 +113,9 @@ def moving_least_squares(data: str, class_name: str) -> MovingLeastSquares:
     IllegalArgumentError
         For an unknown model, another dimension than 2, a wrong number of values.
     """
-    fields = data.split()
+    # what is behind as many as are allowed stays one field
+    fields = data.split(maxsplit=3 + 5 * MOST_LANDMARKS)
+    check_landmarks(-((3 - len(fields)) // 5), class_name)
     if len(fields) < 8 or (len(fields) - 3) % 5 or fields[0] not in FITS or fields[1] != "2":
         raise IllegalArgumentError(f"{class_name}: expected `model 2 alpha` and five numbers per landmark")
     landmarks = np.array([parse_float32(field) for field in fields[3:]]).reshape(-1, 5)

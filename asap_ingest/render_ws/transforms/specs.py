@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
@@ -19,6 +18,7 @@ from asap_ingest.render_ws.transforms.classes import (
     Points,
     build_leaf,
 )
+from asap_ingest.render_ws.transforms.transform_cache import kept
 
 Spec = dict[str, Any]
 Lookup = Callable[[str], Spec | None]
@@ -200,8 +200,7 @@ def _build_one(spec: Spec) -> CoordinateTransform:
         if not isinstance(spec.get(field), str):
             raise IllegalArgumentError(f"no {field} in the transform with id {spec.get('id')!r}")
     # tiles of a section share lens corrections, whose data is long; matrices are quicker read than kept
-    make = build_leaf if len(spec["dataString"]) < CACHED_LENGTH else _cached_leaf
-    return make(spec["className"], spec["dataString"])
-
-
-_cached_leaf = lru_cache(maxsize=256)(build_leaf)
+    leaf = spec["className"], spec["dataString"]
+    if len(leaf[1]) < CACHED_LENGTH:
+        return build_leaf(*leaf)
+    return kept(leaf, lambda: build_leaf(*leaf), len(leaf[1]))

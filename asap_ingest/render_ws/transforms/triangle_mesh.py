@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from asap_ingest.render_ws.transforms.classes import Points
 from asap_ingest.render_ws.transforms.mesh_limits import check_points
+from asap_ingest.render_ws.transforms.transform_cache import kept
 
 Indices = NDArray[np.int64]
 
@@ -41,12 +41,15 @@ def rows_of(width: float, height: float, columns: int) -> int:
     return max(2, math.floor(height / (math.sqrt(3) * width / (columns - 1)) + 0.5) + 1)
 
 
-@lru_cache(maxsize=64)
 def triangle_mesh(width: float, height: float, columns: int) -> Mesh:
     """Nearly equilateral triangles over [0, width - 1] x [0, height - 1].
 
     Rows of `columns` points, and between each two of them a row of one point less, half a step aside.
     """
+    return kept(("mesh", width, height, columns), lambda: _mesh(width, height, columns))
+
+
+def _mesh(width: float, height: float, columns: int) -> Mesh:
     rows = rows_of(width, height, columns)
     check_points(width, height, width / columns, 2.0 * rows * columns)
     step_x, step_y = (width - 1) / (columns - 1), (height - 1) / (rows - 1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from asap_ingest.render_ws.java_numbers import parse_double
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.transforms.mesh_limits import check_landmarks, check_pairs
 
 Points = NDArray[np.float64]
 
@@ -63,6 +64,7 @@ class ThinPlateSpline:
 
     def apply(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first, in blocks that bound the memory used."""
+        check_pairs(len(points), len(self.landmarks))
         step = max(1, SPLINE_BLOCK // max(1, len(self.landmarks)))
         blocks = [self._apply_block(points[start : start + step]) for start in range(0, len(points), step)]
         return np.concatenate(blocks) if blocks else points.copy()
@@ -117,8 +119,9 @@ def thin_plate_spline(data: str, class_name: str) -> ThinPlateSpline:
     dimensions, count = int(fields[1]), int(fields[2])
     if dimensions != 2:
         raise IllegalStateError(f"{class_name}: {dimensions} dimensions instead of 2")
-    affine = np.zeros(6) if fields[3] == "null" else _decode_doubles(fields[3], class_name)
-    landmarks = _decode_doubles(fields[4], class_name)
+    check_landmarks(count, class_name)
+    affine = np.zeros(6) if fields[3] == "null" else _decode_doubles(fields[3], class_name, 6)
+    landmarks = _decode_doubles(fields[4], class_name, 4 * max(0, count))
     if affine.size < 6 or landmarks.size < 4 * count:
         raise IllegalStateError(f"{class_name}: values are missing for {count} landmarks")
     return ThinPlateSpline(
@@ -129,11 +132,20 @@ def thin_plate_spline(data: str, class_name: str) -> ThinPlateSpline:
     )
 
 
-def _decode_doubles(text: str, class_name: str) -> NDArray[np.float64]:
-    """Base64 of big-endian doubles, compressed by zlib unless a `@` stands in front."""
+def _unpacked(raw: bytes, size: int) -> bytes:
+    """At least `size` bytes, if there are as many, and not many more: a few bytes may unpack to gigabytes."""
+    unpacking = zlib.decompressobj()
+    plain = unpacking.decompress(raw, size + 1)
+    if len(plain) <= size and not unpacking.eof:
+        raise zlib.error("incomplete or truncated stream")
+    return plain
+
+
+def _decode_doubles(text: str, class_name: str, count: int) -> NDArray[np.float64]:
+    """Base64 of big-endian doubles, compressed by zlib unless a `@` stands in front; no more than `count`."""
     try:
         raw = base64.b64decode(text.removeprefix("@"))
-        plain = raw if text.startswith("@") else zlib.decompress(raw)
+        plain = raw if text.startswith("@") else _unpacked(raw, 8 * count)
     except zlib.error as error:
         raise IllegalStateError(f"{class_name}: its numbers cannot be unpacked: {error}") from error
-    return np.frombuffer(plain[: len(plain) // 8 * 8], ">f8").astype(np.float64)
+    return np.frombuffer(plain[: min(len(plain) // 8, count) * 8], ">f8").astype(np.float64)

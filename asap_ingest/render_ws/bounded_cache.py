@@ -23,7 +23,10 @@ class CacheState:
 
 
 class BoundedCache(Generic[Value]):
-    """Values by key, `room` bytes of them; those not used for longest are evicted. For many threads."""
+    """Values by key, `room` bytes of them; those not used for longest are evicted. For many threads.
+
+    A value that is larger than all the room is not kept.
+    """
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -47,11 +50,22 @@ class BoundedCache(Generic[Value]):
     def keep(self, key: Hashable, value: Value, size: int) -> None:
         """Keep a value of `size` bytes, in place of what the key had."""
         with self._lock:
-            self._used += size - self._values.pop(key, (None, 0))[1]
-            self._values[key] = value, size
-            while self._used > self._room:
-                self._used -= self._values.popitem(last=False)[1][1]
-                self._evictions += 1
+            self._used -= self._values.pop(key, (None, 0))[1]
+            if size <= self._room:
+                self._values[key] = value, size
+                self._used += size
+            self._evict()
+
+    def resize(self, room: int) -> None:
+        """Keep `room` bytes from now on."""
+        with self._lock:
+            self._room = room
+            self._evict()
+
+    def _evict(self) -> None:
+        while self._used > self._room:
+            self._used -= self._values.popitem(last=False)[1][1]
+            self._evictions += 1
 
     def clear(self) -> None:
         """Evict all."""
