@@ -1,6 +1,6 @@
 # Each target sets up what it needs, in .venv of this folder; no step needs root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast integration lint format bench clean
+.PHONY: help demo test nightly coverage fast integration lint format bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,8 +8,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 SOURCES := requirements.txt setup.py pyproject.toml
-# every test module runs in one of as many processes as there are cores
-WORKERS ?= auto
+# processes that run tests; a third of their time they wait, for programs and for services that are away
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+# tests start programs by the hundred: what Python compiles is kept, whatever the environment says
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
