@@ -22,6 +22,15 @@ demo: $(VENV)/.demo ## simulate a section, ingest it, draw it: demo_output/secti
 test: $(VENV)/.test ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+nightly: $(VENV)/.test ## the property tests with all their examples
+	$(BIN)/python -m pytest -n $(WORKERS) -m nightly --hypothesis-profile nightly $(ARGS)
+
+coverage: $(VENV)/.coverage ## all tests again, measured; fails below the floor in pyproject.toml
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 fast: $(VENV)/.test ## the tests without processes and servers: seconds
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
@@ -42,6 +51,10 @@ bench: $(VENV)/.bench ## measure; writes benchmarks/RESULTS.md
 
 $(VENV)/.bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,bench]"
+	@touch $@
+
+$(VENV)/.coverage: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,coverage]"
 	@touch $@
 
 clean: ## remove what make made

@@ -1,8 +1,8 @@
 """A process that has imported what the programs import, and forks one for each request.
 
 A start costs hundredths of a second where an interpreter, its imports and the compiled loops cost up to two.
-Imports alone are shared: each program is a process with arguments, environment, folder, streams, signals, an
-end and an exit code of its own. `run` asks the server of this process; `python -m tests.program_server` is it.
+Imports alone are shared: each program is a process with arguments, environment, folder, streams, signals and
+exit code of its own. `run` asks the server of this process, which is `python -m tests.program_server`.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _exit_code(server: subprocess.Popen[bytes], request: dict[str, Any], timeout
 
 
 def next_program(requests: IO[bytes], answers: int) -> dict[str, Any] | None:
-    """Fork a program for each request; its request in the program's process, None at the end of the server's."""
+    """Fork a program for each request. Its process gets the request returned, the server None at the end."""
     for line in requests:
         process_id = os.fork()
         if not process_id:
@@ -119,7 +119,7 @@ def become(request: dict[str, Any]) -> None:
 
 
 def end_at_once(ended: list[int]) -> None:
-    """The last of the end's handlers: what comes after takes all modules apart, which takes longer than a run."""
+    """The last handler of the end: Python would now take all modules apart, which takes longer than a run."""
     sys.stdout.flush()
     sys.stderr.flush()
     if ended:
