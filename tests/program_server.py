@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 PRELOADED = (
     *("asap_ingest.ingest_section", "asap_ingest.precomputed_tif", "asap_ingest.export_to_precomputed"),
     *("asap_ingest.merge_reports", "asap_ingest.check_precomputed", "asap_ingest.images.kernels"),
+    *("PIL.Image", "cv2", "imagecodecs", "renderapi", "s3fs", "skimage.measure", "tifffile"),
 )
 
 
