@@ -367,7 +367,8 @@ def larger_section(render, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_and_run_again_equals_one_clean_run(larger_section, tmp_path, files_before_kill, how):
     clean = tmp_path / "clean"
-    assert run_step(MIPMAPS, larger_section | {"output_dir": str(clean), "pool_size": 1}, tmp_path).exit_code == 0
+    given = larger_section | {"output_dir": str(clean), "pool_size": 1}
+    assert run_step(MIPMAPS, given, tmp_path).exit_code == 0
     killed = tmp_path / "mipmaps"
     process = subprocess.Popen(
         command(MIPMAPS, larger_section, tmp_path), start_new_session=True, stderr=subprocess.DEVNULL

@@ -121,7 +121,8 @@ def test_a_missing_bucket_ends_each_step_before_its_work(store, remote, render, 
 def test_storage_options_of_the_steps(store, bucket, remote, render, tmp_path, monkeypatch):
     """The endpoint comes from the field alone, also for worker processes."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    for ran in run_steps(render, remote, f"{bucket}/mips", tmp_path, storage_options=store.options, pool_size=2):
+    more = {"storage_options": store.options, "pool_size": 2}
+    for ran in run_steps(render, remote, f"{bucket}/mips", tmp_path, **more):
         assert (ran.exit_code, ran.stderr) == (0, "")
     assert all(len(tile["mipmapLevels"]) == 4 for tile in stack_of(render, "mips").values())
 
