@@ -1,6 +1,6 @@
 # Each target sets up what it needs, in .venv of this folder; no step needs root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast integration lint format bench clean
+.PHONY: help demo test nightly coverage fast integration lint format bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,8 +8,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 SOURCES := requirements.txt setup.py pyproject.toml
-# every test module runs in one of as many processes as there are cores
-WORKERS ?= auto
+# processes that run tests; a third of their time they wait, for programs and for services that are away
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+# tests start programs by the hundred: what Python compiles is kept, whatever the environment says
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -19,6 +21,15 @@ demo: $(VENV)/.demo ## simulate a section, ingest it, draw it: demo_output/secti
 
 test: $(VENV)/.test ## all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+nightly: $(VENV)/.test ## the property tests with all their examples
+	$(BIN)/python -m pytest -n $(WORKERS) -m nightly --hypothesis-profile nightly $(ARGS)
+
+coverage: $(VENV)/.coverage ## all tests again, measured; fails below the floor in pyproject.toml
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 fast: $(VENV)/.test ## the tests without processes and servers: seconds
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
@@ -40,6 +51,10 @@ bench: $(VENV)/.bench ## measure; writes benchmarks/RESULTS.md
 
 $(VENV)/.bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,bench]"
+	@touch $@
+
+$(VENV)/.coverage: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,coverage]"
 	@touch $@
 
 clean: ## remove what make made

@@ -53,6 +53,7 @@ setup(
             "neuroglancer-scripts>=1.2",
             *(*DASK, *S3, *VIEWER, *VOLUMES),
         ],
+        "coverage": ["coverage>=7.10"],
         "bench": ["pyvips>=3", "pyvips-binary>=8.16", "tinybrain>=1.7"],
         "lint": ["ruff>=0.6", "mypy>=1.11", "types-requests"],
     },

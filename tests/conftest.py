@@ -12,10 +12,17 @@ import pytest
 
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from tests.browser import Browser, missing
+from tests.examples import ALL
 
 # compiled loops and busy machines: the first example of a test may take seconds
-hypothesis.settings.register_profile("tests", deadline=None)
-hypothesis.settings.load_profile("tests")
+hypothesis.settings.register_profile("nightly", deadline=None, max_examples=ALL)
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=ALL // 4)
+
+
+def pytest_configure(config):
+    """Before the tests are imported, which take their numbers of examples from the profile."""
+    if not config.getoption("--hypothesis-profile"):
+        hypothesis.settings.load_profile("tests")
 
 
 def pytest_sessionstart(session):
@@ -85,10 +92,12 @@ def closed_port() -> int:
 
 
 def pytest_collection_modifyitems(items):
-    """What needs a service, or starts a program, is slow."""
+    """What needs a service, or starts a program, is slow; what takes examples has more of them at night."""
     for item in items:
         if {"service_url", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+        if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.nightly)
 
 
 def listing(folder: Path) -> dict[str, bytes]:

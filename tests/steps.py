@@ -1,10 +1,11 @@
 """Steps as a user runs them: `python -m asap_ingest.<step>`, JSON in and out."""
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests import program_server
 
 TILESPECS = "generate_EM_tilespecs_from_metafile"
 MIPMAPS = "generate_mipmaps"
@@ -32,13 +33,8 @@ def command(step, parameters, folder: Path, *arguments) -> list[str]:
 
 
 def run_step(step, parameters, folder: Path, *arguments) -> Ran:
-    ran = subprocess.run(
-        command(step, parameters, folder, *arguments),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    _, _, module, *given = command(step, parameters, folder, *arguments)
+    ran = program_server.run(module, *given)
     output = folder / f"{step}.out.json"
     content = json.loads(output.read_text()) if output.exists() else None
     # progress is told after some seconds: whether it is depends on what else the machine does

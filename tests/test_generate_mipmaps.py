@@ -371,7 +371,8 @@ def larger_section(render, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_and_run_again_equals_one_clean_run(larger_section, tmp_path, files_before_kill, how):
     clean = tmp_path / "clean"
-    assert run_step(MIPMAPS, larger_section | {"output_dir": str(clean)}, tmp_path).exit_code == 0
+    given = larger_section | {"output_dir": str(clean), "pool_size": 1}
+    assert run_step(MIPMAPS, given, tmp_path).exit_code == 0
     killed = tmp_path / "mipmaps"
     process = subprocess.Popen(
         command(MIPMAPS, larger_section, tmp_path), start_new_session=True, stderr=subprocess.DEVNULL
@@ -382,7 +383,7 @@ def test_killed_and_run_again_equals_one_clean_run(larger_section, tmp_path, fil
     process.wait()
     for name, content in listing(killed).items():
         assert content == (clean / name).read_bytes(), f"{name} is not whole"
-    assert run_step(MIPMAPS, larger_section | {"force_redo": False}, tmp_path).exit_code == 0
+    assert run_step(MIPMAPS, larger_section | {"force_redo": False, "pool_size": 1}, tmp_path).exit_code == 0
     assert listing(killed) == listing(clean)
 
 

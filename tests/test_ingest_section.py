@@ -13,7 +13,7 @@ from tests.steps import APPLY, INGEST, MIPMAPS, TILESPECS, refused, run_step
 def parameters(render, tmp_path):
     metafile = write_acquisition(tmp_path / "images", random_tiles(4))
     given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 3}
-    return given | {"output_dir": str(tmp_path / "mipmaps"), "levels": 2, "pool_size": 2}
+    return given | {"output_dir": str(tmp_path / "mipmaps"), "levels": 2, "pool_size": 1}
 
 
 def levels_by_tile(render, name):
@@ -22,7 +22,7 @@ def levels_by_tile(render, name):
 
 
 def test_metafile_to_stack_with_pyramids(parameters, render, tmp_path):
-    ran = run_step(INGEST, parameters, tmp_path)
+    ran = run_step(INGEST, parameters | {"pool_size": 2}, tmp_path)
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert levels_by_tile(render, "raw") == [["0", "1", "2"]] * 4
     assert Stack(RenderConnection(**render), "raw").state() == "COMPLETE"

@@ -381,20 +381,21 @@ def test_memory_stays_within_the_budget(tmp_path, compression):
     np.testing.assert_array_equal(read_volume(tmp_path / "volume", "raw")[0], stack)
 
 
-@pytest.fixture
-def long_run(tmp_path):
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
     """Parameters of a run of many units, and what a clean run leaves."""
+    folder = tmp_path_factory.mktemp("long_run")
     array = random_array((96, 256, 256))
     given = {
-        "source": planes(tmp_path / "long", array),
-        "dest": str(tmp_path / "clean"),
+        "source": planes(folder / "long", array),
+        "dest": str(folder / "clean"),
         "voxel_size": [8, 8, 8],
         "chunk_size": [16, 16, 16],
         "levels": 3,
         "pool_size": 2,
     }
     assert run(given) == 0
-    return given | {"dest": str(tmp_path / "killed")}, listing(tmp_path / "clean")
+    return given, listing(folder / "clean")
 
 
 @pytest.mark.slow
@@ -402,7 +403,8 @@ def long_run(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_and_a_rerun_are_a_clean_run(long_run, tmp_path, share, number):
     given, clean = long_run
-    folder = Path(given["dest"])
+    folder = tmp_path / "killed"
+    given = given | {"dest": str(folder)}
     process = subprocess.Popen(
         command(STEP, given, tmp_path),
         stdout=subprocess.DEVNULL,

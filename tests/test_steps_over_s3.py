@@ -41,7 +41,7 @@ def remote(store, bucket, local):
 
 def run_steps(render, metafile, output_dir, folder, **more):
     """The three steps, each given the output of the one before; how each ended."""
-    common = {"render": render, "pool_size": 2} | more
+    common = {"render": render, "pool_size": 1} | more
     mask = f"{metafile.rpartition('/')[0]}/mask.png"
     given = {"metafile": metafile, "stack": "raw", "z_index": 1, "maskUrl": mask}
     yield run_step(TILESPECS, common | given, folder)
@@ -57,7 +57,7 @@ def stack_of(render, name):
 
 def test_three_steps_over_s3(store, bucket, remote, local, render, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.endpoint)
-    for ran in run_steps(render, remote, f"{bucket}/mips", tmp_path):
+    for ran in run_steps(render, remote, f"{bucket}/mips", tmp_path, pool_size=2):
         assert (ran.exit_code, ran.stderr) == (0, "")
     here = render | {"project": f"{render['project']}_here"}
     for ran in run_steps(here, str(local), str(tmp_path / "mips"), tmp_path / "here"):
@@ -121,7 +121,8 @@ def test_a_missing_bucket_ends_each_step_before_its_work(store, remote, render, 
 def test_storage_options_of_the_steps(store, bucket, remote, render, tmp_path, monkeypatch):
     """The endpoint comes from the field alone, also for worker processes."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    for ran in run_steps(render, remote, f"{bucket}/mips", tmp_path, storage_options=store.options):
+    more = {"storage_options": store.options, "pool_size": 2}
+    for ran in run_steps(render, remote, f"{bucket}/mips", tmp_path, **more):
         assert (ran.exit_code, ran.stderr) == (0, "")
     assert all(len(tile["mipmapLevels"]) == 4 for tile in stack_of(render, "mips").values())
 

@@ -16,6 +16,7 @@ from asap_ingest.images.downsample import (
     minimum_levels,
     to_8bit,
 )
+from tests.examples import examples
 
 SIZES = [(1, 1), (1, 9), (7, 1), (3, 3), (5, 8), (61, 47), (130, 66), (33, 65, 3)]
 METHODS = [Downsampling(), Downsampling(block_func="median")] + [
@@ -47,7 +48,7 @@ def test_means_are_exact(shape, dtype):
         np.testing.assert_array_equal(pixels, exact_mean(image, level))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([np.uint8, np.uint16]), st.integers(0, 1000))
 def test_means_are_exact_at_any_size(height, width, dtype, seed):
     image = random_image((height, width), dtype, seed)

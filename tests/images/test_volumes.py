@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.images.volumes import REDUCTIONS, Carry, Step
+from tests.examples import examples
 from tests.images.reference import mean, mode, reference
 
 
@@ -48,26 +49,26 @@ def arrays(draw):
     return np.asfortranarray(array) if draw(st.booleans()) else array
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(arrays(), FACTORS)
 def test_means_are_exact_and_rounded_once(array, factor):
     np.testing.assert_array_equal(reduced(array, factor), reference(array, factor, mean))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(arrays(), st.tuples(FACTORS, FACTORS))
 def test_means_of_two_scales_are_those_of_the_finest_voxels(array, factors):
     total = tuple(one * other for one, other in zip(*factors, strict=True))
     np.testing.assert_array_equal(reduced_twice(array, factors), reference(array, total, mean))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(arrays(), FACTORS)
 def test_modes_take_the_smallest_of_equally_frequent_labels(array, factor):
     np.testing.assert_array_equal(reduced(array, factor, "segmentation"), reference(array, factor, mode))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(arrays(), st.tuples(FACTORS, FACTORS))
 def test_modes_of_two_scales_are_modes_of_modes(array, factors):
     middle = reference(array, factors[0], mode)
@@ -102,7 +103,7 @@ def test_blocks_whose_sums_pass_64_bits():
     assert reduction.values(carry).tolist() == [[mean([largest] * 3 + [0])]]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(SHAPES, FACTORS, st.integers(0, 2**32 - 1))
 def test_float_means(shape, factor, seed):
     array = np.random.default_rng(seed).normal(scale=1e3, size=shape).astype(np.float32)

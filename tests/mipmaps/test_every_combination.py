@@ -14,6 +14,7 @@ from asap_ingest import storage
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import PIL_FILTERS, Downsampling
 from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from tests.examples import examples
 
 METHODS = [Downsampling(), Downsampling(block_func="median")] + [
     Downsampling("PIL", pil_filter=name) for name in PIL_FILTERS
@@ -59,7 +60,7 @@ REFERENCES = {
 }
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(
     shape=st.tuples(SIZES, SIZES),
     dtype=st.sampled_from([np.uint8, np.uint16]),

@@ -17,6 +17,7 @@ from asap_ingest.precomputed.grid import AUTO_FACTOR, GridSettings, scales_of
 from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
 from asap_ingest.precomputed.run import VolumeRun, build_volume
 from asap_ingest.progress import Progress
+from tests.examples import examples
 from tests.precomputed.reading import expected_scales, read_volume
 from tests.precomputed.volumes import ArrayPlanes, make_volume, plan_of, random_array
 
@@ -32,7 +33,7 @@ def build(plan, origin="array"):
     return report
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.tuples(*[st.integers(1, 20)] * 3),
     st.tuples(*[st.sampled_from([2, 3, 4, 8])] * 3),

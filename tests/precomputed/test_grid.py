@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from asap_ingest.errors import ParameterError
 from asap_ingest.precomputed.grid import AUTO_FACTOR, Box, GridSettings, scales_of
+from tests.examples import examples
 
 SIZES = st.tuples(*[st.integers(1, 40)] * 3)
 CHUNKS = st.tuples(*[st.integers(1, 17)] * 3)
@@ -31,7 +32,7 @@ def grids(draw):
     return size, offset, voxel_size_nm, scales_of(size, voxel_size_nm, grid, offset)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(grids())
 def test_chunks_tile_every_scale_exactly_once(grid):
     for scale in grid[3]:
@@ -46,7 +47,7 @@ def test_chunks_tile_every_scale_exactly_once(grid):
         assert len(chunks) == scale.chunks == math.prod(scale.chunk_counts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(grids())
 def test_names_tell_where_chunks_lie(grid):
     for scale in grid[3]:
@@ -59,7 +60,7 @@ def test_names_tell_where_chunks_lie(grid):
                 assert tuple(int(number) - scale.offset[axis] for number in found.groups()) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(grids())
 def test_scales_are_the_finest_one_over_their_factor(grid):
     size, offset, voxel_size_nm, scales = grid
@@ -77,7 +78,7 @@ def test_scales_are_the_finest_one_over_their_factor(grid):
         assert max(steps) > 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(grids(), st.data())
 def test_a_chunk_is_in_the_boxes_that_it_begins_in(grid, data):
     """Boxes that cut a scale into parts have each chunk once."""
@@ -141,7 +142,7 @@ def test_auto_goes_on_where_only_the_long_axis_is_left():
     assert scales[-1].key == "1_1_64"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(VOXELS)
 def test_auto_ends_near_isotropic(voxel_size_nm):
     scales = scales_of((10**6,) * 3, voxel_size_nm, GridSettings(14, factor=AUTO_FACTOR))

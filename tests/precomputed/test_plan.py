@@ -12,6 +12,7 @@ from asap_ingest.errors import ParameterError
 from asap_ingest.precomputed.build import VolumeSettings
 from asap_ingest.precomputed.grid import AUTO_FACTOR, GridSettings, scales_of
 from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
+from tests.examples import examples
 from tests.precomputed.volumes import ArrayPlanes
 
 CHUNKS = st.tuples(*[st.sampled_from([3, 8, 16, 20])] * 3)
@@ -41,7 +42,7 @@ def written(plan):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.tuples(*[st.integers(1, 150)] * 3),
     st.integers(1, 5),

@@ -14,6 +14,7 @@ from asap_ingest.precomputed.shard_grid import (
     sharding_json,
     sharding_of,
 )
+from tests.examples import examples
 
 
 def scale_of(size, chunk_size):
@@ -21,7 +22,7 @@ def scale_of(size, chunk_size):
     return scale
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     size=st.tuples(*[st.integers(1, 70)] * 3),
     chunk_size=st.tuples(*[st.integers(1, 20)] * 3),

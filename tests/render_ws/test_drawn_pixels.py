@@ -17,6 +17,7 @@ from asap_ingest.render_ws.drawing.positions import SNAP
 from asap_ingest.render_ws.drawing.warps import Warp
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
+from tests.examples import examples
 from tests.render_ws.client import leaf
 
 CANVAS_YX = (40, 61)
@@ -137,7 +138,7 @@ def usable(matrix: tuple[float, ...]) -> Affine:
 SIDE = st.sampled_from((1, 2, 37)) | st.integers(1, 60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(KINDS), SIDE, SIDE, st.tuples(MATRIX, MATRIX), st.booleans(), st.booleans())
 def test_tiles_lie_one_over_the_other(
     kind: str, height: int, width: int, matrices: tuple[tuple[float, ...], ...], nearest: bool, masked: bool
@@ -173,7 +174,7 @@ def test_tiles_beside_the_canvas_leave_it_alone(x: float, axis: int) -> None:
 WILD = st.sampled_from(FAR) | st.floats() | st.floats(-100, 100)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(WILD, min_size=6, max_size=6), st.lists(WILD, min_size=10, max_size=10), st.booleans())
 def test_nothing_is_written_beside_the_canvas(
     matrix: list[float], points: list[float], nearest: bool
@@ -209,7 +210,7 @@ def test_long_thin_sources_are_drawn(long_axis: int) -> None:
     assert np.array_equal(pictures[0].values, pictures[1].values)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from(KINDS), MATRIX, st.booleans())
 def test_a_mesh_that_is_affine_draws_what_the_matrix_draws(
     kind: str, matrix: tuple[float, ...], masked: bool

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from asap_ingest.render_ws.drawing.mesh import rasterise
 from asap_ingest.render_ws.drawing.positions import SNAP
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
+from tests.examples import examples
 
 CANVAS_YX = (50, 60)
 SOURCE = triangle_mesh(40, 30, 4)
@@ -48,7 +49,7 @@ def reference(mapped: np.ndarray) -> np.ndarray:
     return picture
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from((0.0, 0.3, 3.0, 30.0)),

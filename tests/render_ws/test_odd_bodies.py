@@ -10,6 +10,7 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.render_ws.described import KNOWN, OPERATIONS, prepare, serving_a_picture
 from tests.render_ws.odd_values import bodies
 from tests.render_ws.reasons import is_excused
@@ -33,6 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         yield found
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("label", WITH_BODY)
 def test_odd_bodies_get_described_answers(label: str, service: tuple[str, str]) -> None:
     operation, (url, picture) = WITH_BODY[label], service
@@ -44,7 +46,7 @@ def test_odd_bodies_get_described_answers(label: str, service: tuple[str, str]) 
     session = requests.Session()
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples(EXAMPLES),
         derandomize=True,
         database=None,
         deadline=None,

@@ -10,10 +10,11 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.render_ws.described import KNOWN, OPERATIONS, prepare, serving_a_picture
 from tests.render_ws.reasons import is_excused
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 EXAMPLES = 8
 
 
@@ -30,7 +31,7 @@ def test_made_up_requests_get_described_answers(label: str, service: tuple[str, 
     session = requests.Session()
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples(EXAMPLES),
         derandomize=True,
         database=None,
         deadline=None,

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.examples import examples
 from tests.render_ws.client import StackClient, collection, leaf, tile
 from tests.render_ws.conftest import Running
 from tests.render_ws.golden import send
@@ -298,12 +299,13 @@ class StackLives(RuleBasedStateMachine):
         assert sorted(entry["stack"] for entry in json.loads(answer.body)) == sorted(self.models)
 
 
+@pytest.mark.nightly
 def test_random_lives_of_stacks_follow_the_rules(server_url: str) -> None:
     StackLives.url = server_url
     run_state_machine_as_test(
         StackLives,
         settings=settings(
-            max_examples=40,
+            max_examples=examples(40),
             stateful_step_count=25,
             derandomize=True,
             database=None,

@@ -22,6 +22,7 @@ from asap_ingest.render_ws.client_scripts.tile_pair_search import (
     make_pair,
     visible_tiles,
 )
+from tests.examples import examples
 
 
 def box(tile_id, x, y, *, z=1.0, width=10.0, height=10.0, section="1.0"):
@@ -90,7 +91,7 @@ def test_pairs_are_those_of_a_search_through_everything(layers, rules):
     assert found == naive_pairs(layers, rules)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.tuples(*[st.integers(0, 5)] * 2, *[st.integers(1, 4)] * 2), max_size=8))
 def test_tiles_are_obscured_when_all_their_cells_are_covered(places):
     tiles = [
