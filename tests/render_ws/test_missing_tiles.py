@@ -96,7 +96,9 @@ def test_boxes_in_the_picture_are_scaled_and_shifted(row: StackClient, tmp_path:
 
 
 def test_headers_stay_small_and_count_all(empty_server_url: str) -> None:
-    tiles = [tile(f"täile {number}", mipmapLevels={"0": {"imageUrl": "file:/none.png"}}) for number in range(500)]
+    tiles = [
+        tile(f"täile {number}", mipmapLevels={"0": {"imageUrl": "file:/none.png"}}) for number in range(500)
+    ]
     stack = StackClient(empty_server_url, "none").create(*tiles, state="COMPLETE")
     answer = box(stack, SKIP)
     assert answer.headers["x-missing-tile-count"] == "500"
@@ -110,9 +112,7 @@ def test_a_section_tells_what_it_lacks(row: StackClient, tmp_path: Path) -> None
     assert row.get("/z/1/missing-tiles") == []
     path = tmp_path / "2.png"
     path.unlink()
-    assert row.get("/z/1/missing-tiles") == [
-        {"tileId": "t2", "reason": f"cannot find image file '{path}'"}
-    ]
+    assert row.get("/z/1/missing-tiles") == [{"tileId": "t2", "reason": f"cannot find image file '{path}'"}]
     assert row.status("GET", "/z/7/missing-tiles") == 400
 
 
@@ -141,7 +141,11 @@ def test_seams_of_turned_and_masked_tiles_are_filled(empty_server_url: str, tmp_
     affine = "mpicbg.trakem2.transform.AffineModel2D"
     tiles = []
     for number in range(3):
-        turned = {"type": "leaf", "className": affine, "dataString": f"0.8 0.6 -0.6 0.8 {80 * number} {60 * number}"}
+        turned = {
+            "type": "leaf",
+            "className": affine,
+            "dataString": f"0.8 0.6 -0.6 0.8 {80 * number} {60 * number}",
+        }
         made = grey_tile(tmp_path, number, specs=[turned])
         made["mipmapLevels"]["0"]["maskUrl"] = mask.as_uri()
         tiles.append(made)

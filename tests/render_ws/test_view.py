@@ -70,9 +70,7 @@ def test_names_are_escaped() -> None:
     record = StackRecord(1, StackId(evil, evil, evil), State.LOADING, 0, 0, {})
     overviews = [
         Overview(record),
-        Overview(
-            record, 2, 2, (1.0, 2.0), (0.0, 0.0, 1.0, 1.0), f"/x/{evil}/z/{{z}}/jpeg-image?a=1", True
-        ),
+        Overview(record, 2, 2, (1.0, 2.0), (0.0, 0.0, 1.0, 1.0), f"/x/{evil}/z/{{z}}/jpeg-image?a=1", True),
     ]
     text = page(overviews)
     assert evil not in text
@@ -99,7 +97,9 @@ def test_a_browser_without_path_is_sent_to_the_page(server_url: str) -> None:
 
 def test_stacks_are_searched_and_come_by_pages(empty_server_url: str) -> None:
     for number in range(30):
-        StackClient(empty_server_url, f"stack_{number:02}", "Lab", "brain" if number % 3 else "liver").create()
+        StackClient(
+            empty_server_url, f"stack_{number:02}", "Lab", "brain" if number % 3 else "liver"
+        ).create()
 
     def names(query: str) -> list[str]:
         text = send(empty_server_url, "GET", f"{PAGE}?{query}", {}, None).body.decode()

@@ -90,7 +90,9 @@ class Layer(Sequence[JsonObject]):
         leave_out: Callable[[int, IllegalArgumentError], None] | None = None,
     ) -> None:
         """Look for the files of some tiles: see `LayerFiles.check`."""
-        self._files.check(np.array(which, int), lambda index: self.sources(index).sources.urls, look, leave_out)
+        self._files.check(
+            np.array(which, int), lambda index: self.sources(index).sources.urls, look, leave_out
+        )
 
     def sources(self, index: int) -> DrawnTile:
         """A tile with its channels."""

@@ -7,7 +7,6 @@ second time, a little beyond its end, on a canvas that lies below the picture.
 
 from __future__ import annotations
 
-
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.intensity import Pixels
 
@@ -48,5 +47,3 @@ class Margins:
         above.values[empty] = below.values[empty]
         if above.alpha is not None:
             above.alpha[empty] = below.alpha[empty]
-
-

@@ -17,7 +17,7 @@ PREVIEW_PIXELS = 600
 MOST_SOURCE_PIXELS = 10**9
 
 
-#: Tiles of a stack that is loading are counted up to here, so that the page costs the same however many it has.
+#: Tiles of a stack that is loading are counted up to here: however many it has, the page costs the same.
 MOST_COUNTED = 20_000
 
 
@@ -48,9 +48,10 @@ class Overview:
 
 
 def overview(session: Session, record: StackRecord) -> Overview:
-    """Look up what the page shows of a stack; works in every state, at a cost that no number of tiles changes.
+    """Look up what the page shows of a stack; works in every state.
 
-    What was counted when the stack became COMPLETE is in its stats.
+    The cost does not depend on the number of tiles: what was counted when the stack became COMPLETE is in its
+    stats, and of a stack that is loading only the first section is read.
     """
     if record.state is State.OFFLINE:
         return Overview(record)

@@ -19,7 +19,7 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True)
 class StackChoice:
-    """An owner, a project and a text to search for ("" for any), a page from 1 on, and all names there are."""
+    """An owner, a project, a text to search for ("" for any), a page from 1 on, and all names there are."""
 
     owner: str
     project: str
@@ -29,9 +29,9 @@ class StackChoice:
 
     @classmethod
     def read(cls, query: Query, stack_ids: Sequence[StackId]) -> StackChoice:
-        """From a query: `owner` and `project`, or `renderStackOwner` and `renderStackProject`; `search`, `page`.
+        """From `owner`, `project`, `search` and `page` of a query; a page that does not exist is the nearest.
 
-        A page that does not exist is the nearest one.
+        `renderStackOwner` and `renderStackProject` are read too.
         """
 
         def value(name: str) -> str:
@@ -88,7 +88,8 @@ def page_links(choice: StackChoice) -> str:
     return (
         '<nav class="paging" aria-label="Pages of the list">'
         f"{_page_link(choice, choice.page - 1, 'Previous', 'prev')}"
-        f"<span>{first:,} to {last:,} of {choice.count:,}, page {choice.page:,} of {choice.page_count:,}</span>"
+        f"<span>{first:,} to {last:,} of {choice.count:,}, "
+        f"page {choice.page:,} of {choice.page_count:,}</span>"
         f"{_page_link(choice, choice.page + 1, 'Next', 'next')}</nav>"
     )
 

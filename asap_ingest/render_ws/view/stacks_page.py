@@ -102,7 +102,8 @@ def _figure(shown: Overview) -> str:
     source = escape(shown.picture.replace("{z}", str(shown.z_range[0])))
     return (
         f'<figure><img loading="lazy" alt="section at z {z}" src="{source}" '
-        f'data-source="{escape(shown.picture)}"><svg aria-hidden="true"></svg><span>{escape(note)}</span></figure>'
+        f'data-source="{escape(shown.picture)}"><svg aria-hidden="true"></svg>'
+        f"<span>{escape(note)}</span></figure>"
     )
 
 
