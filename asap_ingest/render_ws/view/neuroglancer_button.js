@@ -3,12 +3,12 @@
 import { address } from "./neuroglancer_link.js";
 import { element } from "./view_actions.js";
 
-/** `isThere`: whether the client is installed, undefined while that is not known; `view`: { x, y, z, zoom }. */
+/** `isThere`: whether the client is installed; `view`: { x, y, z, zoom }. */
 export function linkNeuroglancer(isThere, stack, zValues, view, section) {
   const known = { COMPLETE: undefined, READ_ONLY: undefined, LOADING: section && looseBounds(section, zValues) };
   const isOffered = Boolean(section) && stack.state in known;
   element("neuroglancer").hidden = !(isOffered && isThere);
-  element("no-neuroglancer").hidden = !(isOffered && isThere === false);
+  element("no-neuroglancer").hidden = !isOffered || isThere;
   if (!isOffered) return;
   const place = { x: Math.round(view.x), y: Math.round(view.y), z: Math.floor(view.z), scale: 1 / view.zoom };
   element("neuroglancer").href = address(stack, place, known[stack.state]);

@@ -21,7 +21,7 @@ function isSeen(canvas) {
 export function listenToKeys(actions, picture) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (isTakenBy(event.target, event.key)) return;
+    if (event.target instanceof Element && isTakenBy(event.target, event.key)) return;
     const move = viewKey(event.key);
     const act = actions[event.key];
     if (!act && !(move && isSeen(picture.canvas))) return;

@@ -43,6 +43,7 @@ export class Picture {
   place({ x, y, zoom }) {
     Object.assign(this.view, { x, y, zoom: Math.min(zoom, this.view.most) });
     this.placed = true;
+    this.fitted = false;
     this.changed(true);
   }
 

@@ -7,7 +7,7 @@ const LOADING_PAUSE = 2500;
 const PAUSE = 15000;
 
 export class RunWatch {
-  /** `now()`: { stack, zValues, layer, path }; the others are called with what has changed. */
+  /** `now()`: { stack, zValues, path, section }; the others are called with what has changed. */
   constructor(now, { stackChanged, zChanged, sectionChanged, waited }) {
     Object.assign(this, { now, stackChanged, zChanged, sectionChanged, waited });
     this.known = new Map();
@@ -24,7 +24,7 @@ export class RunWatch {
   }
 
   async #look() {
-    const { stack, zValues, path, layer } = this.now();
+    const { stack, zValues, path, section } = this.now();
     const found = await getJson(path);
     const isOther = ["lastModifiedTimestamp", "state", "currentVersionNumber"].some((name) => found[name] !== stack[name]);
     if (isOther || found.state === "LOADING") {
@@ -32,17 +32,19 @@ export class RunWatch {
       const sameValues = values.length === zValues.length && values.every((z, index) => z === zValues[index]);
       if (isOther) return this.stackChanged(found, values);
       if (!sameValues) this.zChanged(values);
-      if (layer && (await this.#hasOtherTiles(layer))) return this.sectionChanged();
+      if (section && (await this.#hasOtherTiles(section))) return this.sectionChanged();
     }
     this.waited();
     return undefined;
   }
 
-  /** Whether counts or bounds of a section are others than at the last question. */
-  async #hasOtherTiles(layer) {
-    const text = JSON.stringify(await getJson(`${layer}/sectionData`));
+  /** Whether counts or bounds of a section are others than at the last question, or, at the first, than shown. */
+  async #hasOtherTiles({ layer, tiles }) {
+    const data = await getJson(`${layer}/sectionData`);
+    const text = JSON.stringify(data);
     const before = this.known.get(layer);
     this.known.set(layer, text);
-    return before !== undefined && before !== text;
+    if (before !== undefined) return before !== text;
+    return data.reduce((sum, { tileCount }) => sum + tileCount, 0) !== tiles.length;
   }
 }

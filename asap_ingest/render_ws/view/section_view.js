@@ -17,7 +17,9 @@ import { ZChoice } from "./z_choice.js";
 const AHEAD = [1, 2, -1];
 
 export class SectionView {
-  constructor(stack, zValues) {
+  /** `hasNeuroglancer`: whether its client is installed. */
+  constructor(stack, zValues, hasNeuroglancer) {
+    this.hasNeuroglancer = hasNeuroglancer;
     this.sections = new Sections(stack, zValues);
     this.asked = readView(new URLSearchParams(location.search));
     this.range = this.asked.contrast ?? { low: 0, high: 255 };
@@ -123,7 +125,12 @@ export class SectionView {
       element("section-facts").textContent = sectionText(section?.tiles ?? [], section?.bounds);
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      if (z === this.z) element("z-problem").textContent = error.message;
+      if (z !== this.z) return;
+      // what was shown is of another z
+      this.picture.show(null);
+      this.layout.show([]);
+      element("section-facts").textContent = "";
+      element("z-problem").textContent = error.message;
     }
   }
 
@@ -200,7 +207,7 @@ export class SectionView {
       to.place(from.view);
       this.following = false;
     }
-    if (this.picture && this.address) this.showPlace();
+    if (this.picture && this.address) this.#showPlace();
   }
 
   async #settled(id) {
@@ -249,8 +256,7 @@ export class SectionView {
     if (linked) element("tile-json").href = `${this.sections.path}/tile/${encodeURIComponent(tile.tileId)}`;
   }
 
-  /** Tell where the picture looks. */
-  showPlace() {
+  #showPlace() {
     const { view, section } = this.picture;
     this.address.changed();
     this.layout.mark(view.box());

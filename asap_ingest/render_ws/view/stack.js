@@ -39,7 +39,7 @@ async function listOthers({ owner, project, stack }) {
 /** Show what a run changes while it goes on. */
 function watch(view, path) {
   const { sections } = view;
-  return new RunWatch(() => ({ ...sections, path, layer: view.picture.section?.layer }), {
+  return new RunWatch(() => ({ ...sections, path, section: view.picture.section }), {
     stackChanged: (stack, zValues) => {
       showHead(stack, zValues);
       if (zValues.length) view.reload(stack, zValues);
@@ -61,18 +61,19 @@ async function start() {
   showTrail(names);
   if (!Object.values(names).every(Boolean)) throw new ServiceError("The address must name owner, project and stack.");
   const path = stackPath(names);
-  const [stack, zValues] = await Promise.all([getJson(path), getJson(`${path}/zValues`)]);
+  const questions = [getJson(path), getJson(`${path}/zValues`), isInstalled()];
+  const [stack, zValues, isThere] = await Promise.all(questions);
   showHead(stack, zValues);
   showLinks(element("links"), stack);
   element("stack").hidden = false;
-  // a stack without sections gets some while a run goes on
-  if (!zValues.length) return void setTimeout(() => location.reload(), 10000);
-  const view = new SectionView(stack, zValues);
+  if (!zValues.length) {
+    // it gets some while a run goes on
+    if (stack.state === "LOADING") setTimeout(() => location.reload(), 10000);
+    return;
+  }
+  const view = new SectionView(stack, zValues, isThere);
   watch(view, path);
-  await view.go(Math.max(0, zValues.indexOf(view.asked.z)));
-  const [isThere, others] = await Promise.all([isInstalled(), listOthers(names)]);
-  view.hasNeuroglancer = isThere;
-  view.showPlace();
+  const [others] = await Promise.all([listOthers(names), view.go(Math.max(0, zValues.indexOf(view.asked.z)))]);
   if (others.includes(view.asked.beside)) await view.setBeside(view.asked.beside);
 }
 
