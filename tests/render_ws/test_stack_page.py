@@ -81,7 +81,7 @@ def test_sections_are_changed_by_button_key_slider_and_z(browser: Browser, fille
     focus(page, "#picture")
     page.press("PageUp")
     page.wait_until("document.querySelector('#section-facts').textContent.startsWith('6 tiles')")
-    assert "z=1" in page.evaluate("location.search")
+    page.wait_until("location.search.includes('z=1')")
     page.do(lambda playwright: playwright.locator("#z-next").click())
     page.wait_until("document.querySelector('#section-facts').textContent.startsWith('3 tiles')")
     focus(page, "#z-slider")

@@ -10,11 +10,31 @@ export function lookup({ low, high }) {
   return Uint8ClampedArray.from({ length: 256 }, (_, value) => Math.round((value - low) * scale));
 }
 
-/** How often each value is there in pixels (red, green, blue, alpha), those of a black background left out. */
-export function histogram(pixels, counts = new Float64Array(256)) {
-  for (let at = 0; at < pixels.length; at += 4) counts[pixels[at]]++;
-  counts[0] = 0;
+// side of the squares that a JPEG is made of, in pixels
+const BLOCK = 8;
+
+/**
+ * Add to `counts` how often each value is in pixels (red, green, blue, alpha) of rows of `width`.
+ *
+ * Squares that hold the black around tiles are left out: compression blurs its edge into them.
+ */
+export function histogram(pixels, width, counts = new Float64Array(256)) {
+  const height = pixels.length / 4 / width;
+  for (let top = 0; top < height; top += BLOCK) {
+    for (let left = 0; left < width; left += BLOCK) {
+      const values = valuesOf(pixels, width, left, top, Math.min(left + BLOCK, width), Math.min(top + BLOCK, height));
+      if (!values.includes(0)) for (const value of values) counts[value]++;
+    }
+  }
   return counts;
+}
+
+function valuesOf(pixels, width, left, top, right, bottom) {
+  const values = [];
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) values.push(pixels[4 * (y * width + x)]);
+  }
+  return values;
 }
 
 /** The range that leaves few pixels beyond its ends; the full one without pixels. */

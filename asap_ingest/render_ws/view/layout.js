@@ -115,9 +115,18 @@ export class Layout {
     context.fill();
     context.globalAlpha = 1;
     context.stroke();
-    context.fillStyle = color("bad");
-    for (const tile of this.tiles) if (this.missing.has(tile.tileId)) context.fillRect(...this.#rectangle(tile));
+    this.#drawMissing(context);
     this.ask();
+  }
+
+  #drawMissing(context) {
+    context.fillStyle = context.strokeStyle = color("bad");
+    context.beginPath();
+    for (const tile of this.tiles) if (this.missing.has(tile.tileId)) context.rect(...this.#rectangle(tile));
+    context.globalAlpha = 0.45;
+    context.fill();
+    context.globalAlpha = 1;
+    context.stroke();
   }
 
   #draw(context) {

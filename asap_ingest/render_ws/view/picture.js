@@ -87,7 +87,7 @@ export class Picture {
   automaticRange() {
     const counts = new Float64Array(256);
     const images = this.#boxes().map((box) => this.images.get(this.#path(this.section, box)));
-    for (const image of images.filter(Boolean)) histogram(pixelsOf(image), counts);
+    for (const image of images.filter(Boolean)) histogram(pixelsOf(image), image.width, counts);
     return automaticRange(counts);
   }
 

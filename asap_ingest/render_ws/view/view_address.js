@@ -24,7 +24,7 @@ export function viewParameters({ z, place, contrast, outlines, beside }) {
     z: String(z),
     x: place && digits(place.x, 9),
     y: place && digits(place.y, 9),
-    zoom: place && digits(place.zoom, 5),
+    zoom: place && digits(place.zoom, 7),
     contrast: isFull ? null : `${contrast.low}-${contrast.high}`,
     outlines: outlines ? "1" : null,
     beside: beside || null,
