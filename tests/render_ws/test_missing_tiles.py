@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from asap_ingest.render_ws.drawing.margins import near_empty
 from tests.render_ws.client import StackClient, leaf, tile
-from tests.render_ws.golden import Answer
+from tests.render_ws.golden import Answer, send
 
 WIDTH, HEIGHT = 100, 80
 GREYS = (60, 120, 180)
@@ -154,3 +155,24 @@ def test_seams_of_turned_and_masked_tiles_are_filled(empty_server_url: str, tmp_
     filled = pixels(box(stack, "seams=fill", "-40,10,260,220,0.25"))
     assert (drawn == 0).sum() > (filled == 0).sum()
     assert (filled[drawn > 0] == drawn[drawn > 0]).all()
+
+
+def test_boxes_beside_empty_pixels_are_found() -> None:
+    empty = np.zeros((40, 60), bool)
+    empty[20, 30] = True
+    boxes = np.array([[0, 0, 10, 10], [25, 15, 35, 25], [0, 0, 26, 40], [36.5, 0, 60, 40], [np.nan] * 4])
+    assert near_empty(empty, boxes).tolist() == [False, True, True, False, False]
+
+
+def test_render_parameters_without_boxes_are_drawn_with_filled_seams(
+    row: StackClient, tmp_path: Path
+) -> None:
+    parameters = row.get("/z/1/box/0,0,300,80,1.0/render-parameters")
+    for spec in parameters["tileSpecs"]:
+        for name in ("minX", "minY", "maxX", "maxY"):
+            del spec[name]
+    (tmp_path / "1.png").unlink()
+    path = "/render-ws/v1/owner/o/png-image?missing=skip&seams=fill"
+    answer = send(row.url, "PUT", path, {"Content-Type": "application/json"}, json.dumps(parameters).encode())
+    assert pixels(answer)[40, 50] == GREYS[0]
+    assert answer.headers["x-missing-tile-count"] == "1"

@@ -80,8 +80,8 @@ class Layer(Sequence[JsonObject]):
 
     @cached_property
     def boxes(self) -> NDArray[np.float64]:
-        """minX, minY, maxX, maxY of the tiles, shape (n, 4)."""
-        return np.array([[float(tile[name]) for name in BOX_FIELDS] for tile in self._tiles])
+        """minX, minY, maxX, maxY of the tiles, shape (n, 4); 0 for what a tile does not say."""
+        return np.array([[float(tile.get(name) or 0.0) for name in BOX_FIELDS] for tile in self._tiles])
 
     def check_files(
         self,

@@ -1,17 +1,22 @@
 """Seams between tiles, filled from their edges.
 
 A tile has no value at its last row and column, and a level has no part of a pixel at its end: where tiles
-overlap by less than a pixel of the level, a black line would be left between them. Each tile is drawn a
-second time, a little beyond its end, on a canvas that lies below the picture.
+overlap by less than a pixel of the level, a black line would be left between them. Tiles beside empty pixels
+are drawn a second time, a little beyond their end, on a canvas that lies below the picture.
 """
 
 from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.intensity import Pixels
 
 #: One pixel that has no value, and up to one that the level has lost.
 MARGIN = 2
+#: Pixels of the canvas by which a tile may lie beside its stored box, its margin included.
+_AROUND = 6
 
 
 def with_margin(image: Pixels) -> Pixels:
@@ -21,29 +26,38 @@ def with_margin(image: Pixels) -> Pixels:
     return cv2.copyMakeBorder(image, 0, MARGIN, 0, MARGIN, cv2.BORDER_REPLICATE)
 
 
-class Margins:
-    """A canvas below another one, which shows where that one is empty."""
+def empty_pixels(canvas: Canvas) -> NDArray[np.bool_]:
+    """Where nothing was drawn, shape (height, width): transparent pixels, or those that are 0."""
+    if canvas.alpha is not None:
+        return canvas.alpha == 0
+    if canvas.values is None:
+        return np.ones((canvas.height, canvas.width), bool)
+    return canvas.values == 0 if canvas.values.ndim == 2 else (canvas.values == 0).all(axis=2)
 
-    def __init__(self, above: Canvas) -> None:
-        self._above = above
-        self._below = Canvas(above.height, above.width)
 
-    def canvas(self) -> Canvas:
-        """The canvas below, of the kind of the one above: transparent where no tile is."""
-        if self._below.values is None:
-            self._below.start(self._above.kind, has_masks=True, noise=False)
-        return self._below
+def near_empty(empty: NDArray[np.bool_], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which boxes have empty pixels in or around them, shape (n,).
 
-    def fill(self) -> None:
-        """Put values of the canvas below where the one above has none: 0, or transparent."""
-        above, below = self._above, self._below
-        if above.values is None or below.values is None or below.alpha is None:
-            return
-        if above.alpha is not None:
-            empty = above.alpha == 0
-        else:
-            empty = above.values == 0 if above.values.ndim == 2 else (above.values == 0).all(axis=2)
-        empty &= below.alpha > 0
-        above.values[empty] = below.values[empty]
-        if above.alpha is not None:
-            above.alpha[empty] = below.alpha[empty]
+    Parameters
+    ----------
+    boxes : ndarray, shape (n, 4)
+        Left, top, right, bottom in pixels.
+    """
+    height, width = empty.shape
+    before = np.zeros((height + 1, width + 1), np.int64)
+    before[1:, 1:] = empty.cumsum(axis=0).cumsum(axis=1)
+    sides = np.nan_to_num(boxes) + np.array([-_AROUND, -_AROUND, _AROUND, _AROUND])
+    left, right = np.clip(sides[:, [0, 2]], 0, width).astype(int).T
+    top, bottom = np.clip(sides[:, [1, 3]], 0, height).astype(int).T
+    count = before[bottom, right] - before[top, right] - before[bottom, left] + before[top, left]
+    return count > 0
+
+
+def fill(canvas: Canvas, below: Canvas, empty: NDArray[np.bool_]) -> None:
+    """Put pixels of the canvas below, which has an alpha channel, where the other one is empty."""
+    if canvas.values is None or below.values is None or below.alpha is None:
+        return
+    empty = empty & (below.alpha > 0)
+    canvas.values[empty] = below.values[empty]
+    if canvas.alpha is not None:
+        canvas.alpha[empty] = below.alpha[empty]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.render_ws.drawing import margins
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.intensity import (
@@ -26,7 +27,6 @@ from asap_ingest.render_ws.drawing.intensity import (
     range_for_canvas,
 )
 from asap_ingest.render_ws.drawing.layers import Geometry, Layer
-from asap_ingest.render_ws.drawing.margins import Margins, with_margin
 from asap_ingest.render_ws.drawing.mipmap_levels import LEVELS, LevelImages, best_level, choose_images
 from asap_ingest.render_ws.drawing.missing_tiles import MissingTiles
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
@@ -77,13 +77,24 @@ class _Loaded(NamedTuple):
 
 def draw_tiles(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> None:
     """Draw a channel of each of some tiles of the layer in their order; errors as `draw.draw`."""
-    margins = Margins(canvas) if job.parameters.fill_seams else None
     for group in _groups(_all_loaded(job, canvas, found)):
         _draw_group(job, canvas, group)
-        if margins is not None:
-            _draw_group(job, margins.canvas(), [_with_margin(loaded) for loaded in group])
-    if margins is not None:
-        margins.fill()
+    if job.parameters.fill_seams and canvas.values is not None:
+        _fill_seams(job, canvas, found)
+
+
+def _fill_seams(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> None:
+    empty = margins.empty_pixels(canvas)
+    parameters = job.parameters
+    corner = np.array([parameters.x, parameters.y] * 2)
+    boxes = (job.layer.boxes[[index for index, _ in found]] - corner) * parameters.scale
+    near = margins.near_empty(empty, boxes).tolist()
+    below = Canvas(canvas.height, canvas.width)
+    below.start(canvas.kind, has_masks=True, noise=False)
+    beside = [entry for entry, is_near in zip(found, near, strict=True) if is_near]
+    for group in _groups(_all_loaded(job, below, beside)):
+        _draw_group(job, below, [_with_margin(loaded) for loaded in group])
+    margins.fill(canvas, below, empty)
 
 
 def _all_loaded(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> Iterator[_Loaded]:
@@ -114,8 +125,8 @@ def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
 
 
 def _with_margin(loaded: _Loaded) -> _Loaded:
-    mask = None if loaded.mask is None else with_margin(loaded.mask)
-    return loaded._replace(image=with_margin(loaded.image), mask=mask)
+    mask = None if loaded.mask is None else margins.with_margin(loaded.mask)
+    return loaded._replace(image=margins.with_margin(loaded.image), mask=mask)
 
 
 def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
