@@ -96,6 +96,14 @@ def test_a_link_shows_the_same_view(browser: Browser, site: tuple[str, Path]) ->
     assert (again.screenshot("#picture") == page.screenshot("#picture")).mean() > 0.999
 
 
+def test_a_place_without_the_section_says_so(browser: Browser, site: tuple[str, Path]) -> None:
+    page = open_stack(browser, site[0], query="&x=900000&y=900000&zoom=0.5")
+    assert page.text("#picture-status") == "The section lies elsewhere: press 0 to see it"
+    page.press("0")
+    settle(page)
+    assert page.text("#picture-status") == ""
+
+
 def test_bad_values_in_the_address_count_as_none(browser: Browser, site: tuple[str, Path]) -> None:
     page = open_stack(browser, site[0], query="&x=a&y=&zoom=-1&contrast=9-3&z=none&beside=nowhere")
     assert page.text("#range") == "0 to 255"

@@ -184,6 +184,7 @@ export class Picture {
 
   #tell(failure, outlined) {
     const texts = [];
+    if (this.section && !this.#boxes().length) texts.push("The section lies elsewhere: press 0 to see it");
     if (this.images.missing) texts.push("Loading images");
     if (failure) texts.push(`Not all can be drawn: ${failure}`);
     if (outlined) texts.push("Outlines of tiles only: zoom in, or make mipmaps for pictures at this scale");
