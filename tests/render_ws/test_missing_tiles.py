@@ -160,7 +160,7 @@ def test_seams_of_turned_and_masked_tiles_are_filled(empty_server_url: str, tmp_
 def test_boxes_beside_empty_pixels_are_found() -> None:
     empty = np.zeros((40, 60), bool)
     empty[20, 30] = True
-    boxes = np.array([[0, 0, 10, 10], [25, 15, 35, 25], [0, 0, 26, 40], [37, 0, 60, 40], [np.nan] * 4])
+    boxes = np.array([[0, 0, 10, 10], [25, 15, 35, 25], [0, 0, 26, 40], [47, 0, 60, 40], [np.nan] * 4])
     assert near_empty(empty, boxes).tolist() == [False, True, True, False, False]
 
 

@@ -17,6 +17,8 @@ from asap_ingest.render_ws.drawing.intensity import Pixels
 MARGIN = 2
 #: Pixels of the canvas by which a tile may lie beside its stored box, its margin included.
 _AROUND = 6
+#: Side of the blocks by which empty pixels are looked for, pixels.
+_BLOCK = 8
 
 
 def with_margin(image: Pixels) -> Pixels:
@@ -36,21 +38,29 @@ def empty_pixels(canvas: Canvas) -> NDArray[np.bool_]:
 
 
 def near_empty(empty: NDArray[np.bool_], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which boxes have empty pixels in or around them, shape (n,).
+    """Which boxes have empty pixels in them or less than some blocks beside them, shape (n,).
 
     Parameters
     ----------
     boxes : ndarray, shape (n, 4)
         Left, top, right, bottom in pixels.
     """
-    height, width = empty.shape
+    # counted by blocks: sums over all pixels would take more memory than the picture
+    blocks = _any_in_blocks(empty)
+    height, width = blocks.shape
     before = np.zeros((height + 1, width + 1), np.int64)
-    before[1:, 1:] = empty.cumsum(axis=0).cumsum(axis=1)
-    sides = np.nan_to_num(boxes) + np.array([-_AROUND, -_AROUND, _AROUND, _AROUND])
-    left, right = np.clip(sides[:, [0, 2]], 0, width).astype(int).T
-    top, bottom = np.clip(sides[:, [1, 3]], 0, height).astype(int).T
+    before[1:, 1:] = blocks.cumsum(axis=0).cumsum(axis=1)
+    sides = (np.nan_to_num(boxes) + np.array([-_AROUND, -_AROUND, _AROUND, _AROUND])) / _BLOCK
+    most = width, height, width, height
+    starts, ends = np.floor(sides[:, :2]), np.ceil(sides[:, 2:])
+    left, top, right, bottom = np.clip(np.hstack([starts, ends]), 0, most).astype(int).T
     count = before[bottom, right] - before[top, right] - before[bottom, left] + before[top, left]
     return count > 0
+
+
+def _any_in_blocks(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    rows = np.logical_or.reduceat(pixels, np.arange(0, pixels.shape[0], _BLOCK), axis=0)
+    return np.logical_or.reduceat(rows, np.arange(0, pixels.shape[1], _BLOCK), axis=1)
 
 
 def fill(canvas: Canvas, below: Canvas, empty: NDArray[np.bool_]) -> None:
