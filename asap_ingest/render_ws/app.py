@@ -19,7 +19,7 @@ from asap_ingest.render_ws.http.resources import Operation, answer_error, routes
 from asap_ingest.render_ws.http.transport import Transport
 from asap_ingest.render_ws.problems import RequestError
 from asap_ingest.render_ws.records.stack_records import RESOLUTION_FIELDS
-from asap_ingest.render_ws.routes import copies, data, merges, server, stacks, tiles, versions
+from asap_ingest.render_ws.routes import copies, data, merges, missing_tiles, server, stacks, tiles, versions
 from asap_ingest.render_ws.routes.coordinates import COORDINATE_OPERATIONS
 from asap_ingest.render_ws.routes.image_places import IMAGE_OPERATIONS
 from asap_ingest.render_ws.routes.large_data import LARGE_DATA_OPERATIONS
@@ -95,6 +95,7 @@ OPERATIONS = (
     Operation("DELETE", f"{STACK}/section/{{section}}", data.delete_tiles, None),
     Operation("GET", f"{LAYER}/bounds", data.get_layer_bounds),
     Operation("GET", f"{LAYER}/tileBounds", data.get_tile_bounds),
+    Operation("GET", f"{LAYER}/missing-tiles", missing_tiles.get_missing_tiles),
     Operation("GET", f"{LAYER}/sectionData", data.get_layer_section_data),
     Operation("GET", f"{LAYER}/box/{AREA}/tile-count", data.get_tile_count),
     Operation("GET", f"{STACK}/{DVID_BOX}/tile-count", data.get_tile_count),

@@ -126,7 +126,7 @@ def test_hostile_addresses_stay_text(browser: Browser, filled_url: str) -> None:
     page = browser.open_page(f"{filled_url}{VIEW}/stack.html?{names}")
     page.wait_until("document.querySelector('#status').className === 'error'")
     stacks = browser.open_page(f"{filled_url}{VIEW}/stacks.html?{names}")
-    assert stacks.text("main") == "No stack of that owner and project."
+    assert stacks.text("main") == "No stack of that owner, project and search text."
     for shown in (page, stacks):
         assert EVIL_NAME in shown.evaluate("document.body.textContent")
         assert shown.evaluate("document.querySelectorAll('[onerror]').length") == 0

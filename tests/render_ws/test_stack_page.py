@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
@@ -13,6 +14,9 @@ import pytest
 from tests.browser import Browser, OpenPage
 from tests.render_ws.golden import send
 from tests.render_ws.pages import GREYS, HEIGHT, WIDTH, filled_service, focus, grey_share, settle, stack_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +74,29 @@ def test_picture_is_moved_and_zoomed_by_keys(browser: Browser, filled_url: str) 
     assert page.problems() == []
 
 
-def test_sections_are_changed_by_list_button_and_key(browser: Browser, filled_url: str) -> None:
+def test_sections_are_changed_by_button_key_slider_and_z(browser: Browser, filled_url: str) -> None:
     page = stack_page(browser, filled_url, "lab", "brain", "mosaic", query="&z=2")
     assert page.text("#section-facts") == "3 tiles, 1,200 x 300 px"
-    assert page.evaluate("document.querySelector('#next').disabled")
+    assert page.evaluate("document.querySelector('#z-next').disabled")
     focus(page, "#picture")
     page.press("PageUp")
     page.wait_until("document.querySelector('#section-facts').textContent.startsWith('6 tiles')")
-    assert "z=1" in page.evaluate("location.search")
-    page.do(lambda playwright: playwright.locator("#next").click())
+    page.wait_until("location.search.includes('z=1')")
+    page.do(lambda playwright: playwright.locator("#z-next").click())
     page.wait_until("document.querySelector('#section-facts').textContent.startsWith('3 tiles')")
-    page.do(lambda playwright: playwright.select_option("#sections", "1"))
+    focus(page, "#z-slider")
+    page.press("ArrowLeft")
     page.wait_until("document.querySelector('#section-facts').textContent.startsWith('6 tiles')")
+    assert page.text("#z-position") == "1 of 2"
+    page.press("Tab", "g", "2", "Enter")
+    page.wait_until("document.querySelector('#section-facts').textContent.startsWith('3 tiles')")
+    page.do(lambda playwright: playwright.locator("#z-field").fill("1.1"))
+    page.press("Enter")
+    page.wait_until("document.querySelector('#section-facts').textContent.startsWith('6 tiles')")
+    assert page.text("#z-problem") == "There is no section at z 1.1; the nearest is at z 1."
+    page.do(lambda playwright: playwright.locator("#z-field").fill("one"))
+    page.press("Enter")
+    assert page.text("#z-problem") == '"one" is not a z: type a number between 1 and 2.'
     assert page.problems() == []
 
 
@@ -108,18 +123,20 @@ def test_tiles_are_chosen_by_pointer_and_arrow_keys(browser: Browser, filled_url
 def test_tab_goes_through_all_controls_and_the_focus_is_seen(browser: Browser, filled_url: str) -> None:
     page = stack_page(browser, filled_url, "lab", "brain", "mosaic")
     passed = []
-    for _ in range(12):
+    expected = [
+        *("Render service", "Stacks", "lab", "brain", "z-field", "z-next", "z-slider", "neuroglancer"),
+        *("zoom-out", "zoom-in", "fit", "outlines", "picture", "low", "high", "auto", "full-range"),
+        *("beside", "full-screen", "copy", "download", "layout"),
+    ]
+    for _ in expected:
         page.press("Tab")
         passed.append(page.focused())
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", passed
-    assert passed == [
-        *("Render service", "Stacks", "lab", "brain"),
-        *("sections", "next", "neuroglancer", "zoom-out", "zoom-in", "fit", "picture", "layout"),
-    ]
+    assert passed == expected
     unnamed = page.evaluate(
-        "[...document.querySelectorAll('button, select, canvas, a')].filter((control) => !control.hidden &&"
-        " !(control.ariaLabel || control.textContent.trim() && !control.matches('select') ||"
-        " control.labels?.length)).map((control) => control.id)"
+        "[...document.querySelectorAll('button, select, input, canvas, a')].filter((control) =>"
+        " !control.hidden && !(control.ariaLabel || control.labels?.length ||"
+        " control.textContent.trim() && !control.matches('select, input'))).map((control) => control.id)"
     )
     assert unnamed == []
 
@@ -170,8 +187,18 @@ def test_unwanted_pictures_are_cancelled_and_few_run_at_once(browser: Browser, f
 
 
 def picture_in_neuroglancer(page: OpenPage) -> np.ndarray:
-    """Follow the link, and wait for the middle of the picture to be other than what is shown for no data."""
-    page.do(lambda playwright: playwright.locator("#neuroglancer").click())
+    """Follow the link, and wait for the middle of the picture to be other than what is shown for no data.
+
+    The page that was opened stays; `page` goes on with the new tab.
+    """
+
+    def follow(playwright: Page) -> Page:
+        with playwright.context.expect_page() as opened:
+            playwright.locator("#neuroglancer").click()
+        return opened.value
+
+    page.page = page.do(follow)
+    page.do(lambda playwright: page.listen())
     page.wait_until("window.viewer !== undefined && viewer.isReady()")
     deadline = time.monotonic() + 15
     while grey_share(page.screenshot()[350:500, 400:600], 128) > 0.1 and time.monotonic() < deadline:
@@ -196,10 +223,12 @@ def test_a_stack_that_is_loading_gets_its_bounds_in_the_address(browser: Browser
     assert page.problems() == []
 
 
-def test_without_the_extra_nothing_leads_to_neuroglancer(
+def test_without_the_extra_the_page_says_how_to_get_neuroglancer(
     browser: Browser, filled_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     page = stack_page(browser, filled_url, "lab", "brain", "mosaic")
+    page.wait_until("!document.querySelector('#no-neuroglancer').hidden")
+    assert "pip install 'asap_ingest[viewer]'" in page.text("#no-neuroglancer")
     assert page.evaluate("document.querySelector('#neuroglancer').hidden")
     assert page.problems() == []

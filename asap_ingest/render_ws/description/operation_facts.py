@@ -34,6 +34,7 @@ SUBJECTS = {
     "large_data": "Images",
     "layout_files": "What a stack holds",
     "matches": "Match collections",
+    "missing_tiles": "Images",
     "merges": "What a stack holds",
     "parameters": "Render parameters",
     "stacks": "Stacks",

@@ -16,6 +16,7 @@ from asap_ingest.render_ws.drawing.channels import TileSources, parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import check_filters
 from asap_ingest.render_ws.drawing.intensity import Pixels, mean_of_components
 from asap_ingest.render_ws.drawing.layers import layer_of
+from asap_ingest.render_ws.drawing.missing_tiles import MissingTiles
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
@@ -30,6 +31,8 @@ JsonObject = dict[str, Any]
 
 #: Bytes that a pixel of a picture takes until it is encoded, in each channel that is mixed.
 PIXEL_BYTES = 10
+#: Further ones while seams between tiles are filled.
+SEAM_BYTES = 7
 
 
 def draw(
@@ -37,6 +40,7 @@ def draw(
     images: SourceImages,
     max_pixels: int = DEFAULT_LIMITS.image_pixels,
     claim: Callable[[int], None] = lambda size: None,
+    missing: MissingTiles | None = None,
 ) -> Canvas:
     """Draw the tiles of render parameters in their order.
 
@@ -44,6 +48,9 @@ def draw(
     ----------
     claim : callable
         Told how many bytes the picture is about to take, before it takes them; may raise.
+    missing : MissingTiles, optional
+        Takes the tiles whose images cannot be drawn; the others are drawn. Without it, one such tile is an
+        error.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def draw(
     """
     canvas = Canvas(*canvas_size(parameters))
     _check_pixels(canvas, 1, max_pixels)
-    picture_bytes = PIXEL_BYTES * canvas.width * canvas.height
+    picture_bytes = (PIXEL_BYTES + SEAM_BYTES * parameters.fill_seams) * canvas.width * canvas.height
     claim(picture_bytes)
     tiles = parameters.tile_specs or []
     limit = parameters.max_tile_specs
@@ -66,15 +73,20 @@ def draw(
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
     layer, which = layer_of(tiles, parameters.mesh_cell_size)
+    if missing is None:
+        layer.check_files(which, images.check)
+    else:
+        missing.of(layer, parameters)
+        layer.check_files(which, images.check, missing.leave_out)
+        which = [index for index in which if index not in missing.reasons]
     sources = [layer.sources(index).sources for index in which]
-    layer.check_files(which, images.check)
     weights = parse_channels(parameters.channels)
     if not weights and sources:
         weights = {sources[0].channels[0].name: 1.0}
     _check_pixels(canvas, len(weights), max_pixels)
     claim(picture_bytes * max(0, len(weights) - 1))
     has_masks = not parameters.exclude_mask and any(source.has_masks for source in sources)
-    job = Job(parameters, images, layer, _world_to_canvas(parameters), has_masks)
+    job = Job(parameters, images, layer, _world_to_canvas(parameters), has_masks, missing)
     shown = [*zip(which, sources, strict=True)]
     pictures = [
         (_draw_channel(job, shown, name, len(weights) > 1), weight) for name, weight in weights.items()

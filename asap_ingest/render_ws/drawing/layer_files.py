@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +39,21 @@ class LayerFiles:
         self._ages: list[int] = []
 
     def check(
-        self, which: NDArray[np.int64], urls_of: Callable[[int], Urls], look: Callable[[str], bool]
+        self,
+        which: NDArray[np.int64],
+        urls_of: Callable[[int], Urls],
+        look: Callable[[str], bool],
+        leave_out: Callable[[int, IllegalArgumentError], None] | None = None,
     ) -> None:
         """Look for the files of some tiles, in their order, unless nothing happened since they were found.
 
         Parameters
         ----------
         look : callable
-            Raises for a file that is not there; tells whether its folder changes when it goes away.
+            Raises IllegalArgumentError for a file that is not there; tells whether its folder changes when it
+            goes away.
+        leave_out : callable, optional
+            Gets each tile with a file that is not there, and the error; without it the first error is raised.
         """
         for index in which[self._group[which] < 0].tolist():
             self._group[index] = self._group_of(_folders(urls_of(index)))
@@ -53,13 +61,16 @@ class LayerFiles:
         self._notice_changes(set(self._group[which].tolist()))
         ages = np.array(self._ages)[self._group[which]]
         changed = self._found_at[which] != ages
-        looked: dict[str, bool] = {}  # tiles share masks
+        look = cache(look)  # tiles share masks
         for index, age in zip(which[changed].tolist(), ages[changed].tolist(), strict=True):
-            urls = urls_of(index)
-            for url in urls:
-                if url not in looked:
-                    looked[url] = look(url)
-            self._found_at[index] = age if all(looked[url] for url in urls) else -1
+            try:
+                stay = [look(url) for url in urls_of(index)]
+            except IllegalArgumentError as error:
+                if leave_out is None:
+                    raise
+                leave_out(index, error)
+                stay = [False]
+            self._found_at[index] = age if all(stay) else -1
 
     def _group_of(self, folders: tuple[str, ...] | None) -> int:
         if folders not in self._groups:

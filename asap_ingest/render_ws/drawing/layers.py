@@ -15,6 +15,7 @@ from asap_ingest.render_ws.drawing.channels import TileSources, tile_sources
 from asap_ingest.render_ws.drawing.layer_files import LayerFiles
 from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
 from asap_ingest.render_ws.drawing.warps import Warp
+from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS
 from asap_ingest.render_ws.transforms.classes import Affine, Matrix
 from asap_ingest.render_ws.transforms.specs import Spec, build_steps, merged
@@ -81,12 +82,19 @@ class Layer(Sequence[JsonObject]):
 
     @cached_property
     def boxes(self) -> NDArray[np.float64]:
-        """minX, minY, maxX, maxY of the tiles, shape (n, 4)."""
-        return np.array([[float(tile[name]) for name in BOX_FIELDS] for tile in self._tiles])
+        """minX, minY, maxX, maxY of the tiles, shape (n, 4); 0 for what a tile does not say."""
+        return np.array([[float(tile.get(name) or 0.0) for name in BOX_FIELDS] for tile in self._tiles])
 
-    def check_files(self, which: Sequence[int], look: Callable[[str], bool]) -> None:
+    def check_files(
+        self,
+        which: Sequence[int],
+        look: Callable[[str], bool],
+        leave_out: Callable[[int, IllegalArgumentError], None] | None = None,
+    ) -> None:
         """Look for the files of some tiles: see `LayerFiles.check`."""
-        self._files.check(np.array(which, int), lambda index: self.sources(index).sources.urls, look)
+        self._files.check(
+            np.array(which, int), lambda index: self.sources(index).sources.urls, look, leave_out
+        )
 
     def sources(self, index: int) -> DrawnTile:
         """A tile with its channels."""

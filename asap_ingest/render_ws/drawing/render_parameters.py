@@ -61,7 +61,8 @@ _TILES = json_types.full_list_reader("tileSpecs", tile_specs.read_tile)
 class RenderParameters:
     """What is to be drawn: see `Box` for geometry; `tile_specs` are flattened and in drawing order.
 
-    The fields stand in the order of the JSON form; `max_tile_specs` and `outlines_only` are not in it.
+    The fields stand in the order of the JSON form; the last three, `max_tile_specs`, `outlines_only` and
+    `fill_seams`, are not in it.
     """
 
     tile_spec_url: str | None = field(default=None, metadata=_json("tileSpecUrl", json_types.text))
@@ -111,6 +112,7 @@ class RenderParameters:
     )
     max_tile_specs: int | None = None
     outlines_only: bool = False
+    fill_seams: bool = False
 
 
 _JSON_FIELDS = [entry for entry in fields(RenderParameters) if entry.metadata]

@@ -6,7 +6,7 @@ Rules: sections 7.3 to 7.7 of the description of the render-ws interface.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.render_ws.drawing import margins
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.intensity import (
@@ -27,6 +28,7 @@ from asap_ingest.render_ws.drawing.intensity import (
 )
 from asap_ingest.render_ws.drawing.layers import Geometry, Layer
 from asap_ingest.render_ws.drawing.mipmap_levels import LEVELS, LevelImages, best_level, choose_images
+from asap_ingest.render_ws.drawing.missing_tiles import MissingTiles
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.warps import Table
@@ -50,13 +52,18 @@ class Job:
     layer: Layer
     to_canvas: Affine
     has_masks: bool
+    missing: MissingTiles | None = None
 
 
 class _Loaded(NamedTuple):
-    """A tile's pixels, ready to be drawn; `convert` brings them to the kind of the canvas."""
+    """A tile's pixels, ready to be drawn; `convert` brings them to the kind of the canvas.
+
+    `shape_yx` is that of the image without a margin.
+    """
 
     geometry: Geometry
     level: int
+    shape_yx: tuple[int, int]
     table: Table | None
     image: Pixels
     mask: Pixels | None
@@ -70,18 +77,56 @@ class _Loaded(NamedTuple):
 
 def draw_tiles(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> None:
     """Draw a channel of each of some tiles of the layer in their order; errors as `draw.draw`."""
+    for group in _groups(_all_loaded(job, canvas, found)):
+        _draw_group(job, canvas, group)
+    if job.parameters.fill_seams and canvas.values is not None:
+        _fill_seams(job, canvas, found)
+
+
+def _fill_seams(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> None:
+    empty = margins.empty_pixels(canvas)
+    parameters = job.parameters
+    corner = np.array([parameters.x, parameters.y] * 2)
+    boxes = (job.layer.boxes[[index for index, _ in found]] - corner) * parameters.scale
+    near = margins.near_empty(empty, boxes).tolist()
+    below = Canvas(canvas.height, canvas.width)
+    below.start(canvas.kind, has_masks=True, noise=False)
+    beside = [entry for entry, is_near in zip(found, near, strict=True) if is_near]
+    for group in _groups(_all_loaded(job, below, beside)):
+        _draw_group(job, below, [_with_margin(loaded) for loaded in group])
+    margins.fill(canvas, below, empty)
+
+
+def _all_loaded(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> Iterator[_Loaded]:
+    for index, channel in found:
+        try:
+            loaded = _load(job, canvas, index, channel)
+        except IllegalArgumentError as error:
+            if job.missing is None:
+                raise
+            job.missing.leave_out(index, error)
+        else:
+            yield loaded
+
+
+def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
+    """Tiles that follow one another and can be drawn in one go."""
     group: list[_Loaded] = []
     held = 0
-    for index, channel in found:
-        loaded = _load(job, canvas, index, channel)
+    for loaded in tiles:
         full = len(group) == GROUP_TILES or held + loaded.image.nbytes > GROUP_BYTES
         if group and (full or loaded.is_alone or loaded.table is not group[-1].table or group[-1].is_alone):
-            _draw_group(job, canvas, group)
+            yield group
             group, held = [], 0
         group.append(loaded)
         held += loaded.image.nbytes
     if group:
-        _draw_group(job, canvas, group)
+        yield group
+
+
+def _with_margin(loaded: _Loaded) -> _Loaded:
+    mask = None if loaded.mask is None else margins.with_margin(loaded.mask)
+    return loaded._replace(image=margins.with_margin(loaded.image), mask=mask)
 
 
 def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
@@ -103,7 +148,7 @@ def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
     if warp is None or table is not None:
         kernels.draw_tiles(*target, _NO_TABLE if table is None else table.nodes, *how)
         return
-    mesh, mapped = warp.mesh(group[0].level, group[0].image.shape[:2])
+    mesh, mapped = warp.mesh(group[0].level, group[0].shape_yx)
     kernels.draw_mesh(*target, mesh.points, mapped, mesh.triangles, *how)
 
 
@@ -169,7 +214,8 @@ def _load(job: Job, canvas: Canvas, index: int, channel: Channel) -> _Loaded:
     canvas.shown = _range(parameters, channel)
     convert = _conversion(job, canvas, image, channel)
     mask = _loaded_mask(job, chosen, image) if job.has_masks else None
-    return _Loaded(geometry, level, _table(job, geometry), image, mask, convert)
+    shape_yx = image.shape[0], image.shape[1]
+    return _Loaded(geometry, level, shape_yx, _table(job, geometry), image, mask, convert)
 
 
 def _table(job: Job, geometry: Geometry) -> Table | None:

@@ -72,3 +72,5 @@ TILE_QUERY = (
     ),
 )
 NEIGHBORHOOD_QUERY = (*DRAWING_QUERY, *declared(widthFactor="double", heightFactor="double"))
+#: Of images alone, and of this service alone: draw without tiles that cannot be drawn, and no seams.
+VIEW_QUERY = declared(missing="text", seams="text")

@@ -13,6 +13,7 @@ from asap_ingest.render_ws.http.query_parameters import (
     DRAWING_QUERY,
     NEIGHBORHOOD_QUERY,
     TILE_QUERY,
+    VIEW_QUERY,
     QueryParameter,
     declared,
 )
@@ -110,7 +111,7 @@ def _operations() -> Iterator[Operation]:
                 handler,
                 MEDIA_TYPES[form],
                 draws=True,
-                query=place.query,
+                query=(*place.query, *VIEW_QUERY),
                 statuses=(200, 304),
             )
         handler = partial(get_parameters, place.select, place.build_parameters or place.build)
@@ -118,7 +119,14 @@ def _operations() -> Iterator[Operation]:
     for form in BASIC_FORMS:
         handler = partial(put_image, form)
         yield Operation(
-            "PUT", f"{OWNER}/{form}", handler, MEDIA_TYPES[form], JSON, draws=True, body="RenderParameters"
+            "PUT",
+            f"{OWNER}/{form}",
+            handler,
+            MEDIA_TYPES[form],
+            JSON,
+            draws=True,
+            query=VIEW_QUERY,
+            body="RenderParameters",
         )
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call
+from asap_ingest.render_ws.http.query_parameters import VIEW_QUERY, read_query
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.records.stack_records import StackRecord
 from asap_ingest.render_ws.records.stack_states import require_stack
+from asap_ingest.render_ws.routes.missing_tiles import COUNT_HEADER, missing_headers
 from asap_ingest.render_ws.routes.parameters import Build, Select, Tiles, build_layer, build_source
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 CACHE_CONTROL = "no-transform, max-age=3600"
 LAYER_SCALE = 0.01
+#: The only value of each parameter of `VIEW_QUERY`.
+VIEW_VALUES = {"missing": "skip", "seams": "fill"}
 #: Media type of each image form.
 MEDIA_TYPES = {
     "jpeg-image": "image/jpeg",
@@ -50,7 +54,8 @@ def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
             return Response(status_code=304, headers=caching_headers(record))
         record, tiles = select(session, stack_id, call)
     answer = _draw(call, build(call, record, tiles), form)
-    answer.headers.update(caching_headers(record))
+    if COUNT_HEADER not in answer.headers:
+        answer.headers.update(caching_headers(record))
     return answer
 
 
@@ -117,12 +122,26 @@ def _head(form: str) -> Response:
 def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
     from asap_ingest.render_ws.drawing.draw import draw
     from asap_ingest.render_ws.drawing.image_forms import encode
+    from asap_ingest.render_ws.drawing.missing_tiles import MissingTiles
 
     limits = call.service.limits
     if parameters.max_tile_specs is None:
         parameters = replace(parameters, max_tile_specs=limits.tile_specs)
     if call.head_only:
         return _head(form)
-    canvas = draw(parameters, call.images, limits.image_pixels, partial(call.memory.work.grow, may_wait=True))
+    asked = _view_query(call)
+    missing = MissingTiles() if asked["missing"] else None
+    parameters = replace(parameters, fill_seams=asked["seams"])
+    claim = partial(call.memory.work.grow, may_wait=True)
+    canvas = draw(parameters, call.images, limits.image_pixels, claim, missing)
     media_type, content = encode(canvas, form, parameters)
-    return Response(content, headers={"content-type": media_type})
+    return Response(content, headers={"content-type": media_type, **missing_headers(missing)})
+
+
+def _view_query(call: Call) -> dict[str, bool]:
+    """Which parameters of `VIEW_QUERY` are given; IllegalArgumentError for a value that there is not."""
+    given = read_query(call.query, VIEW_QUERY)
+    for name, value in given.items():
+        if value not in (None, VIEW_VALUES[name]):
+            raise IllegalArgumentError(f"{name} may be {VIEW_VALUES[name]!r} or left out, but is {value!r}")
+    return {name: value is not None for name, value in given.items()}

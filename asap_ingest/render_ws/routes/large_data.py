@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call
 from asap_ingest.render_ws.http.paths import STACK
-from asap_ingest.render_ws.http.query_parameters import BOX_QUERY, declared, read_query
+from asap_ingest.render_ws.http.query_parameters import BOX_QUERY, VIEW_QUERY, declared, read_query
 from asap_ingest.render_ws.http.resources import Operation
 from asap_ingest.render_ws.names import StackId
 from asap_ingest.render_ws.problems import IllegalArgumentError
@@ -143,7 +143,7 @@ def _operations() -> Iterator[Operation]:
                 partial(handler, extension),
                 MEDIA_TYPES[form],
                 draws=True,
-                query=query,
+                query=(*query, *VIEW_QUERY),
                 statuses=(200, 304),
             )
 

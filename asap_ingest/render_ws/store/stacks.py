@@ -26,9 +26,10 @@ class StackStatements(Statements):
         return [row[0] for row in self._connection.execute("SELECT DISTINCT owner FROM stack ORDER BY owner")]
 
     def stacks(self, owner: str | None = None, project: str | None = None) -> list[StackRecord]:
-        """Records of all stacks, of an owner, or of one of his projects."""
+        """Records of all stacks, of an owner, or of one of his projects; without their section data."""
         rows = self._connection.execute(
-            "SELECT * FROM stack WHERE owner = ifnull(?, owner) AND project = ifnull(?, project)",
+            "SELECT key, owner, project, stack, state, modified, version_number, version, stats, NULL "
+            "FROM stack WHERE owner = ifnull(?, owner) AND project = ifnull(?, project)",
             (owner, project),
         )
         return [StackRecord.from_row(row) for row in rows]

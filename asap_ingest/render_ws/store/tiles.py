@@ -139,12 +139,13 @@ class TileStatements(Statements):
         )
         return (TileRow(*row) for row in rows)
 
-    def tile_count(self, key: int, which: TileFilter) -> int:
-        """Number of tiles."""
+    def tile_count(self, key: int, which: TileFilter, most: int = -1) -> int:
+        """Number of tiles; counting ends at `most`, unless that is negative."""
         condition, values = which.where()
-        row = self._connection.execute(
-            f"SELECT count(*) FROM tile WHERE stack = ?{condition}", [key, *values]
-        )
+        counted = f"tile WHERE stack = ?{condition}"
+        if most >= 0:
+            counted = f"(SELECT 1 FROM {counted} LIMIT {most})"
+        row = self._connection.execute(f"SELECT count(*) FROM {counted}", [key, *values])
         return int(row.fetchone()[0])
 
     def tile_ids(self, key: int, which: TileFilter) -> list[str]:

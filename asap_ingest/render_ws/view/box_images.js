@@ -24,9 +24,16 @@ export function boxesOf(seen, bounds, level) {
   return boxes.sort((a, b) => away(a) - away(b));
 }
 
-/** Path of the image of a box below the path of a layer. */
+/** Path of the image of a box below the path of a layer: without tiles that cannot be drawn, without seams. */
 export function imagePath(layer, box, query) {
-  return `${layer}/box/${box.minX},${box.minY},${box.side},${box.side},${2 ** -box.level}/jpeg-image?${query}`;
+  const area = `${box.minX},${box.minY},${box.side},${box.side},${2 ** -box.level}`;
+  return `${layer}/box/${area}/jpeg-image?missing=skip&seams=fill&${query}`;
+}
+
+/** What an image tells of tiles that it lacks: how many, and { tileId, reason } of the first ones. */
+function missingTiles(headers) {
+  const total = Number(headers.get("x-missing-tile-count") ?? 0);
+  return { total, tiles: total ? JSON.parse(headers.get("x-missing-tiles")) : [] };
 }
 
 /** Images by path. `changed` is called when one has come or failed. */
@@ -35,8 +42,11 @@ export class BoxImages {
     this.changed = changed;
     this.images = new Map();
     this.failed = new Map();
+    this.lacking = new Map();
+    this.stale = new Set();
     this.running = new Map();
     this.waiting = [];
+    this.wanted = [];
   }
 
   /** The image if it is here; being asked for makes it the last to be dropped. */
@@ -49,22 +59,28 @@ export class BoxImages {
     return image;
   }
 
-  /** From now on these paths are wanted, in this order, and no others. */
-  want(paths) {
-    const wanted = new Set(paths);
-    for (const [path, controller] of this.running) if (!wanted.has(path)) controller.abort();
-    this.waiting = paths.filter((path) => ![this.images, this.failed, this.running].some((m) => m.has(path)));
+  /** From now on these paths are wanted, in this order, then those ahead, and no others. */
+  want(paths, ahead = []) {
+    this.wanted = paths;
+    const all = new Set([...paths, ...ahead]);
+    for (const [path, controller] of this.running) if (!all.has(path)) controller.abort();
+    this.waiting = [...all].filter((path) => !this.#isThere(path) && !this.running.has(path));
     this.#start();
   }
 
-  /** How many are still to come. */
-  get missing() {
-    return this.waiting.length + this.running.size;
+  #isThere(path) {
+    return this.failed.has(path) || (this.images.has(path) && !this.stale.has(path));
   }
 
-  /** Forget failures, so that they are tried again. */
+  /** How many of the wanted ones are still to come. */
+  get missing() {
+    return this.wanted.filter((path) => !this.images.has(path) && !this.failed.has(path)).length;
+  }
+
+  /** Forget failures, and fetch pictures that lack tiles again, so that what has come back is shown. */
   retry() {
     this.failed.clear();
+    for (const path of this.lacking.keys()) this.stale.add(path);
   }
 
   #start() {
@@ -76,7 +92,7 @@ export class BoxImages {
     this.running.set(path, controller);
     try {
       const answer = await fetch(path, { signal: controller.signal });
-      if (answer.ok) this.#keep(path, await createImageBitmap(await answer.blob()));
+      if (answer.ok) this.#keep(path, await createImageBitmap(await answer.blob()), missingTiles(answer.headers));
       else this.failed.set(path, (await answer.text()) || `The service answered ${answer.status}.`);
     } catch (error) {
       if (error.name !== "AbortError") this.failed.set(path, "The service does not answer.");
@@ -86,11 +102,16 @@ export class BoxImages {
     this.changed();
   }
 
-  #keep(path, image) {
+  #keep(path, image, lacking) {
+    this.images.get(path)?.close();
+    this.images.delete(path);
     this.images.set(path, image);
+    this.stale.delete(path);
+    if (lacking.total) this.lacking.set(path, lacking);
+    else this.lacking.delete(path);
     for (const [oldest, old] of this.images) {
       if (this.images.size <= KEPT) break;
-      this.images.delete(oldest);
+      for (const about of [this.images, this.lacking, this.stale]) about.delete(oldest);
       old.close();
     }
   }

@@ -25,7 +25,9 @@ async function start() {
     status.textContent = owners.length
       ? plural(owners.length, "owner")
       : "No stacks yet. Their owners appear here as soon as something is ingested.";
-    document.getElementById("neuroglancer").hidden = !(await isInstalled());
+    const isThere = await isInstalled();
+    document.getElementById("neuroglancer").hidden = !isThere;
+    document.getElementById("no-neuroglancer").hidden = isThere;
   } catch (error) {
     status.textContent = error.message;
     status.className = "error";

@@ -24,25 +24,33 @@ export function neighbor(tiles, from, [dx, dy]) {
 
 export class Layout {
   /** `chosen(tile or null)`: another tile is pointed at; `opened(tile)`: it was clicked, or Enter pressed. */
-  constructor(canvas, { chosen, opened, keys = {} }) {
-    Object.assign(this, { canvas, chosen, opened, tiles: [], tile: null, seen: null });
+  constructor(canvas, { chosen, opened }) {
+    Object.assign(this, { canvas, chosen, opened, tiles: [], missing: new Map(), tile: null, seen: null });
     this.view = new Viewport();
     this.plan = document.createElement("canvas");
     this.ask = keepDrawn(canvas, (context) => this.#draw(context), (width, height) => {
       Object.assign(this.view, { width: Math.max(width, 1), height: Math.max(height, 1) });
       this.#arrange();
     });
-    canvas.addEventListener("pointermove", (event) => this.#choose(this.#at(event)));
+    canvas.addEventListener("pointermove", (event) => this.choose(this.#at(event)));
     canvas.addEventListener("click", (event) => this.#open(this.#at(event)));
-    canvas.addEventListener("keydown", (event) => this.#press(event, keys));
-    canvas.addEventListener("focus", () => this.#choose(this.tile ?? this.tiles[0] ?? null));
+    canvas.addEventListener("keydown", (event) => this.#press(event));
+    canvas.addEventListener("focus", () => this.choose(this.tile ?? this.tiles[0] ?? null));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#arrange());
   }
 
   /** Show the tiles of a section, as `tileBounds` gives them. */
   show(tiles) {
     this.tiles = tiles;
-    this.#choose(null);
+    this.missing = new Map();
+    this.choose(null);
+    this.#arrange();
+  }
+
+  /** Mark tiles that cannot be drawn: reasons by tile id. */
+  markMissing(missing) {
+    if (missing.size === 0 && this.missing.size === 0) return;
+    this.missing = new Map(missing);
     this.#arrange();
   }
 
@@ -52,14 +60,13 @@ export class Layout {
     this.ask();
   }
 
-  #press(event, keys) {
+  #press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const direction = DIRECTIONS[event.key];
-    if (!direction && event.key !== "Enter" && !keys[event.key]) return;
+    if (!direction && event.key !== "Enter") return;
     event.preventDefault();
-    if (direction) this.#choose(this.#next(direction));
-    else if (event.key === "Enter") this.#open(this.tile);
-    else keys[event.key]?.();
+    if (direction) this.choose(this.#next(direction));
+    else this.#open(this.tile);
   }
 
   #next(direction) {
@@ -73,7 +80,8 @@ export class Layout {
     return this.tiles.findLast((t) => t.minX <= x && x <= t.maxX && t.minY <= y && y <= t.maxY) ?? null;
   }
 
-  #choose(tile) {
+  /** Choose a tile of the section, or none (null). */
+  choose(tile) {
     if (tile === this.tile) return;
     this.tile = tile;
     this.chosen(tile);
@@ -82,7 +90,7 @@ export class Layout {
 
   #open(tile) {
     if (!tile) return;
-    this.#choose(tile);
+    this.choose(tile);
     this.opened(tile);
   }
 
@@ -107,7 +115,18 @@ export class Layout {
     context.fill();
     context.globalAlpha = 1;
     context.stroke();
+    this.#drawMissing(context);
     this.ask();
+  }
+
+  #drawMissing(context) {
+    context.fillStyle = context.strokeStyle = color("bad");
+    context.beginPath();
+    for (const tile of this.tiles) if (this.missing.has(tile.tileId)) context.rect(...this.#rectangle(tile));
+    context.globalAlpha = 0.45;
+    context.fill();
+    context.globalAlpha = 1;
+    context.stroke();
   }
 
   #draw(context) {

@@ -14,20 +14,8 @@ const KEYS = {
   _: (view) => view.zoomBy(1 / ZOOM),
 };
 
-export const zoomIn = KEYS["+"];
-export const zoomOut = KEYS["-"];
-
-/** Arrow keys, + and - on the canvas; true keys of the browser (with Ctrl and the like) stay its own. */
-export function listenToKeys(canvas, view, moved, more) {
-  canvas.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = more[event.key] ?? KEYS[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act(view);
-    moved();
-  });
-}
+/** What a key does to a viewport; undefined for other keys. */
+export const viewKey = (key) => KEYS[key];
 
 /** Dragging, pinching, the wheel and double clicks. */
 export function listenToPointers(canvas, view, moved) {

@@ -10,11 +10,11 @@ from urllib.parse import quote, urlencode
 from starlette.responses import RedirectResponse, Response
 
 from asap_ingest.render_ws.http.answers import Call
-from asap_ingest.render_ws.json_types import dump, format_date
+from asap_ingest.render_ws.json_types import format_date
 from asap_ingest.render_ws.records.stack_records import in_listing_order
 from asap_ingest.render_ws.view.page_files import FOLDER, HEADERS, inline_source
-from asap_ingest.render_ws.view.previews import Overview, overview
-from asap_ingest.render_ws.view.stack_choice import StackChoice, filter_form
+from asap_ingest.render_ws.view.previews import MOST_COUNTED, Overview, overview
+from asap_ingest.render_ws.view.stack_choice import StackChoice, filter_form, page_links
 
 PAGE = "/render-ws/view/stacks.html"
 STYLE = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("pages.css", "stacks.css"))
@@ -24,6 +24,13 @@ SCRIPT = (FOLDER / "stacks.js").read_text(encoding="utf-8")
 CONTENT_POLICY = (
     "default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
     f"frame-ancestors 'none'; style-src {inline_source(STYLE)}; script-src {inline_source(SCRIPT)}"
+)
+
+#: How a tile that cannot be drawn is filled.
+HATCHING = (
+    '<svg width="0" height="0" aria-hidden="true"><defs><pattern id="hatching" width="10" height="10" '
+    'patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="3" height="10" /></pattern>'
+    "</defs></svg>"
 )
 
 
@@ -37,7 +44,8 @@ def show_stacks(call: Call) -> Response:
     with call.service.store.reading() as session:
         records = in_listing_order(session.stacks())
         choice = StackChoice.read(call.query, [record.stack_id for record in records])
-        overviews = [overview(session, record) for record in records if choice.fits(record.stack_id)]
+        chosen = choice.on_page(record for record in records if choice.fits(record.stack_id))
+        overviews = [overview(session, record) for record in chosen]
     headers = {**HEADERS, "content-security-policy": CONTENT_POLICY}
     return Response(page(overviews, choice), media_type="text/html", headers=headers)
 
@@ -54,9 +62,10 @@ def page(overviews: list[Overview], choice: StackChoice | None = None) -> str:
         for (owner, project), group in groupby(overviews, names)
     )
     form = filter_form(choice) if choice and choice.stack_ids else ""
+    paging = page_links(choice) if choice else ""
     empty = "<p>No stacks yet. They appear here as soon as something is ingested.</p>"
     if form:
-        empty = "<p>No stack of that owner and project.</p>"
+        empty = "<p>No stack of that owner, project and search text.</p>"
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Stacks</title>'
         '<link rel="icon" href="icon.svg">'
@@ -64,21 +73,21 @@ def page(overviews: list[Overview], choice: StackChoice | None = None) -> str:
         f"<style>{STYLE}</style></head><body><header>"
         '<nav aria-label="Pages"><a href="index.html">Render service</a></nav><h1>Stacks</h1>'
         f"<p>{_total(overviews, choice)} in this render service</p>{form}</header>"
-        f"<main>{projects or empty}</main><script>{SCRIPT}</script></body></html>"
+        f"<main>{projects or empty}{paging}</main>{HATCHING}<script>{SCRIPT}</script></body></html>"
     )
 
 
 def _card(shown: Overview) -> str:
     record = shown.record
-    names, keys = record.stack_id, record.stack_id.to_json()
-    metadata = "/render-ws/v1/" + "/".join(f"{kind}/{quote(name, safe='')}" for kind, name in keys.items())
-    stack_page = f"stack.html?{urlencode(keys)}"
+    names, metadata = record.stack_id, _path(shown)
+    stack_page = f"stack.html?{urlencode(names.to_json())}"
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(shown))
     return (
         f"<article>{_figure(shown)}{_slider(shown)}"
         f'<div class="text"><div class="title">'
         f'<h3><a href="{escape(stack_page)}">{escape(names.stack)}</a></h3>'
         f'<span class="state {record.state}">{record.state}</span></div>'
+        '<details class="missing" hidden><summary></summary><ul></ul></details>'
         f'<dl>{facts}</dl><div class="links">'
         f'<a href="{escape(metadata)}">metadata</a><a href="{escape(metadata)}/zValues">z values</a>'
         "</div></div></article>"
@@ -86,36 +95,45 @@ def _card(shown: Overview) -> str:
 
 
 def _figure(shown: Overview) -> str:
-    if shown.picture is None:
+    if shown.picture is None or shown.z_range is None:
         return "<figure><span>No tiles</span></figure>"
-    z = f"{shown.z_values[0]:g}"
+    z = f"{shown.z_range[0]:g}"
     note = "Outlines of tiles: pictures come with mipmaps" if shown.outlines else ""
-    source = escape(shown.picture.replace("{z}", str(shown.z_values[0])))
+    source = escape(shown.picture.replace("{z}", str(shown.z_range[0])))
     return (
         f'<figure><img loading="lazy" alt="section at z {z}" src="{source}" '
-        f'data-source="{escape(shown.picture)}"><span>{escape(note)}</span></figure>'
+        f'data-source="{escape(shown.picture)}"><svg aria-hidden="true"></svg>'
+        f"<span>{escape(note)}</span></figure>"
     )
 
 
 def _slider(shown: Overview) -> str:
-    if shown.picture is None or len(shown.z_values) < 2:
+    if shown.picture is None or shown.z_range is None or shown.section_count < 2:
         return ""
     return (
-        f'<label class="sections" data-z="{escape(dump(shown.z_values).decode())}">section'
-        f'<input type="range" min="0" max="{len(shown.z_values) - 1}" value="0">'
-        f"<output>z {shown.z_values[0]:g}</output></label>"
+        f'<label class="sections" data-z="{escape(_path(shown))}/zValues">section'
+        f'<input type="range" min="0" max="{shown.section_count - 1}" value="0">'
+        f"<output>z {shown.z_range[0]:g}</output></label>"
     )
 
 
+def _path(shown: Overview) -> str:
+    keys = shown.record.stack_id.to_json()
+    return "/render-ws/v1/" + "/".join(f"{kind}/{quote(name, safe='')}" for kind, name in keys.items())
+
+
 def _facts(shown: Overview) -> list[tuple[str, str]]:
-    z, box, version = shown.z_values, shown.box, shown.record.version
+    box, version = shown.box, shown.record.version
     resolution = [float(version.get(f"stackResolution{axis}", "nan")) for axis in "XYZ"]
-    span = {0: "", 1: " (z {0:g})"}.get(len(z), " (z {0:g} to {1:g})")
-    facts = [("sections", f"{len(z):,}" + span.format(*z[:1], *z[-1:]))]
-    facts.append(("tiles", f"{shown.tile_count:,}"))
+    span = {0: "", 1: " (z {0:g})"}.get(shown.section_count, " (z {0:g} to {1:g})")
+    facts = [("sections", f"{shown.section_count:,}" + span.format(*(shown.z_range or ())))]
+    is_loading = shown.record.stats is None
+    more = " or more" if is_loading and shown.tile_count == MOST_COUNTED else ""
+    facts.append(("tiles", f"{shown.tile_count:,}{more}"))
     if box is not None:
-        facts.append(("x", f"{box[0]:,.0f} to {box[2]:,.0f} px"))
-        facts.append(("y", f"{box[1]:,.0f} to {box[3]:,.0f} px"))
+        where = f" at z {shown.z_range[0]:g}" if is_loading and shown.z_range else ""
+        facts.append(("x", f"{box[0]:,.0f} to {box[2]:,.0f} px{where}"))
+        facts.append(("y", f"{box[1]:,.0f} to {box[3]:,.0f} px{where}"))
     if all(map(math.isfinite, resolution)):
         facts.append(("resolution", " x ".join(f"{value:g}" for value in resolution) + " nm"))
     facts.append(("changed", format_date(shown.record.modified)[:19].replace("T", " ") + " UTC"))
@@ -123,9 +141,9 @@ def _facts(shown: Overview) -> list[tuple[str, str]]:
 
 
 def _total(overviews: list[Overview], choice: StackChoice | None) -> str:
-    if choice is None or len(choice.stack_ids) == len(overviews):
-        return _number(len(overviews), "stack")
-    return f"{len(overviews):,} of {_number(len(choice.stack_ids), 'stack')}"
+    if choice is None or len(choice.stack_ids) == choice.count:
+        return _number(len(overviews) if choice is None else choice.count, "stack")
+    return f"{choice.count:,} of {_number(len(choice.stack_ids), 'stack')}"
 
 
 def _number(count: int, noun: str) -> str:
