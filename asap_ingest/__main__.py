@@ -13,6 +13,7 @@ from asap_ingest.program import program
 COMMANDS = {
     "demo": "simulate a section, ingest it, draw it: sees that everything works",
     "ingest_section": "the three steps below in one run",
+    "ingest_sections": "many sections in one run, also as the microscope writes them",
     "generate_EM_tilespecs_from_metafile": "pyTEMCA metafile -> tilespecs in a stack",
     "generate_mipmaps": "stack -> image pyramid files for every tile",
     "apply_mipmaps_to_render": "pyramid files -> stack whose tiles know them",

@@ -5,9 +5,8 @@ python -m asap_ingest.generate_mipmaps --input_json in.json --output_json out.js
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +26,7 @@ from asap_ingest.mipmaps.build import (
 from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.parallel import Executor
 from asap_ingest.progress import Progress
+from asap_ingest.remarks import tell
 from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import GenerateMipMapsOutput, GenerateMipMapsParameters
 from asap_ingest.section_pages import write_section_pages
@@ -94,9 +94,7 @@ class GenerateMipMaps(RenderModule):
         self._check_retry(run, report)
         if "report_dir" in args:
             write_section_pages(args["report_dir"], run, report, args.get("metafile"))
-        for remark in report.warnings:
-            # not to the log, which shows errors alone unless more is asked for
-            sys.stderr.write(f"warning: {remark.images} images, like {remark.first}: {remark.text}\n")
+        tell(report.warnings)
         self.report_failures(report.failures)
         output = {name: args[name] for name in _HANDED_ON}
         return self.finish(output | {"zValues": run.z_values, "report": asdict(report)}, report.failures)
@@ -111,7 +109,7 @@ class GenerateMipMaps(RenderModule):
         return MipmapRun(
             stack=(stack := self.stack(args["input_stack"])),
             z_values=self.sections(stack),
-            settings=self._settings(),
+            settings=pyramid_settings(args),
             render_draws=args["method"] == "render",
             force_redo=args["force_redo"],
             verify=args["verify"],
@@ -128,18 +126,19 @@ class GenerateMipMaps(RenderModule):
             )
             raise ParameterError("retry_failed", problem)
 
-    def _settings(self) -> PyramidSettings:
-        args = self.args
-        how: dict[str, Any] = {} if args["method"] == "render" else {"method": args["method"]}
-        return PyramidSettings(
-            root=args["output_dir"],
-            extension=EXTENSIONS[args["imgformat"]],
-            levels=args["levels"],
-            downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
-            convert_to_8bit=args["convert_to_8bit"],
-            compression=args["compression"],
-            storage_options=args["storage_options"],
-        )
+
+def pyramid_settings(args: Mapping[str, Any]) -> PyramidSettings:
+    """How levels are made, of the parameters of a step."""
+    how: dict[str, Any] = {} if args["method"] == "render" else {"method": args["method"]}
+    return PyramidSettings(
+        root=args["output_dir"],
+        extension=EXTENSIONS[args["imgformat"]],
+        levels=args["levels"],
+        downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
+        convert_to_8bit=args["convert_to_8bit"],
+        compression=args["compression"],
+        storage_options=args["storage_options"],
+    )
 
 
 main = GenerateMipMaps.main

@@ -23,8 +23,8 @@ from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsM
 from asap_ingest.generate_mipmaps import GenerateMipMaps
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.render_module import RenderModule
-from asap_ingest.schemas import IngestSectionOutput, IngestSectionParameters
 from asap_ingest.secrets import masked
+from asap_ingest.section_schemas import IngestSectionOutput, IngestSectionParameters
 from asap_ingest.step_module import run_as_program, without_secrets
 
 
@@ -57,8 +57,8 @@ STEPS = (
         GenerateEMTileSpecsModule,
         (
             *("render", "metafile", "stack", "z_index", "image_directory", "sectionId", "minimum_intensity"),
-            *("maximum_intensity", "overwrite_zlayer", "maskUrl", "section_thickness", "storage_options"),
-            "log_level",
+            *("maximum_intensity", "overwrite_zlayer", "append", "maskUrl", "section_thickness"),
+            *("storage_options", "log_level"),
         ),
         {"close_stack": False},
     ),

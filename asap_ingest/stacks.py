@@ -187,6 +187,11 @@ class Stack:
     def delete_section(self, z: float) -> None:
         self._while_loading(lambda: self.connection.session.delete(f"{self.url}/z/{z}"))
 
+    def delete_tile(self, tile_id: str) -> None:
+        """Remove a tile; fine when there is none."""
+        url = f"{self.url}/tile/{quote(tile_id, safe='')}"
+        self._while_loading(lambda: self.connection.session.delete(url))
+
     def tile_image(self, tile_id: str, image_format: str, query: dict[str, Any]) -> bytes:
         """The bytes of a drawn tile; `image_format` is `jpeg`, `png`, `tiff` or `tiff16`."""
         url = f"{self.url}/tile/{quote(tile_id, safe='')}/{image_format}-image"

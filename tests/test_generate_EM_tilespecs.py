@@ -103,10 +103,10 @@ def test_overwrite_zlayer_removes_what_is_not_there_any_more(parameters, stack, 
     assert sorted(tiles_of(stack)) == ["new.7.0"]
 
 
-def test_without_overwrite_the_section_keeps_its_other_tiles(parameters, stack, tmp_path):
+def test_with_append_the_section_keeps_its_other_tiles(parameters, stack, tmp_path):
     run_step(TILESPECS, parameters, tmp_path)
     more = write_acquisition(tmp_path / "more", {"new.tif": np.zeros((48, 64), np.uint8)})
-    run_step(TILESPECS, parameters | {"metafile": str(more)}, tmp_path)
+    run_step(TILESPECS, parameters | {"metafile": str(more), "append": True}, tmp_path)
     assert len(tiles_of(stack)) == 4
 
 

@@ -115,9 +115,11 @@ def names_in(folder: str) -> set[str]:
     return {name for name, _ in _listing(folder)}
 
 
-def names_and_times(folder: str) -> dict[str, float]:
+def names_and_stamps(folder: str) -> dict[str, tuple[float, int]]:
     return {
-        name: _time_of(folder, name, entry) for name, entry in _listing(folder) if entry["type"] == "file"
+        name: (_time_of(folder, name, entry), int(entry.get("size") or 0))
+        for name, entry in _listing(folder)
+        if entry["type"] == "file"
     }
 
 

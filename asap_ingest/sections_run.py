@@ -1,0 +1,179 @@
+"""A run over many sections: from the records of its state to the stacks, and the results back into it."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from asap_ingest import storage
+from asap_ingest.apply_mipmaps_to_render import version_of
+from asap_ingest.apply_sections import SectionJob
+from asap_ingest.errors import AsapIngestError
+from asap_ingest.generate_EM_tilespecs_from_metafile import TileSpecSettings
+from asap_ingest.mipmap_run import MipmapRun
+from asap_ingest.mipmaps.build import PyramidSettings
+from asap_ingest.mipmaps.register import Registration
+from asap_ingest.occupied_z import OccupiedZ
+from asap_ingest.parallel import Executor
+from asap_ingest.progress import Progress
+from asap_ingest.remarks import Remark, note, tell
+from asap_ingest.section_pipeline import IngestedSection, SectionPipeline, ingest
+from asap_ingest.section_state import BEGUN, DONE, FAILED, PLANNED, RunState, SectionRecord
+from asap_ingest.section_work import Section, tile_failures
+from asap_ingest.stacks import Stack
+from asap_ingest.temca.metafile import read_metafile
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class SectionsRun:
+    """What is the same for all sections.
+
+    Attributes
+    ----------
+    parameters : mapping
+        Of the command.
+    source, target : Stack
+        That gets the tiles, and that gets them with levels; may be the same.
+    remarks : list of Remark
+        Told so far.
+    """
+
+    parameters: Mapping[str, Any]
+    source: Stack
+    target: Stack
+    settings: PyramidSettings
+    state: RunState
+    executor: Executor
+    workers: int
+    remarks: list[Remark] = field(default_factory=list)
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def run(self, records: Sequence[SectionRecord], of: int) -> None:
+        """Do sections, of which `of` are to be told; the stacks are LOADING meanwhile.
+
+        Raises
+        ------
+        ServiceUnreachableError, StackStateError
+            Those that are done are in the state.
+        """
+        with ExitStack() as writing, Progress(unit="tile") as progress:
+            self._open(records, writing)
+            progress.expect(sum(record.tiles for record in records))
+            by_z = {(record.metafile): record for record in records}
+            pipeline = SectionPipeline(
+                self._sections(records), self.workers, progress, of - len(records) + 1, of
+            )
+            for ended in ingest(pipeline, self.executor):
+                self._take(by_z[ended.section.metafile], ended)
+
+    def do_again_what_is_not_there(self, records: Sequence[SectionRecord]) -> int:
+        """Plan sections again that were done, and are no longer in the stack; their number."""
+        there = set() if self.target.state() is None else set(self.target.z_values())
+        lost = [record for record in records if record.status == DONE and float(record.z) not in there]
+        for record in lost:
+            record.status = PLANNED
+        return len(lost)
+
+    def _open(self, records: Sequence[SectionRecord], writing: ExitStack) -> None:
+        """Have the stacks LOADING until `writing` closes."""
+        close, given = self.parameters["close_stack"], self.parameters.get("output_stackVersion", {})
+        version = self._version(records) | given
+        in_place = self.target == self.source
+        writing.enter_context(self.source.writing(version, close and in_place))
+        if not in_place:
+            writing.enter_context(self.target.writing(version_of(self.source) | given, close))
+
+    def _version(self, records: Sequence[SectionRecord]) -> dict[str, Any]:
+        """Resolution of a stack that is made: of the first metafile that is sound."""
+        for record in records:
+            try:
+                size = read_metafile(record.metafile).pixel_size_nm
+            except AsapIngestError:
+                continue
+            thickness = self.parameters["section_thickness"]
+            return {"stackResolutionX": size, "stackResolutionY": size, "stackResolutionZ": thickness}
+        return {}
+
+    def _sections(self, records: Sequence[SectionRecord]) -> Iterator[Section]:
+        for record in records:
+            resumed = record.status in (BEGUN, FAILED) and not self.parameters["force_redo"]
+            section = self._section(record, resumed)
+            self.state.begin(record)
+            yield section
+
+    def _section(self, record: SectionRecord, resumed: bool) -> Section:
+        parameters, z = self.parameters, float(record.z)
+        mask = parameters.get("maskUrl")
+        return Section(
+            metafile=record.metafile,
+            tilespecs=TileSpecSettings(
+                z=z,
+                image_directory=parameters.get("image_directory") or storage.parent(record.metafile),
+                section_id=parameters.get("sectionId", str(z)),
+                minimum_intensity=parameters["minimum_intensity"],
+                maximum_intensity=parameters["maximum_intensity"],
+                mask_url=None if mask is None else storage.as_uri(mask),
+            ),
+            occupied=OccupiedZ(parameters["overwrite_zlayer"], parameters["append"]),
+            run=MipmapRun(
+                stack=self.source,
+                z_values=[z],
+                settings=self.settings,
+                render_draws=parameters["method"] == "render",
+                force_redo=not resumed,
+                since=record.begun_at,
+                verify=parameters["verify"],
+            ),
+            apply=SectionJob(
+                self.source,
+                self.target,
+                z,
+                Registration(self.settings.root, self.settings.extension, self.settings.levels),
+                run=self.run_id,
+                storage_options=self.settings.storage_options,
+            ),
+            report_dir=parameters.get("report_dir"),
+            storage_options=self.settings.storage_options,
+            tiles=record.tiles,
+        )
+
+    def _take(self, record: SectionRecord, ended: IngestedSection) -> None:
+        """What became of a section, into the state and to whoever looks on."""
+        record.failures = tile_failures(ended.mipmaps, ended.applied)
+        record.error = None if ended.error is None else str(ended.error) or type(ended.error).__name__
+        record.status = FAILED if record.failures or record.error else DONE
+        record.report = report_of(ended)
+        remarks = [*ended.remarks, *ended.mipmaps.warnings]
+        record.warnings = [asdict(remark) for remark in remarks]
+        self.state.write()
+        tell([remark for remark in remarks if note(self.remarks, Remark(**asdict(remark)))])
+        if record.error is not None:
+            logger.error("section z %g: %s", record.z, record.error)
+        elif record.failures:
+            first = record.failures[0]
+            logger.error(
+                "section z %g: %d failed; the first: tile %s: %s: %s",
+                *(record.z, len(record.failures), first["tileId"], first["image"], first["reason"]),
+            )
+
+
+def report_of(ended: IngestedSection) -> dict[str, Any]:
+    """Counts, bytes and seconds of a section's steps."""
+    upload = {} if ended.upload is None else asdict(ended.upload)
+    mipmaps = ended.mipmaps
+    return {
+        **{name: upload.get(name, 0) for name in ("added", "replaced", "removed")},
+        "tiles_with_levels": 0 if ended.applied is None else ended.applied.tiles_with_levels,
+        **{
+            name: getattr(mipmaps, name)
+            for name in ("files_written", "files_skipped", "bytes_read", "bytes_written")
+        },
+        "stage_seconds": mipmaps.stage_seconds,
+        "step_seconds": ended.seconds,
+    }
