@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +19,8 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.command_line import grouped
-from asap_ingest.errors import ParameterError, StorageError
+from asap_ingest.end_signals import end_signals, exit_on_signal
+from asap_ingest.errors import EXIT_FAULT, ParameterError, StorageError
 from asap_ingest.generate_mipmaps import pyramid_settings
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.remarks import Remark, note
@@ -27,6 +29,7 @@ from asap_ingest.section_list import METAFILES, ZRule, find_metafiles
 from asap_ingest.section_plan import estimate, plan, refuse_shared_z
 from asap_ingest.section_schemas import IngestSectionsOutput, IngestSectionsParameters
 from asap_ingest.section_state import DONE, FAILED, SUPERSEDED, RunState, SectionRecord
+from asap_ingest.section_watch import Watch, Watching, say
 from asap_ingest.sections_run import SectionsRun
 from asap_ingest.shards import Shard
 from asap_ingest.step_module import run_as_program
@@ -57,6 +60,9 @@ class IngestSections(RenderModule):
 
     default_schema = IngestSectionsParameters
     default_output_schema = IngestSectionsOutput
+    #: Seconds, and how they pass, of a watch.
+    clock = staticmethod(time.monotonic)
+    wait = staticmethod(time.sleep)
 
     def spelled(self, arguments: Sequence[str]) -> list[str]:
         return super().spelled(_lists_as_json(arguments))
@@ -64,17 +70,51 @@ class IngestSections(RenderModule):
     def work(self) -> int:
         args = self.args
         rule = ZRule(args["z_from"])
+        state = RunState(self._state_file, self._run_settings, anew=args["force_redo"])
+        if args["watch"] or args["once"]:
+            return self._watch(state, rule)
         metafiles = find_metafiles(args["metafiles"])
         if not metafiles:
             raise ParameterError("metafiles", f"{', '.join(args['metafiles'])}: no {METAFILES} there")
-        state = RunState(self._state_file, self._run_settings, anew=args["force_redo"])
         records = plan(metafiles, state, rule, args["z_start"])
         if not args["append"]:
             refuse_shared_z(state)
         mine = [record for record in records if self._takes(record.metafile)]
         if args["dry_run"]:
             return self._dry_run(mine)
-        return self._ingest(self._prepared(state), mine)
+        run = self._run(state)
+        run.require_service()
+        lost = run.do_again_what_is_not_there(mine)
+        if lost:
+            sys.stderr.write(f"note: {lost} sections that were done are not in the stack; done again\n")
+        state.write()
+        left = [record for record in mine if not record.is_finished]
+        with self._reported(run, mine) as code:
+            run.run(left, len(mine))
+        return code[0]
+
+    def _watch(self, state: RunState, rule: ZRule) -> int:
+        """Ingest sections as they come; a signal is how this ends."""
+        args = self.args
+        run = self._run(state)
+        state.write()
+        images, settle_seconds = args.get("image_directory"), args["settle_seconds"]
+        watch = Watch(args["metafiles"], state, rule, args["z_start"], images, settle_seconds, self.clock)
+
+        def ingest(records: Sequence[SectionRecord]) -> None:
+            run.require_service()
+            with self._reported(run, list(state)):
+                run.run(records, len(records))
+
+        watching = Watching(watch, ingest, args["poll_seconds"], self.wait)
+        if args["once"]:
+            watching.once()
+        else:
+            with end_signals(exit_on_signal), suppress(SystemExit):
+                watching.forever()
+            say("stopped by a signal; the same command goes on")
+        failed = [record for record in state if record.status == FAILED]
+        return self.finish(output_of(args, state.uri, list(state), {}), failed)
 
     def _dry_run(self, records: Sequence[SectionRecord]) -> int:
         left = estimate(records, pyramid_settings(self.args), self.args.get("image_directory"), self._workers)
@@ -84,52 +124,37 @@ class IngestSections(RenderModule):
         sys.stdout.write("\n".join(lines) + "\n")
         return self.finish(output_of(self.args, self._state_file, records, asdict(left)))
 
-    def _prepared(self, state: RunState) -> SectionsRun:
-        """The run, after all that can be refused before it begins."""
+    def _run(self, state: RunState) -> SectionsRun:
+        """The run, after what can be refused before it begins."""
         try:
             storage.ensure_writable_folder(self.args["output_dir"])
         except StorageError as error:
             raise ParameterError("output_dir", str(error)) from error
         source = self.stack(self.args["stack"])
         target = self.stack(self.args["output_stack"] or self.args["stack"])
-        for stack in (source, target):
-            stack.writable_state()
         settings = pyramid_settings(self.args)
         return SectionsRun(self.args, source, target, settings, state, self.executor, self._workers)
 
-    def _ingest(self, run: SectionsRun, records: Sequence[SectionRecord]) -> int:
-        lost = run.do_again_what_is_not_there(records)
-        if lost:
-            sys.stderr.write(f"note: {lost} sections that were done are not in the stack; done again\n")
-        run.state.write()
-        start = time.perf_counter()
-        left = [record for record in records if not record.is_finished]
-        interrupted = None
+    @contextmanager
+    def _reported(self, run: SectionsRun, records: Sequence[SectionRecord]) -> Iterator[list[int]]:
+        """Summary and output JSON of what runs inside, also where it is interrupted; gives the exit code."""
+        start, code = time.perf_counter(), [EXIT_FAULT]
+        more: dict[str, Any] = {}
         try:
-            run.run(left, len(records))
+            yield code
+            sys.stdout.write("\n".join(summary(records, time.perf_counter() - start)) + "\n")
         except BaseException as error:
-            interrupted = str(error) or type(error).__name__
-            raise
-        finally:
-            code = self._report(run, records, time.perf_counter() - start, interrupted)
-        return code
-
-    def _report(
-        self, run: SectionsRun, records: Sequence[SectionRecord], seconds: float, interrupted: str | None
-    ) -> int:
-        """The summary, and the output JSON, also of a run that was interrupted."""
-        finished = sum(record.status in (DONE, FAILED, SUPERSEDED) for record in records)
-        if interrupted is not None:
+            more["interrupted"] = str(error) or type(error).__name__
+            finished = sum(record.status in (DONE, FAILED, SUPERSEDED) for record in records)
             sys.stderr.write(
                 f"interrupted when {finished} of {len(records)} sections were done; the same command goes on "
                 f"(state: {run.state.uri})\n"
             )
-        else:
-            sys.stdout.write("\n".join(summary(records, seconds)) + "\n")
-        output = output_of(self.args, run.state.uri, records, {"seconds": seconds})
-        if interrupted is not None:
-            output["interrupted"] = interrupted
-        return self.finish(output, [record for record in records if record.status == FAILED])
+            raise
+        finally:
+            output = output_of(self.args, run.state.uri, records, {"seconds": time.perf_counter() - start})
+            failed = [record for record in records if record.status == FAILED]
+            code[0] = self.finish(output | more, failed)
 
     def _takes(self, metafile: str) -> bool:
         return "shard" not in self.args or Shard.parse(self.args["shard"]).takes(storage.as_uri(metafile))

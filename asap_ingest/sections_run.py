@@ -65,12 +65,17 @@ class SectionsRun:
         with ExitStack() as writing, Progress(unit="tile") as progress:
             self._open(records, writing)
             progress.expect(sum(record.tiles for record in records))
-            by_z = {(record.metafile): record for record in records}
+            by_metafile = {record.metafile: record for record in records}
             pipeline = SectionPipeline(
                 self._sections(records), self.workers, progress, of - len(records) + 1, of
             )
             for ended in ingest(pipeline, self.executor):
-                self._take(by_z[ended.section.metafile], ended)
+                self._take(by_metafile[ended.section.metafile], ended)
+
+    def require_service(self) -> None:
+        """Find out before the work that the service is away, or the stacks cannot be written."""
+        for stack in (self.source, self.target):
+            stack.writable_state()
 
     def do_again_what_is_not_there(self, records: Sequence[SectionRecord]) -> int:
         """Plan sections again that were done, and are no longer in the stack; their number."""
