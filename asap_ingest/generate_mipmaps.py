@@ -57,6 +57,14 @@ def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
     return report
 
 
+def require_writable(output_dir: str) -> None:
+    """ParameterError where levels cannot be written: known now, not after the work."""
+    try:
+        storage.ensure_writable_folder(output_dir)
+    except StorageError as error:
+        raise ParameterError("output_dir", str(error)) from error
+
+
 def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
     """Ids of the tiles that failed in the run that left this output JSON, and its z values.
 
@@ -86,10 +94,7 @@ class GenerateMipMaps(RenderModule):
     def work(self) -> int:
         args = self.args
         run, executor = self._run(), self.executor
-        try:
-            storage.ensure_writable_folder(args["output_dir"])
-        except StorageError as error:
-            raise ParameterError("output_dir", str(error)) from error
+        require_writable(args["output_dir"])
         report = generate_mipmaps(run, executor)
         self._check_retry(run, report)
         if "report_dir" in args:

@@ -20,8 +20,8 @@ import orjson
 from asap_ingest import storage
 from asap_ingest.command_line import grouped
 from asap_ingest.end_signals import end_signals, exit_on_signal
-from asap_ingest.errors import EXIT_FAULT, ParameterError, StorageError
-from asap_ingest.generate_mipmaps import pyramid_settings
+from asap_ingest.errors import EXIT_FAULT, ParameterError
+from asap_ingest.generate_mipmaps import pyramid_settings, require_writable
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.remarks import Remark, note
 from asap_ingest.render_module import RenderModule
@@ -126,14 +126,10 @@ class IngestSections(RenderModule):
 
     def _run(self, state: RunState) -> SectionsRun:
         """The run, after what can be refused before it begins."""
-        try:
-            storage.ensure_writable_folder(self.args["output_dir"])
-        except StorageError as error:
-            raise ParameterError("output_dir", str(error)) from error
+        require_writable(self.args["output_dir"])
         source = self.stack(self.args["stack"])
         target = self.stack(self.args["output_stack"] or self.args["stack"])
-        settings = pyramid_settings(self.args)
-        return SectionsRun(self.args, source, target, settings, state, self.executor, self._workers)
+        return SectionsRun(self.args, source, target, state, self.executor, self._workers)
 
     @contextmanager
     def _reported(self, run: SectionsRun, records: Sequence[SectionRecord]) -> Iterator[list[int]]:

@@ -51,6 +51,7 @@ class IngestSectionOutput(DefaultSchema):
     stack = required(Text, "stack whose tiles know their mipmaps now")
     run_dir = required(Text, "folder that holds the steps' input and output JSON")
     report = optional(fields.Dict, "one entry a step; failures and warnings of all steps")
+    interrupted = optional(Text, "why the run ended before it was done")
 
 
 class IngestSectionsParameters(TileFields, PyramidFields, ClusterFields, StepParameters):

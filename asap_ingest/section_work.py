@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asap_ingest import storage
@@ -17,6 +17,7 @@ from asap_ingest.generate_EM_tilespecs_from_metafile import (
 )
 from asap_ingest.mipmap_run import MipmapReport, MipmapRun, section_jobs
 from asap_ingest.mipmaps.build import PyramidJob
+from asap_ingest.mipmaps.jobs import Failure
 from asap_ingest.occupied_z import OccupiedZ, clear
 from asap_ingest.parallel import SerialExecutor
 from asap_ingest.remarks import Remark
@@ -132,11 +133,8 @@ def finish_section(finish: Finish) -> SectionReport:
     return report
 
 
-def tile_failures(mipmaps: MipmapReport, applied: SectionReport | None) -> list[dict[str, Any]]:
+def tile_failures(mipmaps: MipmapReport, applied: SectionReport | None) -> list[Failure]:
     """Failures of both steps; a level that is not there as its image could not be read is told once."""
-    failures = [asdict(failure) for failure in mipmaps.failures]
     failed = {failure.tileId for failure in mipmaps.failures}
-    for failure in applied.failures if applied is not None else ():
-        if failure.tileId not in failed:
-            failures.append(asdict(failure))
-    return failures
+    further = () if applied is None else applied.failures
+    return [*mipmaps.failures, *(failure for failure in further if failure.tileId not in failed)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from asap_ingest import storage
@@ -14,8 +14,8 @@ from asap_ingest.apply_mipmaps_to_render import version_of
 from asap_ingest.apply_sections import SectionJob
 from asap_ingest.errors import AsapIngestError
 from asap_ingest.generate_EM_tilespecs_from_metafile import TileSpecSettings
+from asap_ingest.generate_mipmaps import pyramid_settings
 from asap_ingest.mipmap_run import MipmapRun
-from asap_ingest.mipmaps.build import PyramidSettings
 from asap_ingest.mipmaps.register import Registration
 from asap_ingest.occupied_z import OccupiedZ
 from asap_ingest.parallel import Executor
@@ -25,7 +25,7 @@ from asap_ingest.section_pipeline import IngestedSection, SectionPipeline, inges
 from asap_ingest.section_state import BEGUN, DONE, FAILED, PLANNED, RunState, SectionRecord
 from asap_ingest.section_work import Section, tile_failures
 from asap_ingest.stacks import Stack
-from asap_ingest.temca.metafile import read_metafile
+from asap_ingest.temca.metafile import Metafile, read_metafile
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,6 @@ class SectionsRun:
     parameters: Mapping[str, Any]
     source: Stack
     target: Stack
-    settings: PyramidSettings
     state: RunState
     executor: Executor
     workers: int
@@ -63,7 +62,8 @@ class SectionsRun:
             Those that are done are in the state.
         """
         with ExitStack() as writing, Progress(unit="tile") as progress:
-            self._open(records, writing)
+            version = self._version(records)
+            writing.enter_context(stacks_loading(self.parameters, self.source, self.target, version))
             progress.expect(sum(record.tiles for record in records))
             by_metafile = {record.metafile: record for record in records}
             pipeline = SectionPipeline(
@@ -85,24 +85,11 @@ class SectionsRun:
             record.status = PLANNED
         return len(lost)
 
-    def _open(self, records: Sequence[SectionRecord], writing: ExitStack) -> None:
-        """Have the stacks LOADING until `writing` closes."""
-        close, given = self.parameters["close_stack"], self.parameters.get("output_stackVersion", {})
-        version = self._version(records) | given
-        in_place = self.target == self.source
-        writing.enter_context(self.source.writing(version, close and in_place))
-        if not in_place:
-            writing.enter_context(self.target.writing(version_of(self.source) | given, close))
-
     def _version(self, records: Sequence[SectionRecord]) -> dict[str, Any]:
-        """Resolution of a stack that is made: of the first metafile that is sound."""
+        """Of stacks that are made: with the resolution of the first metafile that is sound."""
         for record in records:
-            try:
-                size = read_metafile(record.metafile).pixel_size_nm
-            except AsapIngestError:
-                continue
-            thickness = self.parameters["section_thickness"]
-            return {"stackResolutionX": size, "stackResolutionY": size, "stackResolutionZ": thickness}
+            with suppress(AsapIngestError):
+                return stack_version(self.parameters, read_metafile(record.metafile))
         return {}
 
     def _sections(self, records: Sequence[SectionRecord]) -> Iterator[Section]:
@@ -113,44 +100,15 @@ class SectionsRun:
             yield section
 
     def _section(self, record: SectionRecord, resumed: bool) -> Section:
-        parameters, z = self.parameters, float(record.z)
-        mask = parameters.get("maskUrl")
-        return Section(
-            metafile=record.metafile,
-            tilespecs=TileSpecSettings(
-                z=z,
-                image_directory=parameters.get("image_directory") or storage.parent(record.metafile),
-                section_id=parameters.get("sectionId", str(z)),
-                minimum_intensity=parameters["minimum_intensity"],
-                maximum_intensity=parameters["maximum_intensity"],
-                mask_url=None if mask is None else storage.as_uri(mask),
-            ),
-            occupied=OccupiedZ(parameters["overwrite_zlayer"], parameters["append"]),
-            run=MipmapRun(
-                stack=self.source,
-                z_values=[z],
-                settings=self.settings,
-                render_draws=parameters["method"] == "render",
-                force_redo=not resumed,
-                since=record.begun_at,
-                verify=parameters["verify"],
-            ),
-            apply=SectionJob(
-                self.source,
-                self.target,
-                z,
-                Registration(self.settings.root, self.settings.extension, self.settings.levels),
-                run=self.run_id,
-                storage_options=self.settings.storage_options,
-            ),
-            report_dir=parameters.get("report_dir"),
-            storage_options=self.settings.storage_options,
-            tiles=record.tiles,
+        section = section_of(
+            self.parameters, self.source, self.target, record.metafile, float(record.z), run_id=self.run_id
         )
+        run = replace(section.run, force_redo=not resumed, since=record.begun_at)
+        return replace(section, run=run, tiles=record.tiles)
 
     def _take(self, record: SectionRecord, ended: IngestedSection) -> None:
         """What became of a section, into the state and to whoever looks on."""
-        record.failures = tile_failures(ended.mipmaps, ended.applied)
+        record.failures = [asdict(failure) for failure in tile_failures(ended.mipmaps, ended.applied)]
         record.error = None if ended.error is None else str(ended.error) or type(ended.error).__name__
         record.status = FAILED if record.failures or record.error else DONE
         record.report = report_of(ended)
@@ -166,6 +124,63 @@ class SectionsRun:
                 "section z %g: %d failed; the first: tile %s: %s: %s",
                 *(record.z, len(record.failures), first["tileId"], first["image"], first["reason"]),
             )
+
+
+def section_of(
+    parameters: Mapping[str, Any], source: Stack, target: Stack, metafile: str, z: float, *, run_id: str = ""
+) -> Section:
+    """A section as the parameters of a command say."""
+    settings, mask = pyramid_settings(parameters), parameters.get("maskUrl")
+    return Section(
+        metafile=metafile,
+        tilespecs=TileSpecSettings(
+            z=z,
+            image_directory=parameters.get("image_directory") or storage.parent(metafile),
+            section_id=parameters.get("sectionId", str(z)),
+            minimum_intensity=parameters["minimum_intensity"],
+            maximum_intensity=parameters["maximum_intensity"],
+            mask_url=None if mask is None else storage.as_uri(mask),
+        ),
+        occupied=OccupiedZ(parameters["overwrite_zlayer"], parameters["append"]),
+        run=MipmapRun(
+            stack=source,
+            z_values=[z],
+            settings=settings,
+            render_draws=parameters["method"] == "render",
+            force_redo=parameters["force_redo"],
+            verify=parameters["verify"],
+        ),
+        apply=SectionJob(
+            source,
+            target,
+            z,
+            Registration(settings.root, settings.extension, settings.levels),
+            run=run_id,
+            storage_options=settings.storage_options,
+        ),
+        report_dir=parameters.get("report_dir"),
+        storage_options=settings.storage_options,
+    )
+
+
+def stack_version(parameters: Mapping[str, Any], metafile: Metafile) -> dict[str, Any]:
+    """Version of a stack that is made for a metafile: its resolution, in nm."""
+    size = metafile.pixel_size_nm
+    z_size = parameters["section_thickness"]
+    return {"stackResolutionX": size, "stackResolutionY": size, "stackResolutionZ": z_size}
+
+
+@contextmanager
+def stacks_loading(
+    parameters: Mapping[str, Any], source: Stack, target: Stack, version: Mapping[str, Any]
+) -> Iterator[None]:
+    """Have both stacks LOADING inside; with `close_stack` the target is COMPLETE afterwards."""
+    close, given = parameters["close_stack"], parameters.get("output_stackVersion", {})
+    with ExitStack() as writing:
+        writing.enter_context(source.writing({**version, **given}, close and target == source))
+        if target != source:
+            writing.enter_context(target.writing(version_of(source) | given, close))
+        yield
 
 
 def report_of(ended: IngestedSection) -> dict[str, Any]:

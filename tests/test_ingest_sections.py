@@ -169,7 +169,7 @@ def test_several_names_on_the_command_line(parameters, day, stack, tmp_path):
     assert stack.z_values() == [1.0, 2.0]
 
 
-def test_failures_of_all_sections_are_listed_and_done_again(parameters, stack, day, tmp_path, capfd):
+def test_failures_of_all_sections_are_listed_and_done_again(parameters, stack, day, tmp_path, caplog):
     image = day[0].parent / "s9_tile_01.tif"
     whole = image.read_bytes()
     image.write_text("no image")
@@ -181,7 +181,7 @@ def test_failures_of_all_sections_are_listed_and_done_again(parameters, stack, d
     failures = output["report"]["failures"]
     assert [(f["z"], f["tileId"]) for f in failures] == [(1.0, "s9_tile_01.1.0"), (3.0, "")]
     assert "metadata: is missing" in failures[1]["reason"]
-    errors = capfd.readouterr().err
+    errors = caplog.text
     assert "section z 1: 1 failed" in errors
     assert "section z 3:" in errors
     assert [len(levels(stack, z)) for z in (1, 2, 3)] == [4, 4, 0]
