@@ -99,9 +99,7 @@ def ingest_section(section: Section, workers: int, executor: Executor) -> Ingest
     return ended
 
 
-def hand_off(
-    ended: IngestedSection, parameters: Mapping[str, Any]
-) -> list[tuple[StepSummary, dict[str, Any]]]:
+def hand_off(ended: IngestedSection, parameters: Mapping[str, Any]) -> list[StepResult]:
     """Row of the table and output of each step, as the step itself would have left it."""
     assert ended.upload is not None
     assert ended.applied is not None

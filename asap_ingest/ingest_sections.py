@@ -68,7 +68,7 @@ class IngestSections(RenderModule):
         return super().spelled(_lists_as_json(arguments))
 
     def work(self) -> int:
-        args = self.args
+        args = self.args = {"pool_size": usable_cores()} | self.args
         rule = ZRule(args["z_from"])
         state = RunState(self._state_file, self._run_settings, anew=args["force_redo"])
         if args["watch"] or args["once"]:
@@ -157,7 +157,7 @@ class IngestSections(RenderModule):
 
     @property
     def _workers(self) -> int:
-        return min(self.args.setdefault("pool_size", usable_cores()), usable_cores())
+        return min(self.args["pool_size"], usable_cores())
 
     @property
     def _state_file(self) -> str:

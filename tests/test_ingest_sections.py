@@ -162,7 +162,11 @@ def test_names_patterns_and_folders(day, tmp_path):
 
 
 def test_several_names_on_the_command_line(parameters, day, stack, tmp_path):
-    given = {name: value for name, value in parameters.items() if name not in ("metafiles", "output_json")}
+    given = {
+        name: value
+        for name, value in parameters.items()
+        if name not in ("metafiles", "output_json", "pool_size")
+    }
     ran = run_step(SECTIONS, given, tmp_path, "--metafiles", str(day[0]), str(day[2]))
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.startswith("2 of 2 sections done\n8 tiles, ")
