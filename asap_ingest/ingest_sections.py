@@ -202,6 +202,7 @@ def output_of(
             "sections": len(records),
             "tiles": sum(record.tiles for record in records if record.status in (DONE, FAILED)),
             **counts,
+            **{name: args[name] for name in ("shard",) if name in args},
             **more,
             "failures": failures,
             "warnings": [asdict(remark) for remark in remarks],

@@ -13,6 +13,7 @@ import pytest
 
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
 from asap_ingest.ingest_sections import IngestSections
+from asap_ingest.merge_reports import merge
 from asap_ingest.section_list import ZRule, find_metafiles
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
@@ -162,11 +163,8 @@ def test_names_patterns_and_folders(day, tmp_path):
 
 
 def test_several_names_on_the_command_line(parameters, day, stack, tmp_path):
-    given = {
-        name: value
-        for name, value in parameters.items()
-        if name not in ("metafiles", "output_json", "pool_size")
-    }
+    left_out = ("metafiles", "output_json", "pool_size")
+    given = {name: value for name, value in parameters.items() if name not in left_out}
     ran = run_step(SECTIONS, given, tmp_path, "--metafiles", str(day[0]), str(day[2]))
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout.startswith("2 of 2 sections done\n8 tiles, ")
@@ -232,13 +230,14 @@ def test_16_bits_in_a_range_of_8_are_told_and_counted(parameters, tmp_path):
     assert [warning["images"] for warning in ran.output["report"]["warnings"]] == [4, 4]
 
 
-def test_shards_do_all_sections(parameters, stack, tmp_path):
-    done = []
+def test_shards_do_all_sections_and_their_outputs_become_one(parameters, stack, tmp_path):
+    outputs = {}
     for number in (1, 2):
-        code, output = run(parameters, shard=f"{number}/2")
+        code, outputs[f"{number}"] = run(parameters, shard=f"{number}/2")
         assert code == 0
-        done += [section["z"] for section in output["sections"]]
-    assert sorted(done) == stack.z_values() == [1.0, 2.0, 3.0]
+    merged = merge(outputs)
+    assert [section["z"] for section in merged["sections"]] == stack.z_values() == [1.0, 2.0, 3.0]
+    assert (merged["report"]["sections"], merged["report"]["tiles"]) == (3, 12)
 
 
 def test_other_parameters_need_another_state(parameters):
