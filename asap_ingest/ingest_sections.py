@@ -20,7 +20,7 @@ import orjson
 from asap_ingest import storage
 from asap_ingest.command_line import grouped
 from asap_ingest.end_signals import end_signals, exit_on_signal
-from asap_ingest.errors import EXIT_FAULT, ParameterError
+from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
 from asap_ingest.generate_mipmaps import pyramid_settings, require_writable
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.remarks import Remark, note
@@ -28,7 +28,7 @@ from asap_ingest.render_module import RenderModule
 from asap_ingest.section_list import METAFILES, ZRule, find_metafiles
 from asap_ingest.section_plan import estimate, plan, refuse_shared_z
 from asap_ingest.section_schemas import IngestSectionsOutput, IngestSectionsParameters
-from asap_ingest.section_state import DONE, FAILED, SUPERSEDED, RunState, SectionRecord
+from asap_ingest.section_state import DONE, FAILED, SUPERSEDED, RunState, SectionRecord, StateInUseError
 from asap_ingest.section_watch import Watch, Watching, say
 from asap_ingest.sections_run import SectionsRun
 from asap_ingest.shards import Shard
@@ -70,18 +70,34 @@ class IngestSections(RenderModule):
     def work(self) -> int:
         args = self.args = {"pool_size": usable_cores()} | self.args
         rule = ZRule(args["z_from"])
-        state = RunState(self._state_file, self._run_settings, anew=args["force_redo"])
-        if args["watch"] or args["once"]:
-            return self._watch(state, rule)
+        state = RunState(self._state_file, self._run_settings)
+        if args["dry_run"]:
+            return self._dry_run(state, rule)
+        require_writable(args["output_dir"])
+        try:
+            with state.held():
+                state.read(anew=args["force_redo"])
+                return self._watch(state, rule) if args["watch"] or args["once"] else self._all(state, rule)
+        except StateInUseError as error:
+            if not args["once"]:
+                raise
+            sys.stderr.write(f"note: {error}\n")  # the run of the last hour, where cron starts one an hour
+            return EXIT_DONE
+
+    def _planned(self, state: RunState, rule: ZRule) -> list[SectionRecord]:
+        """The sections of this run."""
+        args = self.args
         metafiles = find_metafiles(args["metafiles"])
         if not metafiles:
             raise ParameterError("metafiles", f"{', '.join(args['metafiles'])}: no {METAFILES} there")
         records = plan(metafiles, state, rule, args["z_start"])
         if not args["append"]:
             refuse_shared_z(state)
-        mine = [record for record in records if self._takes(record.metafile)]
-        if args["dry_run"]:
-            return self._dry_run(mine)
+        return [record for record in records if self._takes(record.metafile)]
+
+    def _all(self, state: RunState, rule: ZRule) -> int:
+        """Ingest all sections that are there and not done."""
+        mine = self._planned(state, rule)
         run = self._run(state)
         run.require_service()
         lost = run.do_again_what_is_not_there(mine)
@@ -116,7 +132,9 @@ class IngestSections(RenderModule):
         failed = [record for record in state if record.status == FAILED]
         return self.finish(output_of(args, state.uri, list(state), {}), failed)
 
-    def _dry_run(self, records: Sequence[SectionRecord]) -> int:
+    def _dry_run(self, state: RunState, rule: ZRule) -> int:
+        state.read(anew=self.args["force_redo"])
+        records = self._planned(state, rule)
         left = estimate(records, pyramid_settings(self.args), self.args.get("image_directory"), self._workers)
         lines = left.lines(len(records), self._workers)
         for record in records:
@@ -125,8 +143,6 @@ class IngestSections(RenderModule):
         return self.finish(output_of(self.args, self._state_file, records, asdict(left)))
 
     def _run(self, state: RunState) -> SectionsRun:
-        """The run, after what can be refused before it begins."""
-        require_writable(self.args["output_dir"])
         source = self.stack(self.args["stack"])
         target = self.stack(self.args["output_stack"] or self.args["stack"])
         return SectionsRun(self.args, source, target, state, self.executor, self._workers)

@@ -5,7 +5,9 @@ The file is written as a whole after each change, so a kill leaves the state bef
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +20,13 @@ from asap_ingest.step_module import without_secrets
 #: Of a record. A section that was begun has some of its levels, which a rerun keeps.
 PLANNED, BEGUN, DONE, FAILED, SUPERSEDED = "planned", "begun", "done", "failed", "superseded"
 _VERSION = 1
+
+
+class StateInUseError(ParameterError):
+    """Another run works on the same sections."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__("state_file", f"{uri}: another run is using it; wait until that ends, or end it")
 
 
 @dataclass
@@ -71,21 +80,23 @@ class RunState:
         Path or URI of the file.
     settings : mapping
         What must be alike in all runs that share the file.
-
-    Raises
-    ------
-    ParameterError
-        The file is of a run with other settings, or is not such a file.
     """
 
-    def __init__(self, uri: str, settings: Mapping[str, Any], anew: bool = False) -> None:
+    def __init__(self, uri: str, settings: Mapping[str, Any]) -> None:
         self.uri = uri
         self._settings = orjson.loads(orjson.dumps(without_secrets(settings)))
         self.records: dict[str, SectionRecord] = {}
-        if not anew:
-            self._read()
 
-    def _read(self) -> None:
+    def read(self, anew: bool = False) -> None:
+        """Take over what the file says; with `anew` nothing.
+
+        Raises
+        ------
+        ParameterError
+            The file is of a run with other settings, or is not such a file.
+        """
+        if anew:
+            return
         try:
             state = orjson.loads(storage.read_bytes(self.uri))
             version, settings = state["version"], state["settings"]
@@ -114,6 +125,27 @@ class RunState:
         storage.write_bytes(
             self.uri, orjson.dumps(without_secrets(content), option=orjson.OPT_INDENT_2) + b"\n"
         )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs from the file inside; the system lets go of it when this process ends or is killed.
+
+        Raises
+        ------
+        StateInUseError
+            Another run holds it. Files in object stores cannot be held.
+        """
+        path = storage.local_path(f"{self.uri}.lock")
+        if path is None:
+            yield
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StateInUseError(self.uri) from error
+            yield
 
     def begin(self, record: SectionRecord) -> None:
         """Say that a section is worked on, before its first file is written."""

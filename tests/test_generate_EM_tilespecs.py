@@ -79,6 +79,16 @@ def test_new_stack_has_the_resolution(parameters, stack, tmp_path):
     assert [version[f"stackResolution{axis}"] for axis in "XYZ"] == [3.5, 3.5, 45.0]
 
 
+def test_16_bits_in_a_range_of_8_are_told_whatever_the_log_level(parameters, tmp_path):
+    metafile = Path(parameters["metafile"])
+    document = metafile.read_text().replace('"camera_id"', '"pixel_depth": 2, "camera_id"')
+    metafile.write_text(document)
+    ran = run_step(TILESPECS, parameters, tmp_path)
+    assert "warning: 3 images, like tile_00: 16 bits, but maximum_intensity is 255" in ran.stderr
+    (warning,) = ran.output["report"]["warnings"]
+    assert (warning["images"], warning["first"]) == (3, "tile_00")
+
+
 @pytest.mark.parametrize(("close", "state"), [(False, "LOADING"), (True, "COMPLETE")])
 def test_close_stack(parameters, stack, tmp_path, close, state):
     run_step(TILESPECS, parameters | {"close_stack": close}, tmp_path)

@@ -15,6 +15,7 @@ from asap_ingest.errors import ParameterError, ServiceUnreachableError
 from asap_ingest.ingest_sections import IngestSections
 from asap_ingest.merge_reports import merge
 from asap_ingest.section_list import ZRule, find_metafiles
+from asap_ingest.section_state import RunState
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
@@ -251,6 +252,17 @@ def test_a_state_that_is_none_is_refused(parameters, tmp_path):
     (tmp_path / "state.json").write_text("{}")
     with pytest.raises(ParameterError, match="is not the state of a run"):
         run(parameters, state_file=str(tmp_path / "state.json"))
+
+
+def test_two_runs_on_one_state_are_refused(parameters, tmp_path, capfd):
+    state = RunState(str(tmp_path / "mipmaps" / "runs" / "raw_sections.json"), {})
+    with state.held():
+        with pytest.raises(ParameterError, match="another run is using it"):
+            run(parameters)
+        given = parameters | {"once": True, "output_json": None}
+        assert IngestSections(input_data=given, args=[]).run() == 0
+    assert "note: state_file: " in capfd.readouterr().err
+    assert run(parameters)[0] == 0
 
 
 def test_sections_that_the_stack_lost_are_done_again(parameters, stack, capfd):
