@@ -140,13 +140,15 @@ def _over_sections(
         executor = SerialExecutor()  # a process to be started would take longer than the section
     with Progress(unit="section") as progress:
         progress.expect(len(jobs))
-        for outcome in executor.run(work, jobs):
+        for number, outcome in enumerate(executor.run(work, jobs), start=1):
             if outcome.error is not None or outcome.value is None:
                 raise outcome.error or RuntimeError("a section gave neither report nor error")
             report.tiles += outcome.value.tiles
             report.tiles_with_levels += outcome.value.tiles_with_levels
             report.failures += outcome.value.failures
             changes += outcome.value.changes
+            job = outcome.item
+            progress.at(number, len(jobs), job.target.name, job.z)
             progress.advance(failures=len(outcome.value.failures))
     report.failures.sort(key=lambda failure: (failure.tileId, failure.image))
     report.changes = sorted(changes, key=lambda change: change["tileId"]) if work is examine_section else None

@@ -111,13 +111,16 @@ class TileDrawing:
 
 def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterator[PyramidJob]:
     """Jobs section by section, read when they are needed; counts what needs none."""
-    for z in run.z_values:
+    counts = run.stack.tile_counts() if run.shard is None and run.only is None else {}
+    progress.expect(sum(counts.get(z, 0) for z in run.z_values))
+    for number, z in enumerate(run.z_values, start=1):
         start = time.perf_counter()
         tiles = run.stack.resolved_tiles(z)["tileIdToSpecMap"].values()
         report.spent("fetch", time.perf_counter() - start)
         before = report.tiles
         jobs = section_jobs(run, tiles, report)
-        progress.expect(report.tiles - before)
+        progress.at(number, len(run.z_values), run.stack.name, z)
+        progress.expect(report.tiles - before - counts.get(z, 0))
         progress.skip(report.tiles - before - sum(job.first_of for job in jobs))
         yield from jobs
 

@@ -51,7 +51,6 @@ class SectionsRun:
     executor: Executor
     workers: int
     remarks: list[Remark] = field(default_factory=list)
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def run(self, records: Sequence[SectionRecord], of: int) -> None:
         """Do sections, of which `of` are to be told; the stacks are LOADING meanwhile.
@@ -100,9 +99,7 @@ class SectionsRun:
             yield section
 
     def _section(self, record: SectionRecord, resumed: bool) -> Section:
-        section = section_of(
-            self.parameters, self.source, self.target, record.metafile, float(record.z), run_id=self.run_id
-        )
+        section = section_of(self.parameters, self.source, self.target, record.metafile, float(record.z))
         run = replace(section.run, force_redo=not resumed, since=record.begun_at)
         return replace(section, run=run, tiles=record.tiles)
 
@@ -127,7 +124,7 @@ class SectionsRun:
 
 
 def section_of(
-    parameters: Mapping[str, Any], source: Stack, target: Stack, metafile: str, z: float, *, run_id: str = ""
+    parameters: Mapping[str, Any], source: Stack, target: Stack, metafile: str, z: float
 ) -> Section:
     """A section as the parameters of a command say."""
     settings, mask = pyramid_settings(parameters), parameters.get("maskUrl")
@@ -155,7 +152,8 @@ def section_of(
             target,
             z,
             Registration(settings.root, settings.extension, settings.levels),
-            run=run_id,
+            # listings of folders that were made for another section may be older than this one's levels
+            run=uuid.uuid4().hex,
             storage_options=settings.storage_options,
         ),
         report_dir=parameters.get("report_dir"),

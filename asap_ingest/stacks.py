@@ -136,6 +136,17 @@ class Stack:
         """Ids of a section's tiles; none where there is no section."""
         return self._get_json(f"/tileIds?minZ={z}&maxZ={z}")
 
+    def tile_counts(self) -> dict[float, int]:
+        """Tiles of each section as of when the stack was last completed; empty where it never was."""
+        counts: dict[float, int] = {}
+        try:
+            sections = self._get_json("/sectionData")
+        except ServiceError:
+            return counts
+        for section in sections:
+            counts[section["z"]] = counts.get(section["z"], 0) + section["tileCount"]
+        return counts
+
     def resolved_tiles(self, z: float) -> dict[str, Any]:
         """Tiles of a section and the shared transforms they use, as render's JSON.
 
