@@ -11,25 +11,27 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from threading import RLock
-from types import TracebackType
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
 _DEFAULT_COLUMNS = 100
+_BAR_SECONDS = 0.1
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}"
 
 
-class Progress:
+class Progress(tqdm):
     """Counts what is done and shows it.
 
-    On a terminal: a tqdm bar. Else: one JSON line at most every `interval_s` seconds, from the call of
-    `advance` that finds the time to have come; a run that is shorter prints nothing.
+    On a terminal: a bar. Else: one JSON line at most every `interval_s` seconds, from the call of `advance`
+    that finds the time to have come; a run that is shorter prints nothing.
 
     Rates and the time left are means since the first unit was done: workers take time to start, and what was
-    there already says nothing of the rest.
+    there already says nothing of the rest. Whoever stops reading (a closed terminal, `| head`) does not stop
+    the work.
 
     Parameters
     ----------
@@ -39,6 +41,11 @@ class Progress:
     clock : gives seconds
     """
 
+    total: float
+    disable: bool
+    monitor_interval = 0  # no thread
+    _lock = RLock()  # tqdm's own lock is a semaphore between processes
+
     def __init__(
         self,
         unit: str = "tile",
@@ -46,144 +53,93 @@ class Progress:
         interval_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        shown_on = sys.stderr if stream is None else stream
-        self._bar: tqdm[Any] = _Bar(shown_on, unit) if shown_on.isatty() else _Lines(shown_on, unit)
-        self._bar.begin(clock, 0.1 if shown_on.isatty() else interval_s)
+        self._stream = sys.stderr if stream is None else stream
+        self._is_bar = self._stream.isatty()
+        # a terminal that does not know its width says 0, and tqdm would show nothing
+        columns = os.get_terminal_size(self._stream.fileno()).columns if self._is_bar else 0
+        super().__init__(
+            total=0,
+            file=self._stream,
+            unit=unit,
+            mininterval=_BAR_SECONDS if self._is_bar else interval_s,
+            miniters=0,  # tqdm's guess of it would need its thread to be put right
+            smoothing=0,
+            delay=1,  # nothing is shown while this object is made
+            dynamic_ncols=columns > 0,
+            ncols=columns or _DEFAULT_COLUMNS,
+            bar_format=f"{_BAR} {unit}s{{postfix}} [{{elapsed}}]",
+        )
+        self.delay = 0
+        self._time = clock
+        self.start_t = self.last_print_t = clock()
+        self._first_t: float | None = None
+        self._bytes = self._failures = 0
+        self._place: dict[str, Any] = {}
 
     def expect(self, count: int) -> None:
         """This number more became known."""
-        self._bar.total += count
+        self.total += count
 
     def skip(self, count: int) -> None:
         """This number needs no work, and says nothing of how fast the work is."""
-        self._bar.n += count
-        self._bar.initial += count
-        self._bar.last_print_n += count
+        self.n += count
+        self.initial += count
+        self.last_print_n += count
 
     def at(self, section: int, of: int, stack: str, z: float) -> None:
         """The section that is worked on, counted from 1."""
-        self._bar.place = {"section": section, "sections": of, "stack": stack, "z": z}
+        self._place = {"section": section, "sections": of, "stack": stack, "z": z}
 
     def advance(self, tiles: int = 1, bytes_: int = 0, failures: int = 0) -> None:
         """This number more is done, failed ones included; `bytes_` were read and written for them."""
-        self._bar.failures += failures
-        self._bar.count(tiles, bytes_)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.close()
-
-
-class _Counted(tqdm):
-    """What bar and lines have in common; whoever stops reading (a closed terminal) does not stop the work."""
-
-    monitor_interval = 0  # no thread
-    _lock = RLock()  # tqdm's own lock is a semaphore between processes
-
-    def begin(self, clock: Callable[[], float], interval_s: float) -> None:
-        self._time, self.mininterval = clock, interval_s
-        self.total: float = 0
-        self.start_t = self.last_print_t = clock()
-        self.delay = 0.0
-        self.first_t: float | None = None
-        self.bytes = self.failures = 0
-        self.place: dict[str, Any] = {}
-
-    def count(self, units: int, size: int) -> None:
-        now = self._time()
-        if self.first_t is None and units:
-            self.first_t = now
-            self.initial += units
+        self._failures += failures
+        if self._first_t is None and tiles:
+            self._first_t = self._time()
+            self.initial += tiles
         else:
-            self.bytes += size
-        # tqdm looks at its own clock, and shows
-        self.update(units)
+            self._bytes += bytes_
+        self.update(tiles)
 
-    @property
-    def rates(self) -> tuple[float, float]:
-        """Units and MB a second."""
-        seconds = 0.0 if self.first_t is None else self._time() - self.first_t
-        return ((self.n - self.initial) / seconds, self.bytes / 1e6 / seconds) if seconds > 0 else (0.0, 0.0)
+    def refresh(self, *args: Any, **kwargs: Any) -> None:
+        """Show how far the run is."""
+        self.total = max(self.total, self.n)
+        per_s, mb_per_s, eta_s = self._rates()
+        with suppress(OSError):
+            if self._is_bar:
+                left = "?" if eta_s is None else self.format_interval(eta_s)
+                failures = f"{self._failures} failure{'' if self._failures == 1 else 's'}"
+                rates = f"{per_s:.1f} {self.unit}s/s, {mb_per_s:.0f} MB/s, ETA {left}, {failures}"
+                self.set_postfix_str(rates, refresh=False)
+                if self._place:
+                    self.desc = "section {section} of {sections}, ".format(**self._place)
+                super().refresh(*args, **kwargs)
+                return
+            fields = {
+                "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+                f"{self.unit}s": self.n,
+                "of": self.total,
+                f"{self.unit}s_per_s": round(per_s, 2),
+                "mb_per_s": round(mb_per_s, 1),
+                "eta_s": None if eta_s is None else round(eta_s),
+                "failures": self._failures,
+                **self._place,
+            }
+            # in one write: other processes write to the same stream
+            self._stream.write(json.dumps({"progress": fields}) + "\n")
+            self._stream.flush()
 
-    @property
-    def eta_s(self) -> float | None:
-        """Seconds left; None as long as nothing tells."""
+    def _rates(self) -> tuple[float, float, float | None]:
+        """Units and MB a second, and the seconds left; None as long as nothing tells."""
+        seconds = 0.0 if self._first_t is None else self._time() - self._first_t
         left = max(0, self.total - self.n)
-        per_s, _ = self.rates
-        return left / per_s if per_s else None if left else 0.0
-
-    def refresh(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            self.total = max(self.total, self.n)
-            super().refresh(*args, **kwargs)
-        except OSError:
-            self.disable = True
-
-
-class _Lines(_Counted):
-    """JSON lines for whoever reads a log."""
-
-    def __init__(self, stream: TextIO, unit: str) -> None:
-        self._stream = stream
-        super().__init__(total=0, file=stream, unit=unit, miniters=0, delay=1e-9, smoothing=0)
-
-    def display(self, *args: Any, **kwargs: Any) -> None:
-        eta_s, (per_s, mb_per_s) = self.eta_s, self.rates
-        fields = {
-            "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-            f"{self.unit}s": self.n,
-            "of": self.total,
-            f"{self.unit}s_per_s": round(per_s, 2),
-            "mb_per_s": round(mb_per_s, 1),
-            "eta_s": None if eta_s is None else round(eta_s),
-            "failures": self.failures,
-            **self.place,
-        }
-        # in one write: other processes write to the same stream
-        self._stream.write(json.dumps({"progress": fields}) + "\n")
-        self._stream.flush()
+        per_s = (self.n - self.initial) / seconds if seconds > 0 else 0.0
+        mb_per_s = self._bytes / 1e6 / seconds if seconds > 0 else 0.0
+        return per_s, mb_per_s, left / per_s if per_s else None if left else 0.0
 
     def close(self) -> None:
-        """The last line stands; how the run ended is in its report."""
+        """A bar stays as it is at the end; the last line stands: how the run ended is in its report."""
+        if self._is_bar and not self.disable:
+            self.refresh()
+            with suppress(OSError):
+                super().close()
         self.disable = True
-
-
-class _Bar(_Counted):
-    """A tqdm bar."""
-
-    def __init__(self, stream: TextIO, unit: str) -> None:
-        columns = os.get_terminal_size(stream.fileno()).columns
-        super().__init__(
-            total=0,
-            file=stream,
-            unit=unit,
-            # a terminal that does not know its width says 0, and tqdm would show nothing
-            dynamic_ncols=columns > 0,
-            ncols=columns or _DEFAULT_COLUMNS,
-            miniters=0,  # tqdm's guess of it would need its thread to be put right
-            delay=1e-9,  # nothing before the first unit
-            smoothing=0,
-            bar_format=f"{_BAR} {unit}s{{postfix}} [{{elapsed}}]",
-        )
-
-    def refresh(self, *args: Any, **kwargs: Any) -> None:
-        eta_s, (per_s, mb_per_s) = self.eta_s, self.rates
-        left = "?" if eta_s is None else self.format_interval(eta_s)
-        failures = f"{self.failures} failure{'' if self.failures == 1 else 's'}"
-        self.set_postfix_str(
-            f"{per_s:.1f} {self.unit}s/s, {mb_per_s:.0f} MB/s, ETA {left}, {failures}", refresh=False
-        )
-        if self.place:
-            self.desc = "section {section} of {sections}, ".format(**self.place)
-        super().refresh(*args, **kwargs)
-
-    def close(self) -> None:
-        self.refresh()
-        try:
-            super().close()
-        except OSError:
-            self.disable = True
