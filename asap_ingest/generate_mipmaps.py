@@ -36,10 +36,10 @@ from asap_ingest.step_module import run_as_program
 _HANDED_ON = ("input_stack", "output_dir", "levels", "imgformat", "render", "storage_options")
 
 
-def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
+def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | None = None) -> MipmapReport:
     """Write levels 1 to n of every image and mask of the sections.
 
-    A tile that fails does not stop the others: it is in the report.
+    A tile that fails does not stop the others: it is in the report, which may be given to be filled.
 
     Raises
     ------
@@ -47,7 +47,8 @@ def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
         A section's tiles could not be read.
     """
     start = time.perf_counter()
-    report = MipmapReport(shard=None if run.shard is None else str(run.shard))
+    report = MipmapReport() if report is None else report
+    report.shard = None if run.shard is None else str(run.shard)
     do: Callable[[PyramidJob], PyramidResult] = build_and_verify if run.verify else build_pyramid
     with Progress(unit="tile") as progress:
         for outcome in executor.run(do, jobs_of(run, report, progress)):
@@ -95,14 +96,19 @@ class GenerateMipMaps(RenderModule):
         args = self.args
         run, executor = self._run(), self.executor
         require_writable(args["output_dir"])
-        report = generate_mipmaps(run, executor)
+        report = MipmapReport()
+        with self.leaves_output(lambda: self._output(run, report), "force_redo false does what is missing"):
+            generate_mipmaps(run, executor, report)
         self._check_retry(run, report)
         if "report_dir" in args:
             write_section_pages(args["report_dir"], run, report, args.get("metafile"))
         tell(report.warnings)
         self.report_failures(report.failures)
-        output = {name: args[name] for name in _HANDED_ON}
-        return self.finish(output | {"zValues": run.z_values, "report": asdict(report)}, report.failures)
+        return self.finish(self._output(run, report), report.failures)
+
+    def _output(self, run: MipmapRun, report: MipmapReport) -> dict[str, Any]:
+        output = {name: self.args[name] for name in _HANDED_ON}
+        return output | {"zValues": run.z_values, "report": asdict(report)}
 
     def _run(self) -> MipmapRun:
         args = self.args

@@ -17,7 +17,6 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
-from asap_ingest.errors import ServiceUnreachableError
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
 from asap_ingest.generate_mipmaps import GenerateMipMaps, require_writable
 from asap_ingest.parallel import Executor
@@ -182,12 +181,10 @@ class IngestSection(RenderModule):
         default_dir = storage.join(args["output_dir"], "runs", f"{args['stack']}_z{args['z_index']}")
         output = {"stack": target.name, "run_dir": args.get("run_dir") or default_dir}
         executor, workers = self.executor, min(args["pool_size"], usable_cores())
-        with stacks_loading(args, source, target, stack_version(args, metafile)):
-            try:
-                ended = ingest_section(section, workers, executor)
-            except ServiceUnreachableError as error:
-                self.finish(output | {"interrupted": str(error)})
-                raise
+        goes_on = "the same with force_redo false does what is missing"
+        loading = stacks_loading(args, source, target, stack_version(args, metafile))
+        with loading, self.leaves_output(lambda: output, goes_on):
+            ended = ingest_section(section, workers, executor)
         steps = hand_off(ended, args)
         write_hand_off(str(output["run_dir"]), steps, args)
         sys.stdout.write(summary_table([row for row, _ in steps]) + "\n")

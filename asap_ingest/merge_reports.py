@@ -90,6 +90,8 @@ def merge(outputs: Mapping[str, Output]) -> Output:
     first_name, first = next(iter(outputs.items()))
     form = _form_of(first_name, first)
     for name, output in outputs.items():
+        if "interrupted" in output:
+            raise _refused(f"{name}: its run was interrupted; run that shard again, then merge all")
         _check_same(form, (first_name, first), (name, output))
     count = _check_shards({name: _shard_of(name, output) for name, output in outputs.items()})
     for name, output in outputs.items():

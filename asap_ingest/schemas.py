@@ -85,6 +85,12 @@ class StepParameters(CommonParameters):
     )
 
     report = optional(NotRead, "report of the step whose output this input was made of; not read")
+    interrupted = optional(Text, "why that step ended before it was done: its output is refused")
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "interrupted" in data:
+            raise ValidationError("is how the step before ended: run that again first", "interrupted")
 
     @pre_load
     def have_render(self, data: Any, **kwargs: Any) -> Any:
@@ -270,6 +276,7 @@ class PyramidOutput(StepOutput):
 
     levels = required(WholeNumber, "number of levels of mipmaps")
     imgformat = required(Text, "image format of the mipmaps")
+    interrupted = optional(Text, "why the run ended before it was done")
     zValues = optional(ZValues, "z values of the sections")  # noqa: N815
 
 
