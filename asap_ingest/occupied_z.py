@@ -121,17 +121,21 @@ def _is_same_section(new: Metafile, old: Metafile) -> bool:
 
 
 def _by_metafile(tiles: Iterable[TileSpec]) -> Iterator[tuple[Metafile | None, list[str]]]:
-    """Tile ids by the metafile that lists their images; None for those that none lists."""
+    """Tile ids by the metafile that lists their images; None for those that none lists.
+
+    Where a single metafile lies beside images, they are its own: it was written again with other tiles.
+    """
     by_folder: dict[str, dict[str, str]] = {}
     for tile in tiles:
         uri = ((tile.get("mipmapLevels") or {}).get("0") or {}).get("imageUrl") or ""
         folder, _, name = uri.rpartition("/")
         by_folder.setdefault(folder, {})[tile["tileId"]] = name
     for folder, names in sorted(by_folder.items()):
-        left = dict(names)
+        left, there = dict(names), []
         for metafile in _metafiles_in(folder):
             if not left:
                 break
+            there.append(metafile)
             listed = {storage.as_uri(storage.join(folder, tile.image)) for tile in metafile.tiles}
             known = [tile_id for tile_id, name in left.items() if f"{folder}/{name}" in listed]
             if known:
@@ -139,7 +143,7 @@ def _by_metafile(tiles: Iterable[TileSpec]) -> Iterator[tuple[Metafile | None, l
             for tile_id in known:
                 del left[tile_id]
         if left:
-            yield None, list(left)
+            yield there[0] if len(there) == 1 else None, list(left)
 
 
 def _metafiles_in(folder: str) -> Iterator[Metafile]:

@@ -89,8 +89,15 @@ def test_imaged_again_replaces_its_own(ingest, stack, tmp_path):
 def test_a_metafile_that_was_written_again_replaces_its_own(ingest, stack, tmp_path):
     ingest(acquisition(tmp_path / "first", "a_", 4))
     ingest(acquisition(tmp_path / "first", "a_", 2))
-    # its other images are there still, and no metafile lists them: whose they are is not known
     assert names(stack) == ["a_tile_00", "a_tile_01"]
+
+
+def test_images_of_several_metafiles_that_none_lists_are_of_another_section(ingest, tmp_path):
+    first = acquisition(tmp_path / "all", "a_", 4)
+    ingest(first)
+    (tmp_path / "all" / "_metadata_other.json").write_bytes(acquisition(tmp_path / "b", "b_").read_bytes())
+    with pytest.raises(OccupiedError, match="does not lie beside its images, like a_tile_02.7.0"):
+        ingest(acquisition(tmp_path / "all", "a_", 2))
 
 
 def test_another_region_of_the_section_is_added_and_stays_when_one_is_imaged_again(ingest, stack, tmp_path):
