@@ -14,6 +14,7 @@ from asap_ingest.secrets import masked
 COMMANDS = {
     "demo": "simulate a section, ingest it, draw it: sees that everything works",
     "ingest_section": "the three steps below in one run",
+    "ingest_sections": "many sections in one run, also as the microscope writes them",
     "generate_EM_tilespecs_from_metafile": "pyTEMCA metafile -> tilespecs in a stack",
     "generate_tilespecs_from_table": "table of tiles, or their file names -> tilespecs in a stack",
     "generate_mipmaps": "stack -> image pyramid files for every tile",

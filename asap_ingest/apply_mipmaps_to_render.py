@@ -100,7 +100,7 @@ def apply_path_builder(
         return report
     source, target = jobs[0].source, jobs[0].target
     if target != source:
-        with target.writing(_version_of(source, without=("mipmapPathBuilder",)), close_stack):
+        with target.writing(version_of(source, without=("mipmapPathBuilder",)), close_stack):
             _over_sections(copy_section, jobs, executor)
             target.put_path_builder(change.after)
         return report
@@ -140,13 +140,15 @@ def _over_sections(
         executor = SerialExecutor()  # a process to be started would take longer than the section
     with Progress(unit="section") as progress:
         progress.expect(len(jobs))
-        for outcome in executor.run(work, jobs):
+        for number, outcome in enumerate(executor.run(work, jobs), start=1):
             if outcome.error is not None or outcome.value is None:
                 raise outcome.error or RuntimeError("a section gave neither report nor error")
             report.tiles += outcome.value.tiles
             report.tiles_with_levels += outcome.value.tiles_with_levels
             report.failures += outcome.value.failures
             changes += outcome.value.changes
+            job = outcome.item
+            progress.at(number, len(jobs), job.target.name, job.z)
             progress.advance(failures=len(outcome.value.failures))
     report.failures.sort(key=lambda failure: (failure.tileId, failure.image))
     report.changes = sorted(changes, key=lambda change: change["tileId"]) if work is examine_section else None
@@ -221,7 +223,7 @@ class AddMipMapsToStack(RenderModule):
             return ApplyReport()  # a shard without sections
         else:
             self._tell_of_loading(close_stack)
-            version = _version_of(self._source) | self.args.get("output_stackVersion", {})
+            version = version_of(self._source) | self.args.get("output_stackVersion", {})
             with self._target.writing(version, close_stack):
                 report = apply_mipmaps(jobs=jobs, executor=self.executor)
         report.path_builder = None if change is None else asdict(change)
@@ -237,7 +239,7 @@ class AddMipMapsToStack(RenderModule):
             )
 
 
-def _version_of(stack: Stack, without: Sequence[str] = ()) -> dict[str, Any]:
+def version_of(stack: Stack, without: Sequence[str] = ()) -> dict[str, Any]:
     """What a new stack takes over: resolution, notes and the like, not the time of making."""
     version = stack.require().get("currentVersion") or {}
     return {name: value for name, value in version.items() if name not in ("createTimestamp", *without)}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from asap_ingest import storage
+from asap_ingest.occupied_z import Occupancy, OccupiedZ, clear
 from asap_ingest.parallel import Executor
+from asap_ingest.remarks import Remark, tell
 from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import GenerateEMTileSpecsOutput, GenerateEMTileSpecsParameters
 from asap_ingest.stacks import Stack
@@ -83,10 +85,10 @@ def upload_section(
     stack: Stack,
     tilespecs: Sequence[Any],
     z: float,
-    overwrite: bool,
+    occupancy: Occupancy,
     executor: Executor,
 ) -> UploadReport:
-    """Put tilespecs into a stack that is LOADING; `overwrite` removes what lies at z before.
+    """Put tilespecs into a stack that is LOADING, where `occupancy` tells what is to be removed.
 
     Raises
     ------
@@ -94,8 +96,9 @@ def upload_section(
         Batches that are stored stay: doing it again does no harm.
     """
     start = time.perf_counter()
-    before, after = set(stack.tile_ids(z)), {tilespec.tileId for tilespec in tilespecs}
-    if overwrite:
+    before, after = occupancy.before, {tilespec.tileId for tilespec in tilespecs}
+    keeps_others = occupancy.keeps_others(after)
+    if occupancy.removed and not keeps_others:
         stack.delete_section(z)
     batches = [
         (stack, tuple(tilespecs[first : first + _TILES_PER_REQUEST]))
@@ -104,13 +107,23 @@ def upload_section(
     for outcome in executor.run(_put_batch, batches):
         if outcome.error is not None:
             raise outcome.error
+    if keeps_others:
+        clear(stack, occupancy.removed)
     return UploadReport(
         tiles=len(tilespecs),
         added=len(after - before),
         replaced=len(after & before),
-        removed=len(before - after) if overwrite else 0,
+        removed=len(occupancy.removed),
         seconds=time.perf_counter() - start,
     )
+
+
+def remark_on_intensity(metafile: Metafile, maximum_intensity: int) -> list[Remark]:
+    """What to say where 16-bit tiles are shown with an 8-bit range."""
+    if metafile.bytes_per_sample != 2 or maximum_intensity > 255:
+        return []
+    text = f"16 bits, but maximum_intensity is {maximum_intensity}: level 0 is drawn white; 65535 shows all"
+    return [Remark(text, len(metafile.tiles), metafile.tiles[0].name)]
 
 
 def _put_batch(batch: tuple[Stack, tuple[Any, ...]]) -> None:
@@ -167,11 +180,8 @@ class GenerateEMTileSpecsModule(RenderModule):
         args = self.args
         metafile = read_metafile(args["metafile"])
         tilespecs = build_tilespecs(metafile, self._settings())
-        if metafile.bytes_per_sample == 2 and args["maximum_intensity"] <= 255:
-            self.logger.warning(
-                "tiles have 16 bits; with maximum_intensity %s level 0 is drawn white: 65535 shows all of it",
-                args["maximum_intensity"],
-            )
+        remarks = remark_on_intensity(metafile, args["maximum_intensity"])
+        tell(remarks)
         stack = self.stack(args["stack"])
         version = {
             "stackResolutionX": metafile.pixel_size_nm,
@@ -179,16 +189,20 @@ class GenerateEMTileSpecsModule(RenderModule):
             "stackResolutionZ": args["section_thickness"],
             **args.get("output_stackVersion", {}),
         }
+        tile_ids = {tilespec.tileId for tilespec in tilespecs}
+        occupied = OccupiedZ(args["overwrite_zlayer"], args["append"])
+        occupancy = occupied.settle(stack, float(args["z_index"]), metafile, tile_ids)
         with stack.writing(version, args["close_stack"]):
             report = upload_section(
                 stack=stack,
                 tilespecs=tilespecs,
                 z=float(args["z_index"]),
-                overwrite=args["overwrite_zlayer"],
+                occupancy=occupancy,
                 executor=self.executor,
             )
         output = {name: args[name] for name in ("stack", "metafile", "render", "storage_options")}
-        return self.finish(output | {"z": args["z_index"], "report": vars(report)})
+        output["report"] = asdict(report) | {"warnings": [asdict(remark) for remark in remarks]}
+        return self.finish(output | {"z": args["z_index"]})
 
     def _settings(self) -> TileSpecSettings:
         args = self.args

@@ -5,9 +5,8 @@ python -m asap_ingest.generate_mipmaps --input_json in.json --output_json out.js
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -25,6 +24,7 @@ from asap_ingest.mipmaps.build import (
 from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.parallel import Executor
 from asap_ingest.progress import Progress
+from asap_ingest.remarks import tell
 from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import GenerateMipMapsOutput, GenerateMipMapsParameters
 from asap_ingest.section_pages import write_section_pages
@@ -35,10 +35,10 @@ from asap_ingest.storage.json_documents import parse_json
 _HANDED_ON = ("input_stack", "output_dir", "levels", "imgformat", "render", "storage_options")
 
 
-def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
+def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | None = None) -> MipmapReport:
     """Write levels 1 to n of every image and mask of the sections.
 
-    A tile that fails does not stop the others: it is in the report.
+    A tile that fails does not stop the others: it is in the report, which may be given to be filled.
 
     Raises
     ------
@@ -46,7 +46,8 @@ def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
         A section's tiles could not be read.
     """
     start = time.perf_counter()
-    report = MipmapReport(shard=None if run.shard is None else str(run.shard))
+    report = MipmapReport() if report is None else report
+    report.shard = None if run.shard is None else str(run.shard)
     do: Callable[[PyramidJob], PyramidResult] = build_and_verify if run.verify else build_pyramid
     with Progress(unit="tile") as progress:
         for outcome in executor.run(do, jobs_of(run, report, progress)):
@@ -54,6 +55,14 @@ def generate_mipmaps(run: MipmapRun, executor: Executor) -> MipmapReport:
             progress.advance(outcome.item.first_of, moved, failures=outcome.error is not None)
     report.close(time.perf_counter() - start)
     return report
+
+
+def require_writable(output_dir: str) -> None:
+    """ParameterError where levels cannot be written: known now, not after the work."""
+    try:
+        storage.ensure_writable_folder(output_dir)
+    except StorageError as error:
+        raise ParameterError("output_dir", str(error)) from error
 
 
 def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
@@ -85,20 +94,20 @@ class GenerateMipMaps(RenderModule):
     def work(self) -> int:
         args = self.args
         run, executor = self._run(), self.executor
-        try:
-            storage.ensure_writable_folder(args["output_dir"])
-        except StorageError as error:
-            raise ParameterError("output_dir", str(error)) from error
-        report = generate_mipmaps(run, executor)
+        require_writable(args["output_dir"])
+        report = MipmapReport()
+        with self.leaves_output(lambda: self._output(run, report), "force_redo false does what is missing"):
+            generate_mipmaps(run, executor, report)
         self._check_retry(run, report)
         if "report_dir" in args:
             write_section_pages(args["report_dir"], run, report, args.get("metafile"))
-        for remark in report.warnings:
-            # not to the log, which shows errors alone unless more is asked for
-            sys.stderr.write(f"warning: {remark.images} images, like {remark.first}: {remark.text}\n")
+        tell(report.warnings)
         self.report_failures(report.failures)
-        output = {name: args[name] for name in _HANDED_ON}
-        return self.finish(output | {"zValues": run.z_values, "report": asdict(report)}, report.failures)
+        return self.finish(self._output(run, report), report.failures)
+
+    def _output(self, run: MipmapRun, report: MipmapReport) -> dict[str, Any]:
+        output = {name: self.args[name] for name in _HANDED_ON}
+        return output | {"zValues": run.z_values, "report": asdict(report)}
 
     def _run(self) -> MipmapRun:
         args = self.args
@@ -110,7 +119,7 @@ class GenerateMipMaps(RenderModule):
         return MipmapRun(
             stack=(stack := self.stack(args["input_stack"])),
             z_values=self.sections(stack),
-            settings=self._settings(),
+            settings=pyramid_settings(args),
             render_draws=args["method"] == "render",
             force_redo=args["force_redo"],
             verify=args["verify"],
@@ -127,18 +136,19 @@ class GenerateMipMaps(RenderModule):
             )
             raise ParameterError("retry_failed", problem)
 
-    def _settings(self) -> PyramidSettings:
-        args = self.args
-        how: dict[str, Any] = {} if args["method"] == "render" else {"method": args["method"]}
-        return PyramidSettings(
-            root=args["output_dir"],
-            extension=EXTENSIONS[args["imgformat"]],
-            levels=args["levels"],
-            downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
-            convert_to_8bit=args["convert_to_8bit"],
-            compression=args["compression"],
-            storage_options=args["storage_options"],
-        )
+
+def pyramid_settings(args: Mapping[str, Any]) -> PyramidSettings:
+    """How levels are made, of the parameters of a step."""
+    how: dict[str, Any] = {} if args["method"] == "render" else {"method": args["method"]}
+    return PyramidSettings(
+        root=args["output_dir"],
+        extension=EXTENSIONS[args["imgformat"]],
+        levels=args["levels"],
+        downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
+        convert_to_8bit=args["convert_to_8bit"],
+        compression=args["compression"],
+        storage_options=args["storage_options"],
+    )
 
 
 main = GenerateMipMaps.main

@@ -6,7 +6,7 @@ python -m asap_ingest.generate_tilespecs_from_table --input_json in.json --outpu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from asap_ingest import storage
@@ -18,6 +18,8 @@ from asap_ingest.generate_EM_tilespecs_from_metafile import (
     make_tilespec,
     upload_section,
 )
+from asap_ingest.occupied_z import OccupiedZ
+from asap_ingest.remarks import Remark, tell
 from asap_ingest.render_module import RenderModule
 from asap_ingest.step_module import run_as_program
 from asap_ingest.table_schemas import GenerateTileSpecsFromTableOutput, GenerateTileSpecsFromTableParameters
@@ -97,27 +99,34 @@ class GenerateTileSpecsFromTable(RenderModule):
     def work(self) -> int:
         args = self.args
         table = self._table()
-        notes = [*table.notes, *_notes(table)]
-        for note in notes:
-            self.logger.warning("%s: %s", table.source, note)
+        remarks = [
+            Remark(note, len(table.tiles), table.tiles[0].name) for note in (*table.notes, *_notes(table))
+        ]
+        tell(remarks)
         sections = [
             (z, build_tilespecs(table, self._settings(z), args.get("maximum_intensity")))
             for z in table.z_values
         ]
         stack = self.stack(args["stack"])
+        occupied = OccupiedZ(args["overwrite_zlayer"], args["append"])
+        occupancies = [
+            occupied.settle(stack, z, table, {tilespec.tileId for tilespec in tilespecs})
+            for z, tilespecs in sections
+        ]
         with stack.writing(self._version(table), args["close_stack"]):
             reports = [
                 upload_section(
                     stack=stack,
                     tilespecs=tilespecs,
                     z=z,
-                    overwrite=args["overwrite_zlayer"],
+                    occupancy=occupancy,
                     executor=self.executor,
                 )
-                for z, tilespecs in sections
+                for (z, tilespecs), occupancy in zip(sections, occupancies, strict=True)
             ]
         output = {name: args[name] for name in ("stack", "render", "storage_options")}
-        report = _sum(reports) | {"source": table.source, "notes": notes}
+        warnings = [asdict(remark) for remark in remarks]
+        report = _sum(reports) | {"source": table.source, "warnings": warnings}
         return self.finish(output | {"zValues": table.z_values, "report": report})
 
     def _table(self) -> TileTable:

@@ -2,30 +2,34 @@
 
     python -m asap_ingest.ingest_section --input_json in.json
 
-Each step gets its input from one JSON and from the output JSON of the step before; both stay in the
-run folder, so that a step can be done again by hand.
+The section goes through one set of workers, as those of `ingest_sections` do. What each step would get and
+leave as a program of its own stays in the run folder, so that it can be done again by hand.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
 
 from asap_ingest import storage
 from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
-from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
-from asap_ingest.generate_mipmaps import GenerateMipMaps
+from asap_ingest.generate_mipmaps import GenerateMipMaps, require_writable
+from asap_ingest.parallel import Executor
 from asap_ingest.parallel.resources import usable_cores
+from asap_ingest.progress import Progress
+from asap_ingest.remarks import tell
 from asap_ingest.render_module import RenderModule
-from asap_ingest.schemas import IngestSectionOutput, IngestSectionParameters
-from asap_ingest.secrets import masked
+from asap_ingest.section_pipeline import IngestedSection, SectionPipeline, ingest
+from asap_ingest.section_schemas import IngestSectionOutput, IngestSectionParameters
+from asap_ingest.section_work import Section, tile_failures
+from asap_ingest.sections_run import section_of, stack_version, stacks_loading
 from asap_ingest.step_module import run_as_program, without_secrets
+from asap_ingest.temca.metafile import read_metafile
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,16 @@ class StepSummary:
     failures: int
 
 
+#: Row of the table, and output JSON.
+StepResult = tuple[StepSummary, dict[str, Any]]
+
 STEPS = (
     Step(
         GenerateEMTileSpecsModule,
         (
             *("render", "metafile", "stack", "z_index", "image_directory", "sectionId", "minimum_intensity"),
-            *("maximum_intensity", "overwrite_zlayer", "maskUrl", "section_thickness", "storage_options"),
-            "log_level",
+            *("maximum_intensity", "overwrite_zlayer", "append", "maskUrl", "section_thickness"),
+            *("storage_options", "log_level"),
         ),
         {"close_stack": False},
     ),
@@ -75,35 +82,60 @@ STEPS = (
 )
 
 
-def ingest_section(parameters: Mapping[str, Any], run_dir: str) -> tuple[list[StepSummary], int]:
-    """Run the steps; the table's rows and the exit code.
+def ingest_section(section: Section, workers: int, executor: Executor) -> IngestedSection:
+    """Run the steps for one section, whose stacks are LOADING.
 
     Raises
     ------
     AsapIngestError
-        The first step that could not be done at all. A step with failures does not stop the next.
+        The section could not be done; tiles that failed are in the reports.
     """
-    summaries: list[StepSummary] = []
-    exit_code = EXIT_DONE
-    handed_on: dict[str, Any] = {}
-    for number, step in enumerate(STEPS, start=1):
-        given = {name: parameters[name] for name in step.takes if name in parameters}
-        output_json = storage.join(run_dir, f"{number}_{step.name}.output.json")
-        step_input = {**handed_on, **given, **step.fixed, "output_json": output_json}
-        _write_json(storage.join(run_dir, f"{number}_{step.name}.input.json"), without_secrets(step_input))
-        start = time.perf_counter()
-        exit_code = max(exit_code, step.module(input_data=step_input, args=[]).run())
-        handed_on = _unmasked(orjson.loads(storage.read_bytes(output_json)), parameters)
-        summaries.append(summarise(step.name, handed_on["report"], time.perf_counter() - start))
-    return summaries, exit_code
+    with Progress(unit="tile") as progress:
+        progress.expect(section.tiles)
+        (ended,) = ingest(SectionPipeline(iter([section]), workers, progress), executor)
+    if ended.error is not None:
+        raise ended.error
+    return ended
 
 
-def _unmasked(output: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """An output for the next step of the same run: URIs with the user info that files do not keep."""
-    texts = {masked(value): value for value in parameters.values() if isinstance(value, str)}
-    return {
-        name: texts.get(value, value) if isinstance(value, str) else value for name, value in output.items()
+def hand_off(ended: IngestedSection, parameters: Mapping[str, Any]) -> list[StepResult]:
+    """Row of the table and output of each step, as the step itself would have left it."""
+    assert ended.upload is not None
+    assert ended.applied is not None
+    z, target = parameters["z_index"], parameters["output_stack"] or parameters["stack"]
+    common = {name: parameters[name] for name in ("levels", "imgformat", "render", "storage_options")}
+    pyramids = common | {"zValues": [float(z)]}
+    warnings = [asdict(remark) for remark in ended.remarks]
+    seconds = ended.seconds
+    applied: dict[str, Any] = {
+        "tiles": ended.applied.tiles,
+        "tiles_with_levels": ended.applied.tiles_with_levels,
     }
+    applied |= {"seconds": seconds["apply"], "failures": list(map(asdict, ended.applied.failures))}
+    tilespecs = {name: parameters[name] for name in ("stack", "metafile", "render", "storage_options")}
+    outputs = [
+        tilespecs | {"z": z, "report": asdict(ended.upload) | {"warnings": warnings}},
+        pyramids
+        | {"input_stack": parameters["stack"], "output_dir": parameters["output_dir"]}
+        | {"report": asdict(ended.mipmaps)},
+        pyramids | {"output_stack": target, "mipmap_dir": parameters["output_dir"], "report": applied},
+    ]
+    return [
+        (summarise(step.name, output["report"], seconds[lap]), output)
+        for step, output, lap in zip(STEPS, outputs, ("tilespecs", "mipmaps", "apply"), strict=True)
+    ]
+
+
+def write_hand_off(run_dir: str, steps: Sequence[StepResult], parameters: Mapping[str, Any]) -> None:
+    """Input and output JSON of each step, so that it can be done again by hand."""
+    handed_on: dict[str, Any] = {}
+    for number, (step, (_, output)) in enumerate(zip(STEPS, steps, strict=True), start=1):
+        given = {name: parameters[name] for name in step.takes if name in parameters}
+        name = storage.join(run_dir, f"{number}_{step.name}")
+        step_input = {**handed_on, **given, **step.fixed, "output_json": f"{name}.output.json"}
+        _write_json(f"{name}.input.json", without_secrets(step_input))
+        _write_json(f"{name}.output.json", without_secrets(output))
+        handed_on = output
 
 
 def summary_table(summaries: Sequence[StepSummary]) -> str:
@@ -140,21 +172,29 @@ class IngestSection(RenderModule):
     default_output_schema = IngestSectionOutput
 
     def work(self) -> int:
-        args = self.args
-        parameters = {"pool_size": usable_cores()} | args
-        run_dir = args.get("run_dir") or storage.join(
-            args["output_dir"], "runs", f"{args['stack']}_z{args['z_index']}"
-        )
-        summaries, exit_code = ingest_section(parameters, str(run_dir))
-        sys.stdout.write(summary_table(summaries) + "\n")
-        failures = [None] * (exit_code == EXIT_FAILURES)
-        rows = [vars(row) for row in summaries]
-        output = {
-            "stack": args["output_stack"] or args["stack"],
-            "run_dir": run_dir,
-            "report": {"steps": rows},
-        }
-        return self.finish(output, failures)
+        args = self.args = {"pool_size": usable_cores()} | self.args
+        metafile = read_metafile(args["metafile"])
+        require_writable(args["output_dir"])
+        source, target = self.stack(args["stack"]), self.stack(args["output_stack"] or args["stack"])
+        section = section_of(args, source, target, args["metafile"], float(args["z_index"]))
+        section = replace(section, tiles=len(metafile.tiles))
+        default_dir = storage.join(args["output_dir"], "runs", f"{args['stack']}_z{args['z_index']}")
+        output = {"stack": target.name, "run_dir": args.get("run_dir") or default_dir}
+        executor, workers = self.executor, min(args["pool_size"], usable_cores())
+        goes_on = "the same with force_redo false does what is missing"
+        loading = stacks_loading(args, source, target, stack_version(args, metafile))
+        with loading, self.leaves_output(lambda: output, goes_on):
+            ended = ingest_section(section, workers, executor)
+        steps = hand_off(ended, args)
+        write_hand_off(str(output["run_dir"]), steps, args)
+        sys.stdout.write(summary_table([row for row, _ in steps]) + "\n")
+        remarks = [*ended.remarks, *ended.mipmaps.warnings]
+        tell(remarks)
+        failures = tile_failures(ended.mipmaps, ended.applied)
+        self.report_failures(failures)
+        report = {"steps": [vars(row) for row, _ in steps]}
+        report |= {"failures": list(map(asdict, failures)), "warnings": list(map(asdict, remarks))}
+        return self.finish(output | {"report": report}, failures)
 
 
 main = IngestSection.main

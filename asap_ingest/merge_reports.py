@@ -40,12 +40,15 @@ class Form:
         Fields of the report that are added.
     own_sections : bool
         Shards split the sections, not the images of each: `zValues` are joined.
+    joined : tuple of str
+        Lists of objects with a z, of all shards.
     """
 
     step: str
     same: tuple[str, ...]
     counts: tuple[str, ...]
     own_sections: bool = False
+    joined: tuple[str, ...] = ()
 
 
 FORMS = (
@@ -59,6 +62,15 @@ FORMS = (
         ("output_stack", "mipmap_dir", "levels", "imgformat"),
         ("tiles", "tiles_with_levels"),
         own_sections=True,
+    ),
+    Form(
+        "ingest_sections",
+        ("stack", "output_dir", "levels", "imgformat"),
+        (
+            *("sections", "tiles", "added", "replaced", "removed", "tiles_with_levels"),
+            *("files_written", "files_skipped", "bytes_read", "bytes_written"),
+        ),
+        joined=("sections",),
     ),
 )
 
@@ -79,6 +91,8 @@ def merge(outputs: Mapping[str, Output]) -> Output:
     first_name, first = next(iter(outputs.items()))
     form = _form_of(first_name, first)
     for name, output in outputs.items():
+        if "interrupted" in output:
+            raise _refused(f"{name}: its run was interrupted; run that shard again, then merge all")
         _check_same(form, (first_name, first), (name, output))
     count = _check_shards({name: _shard_of(name, output) for name, output in outputs.items()})
     for name, output in outputs.items():
@@ -87,6 +101,9 @@ def merge(outputs: Mapping[str, Output]) -> Output:
     merged["report"]["shards"] = count
     if form.own_sections:
         merged["zValues"] = sorted({z for output in outputs.values() for z in output.get("zValues", [])})
+    for name in form.joined:
+        entries = [entry for output in outputs.values() for entry in output.get(name, [])]
+        merged[name] = sorted(entries, key=lambda entry: entry["z"])
     return merged
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from asap_ingest.errors import StorageError
 from asap_ingest.mipmaps.build import PyramidJob, PyramidResult, PyramidSettings
-from asap_ingest.mipmaps.jobs import Failure, TileImage, images_of, unusable_sources
+from asap_ingest.mipmaps.jobs import Failure, TileImage, TileSpec, images_of, unusable_sources
 from asap_ingest.mipmaps.resume import FolderTimes, levels_to_write
 from asap_ingest.parallel import Outcome
 from asap_ingest.progress import Progress
+from asap_ingest.remarks import Remark, note
 from asap_ingest.shards import Shard
 from asap_ingest.stacks import Stack
 
@@ -25,7 +26,7 @@ class MipmapRun:
     render_draws : bool
         The render service makes the levels of images (not of masks).
     force_redo : bool
-        False leaves levels that are there and not older than their image.
+        False leaves levels that are there and not older than their image, or than `since`.
     verify : bool
         Every level is read again after it was written.
     shard : Shard, optional
@@ -39,6 +40,7 @@ class MipmapRun:
     settings: PyramidSettings
     render_draws: bool = False
     force_redo: bool = True
+    since: float = 0.0
     verify: bool = False
     shard: Shard | None = None
     only: frozenset[str] | None = None
@@ -47,15 +49,6 @@ class MipmapRun:
         """Whether an image, by its name and the tiles that use it, is part of this run."""
         in_shard = self.shard is None or self.shard.takes(key)
         return in_shard and (self.only is None or not self.only.isdisjoint(tile_ids))
-
-
-@dataclass
-class Remark:
-    """What a user should know of some images that have their levels."""
-
-    text: str
-    images: int
-    first: str
 
 
 @dataclass
@@ -86,16 +79,8 @@ class MipmapReport:
         for stage, seconds in result.seconds.items():
             self.spent(stage, seconds)
         if result.remark is not None:
-            self._note(result.remark, outcome.item.source.name)
+            note(self.warnings, Remark(result.remark, 1, outcome.item.source.name))
         return result.bytes_read + result.bytes_written
-
-    def _note(self, text: str, image: str) -> None:
-        for remark in self.warnings:
-            if remark.text == text:
-                remark.images += 1
-                remark.first = min(remark.first, image)
-                return
-        self.warnings.append(Remark(text, 1, image))
 
     def spent(self, stage: str, seconds: float) -> None:
         self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
@@ -126,29 +111,40 @@ class TileDrawing:
 
 def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterator[PyramidJob]:
     """Jobs section by section, read when they are needed; counts what needs none."""
-    for z in run.z_values:
+    counts = run.stack.tile_counts() if run.shard is None and run.only is None else {}
+    progress.expect(sum(counts.get(z, 0) for z in run.z_values))
+    for number, z in enumerate(run.z_values, start=1):
         start = time.perf_counter()
         tiles = run.stack.resolved_tiles(z)["tileIdToSpecMap"].values()
         report.spent("fetch", time.perf_counter() - start)
-        report.failures.extend(
-            failure
-            for failure in unusable_sources(tiles)
-            if run.takes(failure.image or failure.tileId, (failure.tileId,))
-        )
-        images = [image for image in images_of(tiles) if run.takes(image.source.name, image.tile_ids)]
-        tile_count = sum(image.first_of for image in images)
-        report.tiles += tile_count
-        progress.expect(tile_count)
-        times = FolderTimes()
-        for image in images:
-            job = _job(run, image, times)
-            skipped = run.settings.levels - len(job.levels or ())
-            report.files_skipped += skipped
-            # levels that are there may be those of a tile of another size: then the size is to be looked at
-            if skipped < run.settings.levels or run.verify or image.has_other_sizes:
-                yield job
-            else:
-                progress.advance(image.first_of)
+        before = report.tiles
+        jobs = section_jobs(run, tiles, report)
+        progress.at(number, len(run.z_values), run.stack.name, z)
+        progress.expect(report.tiles - before - counts.get(z, 0))
+        progress.skip(report.tiles - before - sum(job.first_of for job in jobs))
+        yield from jobs
+
+
+def section_jobs(run: MipmapRun, tiles: Collection[TileSpec], report: MipmapReport) -> list[PyramidJob]:
+    """The jobs of a section's tiles; the report counts tiles, levels that are there, unusable tilespecs."""
+    report.failures.extend(
+        failure
+        for failure in unusable_sources(tiles)
+        if run.takes(failure.image or failure.tileId, (failure.tileId,))
+    )
+    jobs = []
+    times = FolderTimes()
+    for image in images_of(tiles):
+        if not run.takes(image.source.name, image.tile_ids):
+            continue
+        job = _job(run, image, times)
+        skipped = run.settings.levels - len(job.levels or ())
+        report.tiles += image.first_of
+        report.files_skipped += skipped
+        # levels that are there may be those of a tile of another size: then the size is to be looked at
+        if skipped < run.settings.levels or run.verify or image.has_other_sizes:
+            jobs.append(job)
+    return jobs
 
 
 def _job(run: MipmapRun, image: TileImage, times: FolderTimes) -> PyramidJob:
@@ -165,7 +161,7 @@ def _job(run: MipmapRun, image: TileImage, times: FolderTimes) -> PyramidJob:
     if run.force_redo:
         levels = tuple(range(1, run.settings.levels + 1))
     else:
-        levels = levels_to_write(job.image_uri, job.level_uris, times)
+        levels = levels_to_write(job.image_uri, job.level_uris, times, run.since)
     if image.is_mask or not run.render_draws:
         return replace(job, levels=levels)
     drawing = TileDrawing(run.stack, image.tile_ids[0], image.channel)

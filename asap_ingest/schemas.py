@@ -85,6 +85,12 @@ class StepParameters(CommonParameters):
     )
 
     report = optional(NotRead, "report of the step whose output this input was made of; not read")
+    interrupted = optional(Text, "why that step ended before it was done: its output is refused")
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "interrupted" in data:
+            raise ValidationError("is how the step before ended: run that again first", "interrupted")
 
     @pre_load
     def have_render(self, data: Any, **kwargs: Any) -> Any:
@@ -172,14 +178,14 @@ class PyramidFields(AliasedSchema):
     report_dir = optional(Text, "folder for a page on each section, section_<z>.html; left out: none")
 
 
-class TileSpecFields(AliasedSchema):
-    """What tilespecs are made of besides their source."""
+class TileFields(AliasedSchema):
+    """What tilespecs are made of besides their source, and the stack that they go to."""
 
     stack = required(Text, "stack to which tiles should be added", validate=RENDER_NAME)
-    sectionId = optional(  # noqa: N815
+    image_directory = optional(
         Text,
-        "sectionId to apply to tiles during ingest.  "
-        "If unspecified will default to a string representation of the float value of z_index.",
+        "directory used in determining absolute paths to images. "
+        "Defaults to parent directory containing metafile if omitted.",
     )
     minimum_intensity = optional(WholeNumber, "intensity value to interpret as black", default=0)
     maximum_intensity = optional(WholeNumber, "intensity value to interpret as white", default=255)
@@ -190,6 +196,9 @@ class TileSpecFields(AliasedSchema):
         Flag, "whether to remove the existing layer from the target stack before uploading.", default=False
     )
 
+    append = optional(
+        Flag, "keep tiles of other sections that lie at z; they are refused otherwise", default=False
+    )
     maskUrl = optional(Text, "path or URI of a mask for every tile: 8 bit, 255 where pixels are kept")  # noqa: N815
     output_stackVersion = optional(  # noqa: N815
         JsonObject, "version of a stack that is made: stackResolutionX, versionNotes, ..."
@@ -204,6 +213,30 @@ class TileSpecFields(AliasedSchema):
     aliases: ClassVar[dict[str, str]] = {
         "image_prefix": "image_directory",
         "maskUrl_uri": "maskUrl",
+    }
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_intensities(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        low, high = data["minimum_intensity"], data.get("maximum_intensity")
+        if high is not None and high <= low:
+            raise ValidationError(f"must be above minimum_intensity ({low})", "maximum_intensity")
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_occupied(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if data["append"] and data["overwrite_zlayer"]:
+            raise ValidationError("cannot go with overwrite_zlayer, which removes what is there", "append")
+
+
+class OneSectionFields(TileFields):
+    """The same for the tiles of one source."""
+
+    sectionId = optional(  # noqa: N815
+        Text,
+        "sectionId to apply to tiles during ingest.  "
+        "If unspecified will default to a string representation of the float value of z_index.",
+    )
+    aliases: ClassVar[dict[str, str]] = {
+        **TileFields.aliases,
         "output_stack": "stack",
         "outputStack": "stack",
         "zValues": "z_index",
@@ -218,25 +251,14 @@ class TileSpecFields(AliasedSchema):
                 data[name] = data[name][0]
         return data
 
-    @validates_schema(skip_on_field_errors=True)
-    def check_intensities(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        low, high = data["minimum_intensity"], data.get("maximum_intensity")
-        if high is not None and high <= low:
-            raise ValidationError(f"must be above minimum_intensity ({low})", "maximum_intensity")
 
-
-class MetafileFields(TileSpecFields):
+class MetafileFields(OneSectionFields):
     """What the tilespecs of a metafile are made of."""
 
     metafile = required(Text, "metadata file containing TEMCA acquisition data")
     z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
-    image_directory = optional(
-        Text,
-        "directory used in determining absolute paths to images. "
-        "Defaults to parent directory containing metafile if omitted.",
-    )
 
-    aliases: ClassVar[dict[str, str]] = {"metafile_uri": "metafile", **TileSpecFields.aliases}
+    aliases: ClassVar[dict[str, str]] = {"metafile_uri": "metafile", **OneSectionFields.aliases}
 
 
 class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):
@@ -260,6 +282,7 @@ class PyramidOutput(StepOutput):
 
     levels = required(WholeNumber, "number of levels of mipmaps")
     imgformat = required(Text, "image format of the mipmaps")
+    interrupted = optional(Text, "why the run ended before it was done")
     zValues = optional(ZValues, "z values of the sections")  # noqa: N815
 
 
@@ -373,37 +396,6 @@ class AddMipMapsToStackOutput(PyramidOutput):
     output_stack = required(Text, "stack whose tiles know their mipmaps now")
     mipmap_dir = required(Text, "directory that holds the mipmaps")
     report = optional(fields.Dict, "tiles, seconds, failures")
-
-
-class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):
-    """Metafile to stack to mipmaps to a stack that knows them: the three steps in one run."""
-
-    output_dir = required(Text, "directory to which the mipmaps will be stored")
-    output_stack = optional(
-        Text,
-        "stack that gets the tiles with mipmaps; left out: `stack` itself",
-        default=None,
-        allow_none=True,
-        validate=RENDER_NAME,
-    )
-    close_stack = optional(Flag, "whether to set the last stack to 'COMPLETE'", default=True)
-    run_dir = optional(
-        Text, "folder for the steps' input and output JSON; left out: `runs/<stack>_z<z>` below output_dir"
-    )
-    pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
-
-    aliases: ClassVar[dict[str, str]] = {
-        **{old: new for old, new in MetafileFields.aliases.items() if new != "stack"},
-        "output_prefix": "output_dir",
-    }
-
-
-class IngestSectionOutput(DefaultSchema):
-    """What ingest_section leaves."""
-
-    stack = required(Text, "stack whose tiles know their mipmaps now")
-    run_dir = required(Text, "folder that holds the steps' input and output JSON")
-    report = optional(fields.Dict, "one entry a step")
 
 
 def field_names(schema: Schema) -> list[str]:

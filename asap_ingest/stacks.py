@@ -136,6 +136,17 @@ class Stack:
         """Ids of a section's tiles; none where there is no section."""
         return self._get_json(f"/tileIds?minZ={z}&maxZ={z}")
 
+    def tile_counts(self) -> dict[float, int]:
+        """Tiles of each section as of when the stack was last completed; empty where it never was."""
+        counts: dict[float, int] = {}
+        try:
+            sections = self._get_json("/sectionData")
+        except ServiceError:
+            return counts
+        for section in sections:
+            counts[section["z"]] = counts.get(section["z"], 0) + section["tileCount"]
+        return counts
+
     def resolved_tiles(self, z: float) -> dict[str, Any]:
         """Tiles of a section and the shared transforms they use, as render's JSON.
 
@@ -186,6 +197,11 @@ class Stack:
 
     def delete_section(self, z: float) -> None:
         self._while_loading(lambda: self.connection.session.delete(f"{self.url}/z/{z}"))
+
+    def delete_tile(self, tile_id: str) -> None:
+        """Remove a tile; fine when there is none."""
+        url = f"{self.url}/tile/{quote(tile_id, safe='')}"
+        self._while_loading(lambda: self.connection.session.delete(url))
 
     def tile_image(self, tile_id: str, image_format: str, query: dict[str, Any]) -> bytes:
         """The bytes of a drawn tile; `image_format` is `jpeg`, `png`, `tiff` or `tiff16`."""

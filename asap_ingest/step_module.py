@@ -7,7 +7,8 @@ import logging
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +26,7 @@ from asap_ingest.errors import (
     EXIT_FAILURES,
     AsapIngestError,
     ParameterError,
+    ServiceUnreachableError,
 )
 from asap_ingest.parallel import Executor, executor
 from asap_ingest.parallel.resources import usable_cores
@@ -104,6 +106,17 @@ class StepModule(ArgSchemaParser):
             content = orjson.dumps(valid, option=orjson.OPT_INDENT_2)
             storage.write_bytes(self.args["output_json"], content + b"\n")
         return EXIT_FAILURES if failures else EXIT_DONE
+
+    @contextmanager
+    def leaves_output(self, output: Callable[[], dict[str, Any]], goes_on: str) -> Iterator[None]:
+        """Write the output as far as it came where what runs inside is interrupted; say how to go on."""
+        try:
+            yield
+        except (ServiceUnreachableError, KeyboardInterrupt, SystemExit) as error:
+            reason = str(error) if isinstance(error, AsapIngestError) else "ended by a signal"
+            self.finish(output() | {"interrupted": reason})
+            sys.stderr.write(f"interrupted: {goes_on}\n")
+            raise
 
     @classmethod
     @program

@@ -8,11 +8,11 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from asap_ingest.schema_fields import Text, WholeNumber, ZValue, ZValues, at_least, one_of, optional, required
-from asap_ingest.schemas import StepOutput, StepParameters, TileSpecFields
+from asap_ingest.schemas import OneSectionFields, StepOutput, StepParameters
 from asap_ingest.tile_tables.records import PIXEL, UNITS_NM
 
 
-class TileTableFields(TileSpecFields):
+class TileTableFields(OneSectionFields):
     """What the tilespecs of a table of tiles, or of files with a pattern in their names, are made of."""
 
     table = optional(
@@ -72,4 +72,4 @@ class GenerateTileSpecsFromTableOutput(StepOutput):
 
     stack = required(Text, "stack to which generated tiles were added")
     zValues = required(ZValues, "z values of the sections")  # noqa: N815
-    report = optional(fields.Dict, "tiles, replaced tiles, seconds, notes on the table")
+    report = optional(fields.Dict, "tiles, replaced tiles, seconds, warnings")

@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import apply, blocks, levels, service, step, volumes
+from benchmarks import apply, blocks, levels, sections, service, step, volumes
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 EXPLANATION = Path(__file__).parent / "explanation.md"
@@ -32,6 +32,7 @@ def main() -> None:
         levels.report(runs),
         step.report(runs),
         apply.report(),
+        sections.report(),
         service.report(runs),
         volumes.report(min(runs, 3)),
         blocks.report(runs),

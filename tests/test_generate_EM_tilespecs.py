@@ -79,6 +79,16 @@ def test_new_stack_has_the_resolution(parameters, stack, tmp_path):
     assert [version[f"stackResolution{axis}"] for axis in "XYZ"] == [3.5, 3.5, 45.0]
 
 
+def test_16_bits_in_a_range_of_8_are_told_whatever_the_log_level(parameters, tmp_path):
+    metafile = Path(parameters["metafile"])
+    document = metafile.read_text().replace('"camera_id"', '"pixel_depth": 2, "camera_id"')
+    metafile.write_text(document)
+    ran = run_step(TILESPECS, parameters, tmp_path)
+    assert "warning: 3 images, like tile_00: 16 bits, but maximum_intensity is 255" in ran.stderr
+    (warning,) = ran.output["report"]["warnings"]
+    assert (warning["images"], warning["first"]) == (3, "tile_00")
+
+
 @pytest.mark.parametrize(("close", "state"), [(False, "LOADING"), (True, "COMPLETE")])
 def test_close_stack(parameters, stack, tmp_path, close, state):
     run_step(TILESPECS, parameters | {"close_stack": close}, tmp_path)
@@ -103,10 +113,10 @@ def test_overwrite_zlayer_removes_what_is_not_there_any_more(parameters, stack, 
     assert sorted(tiles_of(stack)) == ["new.7.0"]
 
 
-def test_without_overwrite_the_section_keeps_its_other_tiles(parameters, stack, tmp_path):
+def test_with_append_the_section_keeps_its_other_tiles(parameters, stack, tmp_path):
     run_step(TILESPECS, parameters, tmp_path)
     more = write_acquisition(tmp_path / "more", {"new.tif": np.zeros((48, 64), np.uint8)})
-    run_step(TILESPECS, parameters | {"metafile": str(more)}, tmp_path)
+    run_step(TILESPECS, parameters | {"metafile": str(more), "append": True}, tmp_path)
     assert len(tiles_of(stack)) == 4
 
 

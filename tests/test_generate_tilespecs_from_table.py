@@ -220,7 +220,8 @@ def test_tiles_of_16_bits_are_not_drawn_white(run, stack, tmp_path):
 def test_notes_are_in_the_output(overlapping, run):
     folder, _ = overlapping
     (folder / "tiles.csv").write_text("path,x,y,z,operator\na.tif,0,0,5,Ada\n")
-    notes = run(table=str(folder / "tiles.csv"), z_index=6)[2]["report"]["notes"]
+    warnings = run(table=str(folder / "tiles.csv"), z_index=6)[2]["report"]["warnings"]
+    notes = [warning["text"] for warning in warnings]
     assert notes[:2] == [
         "columns that are not used: operator",
         "z_index 6 is taken, not the table's z 5",

@@ -1,9 +1,12 @@
 """The three steps from one JSON, and the files they hand on."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from asap_ingest.ingest_section import IngestSection
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import APPLY, INGEST, MIPMAPS, TILESPECS, refused, run_step
@@ -14,6 +17,14 @@ def parameters(render, tmp_path):
     metafile = write_acquisition(tmp_path / "images", random_tiles(4))
     given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 3}
     return given | {"output_dir": str(tmp_path / "mipmaps"), "levels": 2, "pool_size": 1}
+
+
+def ingested(given, folder):
+    """The output of a run in this process."""
+    output = folder / "out.json"
+    step = IngestSection(input_data=given | {"pool_size": 1, "output_json": str(output)}, args=[])
+    assert step.run() == 0
+    return json.loads(output.read_text())
 
 
 def levels_by_tile(render, name):
@@ -64,6 +75,41 @@ def test_a_bad_tile_does_not_stop_the_run(parameters, render, tmp_path):
     assert ran.exit_code == 1
     assert sorted(levels_by_tile(render, "raw")) == [["0"]] + [["0", "1", "2"]] * 3
     assert [step["failures"] for step in ran.output["report"]["steps"]] == [0, 1, 1]
+    (failure,) = ran.output["report"]["failures"]
+    assert failure["tileId"] == "tile_01.3.0"
+    assert failure["image"].endswith("/images/tile_01.tif")
+    assert "is not an image" in failure["reason"]
+
+
+def test_16_bits_in_a_range_of_8_are_told_and_counted(parameters, tmp_path, capfd):
+    write_acquisition(tmp_path / "images", random_tiles(4, dtype=np.uint16))
+    metafile = Path(parameters["metafile"])
+    document = json.loads(metafile.read_text())
+    document[0]["metadata"]["camera_info"]["pixel_depth"] = 2
+    metafile.write_text(json.dumps(document))
+    output = ingested(parameters, tmp_path)
+    said = capfd.readouterr().err
+    assert "warning: 4 images, like tile_00: 16 bits, but maximum_intensity is 255: level 0 is" in said
+    assert [warning["images"] for warning in output["report"]["warnings"]] == [4, 4]
+    ingested(parameters | {"maximum_intensity": 65535}, tmp_path)
+    assert "warning" not in capfd.readouterr().err
+
+
+def test_imaged_again_replaces_its_own_in_both_stacks(parameters, render, tmp_path):
+    def region(metafile):
+        document = json.loads(metafile.read_text())
+        document[0]["metadata"] |= {"specimen_id": "mouse", "grid": "7", "roi_index": 0}
+        metafile.write_text(json.dumps(document))
+        return str(metafile)
+
+    given = parameters | {"output_stack": "mipmapped", "metafile": region(Path(parameters["metafile"]))}
+    ingested(given, tmp_path)
+    images = {f"again_{name}": image for name, image in random_tiles(2).items()}
+    given["metafile"] = region(write_acquisition(tmp_path / "again", images))
+    ingested(given, tmp_path)
+    for name in ("raw", "mipmapped"):
+        ids = Stack(RenderConnection(**render), name).tile_ids(3.0)
+        assert sorted(ids) == ["again_tile_00.3.0", "again_tile_01.3.0"]
 
 
 def test_a_bad_metafile_stops_before_anything(parameters, render, tmp_path):

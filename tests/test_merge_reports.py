@@ -156,6 +156,7 @@ def test_a_dry_runs_changes_are_joined():
         ([mipmaps_output(2) | {"zValues": [3.0]}], "zValues is [1.0, 2.0] in"),
         ([mipmaps_output(2, 3)], "is shard 1/2, "),
         ([mipmaps_output(1)], "are both shard 1/2"),
+        ([mipmaps_output(2) | {"interrupted": "ended by a signal"}], "out_1.json: its run was interrupted"),
         ([], "1 of 2 shards missing: 2/2; run them"),
         ([apply_output(2)], "is an output of generate_mipmaps, "),
         ([mipmaps_output(2, shard=None)], "names no shard"),

@@ -103,6 +103,30 @@ def test_items_are_drawn_as_workers_get_free(run_with):
     outcomes.close()
 
 
+class Growing:
+    """Items of which each outcome below ten leads to two further ones."""
+
+    def __init__(self):
+        self.waiting = [1]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.waiting:
+            raise StopIteration
+        return self.waiting.pop()
+
+
+def test_outcomes_may_lead_to_further_items(run_with):
+    items, values = Growing(), []
+    for outcome in run_with.run(jobs.double, items):
+        values.append(outcome.value)
+        if outcome.value < 10:
+            items.waiting += [outcome.value, outcome.value + 1]
+    assert sorted(values) == [2, 4, 6, 8, 10, 12, 14, 16, 18]
+
+
 def test_a_killed_worker_costs_a_retry(run_with_workers, tmp_path: Path):
     markers = [str(tmp_path / name) for name in "abc"]
     outcomes = list(run_with_workers.run(jobs.die_once, markers))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import threading
+from datetime import datetime
 
 import pytest
 
@@ -32,7 +33,10 @@ def clock():
 
 
 def lines(stream):
-    return [json.loads(line)["progress"] for line in stream.getvalue().splitlines()]
+    progress = [json.loads(line)["progress"] for line in stream.getvalue().splitlines()]
+    for line in progress:
+        datetime.fromisoformat(line.pop("time"))
+    return progress
 
 
 def test_a_line_of_json_every_few_seconds(clock):
@@ -75,18 +79,49 @@ def test_a_job_without_news_delays_the_line(clock):
     assert [line["tiles"] for line in lines(stream)] == [1, 3]
 
 
-def test_rates_are_those_of_the_last_half_minute(clock):
+def test_what_was_there_already_says_nothing_of_the_rate(clock):
     stream = io.StringIO()
     with Progress(stream=stream, interval_s=5, clock=clock) as progress:
         progress.expect(10_000)
         clock.now += 1
-        progress.advance(tiles=9_000)  # these were there already
+        progress.skip(9_000)
         for _ in range(100):
             clock.now += 1
             progress.advance(tiles=2, bytes_=3_000_000)
     last = lines(stream)[-1]
     assert (last["tiles_per_s"], last["mb_per_s"]) == (2.0, 3.0)
     assert last["eta_s"] == (10_000 - last["tiles"]) / 2
+
+
+def test_the_time_left_is_right_within_a_factor_of_two_from_the_first_tenth_on(clock):
+    """Workers that take two seconds to start, 50 sections of 9 tiles, each with a pause for its upload."""
+    stream, ends = io.StringIO(), []
+    with Progress(stream=stream, interval_s=0.5, clock=clock) as progress:
+        progress.expect(450)
+        clock.now += 2
+        for tile in range(450):
+            clock.now += 0.4 if tile % 9 == 0 else 0.02 + 0.02 * (tile % 3)
+            progress.advance()
+            ends.append(clock.now)
+    told = [line for line in lines(stream) if 45 <= line["tiles"] < 440]
+    assert len(told) > 20
+    for line in told:
+        left = ends[-1] - ends[line["tiles"] - 1]
+        assert left / 2 - 1 <= line["eta_s"] <= 2 * left + 1, line
+
+
+def test_lines_name_section_stack_and_z(clock):
+    stream = io.StringIO()
+    with Progress(stream=stream, interval_s=0, clock=clock) as progress:
+        progress.at(12, 50, "raw", 7.0)
+        progress.advance()
+    (line,) = lines(stream)
+    assert {name: line[name] for name in ("section", "sections", "stack", "z")} == {
+        "section": 12,
+        "sections": 50,
+        "stack": "raw",
+        "z": 7.0,
+    }
 
 
 def test_without_a_rate_there_is_no_estimate(clock):
@@ -152,6 +187,17 @@ def test_a_bar_on_a_terminal(clock, columns):
     last = on_terminal(work, columns).strip().rpartition("\r")[2]
     assert last.startswith(" 50%|")
     assert "40/80 tiles, 2.0 tiles/s, 24 MB/s, ETA 00:20, 10 failures" in last
+
+
+def test_the_bar_names_the_section(clock):
+    def work(stream):
+        with Progress(stream=stream, clock=clock) as progress:
+            progress.expect(2)
+            progress.at(12, 50, "raw", 7.0)
+            clock.now += 1
+            progress.advance()
+
+    assert "section 12 of 50,  50%|" in on_terminal(work)
 
 
 def test_an_error_leaves_the_bar_and_passes():

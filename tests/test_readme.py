@@ -73,7 +73,7 @@ def test_commands_run_as_written(readme_folder, closed_port, volume_port):
 
 def see_what_the_readme_promises(port, folder):
     project = f"http://localhost:{port}/render-ws/v1/owner/lab/project/brain"
-    for stack in ("acquired_with_mipmaps", "steps_with_mipmaps", "steps"):
+    for stack in ("acquired_with_mipmaps", "steps_with_mipmaps", "steps", "day"):
         tiles = requests.get(f"{project}/stack/{stack}/z/1.0/resolvedTiles", timeout=9).json()[
             "tileIdToSpecMap"
         ]
@@ -96,8 +96,8 @@ def see_the_volumes(url, folder):
 
 
 def test_there_is_something_to_run():
-    assert len(JSON_FILES) == 5
-    assert sum(not line.startswith("make") for line in COMMAND_LINES) == 11
+    assert len(JSON_FILES) == 6
+    assert sum(not line.startswith("make") for line in COMMAND_LINES) == 13
 
 
 def test_make_targets_exist():

@@ -13,6 +13,7 @@ from asap_ingest.errors import StorageError
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
 from asap_ingest.generate_mipmaps import GenerateMipMaps
 from asap_ingest.images import formats
+from asap_ingest.ingest_sections import IngestSections
 from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.s3 import bucket, credentials, gateway, store
@@ -135,6 +136,20 @@ def test_ingest_section_over_s3(store, bucket, remote, render, tmp_path):
     assert all(len(tile["mipmapLevels"]) == 4 for tile in stack_of(render, "raw").values())
     run_files = [json.loads(content) for key, content in store.objects(bucket).items() if "/runs/" in key]
     assert len(run_files) == 6
+
+
+def test_ingest_sections_over_s3(store, bucket, remote, render, tmp_path):
+    """Metafiles of a folder, levels and state in the bucket; a second run finds all done."""
+    given = {"render": render, "metafiles": f"{bucket}/raw", "stack": "raw", "levels": 3, "pool_size": 1}
+    given |= {"output_dir": f"{bucket}/mips", "storage_options": store.options}
+    given["output_json"] = str(tmp_path / "out.json")
+    assert IngestSections(input_data=given, args=[]).run() == 0
+    assert all(len(tile["mipmapLevels"]) == 4 for tile in stack_of(render, "raw").values())
+    before = store.objects(bucket)
+    assert IngestSections(input_data=given, args=[]).run() == 0
+    assert store.objects(bucket) == before
+    (section,) = json.loads((tmp_path / "out.json").read_text())["sections"]
+    assert (section["metafile"], section["status"], section["z"]) == (remote, "done", 1.0)
 
 
 def test_step_classes_from_python_and_their_threads(store, bucket, remote, render, tmp_path, monkeypatch):

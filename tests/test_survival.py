@@ -1,5 +1,6 @@
 """What runs survive: a killed worker, a restarted service; and what a rerun makes good."""
 
+import json
 import os
 import signal
 import subprocess
@@ -112,3 +113,19 @@ def test_a_service_that_stays_away_ends_the_run_and_a_rerun_completes(parameters
         tiles = target.resolved_tiles(float(z))["tileIdToSpecMap"]
         assert [len(tile["mipmapLevels"]) for tile in tiles.values()] == [7] * 8
     assert target.state() == "COMPLETE"
+
+
+def test_a_run_whose_service_dies_leaves_its_output_which_is_refused(parameters, service, tmp_path):
+    with start(MIPMAPS, parameters | {"pool_size": 1}, tmp_path) as process:
+        wait_for_files(tmp_path / "mipmaps", 4, process)
+        service.kill()
+        errors = process.stderr.read()
+    assert process.returncode == 3, errors
+    assert "interrupted: force_redo false does what is missing" in errors
+    output = json.loads((tmp_path / f"{MIPMAPS}.out.json").read_text())
+    assert "no render service answers" in output["interrupted"]
+    assert 0 < output["report"]["tiles"] < 48
+    refusal = run_step(APPLY, output, tmp_path)
+    assert refusal.exit_code == 2
+    assert "is how the step before ended: run that again first" in refusal.stderr
+    service.start()

@@ -21,13 +21,16 @@ class FolderTimes:
         return self._times[folder].get(unquote(name) if folder.startswith("file:") else name)
 
 
-def levels_to_write(image_uri: str, level_uris: list[str], times: FolderTimes) -> tuple[int, ...]:
-    """Levels (1 and up) that are not there or older than level 0.
+def levels_to_write(
+    image_uri: str, level_uris: list[str], times: FolderTimes, since: float = 0.0
+) -> tuple[int, ...]:
+    """Levels (1 and up) that are not there, older than level 0, or from before `since`.
 
     All of them where level 0 is not there: the job that looks for it says so.
     """
     source = times.of(storage.as_uri(image_uri))
     if source is None:
         return tuple(range(1, len(level_uris) + 1))
+    oldest = max(source, since)
     written = enumerate(map(times.of, level_uris), start=1)
-    return tuple(level for level, time in written if time is None or time < source)
+    return tuple(level for level, time in written if time is None or time < oldest)

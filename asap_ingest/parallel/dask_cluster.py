@@ -194,19 +194,23 @@ def _quiet() -> Iterator[None]:
 def _outcomes(
     client: Any, job: Callable[[Item], Value], items: Iterable[Item]
 ) -> Iterator[Outcome[Item, Value]]:
-    suspects: list[Item] = []
-    for item, answered in _answers(client, job, items, lambda: _window(client)):
-        if answered is None:
-            logger.warning("a Dask worker died again with a job it held; the job is tried once more, alone")
-            suspects.append(item)
-        else:
-            yield Outcome(item, *pickle.loads(answered))
-    # Dask blames all that waited at a worker that died; what runs alone has only itself to blame
-    for item, answered in _answers(client, job, suspects, lambda: 1):
-        if answered is None:
-            yield Outcome(item, None, WorkerDiedError(None))
-        else:
-            yield Outcome(item, *pickle.loads(answered))
+    waiting = iter(items)
+    while True:
+        suspects: list[Item] = []
+        for item, answered in _answers(client, job, waiting, lambda: _window(client)):
+            if answered is None:
+                logger.warning("a Dask worker died again with its job, which is tried once more, alone")
+                suspects.append(item)
+            else:
+                yield Outcome(item, *pickle.loads(answered))
+        if not suspects:
+            return
+        # Dask blames all that waited at a worker that died; what runs alone has only itself to blame
+        for item, answered in _answers(client, job, suspects, lambda: 1):
+            if answered is None:
+                yield Outcome(item, None, WorkerDiedError(None))
+            else:
+                yield Outcome(item, *pickle.loads(answered))
 
 
 def _answers(

@@ -34,6 +34,12 @@ class Outcome(Generic[Item, Value]):
 
 
 class Executor(Protocol):
+    """Runs jobs.
+
+    An iterator of items that has none for now may end, and is asked again after each outcome that was taken:
+    what an outcome leads to can be done by the same workers.
+    """
+
     def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]: ...
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "join",
     "local_path",
     "modified_time",
+    "names_and_stamps",
     "names_and_times",
     "names_in",
     "options",
@@ -178,11 +179,16 @@ def names_and_times(folder: str) -> dict[str, float]:
 
     One listing, not a question per file; empty where there is no folder.
     """
+    return {name: time for name, (time, _) in names_and_stamps(folder).items()}
+
+
+def names_and_stamps(folder: str) -> dict[str, tuple[float, int]]:
+    """The same with times and sizes in bytes: a file whose stamp is another was written meanwhile."""
     path = local_path(folder)
     if path is None:
-        return remote.names_and_times(folder)
+        return remote.names_and_stamps(folder)
     try:
-        return local.names_and_times(path)
+        return local.names_and_stamps(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

@@ -51,13 +51,14 @@ def file_names_in(folder: Path) -> set[str]:
         return {entry.name for entry in entries if entry.is_file()}
 
 
-def names_and_times(folder: Path) -> dict[str, float]:
+def names_and_stamps(folder: Path) -> dict[str, tuple[float, int]]:
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # removed since it was listed, or a link to nowhere
                 if entry.is_file():
-                    found[entry.name] = entry.stat().st_mtime
+                    status = entry.stat()
+                    found[entry.name] = status.st_mtime, status.st_size
     return found
 
 

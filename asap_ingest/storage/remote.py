@@ -143,9 +143,11 @@ def file_names_in(folder: str) -> set[str]:
     return {name for name, entry in _listing(folder) if entry["type"] == "file"}
 
 
-def names_and_times(folder: str) -> dict[str, float]:
+def names_and_stamps(folder: str) -> dict[str, tuple[float, int]]:
     return {
-        name: _time_of(folder, name, entry) for name, entry in _listing(folder) if entry["type"] == "file"
+        name: (_time_of(folder, name, entry), int(entry.get("size") or 0))
+        for name, entry in _listing(folder)
+        if entry["type"] == "file"
     }
 
 

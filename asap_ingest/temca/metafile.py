@@ -55,10 +55,25 @@ class TileRecord:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Which part of which section an acquisition shows: the same when it is imaged again."""
+
+    specimen: str
+    grid: str
+    number: int
+
+    @property
+    def section(self) -> tuple[str, str]:
+        """Specimen and place on the tape: regions of one section have these in common."""
+        return self.specimen, self.grid
+
+
+@dataclass(frozen=True)
 class Metafile:
     """An acquisition of one region: its camera and its tiles.
 
-    `bytes_per_sample` is what the camera is said to write; None where the metafile does not tell.
+    `bytes_per_sample` is what the camera is said to write; `created` is when imaging began, as text that
+    sorts by time. They and `region` are None, or empty, where the metafile does not tell.
     """
 
     source: str
@@ -69,6 +84,8 @@ class Metafile:
     pixel_size_nm: float
     bytes_per_sample: int | None
     tiles: tuple[TileRecord, ...]
+    region: Region | None = None
+    created: str = ""
 
 
 def read_metafile(uri: str) -> Metafile:
@@ -110,7 +127,16 @@ def parse_metafile(document: Any, source: str) -> Metafile:
         .value,
         bytes_per_sample=camera.item("pixel_depth", _size).value if "pixel_depth" in camera.value else None,
         tiles=tiles,
+        region=_region(metadata.value),
+        created=created if isinstance(created := metadata.value.get("roi_creation_time"), str) else "",
     )
+
+
+def _region(metadata: dict[str, Any]) -> Region | None:
+    """Nobody else reads these entries, so wrong ones do not make the metafile wrong."""
+    with suppress(KeyError, TypeError, ValueError):
+        return Region(_text(metadata["specimen_id"]), _text(metadata["grid"]), _whole(metadata["roi_index"]))
+    return None
 
 
 @dataclass(frozen=True)

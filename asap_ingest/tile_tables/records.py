@@ -120,6 +120,10 @@ class TileTable:
         """z of the sections, ascending."""
         return sorted({tile.z for tile in self.tiles})
 
+    @property
+    def region(self) -> None:
+        """Tables do not say which region of which section their tiles show."""
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -1,0 +1,266 @@
+"""Many sections, from their metafiles to a stack that knows their mipmaps, through one set of workers.
+
+    python -m asap_ingest.ingest_sections --input_json in.json --output_json out.json
+
+What became of each section is kept in a state file: the same command goes on where a run was interrupted,
+and does again what failed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from asap_ingest import storage
+from asap_ingest.command_line import grouped
+from asap_ingest.end_signals import end_signals, exit_on_signal
+from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
+from asap_ingest.generate_mipmaps import pyramid_settings, require_writable
+from asap_ingest.parallel.resources import usable_cores
+from asap_ingest.remarks import Remark, note
+from asap_ingest.render_module import RenderModule
+from asap_ingest.section_list import METAFILES, ZRule, find_metafiles
+from asap_ingest.section_plan import estimate, plan, refuse_shared_z
+from asap_ingest.section_schemas import IngestSectionsOutput, IngestSectionsParameters
+from asap_ingest.section_state import DONE, FAILED, SUPERSEDED, RunState, SectionRecord, StateInUseError
+from asap_ingest.section_watch import Watch, Watching, say
+from asap_ingest.sections_run import SectionsRun
+from asap_ingest.shards import Shard
+from asap_ingest.step_module import run_as_program
+
+#: What decides how tiles and levels come out: runs that share a state file have these alike.
+_SETTINGS = (
+    *(
+        "stack",
+        "output_stack",
+        "output_dir",
+        "levels",
+        "imgformat",
+        "method",
+        "convert_to_8bit",
+        "PIL_filter",
+    ),
+    *("block_func", "compression", "minimum_intensity", "maximum_intensity", "image_directory", "maskUrl"),
+)
+_COUNTS = (
+    *("added", "replaced", "removed", "tiles_with_levels", "files_written", "files_skipped"),
+    *("bytes_read", "bytes_written"),
+)
+_SHOWN = 10
+
+
+class IngestSections(RenderModule):
+    """The run as a program."""
+
+    default_schema = IngestSectionsParameters
+    default_output_schema = IngestSectionsOutput
+    #: Seconds, and how they pass, of a watch.
+    clock = staticmethod(time.monotonic)
+    wait = staticmethod(time.sleep)
+
+    def spelled(self, arguments: Sequence[str]) -> list[str]:
+        return super().spelled(_lists_as_json(arguments))
+
+    def work(self) -> int:
+        args = self.args = {"pool_size": usable_cores()} | self.args
+        rule = ZRule(args["z_from"])
+        state = RunState(self._state_file, self._run_settings)
+        if args["dry_run"]:
+            return self._dry_run(state, rule)
+        require_writable(args["output_dir"])
+        try:
+            with state.held():
+                state.read(anew=args["force_redo"])
+                return self._watch(state, rule) if args["watch"] or args["once"] else self._all(state, rule)
+        except StateInUseError as error:
+            if not args["once"]:
+                raise
+            sys.stderr.write(f"note: {error}\n")  # the run of the last hour, where cron starts one an hour
+            return EXIT_DONE
+
+    def _planned(self, state: RunState, rule: ZRule) -> list[SectionRecord]:
+        """The sections of this run."""
+        args = self.args
+        metafiles = find_metafiles(args["metafiles"])
+        if not metafiles:
+            raise ParameterError("metafiles", f"{', '.join(args['metafiles'])}: no {METAFILES} there")
+        records = plan(metafiles, state, rule, args["z_start"])
+        if not args["append"]:
+            refuse_shared_z(state)
+        return [record for record in records if self._takes(record.metafile)]
+
+    def _all(self, state: RunState, rule: ZRule) -> int:
+        """Ingest all sections that are there and not done."""
+        mine = self._planned(state, rule)
+        run = self._run(state)
+        run.require_service()
+        lost = run.do_again_what_is_not_there(mine)
+        if lost:
+            sys.stderr.write(f"note: {lost} sections that were done are not in the stack; done again\n")
+        state.write()
+        left = [record for record in mine if not record.is_finished]
+        with self._reported(run, mine) as code:
+            run.run(left, len(mine))
+        return code[0]
+
+    def _watch(self, state: RunState, rule: ZRule) -> int:
+        """Ingest sections as they come; a signal is how this ends."""
+        args = self.args
+        run = self._run(state)
+        state.write()
+        images, settle_seconds = args.get("image_directory"), args["settle_seconds"]
+        watch = Watch(args["metafiles"], state, rule, args["z_start"], images, settle_seconds, self.clock)
+
+        def ingest(records: Sequence[SectionRecord]) -> None:
+            run.require_service()
+            with self._reported(run, list(state)):
+                run.run(records, len(records))
+
+        watching = Watching(watch, ingest, args["poll_seconds"], self.wait)
+        if args["once"]:
+            watching.once()
+        else:
+            with end_signals(exit_on_signal), suppress(SystemExit):
+                watching.forever()
+            say("stopped by a signal; the same command goes on")
+        failed = [record for record in state if record.status == FAILED]
+        return self.finish(output_of(args, state.uri, list(state), {}), failed)
+
+    def _dry_run(self, state: RunState, rule: ZRule) -> int:
+        state.read(anew=self.args["force_redo"])
+        records = self._planned(state, rule)
+        left = estimate(records, pyramid_settings(self.args), self.args.get("image_directory"), self._workers)
+        lines = left.lines(len(records), self._workers)
+        for record in records:
+            lines.append(f"z {record.z:g}: {record.status}, {record.tiles} tiles, {record.metafile}")
+        sys.stdout.write("\n".join(lines) + "\n")
+        return self.finish(output_of(self.args, self._state_file, records, asdict(left)))
+
+    def _run(self, state: RunState) -> SectionsRun:
+        source = self.stack(self.args["stack"])
+        target = self.stack(self.args["output_stack"] or self.args["stack"])
+        return SectionsRun(self.args, source, target, state, self.executor, self._workers)
+
+    @contextmanager
+    def _reported(self, run: SectionsRun, records: Sequence[SectionRecord]) -> Iterator[list[int]]:
+        """Summary and output JSON of what runs inside, also where it is interrupted; gives the exit code."""
+        start, code = time.perf_counter(), [EXIT_FAULT]
+        more: dict[str, Any] = {}
+        try:
+            yield code
+            sys.stdout.write("\n".join(summary(records, time.perf_counter() - start)) + "\n")
+        except BaseException as error:
+            more["interrupted"] = str(error) or type(error).__name__
+            finished = sum(record.status in (DONE, FAILED, SUPERSEDED) for record in records)
+            sys.stderr.write(
+                f"interrupted when {finished} of {len(records)} sections were done; the same command goes on "
+                f"(state: {run.state.uri})\n"
+            )
+            raise
+        finally:
+            output = output_of(self.args, run.state.uri, records, {"seconds": time.perf_counter() - start})
+            failed = [record for record in records if record.status == FAILED]
+            code[0] = self.finish(output | more, failed)
+
+    def _takes(self, metafile: str) -> bool:
+        return "shard" not in self.args or Shard.parse(self.args["shard"]).takes(storage.as_uri(metafile))
+
+    @property
+    def _workers(self) -> int:
+        return min(self.args["pool_size"], usable_cores())
+
+    @property
+    def _state_file(self) -> str:
+        args = self.args
+        if "state_file" in args:
+            return str(args["state_file"])
+        shard = f"_{args['shard'].replace('/', 'of')}" if "shard" in args else ""
+        return storage.join(args["output_dir"], "runs", f"{args['stack']}_sections{shard}.json")
+
+    @property
+    def _run_settings(self) -> dict[str, Any]:
+        return {name: self.args.get(name) for name in _SETTINGS}
+
+
+def output_of(
+    args: Mapping[str, Any], state_file: str, records: Sequence[SectionRecord], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The output JSON: what became of each section, and of all of them."""
+    names = ("output_dir", "levels", "imgformat", "render", "storage_options")
+    failures, remarks = [], list[Remark]()
+    for record in records:
+        where = {"metafile": record.metafile, "z": record.z}
+        failures += [where | failure for failure in record.failures]
+        if record.error is not None:
+            failures.append(where | {"tileId": "", "image": "", "reason": record.error})
+        for warning in record.warnings:
+            note(remarks, Remark(**warning))
+    counts = {name: sum(record.report.get(name, 0) for record in records) for name in _COUNTS}
+    return {
+        **{name: args[name] for name in names},
+        "stack": args["output_stack"] or args["stack"],
+        "state_file": state_file,
+        "sections": [
+            {
+                **{name: getattr(record, name) for name in ("metafile", "z", "status", "tiles", "error")},
+                "failures": len(record.failures),
+                **record.report,
+            }
+            for record in records
+        ],
+        "report": {
+            "sections": len(records),
+            "tiles": sum(record.tiles for record in records if record.status in (DONE, FAILED)),
+            **counts,
+            **{name: args[name] for name in ("shard",) if name in args},
+            **more,
+            "failures": failures,
+            "warnings": [asdict(remark) for remark in remarks],
+        },
+    }
+
+
+def summary(records: Sequence[SectionRecord], seconds: float) -> list[str]:
+    """A line on what was done, and one for each section, up to ten, that has failures."""
+    done = [record for record in records if record.status == DONE]
+    failed = [record for record in records if record.status == FAILED]
+    superseded = sum(record.status == SUPERSEDED for record in records)
+    tiles = sum(record.tiles for record in (*done, *failed))
+    moved = sum(record.report.get(name, 0) for record in records for name in ("bytes_read", "bytes_written"))
+    lines = [
+        f"{len(done)} of {len(records)} sections done"
+        + (f", {len(failed)} with failures" if failed else "")
+        + (f", {superseded} imaged again since" if superseded else ""),
+        f"{tiles:,} tiles, {moved / 1e6:,.1f} MB, {seconds:.1f} s",
+    ]
+    for record in failed[:_SHOWN]:
+        what = record.error or f"{len(record.failures)} tiles failed, like {record.failures[0]['tileId']}"
+        lines.append(f"  z {record.z:g}: {what}")
+    if len(failed) > _SHOWN:
+        lines.append(f"  and {len(failed) - _SHOWN} more: all are in the output JSON and the state file")
+    return lines
+
+
+def _lists_as_json(arguments: Sequence[str]) -> list[str]:
+    """`--metafiles a.json b.json`, as a shell leaves them of a pattern, and `--once` alone."""
+    spelled: list[str] = []
+    for flag, values in grouped(arguments):
+        if flag == "--metafiles" and len(values) > 1:
+            spelled.append(f"{flag}={orjson.dumps(values).decode()}")
+        elif flag in ("--once", "--watch", "--dry_run") and not values:
+            spelled.append(f"{flag}=true")
+        else:
+            spelled += [flag, *values] if flag else values
+    return spelled
+
+
+main = IngestSections.main
+
+if __name__ == "__main__":
+    run_as_program("ingest_sections")

@@ -1,0 +1,155 @@
+"""Which metafiles a run ingests, and at which z."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from asap_ingest import storage
+from asap_ingest.errors import AsapIngestError, ParameterError
+
+#: How pyTEMCA names metafiles: what is looked for in a folder.
+METAFILES = "_metadata_*.json"
+#: `z_from`: sections are numbered in the order of their paths.
+ORDER = "order"
+_TABLES = (".csv", ".tsv")
+_WILDCARDS = re.compile(r"[*?\[]")
+
+
+def find_metafiles(given: Sequence[str]) -> list[str]:
+    """The metafiles that files, folders and patterns name, each once, in natural order (`s2` before `s10`).
+
+    A folder means all `_metadata_*.json` in it and below; in an object store, in it alone.
+
+    Raises
+    ------
+    ParameterError
+        A pattern or URI cannot be looked up.
+    """
+    found: dict[str, str] = {}
+    for name in given:
+        for path in _named(name):
+            found.setdefault(storage.as_uri(path), path)
+    return sorted(found.values(), key=natural_key)
+
+
+def natural_key(path: str) -> list[tuple[int, int | str]]:
+    """Sorts names with numbers by these."""
+    parts = re.split(r"([0-9]+)", path)
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts if part]
+
+
+def _named(name: str) -> list[str]:
+    path = storage.local_path(name)
+    if path is None:
+        if _WILDCARDS.search(name):
+            raise ParameterError("metafiles", f"{name!r}: patterns are for local files; name a folder")
+        if name.endswith(".json"):
+            return [name]
+        names = [each for each in storage.names_in(name) if Path(each).match(METAFILES)]
+        return [storage.join(name, each) for each in names]
+    if path.is_dir():
+        return [str(each) for each in path.rglob(METAFILES)]
+    if _WILDCARDS.search(str(path)) and not path.exists():
+        return [each for each in glob.glob(str(path), recursive=True) if Path(each).is_file()]  # noqa: PTH207
+    return [str(path)]
+
+
+class ZRule:
+    """How z follows from a metafile: `of` gives None where sections are numbered in order.
+
+    Parameters
+    ----------
+    z_from : str
+        `order`; a `.csv` or `.tsv` with rows of path and z; else a regular expression on the path, whose
+        group `z`, or first group, is the number.
+
+    Raises
+    ------
+    ParameterError
+        The table or the expression cannot be used.
+    """
+
+    def __init__(self, z_from: str) -> None:
+        self._pattern: re.Pattern[str] | None = None
+        self._table: Mapping[str, float] | None = None
+        self._z_from = z_from
+        if z_from.lower().endswith(_TABLES):
+            self._table = _read_table(z_from)
+        elif z_from != ORDER:
+            try:
+                self._pattern = re.compile(z_from)
+            except re.error as error:
+                raise _refused(f"{z_from!r} is not a regular expression: {error}") from error
+            if not self._pattern.groups:
+                raise _refused(
+                    rf"{z_from!r} has no group for the number; (\d+) is one, as in 'section_(\d+)'. "
+                    f"There are also {ORDER!r}, and a table of path,z as .csv"
+                )
+
+    @property
+    def is_order(self) -> bool:
+        return self._pattern is None and self._table is None
+
+    def of(self, metafile: str) -> float | None:
+        """The z of a metafile.
+
+        Raises
+        ------
+        ParameterError
+            The rule tells none.
+        """
+        if self._table is not None:
+            for key in (storage.as_uri(metafile), metafile.rpartition("/")[2]):
+                if key in self._table:
+                    return self._table[key]
+            raise _refused(f"{self._z_from} has no row for {metafile}")
+        if self._pattern is None:
+            return None
+        match = self._pattern.search(metafile)
+        text = None if match is None else match["z"] if "z" in self._pattern.groupindex else match[1]
+        if text is None:
+            raise _refused(f"{self._z_from!r} does not match {metafile}")
+        return _number(text, f"{self._z_from!r} finds {text!r} in {metafile}")
+
+
+def _read_table(path: str) -> dict[str, float]:
+    """z by URI of the metafile, and by file names that are unique; paths are relative to the table."""
+    try:
+        text = storage.read_bytes(path).decode("utf-8-sig")
+    except (AsapIngestError, UnicodeDecodeError) as error:
+        raise _refused(f"{path}: cannot be read: {error}") from error
+    separator = "\t" if path.lower().endswith(".tsv") or ("\t" in text and "," not in text) else ","
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(map(str.strip, row))]
+    if rows and [cell.strip().lower() for cell in rows[0][:2]] == ["path", "z"]:
+        rows = rows[1:]
+    table: dict[str, float] = {}
+    by_name: dict[str, list[float]] = {}
+    for number, row in enumerate(rows, start=1):
+        if len(row) < 2:
+            raise _refused(f"{path}: row {number} has one column; each row is path,z")
+        name, z = row[0].strip(), _number(row[1], f"{path}: row {number}")
+        is_whole = "://" in name or name.startswith(("/", "file:"))
+        table[storage.as_uri(name if is_whole else storage.join(storage.parent(path), name))] = z
+        by_name.setdefault(name.rpartition("/")[2], []).append(z)
+    unique = {name: values[0] for name, values in by_name.items() if len(values) == 1}
+    return unique | table
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        z = float(text)
+    except ValueError as error:
+        raise _refused(f"{where}: z must be a number, not {text.strip()!r}") from error
+    if not math.isfinite(z):
+        raise _refused(f"{where}: z must be a finite number")
+    return z
+
+
+def _refused(problem: str) -> ParameterError:
+    return ParameterError("z_from", problem)

@@ -1,0 +1,169 @@
+"""What became of each section of a run, in one file: a rerun goes on from it.
+
+The file is written as a whole after each change, so a kill leaves the state before or the state after.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from asap_ingest import storage
+from asap_ingest.errors import MissingFileError, ParameterError
+from asap_ingest.step_module import without_secrets
+
+#: Of a record. A section that was begun has some of its levels, which a rerun keeps.
+PLANNED, BEGUN, DONE, FAILED, SUPERSEDED = "planned", "begun", "done", "failed", "superseded"
+_VERSION = 1
+
+
+class StateInUseError(ParameterError):
+    """Another run works on the same sections."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__("state_file", f"{uri}: another run is using it; wait until that ends, or end it")
+
+
+@dataclass
+class SectionRecord:
+    """One metafile.
+
+    Attributes
+    ----------
+    stamp : list
+        Time and size of the metafile: another stamp is another imaging.
+    region : list, optional
+        Specimen, grid and number of the region, where the metafile tells.
+    begun_at : float
+        Seconds since the epoch by the clock of the state's file system; levels from before are made anew.
+    failures : list of dict
+        Tiles that failed: tileId, image, reason.
+    error : str, optional
+        Why the section as a whole could not be done.
+    """
+
+    metafile: str
+    z: float
+    stamp: list[float]
+    tiles: int = 0
+    region: list[Any] | None = None
+    created: str = ""
+    status: str = PLANNED
+    begun_at: float = 0.0
+    report: dict[str, Any] = field(default_factory=dict)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def section(self) -> list[Any] | None:
+        """Specimen and grid: what regions of one section have in common."""
+        return None if self.region is None else self.region[:2]
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing is left for a rerun."""
+        return self.status in (DONE, SUPERSEDED)
+
+
+class RunState:
+    """The records of a run, by the URI of the metafile.
+
+    Parameters
+    ----------
+    uri : str
+        Path or URI of the file.
+    settings : mapping
+        What must be alike in all runs that share the file.
+    """
+
+    def __init__(self, uri: str, settings: Mapping[str, Any]) -> None:
+        self.uri = uri
+        self._settings = orjson.loads(orjson.dumps(without_secrets(settings)))
+        self.records: dict[str, SectionRecord] = {}
+
+    def read(self, anew: bool = False) -> None:
+        """Take over what the file says; with `anew` nothing.
+
+        Raises
+        ------
+        ParameterError
+            The file is of a run with other settings, or is not such a file.
+        """
+        if anew:
+            return
+        try:
+            state = orjson.loads(storage.read_bytes(self.uri))
+            version, settings = state["version"], state["settings"]
+            records = [SectionRecord(**record) for record in state["sections"]]
+        except MissingFileError:
+            return
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise _refused(f"{self.uri}: is not the state of a run; name another file") from error
+        if version != _VERSION:
+            raise _refused(f"{self.uri}: is of version {version}, not {_VERSION}; name another file")
+        for name in sorted(settings.keys() | self._settings.keys()):
+            before, now = settings.get(name), self._settings.get(name)
+            if before != now:
+                raise _refused(
+                    f"{self.uri} is of a run with {name} {before!r}, not {now!r}; name another file, or "
+                    "begin anew with force_redo true"
+                )
+        self.records = {storage.as_uri(record.metafile): record for record in records}
+
+    def write(self) -> None:
+        content = {
+            "version": _VERSION,
+            "settings": self._settings,
+            "sections": [asdict(record) for record in self],
+        }
+        storage.write_bytes(
+            self.uri, orjson.dumps(without_secrets(content), option=orjson.OPT_INDENT_2) + b"\n"
+        )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs from the file inside; the system lets go of it when this process ends or is killed.
+
+        Raises
+        ------
+        StateInUseError
+            Another run holds it. Files in object stores cannot be held.
+        """
+        path = storage.local_path(f"{self.uri}.lock")
+        if path is None:
+            yield
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StateInUseError(self.uri) from error
+            yield
+
+    def begin(self, record: SectionRecord) -> None:
+        """Say that a section is worked on, before its first file is written."""
+        if record.status != BEGUN:
+            # written at the last change: whatever this run writes is not older by the same clock
+            record.begun_at = record.begun_at or storage.modified_time(self.uri) or 0.0
+            record.status = BEGUN
+            self.write()
+
+    def of(self, metafile: str) -> SectionRecord | None:
+        return self.records.get(storage.as_uri(metafile))
+
+    def add(self, record: SectionRecord) -> None:
+        self.records[storage.as_uri(record.metafile)] = record
+
+    def __iter__(self) -> Iterator[SectionRecord]:
+        return iter(self.records.values())
+
+
+def _refused(problem: str) -> ParameterError:
+    return ParameterError("state_file", problem)
