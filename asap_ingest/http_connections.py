@@ -9,13 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
-else:
-    # the one of httptools where that is installed: it sends large answers faster
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol as HTTPProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +105,7 @@ class Connections:
         )
 
 
-class BoundedProtocol(HTTPProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """A connection that is counted, and knows since when it waits for its client."""
 
     def __init__(self, connections: Connections, **settings: Any) -> None:
@@ -148,8 +144,8 @@ class BoundedProtocol(HTTPProtocol):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Where httptools parses: note that a header begins, also behind a body that was answered early."""
-        super().on_message_begin()  # type: ignore[misc] # h11 neither has nor calls it
+        """Note that a header begins, also behind a body that was answered early."""
+        super().on_message_begin()
         self._header_since, self._header_bytes = self.loop.time(), 0
 
     def _waits_for_header(self) -> bool:
