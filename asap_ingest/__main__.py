@@ -8,6 +8,7 @@ from importlib import import_module
 
 from asap_ingest.errors import EXIT_BAD_INPUT
 from asap_ingest.program import program
+from asap_ingest.secrets import masked
 
 #: command -> what it does; the command is a module of this package with a `main(args)`.
 COMMANDS = {
@@ -36,7 +37,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     command, *rest = arguments
     if command not in COMMANDS:
-        sys.stderr.write(f"asap-ingest: error: no command {command!r}; there are {', '.join(COMMANDS)}\n")
+        shown = masked(command.partition("=")[0])
+        sys.stderr.write(f"asap-ingest: error: no command {shown!r}; there are {', '.join(COMMANDS)}\n")
         return EXIT_BAD_INPUT
     return int(import_module(f"asap_ingest.{command}").main(rest))
 

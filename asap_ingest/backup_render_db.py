@@ -6,11 +6,11 @@ there.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, AsapIngestError
 from asap_ingest.program import program
 from asap_ingest.render_ws.store import back_up
@@ -19,7 +19,7 @@ from asap_ingest.render_ws.store import back_up
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
-    parser = argparse.ArgumentParser(prog="asap-ingest backup_render_db", description=__doc__)
+    parser = CommandParser(prog="asap-ingest backup_render_db", description=__doc__)
     parser.add_argument("database", metavar="FROM", type=Path, help="database file of a render service")
     parser.add_argument("backup", metavar="TO", type=Path, help="file to be made")
     given = parser.parse_args(args)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import orjson
 
 from asap_ingest import storage
+from asap_ingest.command_line import CommandParser, without_values
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
 from asap_ingest.program import program
 from asap_ingest.progress import Progress
@@ -18,9 +19,9 @@ from asap_ingest.volume_check.check import DEPTHS, Check, check_volume
 from asap_ingest.volume_check.places import place_of
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(CommandParser):
     def error(self, message: str) -> NoReturn:
-        raise ParameterError("command line", f"{message}; --help lists the parameters")
+        raise ParameterError("command line", f"{without_values(message)}; --help lists the parameters")
 
 
 def check_precomputed(volume: str, depth: str = "voxels") -> Check:

@@ -8,7 +8,6 @@ checks every level of every tile and has the service draw the section from them.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
+from asap_ingest.command_line import CommandParser
 from asap_ingest.end_signals import end_signals, exit_on_signal
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError
 from asap_ingest.images import formats
@@ -212,7 +212,7 @@ def _draw(stack: Stack, picture: Path) -> Path:
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
-    parser = argparse.ArgumentParser(prog="asap-ingest demo", description=__doc__.partition("\n")[0])
+    parser = CommandParser(prog="asap-ingest demo", description=__doc__.partition("\n")[0])
     parser.add_argument("--output_dir", type=Path, default=Path("demo_output"))
     parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
     parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column (default 4)")

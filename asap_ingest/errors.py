@@ -7,6 +7,7 @@ asked, what was found and what to do.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -165,12 +166,24 @@ class SectionTooLargeError(AsapIngestError):
         self.tiles = tiles
 
 
+class OutOfMemoryError(AsapIngestError):
+    """A job asked for more memory than it could get; `said` is what the library says that asked for it."""
+
+    def __init__(self, said: str) -> None:
+        amount = f" ({said})" if said else ""
+        remedy = "lower pool_size, or raise the limit of memory"
+        super().__init__(f"needs more memory than there is{amount}; {remedy}")
+
+
 class WorkerDiedError(AsapIngestError):
     """A worker process ended while it did a job, twice: usually the system ran out of memory."""
 
     def __init__(self, exitcode: int | None) -> None:
         code = "" if exitcode is None else f" (exit code {exitcode})"
-        super().__init__(f"worker process died{code}; if memory ran out, lower pool_size")
+        reason = "; if memory ran out, lower pool_size"
+        if exitcode == -signal.SIGKILL:
+            reason = ": it was killed, as systems do when memory runs out; lower pool_size"
+        super().__init__(f"worker process died{code}{reason}")
         self.exitcode = exitcode
 
 

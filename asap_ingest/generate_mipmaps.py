@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import orjson
-
 from asap_ingest import storage
 from asap_ingest.errors import AsapIngestError, ParameterError, StorageError, describe_z_values
 from asap_ingest.images.downsample import Downsampling
@@ -32,6 +30,7 @@ from asap_ingest.schemas import GenerateMipMapsOutput, GenerateMipMapsParameters
 from asap_ingest.section_pages import write_section_pages
 from asap_ingest.shards import Shard
 from asap_ingest.step_module import run_as_program
+from asap_ingest.storage.json_documents import parse_json
 
 _HANDED_ON = ("input_stack", "output_dir", "levels", "imgformat", "render", "storage_options")
 
@@ -68,7 +67,7 @@ def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
         There is no such file, or it is not the output of a run.
     """
     try:
-        output = orjson.loads(storage.read_bytes(output_json))
+        output = parse_json(storage.read_bytes(output_json))
         # the next step's output has failures too, but of other files
         failures, _ = output["report"]["failures"], output["input_stack"]
         return frozenset(failure["tileId"] for failure in failures), output["zValues"]

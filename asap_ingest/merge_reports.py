@@ -5,7 +5,6 @@ python -m asap_ingest.merge_reports --inputs out_1.json out_2.json --output_json
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
+from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
 from asap_ingest.program import program
 from asap_ingest.shards import Shard
 from asap_ingest.step_module import without_secrets
+from asap_ingest.storage.json_documents import parse_json
 
 Output = dict[str, Any]
 #: Lists of a report, one object a tile: joined, and sorted by tile and image.
@@ -210,8 +211,8 @@ def _refused(problem: str) -> ParameterError:
 
 def _read(name: str) -> Output:
     try:
-        output = orjson.loads(storage.read_bytes(name))
-    except orjson.JSONDecodeError as error:
+        output = parse_json(storage.read_bytes(name))
+    except ValueError as error:
         raise _refused(f"{name}: is not JSON: {error}") from error
     except AsapIngestError as error:
         raise _refused(str(error)) from error
@@ -241,7 +242,7 @@ def run(inputs: Sequence[str], output_json: str) -> int:
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m asap_ingest.merge_reports", description=__doc__)
+    parser = CommandParser(prog="python -m asap_ingest.merge_reports", description=__doc__)
     parser.add_argument("--inputs", nargs="+", required=True, help="output JSON of every shard")
     parser.add_argument("--output_json", required=True, help="file for the output of the whole run")
     arguments = parser.parse_args(args)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 import math
 from typing import Any
 
 from argschema.fields import LogLevel
 from marshmallow import fields, validate
+
+from asap_ingest.storage.json_documents import parse_json
 
 INT32_MAX = 2**31 - 1
 
@@ -89,7 +90,7 @@ class JsonObject(fields.Raw):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, str):
             try:
-                value = json.loads(value)
+                value = parse_json(value)
             except ValueError as error:
                 raise self.make_error("invalid") from error
         if not isinstance(value, dict):

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
 from asap_ingest.neuroglancer_client import client_folder
@@ -80,7 +81,7 @@ def _how_to_set_voxel_size(volume: ServedVolume) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="precomputed-webserver", description=__doc__)
+    parser = CommandParser(prog="precomputed-webserver", description=__doc__)
     parser.add_argument("--port", type=int, default=9000, help="port to listen on, 0 takes a free one")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--directory", type=Path, required=True, help="folder of a volume, or of several")

@@ -13,6 +13,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
 from asap_ingest.program import program
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m asap_ingest.serve_render", description=__doc__)
+    parser = CommandParser(prog="python -m asap_ingest.serve_render", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 takes a free one")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, created when missing")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import json
 import logging
-import re
 import signal
 import sys
 import traceback
@@ -21,7 +19,7 @@ from argschema.utils import args_to_dict, schema_argparser, smart_merge
 from marshmallow import Schema, ValidationError, fields
 
 from asap_ingest import storage
-from asap_ingest.command_line import with_one_value_each
+from asap_ingest.command_line import with_one_value_each, without_values
 from asap_ingest.errors import (
     EXIT_DONE,
     EXIT_FAILURES,
@@ -34,10 +32,7 @@ from asap_ingest.program import program
 from asap_ingest.schema_fields import ZValues
 from asap_ingest.schemas import CommonParameters, field_names
 from asap_ingest.secrets import is_secret_name, masked, with_masked_texts, without_secret_names
-
-#: Messages of argparse about flags that it does not know, with the values that follow.
-_UNKNOWN_FLAGS = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
-_AMBIGUOUS_FLAG = re.compile(r"(ambiguous option: [^=\s]+)=.*( could match )", re.DOTALL)
+from asap_ingest.storage.json_documents import parse_json
 
 
 class StepModule(ArgSchemaParser):
@@ -154,8 +149,8 @@ def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_input_json(path: str) -> dict[str, Any]:
     try:
-        given = json.loads(storage.read_bytes(path))
-    except (ValueError, UnicodeDecodeError) as error:
+        given = parse_json(storage.read_bytes(path))
+    except ValueError as error:
         raise ParameterError("input_json", f"{path}: is not JSON: {error}") from error
     except AsapIngestError as error:
         raise ParameterError("input_json", str(error)) from error
@@ -215,16 +210,7 @@ def _explain_pool_size(parser: Any) -> None:
 
 
 def _refuse_command_line(message: str) -> NoReturn:
-    raise ParameterError("command line", f"{_without_values(message)}; --help lists the parameters")
-
-
-def _without_values(message: str) -> str:
-    """A complaint of argparse without the values of parameters that it does not know: they may be secrets."""
-    unknown = _UNKNOWN_FLAGS.fullmatch(message)
-    if unknown is None:
-        return _AMBIGUOUS_FLAG.sub(r"\1\2", message)
-    flags = [word.partition("=")[0] for word in unknown[1].split() if word.startswith("--")]
-    return f"unrecognized arguments: {' '.join(flags) or 'a value without a parameter'}"
+    raise ParameterError("command line", f"{without_values(message)}; --help lists the parameters")
 
 
 class _SignalExit(SystemExit):

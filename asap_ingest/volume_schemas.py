@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from asap_ingest.schema_fields import (
     required,
 )
 from asap_ingest.schemas import CommonParameters, SectionSelection, StepParameters
+from asap_ingest.storage.json_documents import parse_json
 
 _SHOWN_UNITS = ("nm", "um", "mm", "cm")
 VOLUME_FORMATS = ("tiff", "raw", "sharded", "zarr")
@@ -143,7 +143,7 @@ def _listed(value: Any) -> list[Any]:
     """A JSON list as the command line has it, or one name."""
     if isinstance(value, str) and value.startswith('["'):
         with suppress(ValueError):
-            return list(json.loads(value))
+            return list(parse_json(value))
     return [value]
 
 

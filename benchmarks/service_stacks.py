@@ -156,6 +156,9 @@ class Client:
         assert answer.status in (200, 201), (method, path, answer.status, content[:200])
         return content
 
+    def close(self) -> None:
+        self._connection.close()
+
     def new_stack(self, name: str) -> None:
         self.ask("POST", f"{OWNER}/{name}", b"{}")
 

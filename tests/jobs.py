@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 from asap_ingest.errors import ParameterError
 
 
@@ -32,6 +34,12 @@ def die_once(marker: str) -> str:
 def die_always(number: int) -> int:
     if number == 2:
         os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def take_too_much_memory(number: int) -> int:
+    if number == 2:
+        np.zeros(2**60, np.uint8)
     return number
 
 

@@ -4,10 +4,12 @@ import http.client
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,7 @@ from asap_ingest.parallel.dask_cluster import DaskExecutor, local_scheduler
 from tests import jobs
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
+from tests.servers import in_a_thread
 from tests.steps import MIPMAPS, TILESPECS, command, run_step
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +60,42 @@ def test_what_is_no_scheduler_is_refused(text):
     with pytest.raises(ParameterError, match="must be local, or an address like tcp://host:8786") as refused:
         executor(2, text)
     assert refused.value.field == "dask_scheduler"
+
+
+async def web_page(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a page"})
+
+
+@contextmanager
+def speaking(greeting):
+    """The port of a program that greets whoever connects, and never reads."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taken = []
+
+        def greet():
+            with suppress(OSError):
+                while True:
+                    taken.append(listening.accept()[0])
+                    taken[-1].sendall(greeting)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in taken:
+            connection.close()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("other", ["web server", b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"220 mail.example\r\n"])
+def test_what_speaks_no_dask_is_refused_before_any_work(other, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
+    with in_a_thread(web_page) if other == "web server" else speaking(other) as where:
+        port = str(where).rpartition(":")[2]
+        with pytest.raises(ParameterError, match=f"no Dask scheduler answers at tcp://127.0.0.1:{port}"):
+            executor(2, f"tcp://127.0.0.1:{port}")
 
 
 def test_a_scheduler_that_does_not_answer_is_refused_before_any_work(closed_port, monkeypatch):

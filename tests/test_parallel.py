@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.errors import ParameterError, WorkerDiedError
+from asap_ingest.errors import OutOfMemoryError, ParameterError, WorkerDiedError
 from asap_ingest.parallel import PoolExecutor, SerialExecutor, executor
 from asap_ingest.parallel.dask_cluster import DaskExecutor, local_scheduler
 from tests import jobs
@@ -115,9 +115,18 @@ def test_an_item_that_kills_its_workers_is_a_failure_and_no_other_is(run_with_wo
     assert [outcomes[n].value for n in sorted(outcomes)] == [0, 1, 3, 4, 5, 6, 7]
 
 
-def test_a_pools_failure_names_the_exit_code():
+def test_a_pools_failure_names_the_exit_code_and_what_it_means():
     (outcome,) = PoolExecutor(2).run(jobs.die_always, [2])
-    assert "exit code -9" in str(outcome.error)
+    assert "(exit code -9): it was killed, as systems do when memory runs out" in str(outcome.error)
+
+
+def test_an_item_that_needs_too_much_memory_is_a_failure_that_says_so(run_with):
+    outcomes = {outcome.item: outcome for outcome in run_with.run(jobs.take_too_much_memory, range(4))}
+    error = outcomes.pop(2).error
+    assert isinstance(error, OutOfMemoryError)
+    assert str(error).startswith("needs more memory than there is (Unable to allocate 1.00 EiB")
+    assert "lower pool_size" in str(error)
+    assert [outcomes[n].value for n in sorted(outcomes)] == [0, 1, 3]
 
 
 def test_libraries_have_one_thread_in_workers(run_with_workers):

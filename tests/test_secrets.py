@@ -4,6 +4,8 @@ import logging
 
 import pytest
 
+from asap_ingest.__main__ import COMMANDS
+from asap_ingest.__main__ import main as asap_ingest
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.ingest_section import IngestSection
 from asap_ingest.secrets import MaskedRecord, is_secret_name, masked
@@ -11,6 +13,7 @@ from asap_ingest.step_module import without_secrets
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
 from tests.steps import TILESPECS, run_step
+from tests.test_imports import PACKAGE
 from tests.test_schemas import RENDER, parse
 
 SECRET = "hunter2"
@@ -103,6 +106,48 @@ def test_values_of_unknown_parameters_are_not_printed(extra, arguments, says):
         parse("tilespecs", extra, args=arguments)
     assert says in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+#: What each command must have to complain of nothing else.
+NEEDED = {
+    "demo": [],
+    "merge_reports": ["--inputs", "a", "--output_json", "b"],
+    "serve_render": ["--database", "no/such/render.db"],
+    "serve_precomputed": ["--directory", "no/such/volume"],
+    "backup_render_db": ["a", "b"],
+    "vacuum_render_db": ["a"],
+    "check_precomputed": ["no/such/volume"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_prints_values_that_it_does_not_know(command, capsys):
+    arguments = [*NEEDED.get(command, []), f"--passwd={SECRET}", "--pin", SECRET]
+    try:
+        code = asap_ingest([command, *arguments])
+    except SystemExit as end:  # argparse's own way
+        code = end.code
+    said = "".join(capsys.readouterr())
+    assert code == 2
+    assert "unrecognized arguments: --passwd --pin" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("arguments", [[f"--passwd={SECRET}"], ["demo", f"--serve={SECRET}"]])
+def test_no_value_is_printed_where_none_is_expected(arguments, capsys):
+    try:
+        code = asap_ingest(arguments)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert SECRET not in "".join(capsys.readouterr())
+
+
+def test_only_parsers_that_print_no_values_are_used():
+    assert [path.name for path in PACKAGE.rglob("*.py") if " ArgumentParser(" in path.read_text()] == []
+    assert [
+        path.name for path in PACKAGE.rglob("*.py") if "argparse.ArgumentParser(" in path.read_text()
+    ] == []
 
 
 @pytest.mark.slow

@@ -135,6 +135,23 @@ def test_folder_is_removed_with_all_below(tmp_path, scheme):
     assert storage.names_in(f"{scheme}{tmp_path}") == {"folderer"}
 
 
+@pytest.mark.parametrize("scheme", ["", "memory:/"])
+def test_files_are_listed_without_folders(tmp_path, scheme):
+    for name in ("a.tif", "folder/b.tif"):
+        storage.write_bytes(f"{scheme}{tmp_path}/{name}", b"x")
+    assert storage.file_names_in(f"{scheme}{tmp_path}") == {"a.tif"}
+    assert storage.file_names_in(f"{scheme}{tmp_path}/absent") == set()
+
+
+def test_what_is_no_regular_file_is_not_listed_as_one(tmp_path):
+    (tmp_path / "a.tif").touch()
+    (tmp_path / "link.tif").symlink_to("a.tif")
+    (tmp_path / "nowhere.tif").symlink_to("absent.tif")
+    (tmp_path / "device.tif").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.tif")
+    assert storage.file_names_in(str(tmp_path)) == {"a.tif", "link.tif"}
+
+
 def test_listing_of_no_folder_is_empty(tmp_path):
     (tmp_path / "file").touch()
     for absent in (str(tmp_path / "absent"), str(tmp_path / "file")):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from asap_ingest.errors import ImageError
+from asap_ingest.images.ome_heads import refuse_foreign_files, refuse_many_planes, refuse_plane_count
 from asap_ingest.images.pixels import ImageHead, refuse_colours
 from asap_ingest.images.planes import PlaneFile, PlaneStack
 from asap_ingest.images.tiff_pages import (
@@ -52,6 +53,8 @@ def tiff_stack(file: str, choice: PlaneChoice = DEFAULT_CHOICE) -> PlaneStack:
     """
     with opened_tiff(file) as tiff:
         _refuse_broken_chain(tiff)
+        refuse_many_planes(tiff)
+        refuse_foreign_files(tiff, file)
         _refuse_short_imagej_stack(tiff)
         chosen = _chosen_series(tiff, choice.series)
         planes = [plane for series in chosen for plane in _planes_of(file, series, choice)]
@@ -144,6 +147,7 @@ def _left_out(tiff: Any, chosen: Sequence[Any]) -> str:
 def _plane_numbers(series: Any, choice: PlaneChoice) -> list[int]:
     """Which of the planes of a series are wanted, in order."""
     axes = [(axis, n) for axis, n in zip(series.axes, series.shape, strict=True) if axis not in "YXS"]
+    refuse_plane_count(prod(n for _, n in axes))
     numbers = np.arange(prod(n for _, n in axes)).reshape([n for _, n in axes])
     chosen = (("C", "channel", choice.channel), ("T", "time", choice.time))
     for axis, name, wanted in chosen:

@@ -90,7 +90,7 @@ class FolderListings:
         # a file that is not in an older listing may have come meanwhile
         if len(kept) >= len(uris) and all(name in names for names in kept):
             return kept
-        return [storage.names_in(uri.rpartition("/")[0]) for uri in uris]
+        return [storage.file_names_in(uri.rpartition("/")[0]) for uri in uris]
 
 
 def new_levels(tile: TileSpec, registration: Registration) -> list[NewLevels]:

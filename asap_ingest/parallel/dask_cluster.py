@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -135,12 +137,40 @@ def _connected(address: str, security: Any = None) -> Iterator[Any]:
 
     with _quiet():
         try:
+            _greet(address, security)
             client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
-        except (OSError, ValueError, TypeError) as error:  # the last for tls:// without certificates
+        except _NO_SCHEDULER as error:
             remedy = _HOW_TO_TRUST if address.startswith("tls:") else _HOW_TO_START
             raise _refused(f"no Dask scheduler answers at {address}; {remedy}") from error
         with client:
             yield client
+
+
+#: What connecting raises: TypeError for tls:// without certificates, MemoryError where another protocol's
+#: first bytes are taken for a length.
+_NO_SCHEDULER = (OSError, ValueError, TypeError, MemoryError)
+
+
+def _greet(address: str, security: Any) -> None:
+    """Exchange the first messages of Dask's protocol.
+
+    Dask's client limits the time to connect, and waits for the answer for ever: from a web server, for one.
+
+    Raises
+    ------
+    one of _NO_SCHEDULER
+    """
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
+    async def greet() -> None:
+        arguments = (security or Security()).get_connection_args("client")
+        comm = await asyncio.wait_for(connect(address, CONNECT_SECONDS, **arguments), CONNECT_SECONDS)
+        await comm.close()
+
+    # in a thread of its own: the caller's may run a loop already, in a notebook for one
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, greet()).result()
 
 
 _HOW_TO_START = "start one (docs/clusters.md has recipes), or take 'local'"

@@ -12,6 +12,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
+from asap_ingest.errors import OutOfMemoryError
+
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 Job = Callable[[Item], Value]
@@ -39,6 +41,8 @@ def attempt(job: Job[Any, Any], item: Any) -> tuple[Any, Exception | None]:
     """(value, error) of a job."""
     try:
         return job(item), None
+    except MemoryError as error:
+        return None, OutOfMemoryError(str(error))
     except Exception as error:  # it is reported as the item's outcome
         logger.debug("job failed", exc_info=True)
         return None, error

@@ -54,7 +54,12 @@ def find_files(*sources: str) -> list[str]:
     ParameterError
         One of them names none.
     """
-    found = dict.fromkeys(file for source in sources for file in _files_of(source))
+    try:
+        found = dict.fromkeys(file for source in sources for file in _files_of(source))
+    except OSError as error:  # of a name that the system does not take
+        names = ", ".join(sources)
+        shown = names if len(names) <= 80 else f"{names[:77]}..."
+        raise ParameterError("source", f"{shown!r}: {error.strerror or error}") from error
     return sorted(found, key=natural_key)
 
 

@@ -66,7 +66,7 @@ class Files:
     def _is_there(self, uri: str) -> bool:
         folder, _, name = uri.rpartition("/")
         if folder not in self._listings:
-            self._listings[folder] = storage.names_in(folder)
+            self._listings[folder] = storage.file_names_in(folder)
         return name in self._listings[folder]
 
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from asap_ingest.render_ws.description.pages import describing
 from asap_ingest.render_ws.http.answers import JSON, TEXT, Service
+from asap_ingest.render_ws.http.metrics import Metered
 from asap_ingest.render_ws.http.paths import AREA, DVID_BOX, LAYER, OWNER, PROJECT, STACK, TILE, V1
 from asap_ingest.render_ws.http.query_parameters import Z_RANGE, declared
 from asap_ingest.render_ws.http.resources import Operation, answer_error, routes_of
@@ -50,6 +51,7 @@ OPERATIONS = (
     Operation("GET", f"{neuroglancer_client.PATH}/{{file}}", neuroglancer_client.get_client_file, None),
     Operation("GET", "/render-ws/view/{file}", page_files.get_file, None),
     Operation("GET", "/health", server.get_health),
+    Operation("GET", "/metrics", server.get_metrics, server.METRICS),
     Operation("GET", f"{V1}/versionInfo", server.get_version_info, statuses=(204,)),
     Operation("GET", f"{V1}/serverProperties", server.get_server_properties),
     Operation("GET", f"{V1}/namedFilterSpecLists", server.get_filter_lists),
@@ -199,7 +201,7 @@ def build_app(service: Service, policy: WebPolicy = DEFAULT_POLICY) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return Transport(app, policy)
+    return Metered(Transport(app, policy), service.metrics)
 
 
 async def _answer_unknown_path(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from asap_ingest.storage.uris import as_uri, join, local_path, parent
 __all__ = [
     "as_uri",
     "ensure_writable_folder",
+    "file_names_in",
     "is_folder",
     "join",
     "local_path",
@@ -122,6 +123,24 @@ def names_in(folder: str) -> set[str]:
         return remote.names_in(folder)
     try:
         return local.names_in(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise StorageError(folder, _reason(error)) from error
+
+
+def file_names_in(folder: str) -> set[str]:
+    """Names of the regular files directly in a folder, links to such too; empty where there is no folder.
+
+    Raises
+    ------
+    StorageError
+    """
+    path = local_path(folder)
+    if path is None:
+        return remote.file_names_in(folder)
+    try:
+        return local.file_names_in(path)
     except (FileNotFoundError, NotADirectoryError):
         return set()
     except OSError as error:

@@ -38,6 +38,11 @@ def names_in(folder: Path) -> set[str]:
     return set(os.listdir(folder))  # noqa: PTH208 - one call, no object per file
 
 
+def file_names_in(folder: Path) -> set[str]:
+    with os.scandir(folder) as entries:  # which tells a file from a pipe or device without a look at it
+        return {entry.name for entry in entries if entry.is_file()}
+
+
 def names_and_times(folder: Path) -> dict[str, float]:
     found = {}
     with os.scandir(folder) as entries:

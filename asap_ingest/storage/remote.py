@@ -115,6 +115,10 @@ def names_in(folder: str) -> set[str]:
     return {name for name, _ in _listing(folder)}
 
 
+def file_names_in(folder: str) -> set[str]:
+    return {name for name, entry in _listing(folder) if entry["type"] == "file"}
+
+
 def names_and_times(folder: str) -> dict[str, float]:
     return {
         name: _time_of(folder, name, entry) for name, entry in _listing(folder) if entry["type"] == "file"

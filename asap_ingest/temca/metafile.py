@@ -6,7 +6,6 @@ that is missing or wrong is an error that gives its JSON path, like `data[17].im
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import MetafileError
+from asap_ingest.storage.json_documents import parse_json
 
 #: Optional numbers of a tile that say how good its picture is; no entry is refused because of them.
 SCORES = ("focus_score", "astig_score")
@@ -82,8 +82,8 @@ def read_metafile(uri: str) -> Metafile:
         tiles with the same image name.
     """
     try:
-        document = json.loads(storage.read_bytes(uri))
-    except (ValueError, UnicodeDecodeError) as error:
+        document = parse_json(storage.read_bytes(uri))
+    except ValueError as error:
         raise MetafileError(uri, "$", f"is not JSON: {error}") from error
     return parse_metafile(document, uri)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from asap_ingest.storage.json_documents import parse_json
 from asap_ingest.volume_check.faults import Fault, FaultError
 from asap_ingest.volume_check.places import Place
 
@@ -118,7 +118,7 @@ def read_json(place: Place, name: str) -> dict[str, Any]:
     if content is None:
         raise FaultError(name, "missing")
     try:
-        value = json.loads(content)
+        value = parse_json(content)
     except ValueError as error:
         raise FaultError(name, f"is not JSON: {error}") from error
     if not isinstance(value, dict):

@@ -69,13 +69,13 @@ def test_tiles_without_an_image(levels):
 @pytest.fixture
 def asked(monkeypatch):
     """Folders that were listed, in that order."""
-    folders, names_in = [], storage.names_in
+    folders, file_names_in = [], storage.file_names_in
 
     def note(folder):
         folders.append(folder)
-        return names_in(folder)
+        return file_names_in(folder)
 
-    monkeypatch.setattr(storage, "names_in", note)
+    monkeypatch.setattr(storage, "file_names_in", note)
     return folders
 
 

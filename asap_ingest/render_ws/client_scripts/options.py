@@ -157,7 +157,7 @@ def _sorted_out(syntax: Syntax, texts: Sequence[str]) -> tuple[dict[str, Any], l
 def _check_main(syntax: Syntax, text: str) -> None:
     if not syntax.main:
         known = ", ".join(f"--{option.name}" for option in syntax.options)
-        raise OptionError(text, f"is no option of this client; there are {known}")
+        raise OptionError(text.partition("=")[0], f"is no option of this client; there are {known}")
 
 
 def _value_count(option: Option, following: Sequence[str]) -> int:
@@ -195,7 +195,9 @@ def z_values(arguments: Arguments) -> list[float]:
         try:
             found.append(float(text))
         except ValueError as error:
-            raise OptionError(text, "is neither an option of this client nor a z value") from error
+            raise OptionError(
+                text.partition("=")[0], "is neither an option of this client nor a z value"
+            ) from error
     return found
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from asap_ingest.errors import ImageError
 from asap_ingest.images.formats import Image, UnreadableImageError, decode_page
 from asap_ingest.render_ws.drawing import dynamic_masks
-from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache
+from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing.halving import halve
 from asap_ingest.render_ws.drawing.image_urls import looked_for, path_in
 from asap_ingest.render_ws.problems import IllegalArgumentError
@@ -128,10 +128,15 @@ class SourceImages:
         found = self._images.get(key)
         if found is None:
             with self._reading[hash(key[:4]) % len(self._reading)]:
-                found = self._images.get(key)
+                found = self._images.get(key, again=True)
                 if found is None:
                     found = self._read(Path(path), key, source.url)
         return found
+
+    @property
+    def cache_state(self) -> CacheState:
+        """How the cache of decoded images does."""
+        return self._images.state
 
     def clear(self) -> None:
         """Drop all decoded images."""
@@ -144,7 +149,7 @@ class SourceImages:
         image = None
         while image is None and done > 0:
             done -= 1
-            image = self._images.get((*file, done))
+            image = self._images.get((*file, done), again=True)
         if image is None:
             try:
                 # not all of a stack: what is kept of a slice would hold the bytes of all the others

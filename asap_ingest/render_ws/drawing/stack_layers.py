@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache
+from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing.layers import Layer, LayerTiles
 from asap_ingest.render_ws.limits import MOST_TILES
 from asap_ingest.render_ws.problems import IllegalStateError
@@ -50,6 +50,11 @@ class StackLayers:
             layer = StoredLayer(rows, TransformLookup(session, record.key))
             self._layers.keep(key, layer, 1000 + sum(1000 + _DERIVED * len(row.spec) for row in rows))
         return layer.within(which)
+
+    @property
+    def cache_state(self) -> CacheState:
+        """How the cache of layers does."""
+        return self._layers.state
 
     def clear(self) -> None:
         """Evict all."""

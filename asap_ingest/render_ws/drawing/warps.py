@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache
+from asap_ingest.render_ws.drawing.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing.mesh import rasterise
 from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
 from asap_ingest.render_ws.transforms.classes import Affine, Points
@@ -103,6 +103,11 @@ class Warp:
         rasterise(source, np.ascontiguousarray((warped - first) / NODE_STEP), mesh.triangles, 0, 0, u, v)
         nodes[..., 0], nodes[..., 1] = u, v
         return Table(nodes, Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))))
+
+
+def cache_state() -> CacheState:
+    """How the cache of meshes and tables does, which all services of a process share."""
+    return _KEPT.state
 
 
 #: A warp that spreads a tile over more nodes than these is drawn by its mesh.

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 
+from asap_ingest.render_ws.http.metrics import Metrics
 from asap_ingest.render_ws.json_types import dump, list_reader, parse, parse_double, parse_integer, text
 from asap_ingest.render_ws.limits import DEFAULT_LIMITS, Limits
 from asap_ingest.render_ws.names import StackId
@@ -19,6 +20,7 @@ from asap_ingest.render_ws.problems import NotFoundError
 from asap_ingest.render_ws.store import Store
 
 if TYPE_CHECKING:
+    from asap_ingest.render_ws.drawing.bounded_cache import CacheState
     from asap_ingest.render_ws.drawing.source_images import SourceImages
     from asap_ingest.render_ws.drawing.stack_layers import StackLayers
 
@@ -95,6 +97,7 @@ class Service:
     ) -> None:
         self.store = store
         self.limits = limits
+        self.metrics = Metrics(self.cache_states)
         self._image_settings = image_roots, image_cache_bytes
         self._lock = threading.Lock()
 
@@ -120,6 +123,16 @@ class Service:
         """Layers of tiles in memory."""
         with self._lock:
             return self._drawn_from[1]
+
+    def cache_states(self) -> dict[str, CacheState]:
+        """How the caches do, by name; there are none before the first image."""
+        with self._lock:
+            if "_drawn_from" not in self.__dict__:
+                return {}
+            images, layers = self._drawn_from
+        from asap_ingest.render_ws.drawing import warps
+
+        return {"images": images.cache_state, "layers": layers.cache_state, "warps": warps.cache_state()}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.render_ws.http.answers import JSON, Call, IllTypedError, Query, Service, text_answer
 from asap_ingest.render_ws.http.bodies import limited_body
+from asap_ingest.render_ws.http.metrics import ROUTE
 from asap_ingest.render_ws.http.query_parameters import QueryParameter
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
 from asap_ingest.render_ws.json_types import DOUBLE_PATTERN, MalformedBodyError, parse_double, parse_integer
@@ -132,11 +134,14 @@ class Resource:
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]
         present = {*self._operations, "OPTIONS"}
+        # all of them have the same path; labels have no use for the kinds of its values
+        self._route = re.sub(r"\{(\w+):\w+\}", r"{\1}", next(iter(operations.values())).path)
         self._allow = ", ".join(method for method in METHOD_ORDER if method in present)
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        scope[ROUTE][0] = self._route
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
 

@@ -6,6 +6,8 @@ from starlette.responses import Response
 
 from asap_ingest.render_ws.http.answers import Call, json_answer, no_content
 
+#: Prometheus' text format, as every version of it reads it.
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
 #: Properties that render-ws reads from a file; what this service has no setting for stays empty.
 PROPERTY_NAMES = (
     "view.catmaidHost",
@@ -28,6 +30,12 @@ def get_health(call: Call) -> Response:
     answer.status_code = 503 if faults else 200
     answer.headers["cache-control"] = "no-store"
     return answer
+
+
+def get_metrics(call: Call) -> Response:
+    """Requests, their times and the caches, in Prometheus' text format."""
+    headers = {"content-type": METRICS, "cache-control": "no-store"}
+    return Response(call.service.metrics.text(), headers=headers)
 
 
 def get_version_info(call: Call) -> Response:

@@ -1,0 +1,178 @@
+"""The embedded render service under load: many clients, idle connections, and its memory after many requests.
+
+    python -m benchmarks.load [--seconds 60] [--clients 50] [--idle 2000] [--requests 20000] [--output FILE]
+
+The service is a process of its own on the loopback interface; clients are threads of this process, each with
+one connection that persists and the next request when the answer to the last is there. Writes
+benchmarks/LOAD.md. Every request and every phase has a time limit. The exit code is 1 if a request failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from asap_ingest.demo import RunningService, running_service
+from benchmarks.load_clients import (
+    IMAGE,
+    KINDS,
+    READ,
+    TILES_OF_A_WRITE,
+    WRITE,
+    Load,
+    Timings,
+    idle_connections,
+    run_for,
+    run_requests,
+    still_open,
+)
+from benchmarks.service_stacks import Client
+from benchmarks.tables import table
+
+RESULTS = Path(__file__).parent / "LOAD.md"
+#: p99 in ms of 50 clients before limits and lanes were there, by kind.
+BEFORE = {IMAGE: 1031, WRITE: 252, READ: 163}
+#: Memory may grow by this part.
+MOST_GROWTH = 0.05
+FEW_CLIENTS = 8
+
+
+def allow_connections(count: int) -> None:
+    """Raise this process's limit of open files; the service, started before, has the one that users have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 500
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise SystemExit(f"{count} idle connections need {wanted} open files; the hard limit is {hard}")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def resident_bytes(service: RunningService) -> int:
+    """Memory that the service has now."""
+    fields = Path(f"/proc/{service.process_id}/status").read_text()
+    return int(fields.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is done."""
+
+    seconds: float = 60.0
+    clients: int = 50
+    idle: int = 2000
+    requests: int = 20_000
+
+
+Row = list[str]
+
+
+def latencies(what: str, timings: Timings, before: Mapping[str, int]) -> Iterator[Row]:
+    """A row a kind."""
+    for kind in KINDS:
+        p50, p99 = (timings.percentile(kind, percent) for percent in (50, 99))
+        reference = f"{before[kind]} ms" if kind in before else ""
+        yield [
+            f"{kind}, {what}",
+            reference,
+            f"{p50:.0f} ms",
+            f"{p99:.0f} ms",
+            str(len(timings.seconds[kind])),
+        ]
+
+
+@dataclass
+class Results:
+    """What was seen."""
+
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def take(self, what: str, timings: Timings, before: Mapping[str, int] | None = None) -> None:
+        self.rows += latencies(what, timings, before or {})
+        self.notes.append(f"{what}: {timings.count} answers, {len(timings.errors)} errors.")
+        self.errors += timings.errors
+
+
+def measure(extent: Extent) -> Results:
+    """All phases against one service."""
+    results = Results()
+    with TemporaryDirectory() as name, running_service(Path(name) / "render.db") as service:
+        allow_connections(extent.idle)
+        address = service.address
+        with closing(Client(address)) as client:
+            load = Load.of(client, Path(name))
+        # compiled loops, caches, and as many threads as there will be
+        run_for(address, load, extent.clients, min(5.0, extent.seconds))
+        busy = run_for(address, load, extent.clients, extent.seconds)
+        results.take(f"{extent.clients} clients", busy, BEFORE)
+        few = min(FEW_CLIENTS, extent.clients)
+        with idle_connections(address, extent.idle) as connections:
+            beside = run_for(address, load, few, max(1.0, extent.seconds / 6))
+            left = still_open(connections)
+        results.take(f"{few} clients beside {extent.idle} idle connections", beside)
+        results.notes.append(f"Of the idle connections the service kept {left} open.")
+        _measure_memory(service, load, extent, results)
+    return results
+
+
+def _measure_memory(service: RunningService, load: Load, extent: Extent, results: Results) -> None:
+    few, most_seconds = min(FEW_CLIENTS, extent.clients), 10 * extent.seconds
+    warm = run_requests(service.address, load, few, max(10, extent.requests // 10), most_seconds)
+    before = resident_bytes(service)
+    many = run_requests(service.address, load, few, extent.requests, most_seconds)
+    after = resident_bytes(service)
+    results.errors += warm.errors
+    results.take(f"{few} clients", many)
+    growth = after / before - 1
+    met = "met" if growth <= MOST_GROWTH else "**not met**"
+    results.notes.append(
+        f"Memory of the service: {before / 1e6:.0f} MB, after {many.count} more requests "
+        f"{after / 1e6:.0f} MB: {growth:+.1%}; {met} (at most {MOST_GROWTH:+.0%})."
+    )
+
+
+def report(extent: Extent, results: Results) -> str:
+    """The results as Markdown."""
+    explanation = (
+        "Written by `python -m benchmarks.load`. "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}. "
+        f"{extent.clients} clients for {extent.seconds:g} s: three of ten ask for images (JPEG, 1024 x 1024 "
+        f"pixels of 4 x 4 tiles at scale 1/8), three write {TILES_OF_A_WRITE} tiles, four read; each has a "
+        "connection that persists, and asks again as soon as it is answered. Half of the idle connections "
+        "send nothing, half a part of a request. `before`: p99 of such a load before the limits were there."
+    )
+    header = ("requests", "before, p99", "p50", "p99", "answers")
+    notes = "\n".join(f"* {note}" for note in results.notes)
+    errors = "".join(f"\n* error: `{error}`" for error in results.errors[:5])
+    return f"# Under load\n\n{explanation}\n\n{table(header, results.rows)}\n\n{notes}{errors}\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 1 if a request failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    full = Extent()
+    parser.add_argument("--seconds", type=float, default=full.seconds)
+    parser.add_argument("--clients", type=int, default=full.clients)
+    parser.add_argument("--idle", type=int, default=full.idle)
+    parser.add_argument("--requests", type=int, default=full.requests)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    given = parser.parse_args(arguments)
+    extent = Extent(given.seconds, given.clients, given.idle, given.requests)
+    results = measure(extent)
+    text = report(extent, results)
+    given.output.write_text(text)
+    sys.stdout.write(text)
+    return 1 if results.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
