@@ -1,7 +1,5 @@
 """A section from the microscope to a picture, with nothing but this package: sees that all works.
 
-    python -m asap_ingest.demo [--output_dir demo_output] [--serve]
-
 Simulates an acquisition, starts the embedded render service, runs the three steps as a user would,
 checks every level of every tile and has the service draw the section from them.
 """
@@ -212,14 +210,7 @@ def _draw(stack: Stack, picture: Path) -> Path:
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
-    parser = CommandParser(prog="asap-ingest demo", description=__doc__.partition("\n")[0])
-    parser.add_argument("--output_dir", type=Path, default=Path("demo_output"))
-    parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
-    parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column (default 4)")
-    parser.add_argument(
-        "--tile_size", type=int, default=3840, help="pixels in a row of a tile (default 3840)"
-    )
-    given = parser.parse_args(args)
+    given = build_parser().parse_args(args)
     try:
         acquisition = Acquisition((given.grid, given.grid), (given.tile_size, given.tile_size))
         given.output_dir.mkdir(parents=True, exist_ok=True)
@@ -229,6 +220,17 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"asap-ingest demo: error: {error}\n")
         return getattr(error, "exit_code", EXIT_BAD_INPUT)
     return 0
+
+
+def build_parser() -> CommandParser:
+    parser = CommandParser("demo", __doc__, common=("serve", "output_dir"))
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("demo_output"), metavar="FOLDER", help="folder for all files"
+    )
+    parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
+    parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column")
+    parser.add_argument("--tile_size", type=int, default=3840, help="pixels in a row of a tile")
+    return parser
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ class AliasedSchema(DefaultSchema):
 
     #: older name -> today's
     aliases: ClassVar[dict[str, str]] = {}
+    #: fields that most users need, beside the required ones: help lists them before the rare ones
+    common: ClassVar[tuple[str, ...]] = ()
 
     @pre_load
     def apply_aliases(self, data: Any, **kwargs: Any) -> Any:
@@ -62,6 +64,8 @@ def _mean_the_same(one: Any, other: Any) -> bool:
 
 class CommonParameters(ArgSchema, AliasedSchema):
     """What every step has."""
+
+    common: ClassVar[tuple[str, ...]] = ("input_json", "output_json")
 
     input_json = optional(Text, "file path of input json file")
     log_level = LogLevelName(
@@ -95,6 +99,8 @@ class StepParameters(CommonParameters):
 class SectionSelection(AliasedSchema):
     """Which sections of a stack: all, unless z, zValues, or zstart and zend say otherwise."""
 
+    common: ClassVar[tuple[str, ...]] = ("z", "zstart", "zend", "zValues")
+
     zstart = optional(ZValue, "start z-index in the stack")
     zend = optional(ZValue, "end z-index in the stack")
 
@@ -123,6 +129,8 @@ class SectionSelection(AliasedSchema):
 class ClusterFields(AliasedSchema):
     """Work beyond one process."""
 
+    common: ClassVar[tuple[str, ...]] = ("pool_size",)
+
     dask_scheduler = optional(
         Text,
         "tcp://host:port of a Dask scheduler whose workers work, or local; left out: pool_size processes",
@@ -133,6 +141,8 @@ class ClusterFields(AliasedSchema):
 class PyramidFields(AliasedSchema):
     """How levels are made."""
 
+    common: ClassVar[tuple[str, ...]] = ("levels", "method", "imgformat", "convert_to_8bit", "force_redo")
+
     method = optional(
         Text,
         "method to downsample mipmapLevels, can be 'block_reduce' for skimage based area downsampling, "
@@ -141,12 +151,24 @@ class PyramidFields(AliasedSchema):
         required=True,
         dump_default="block_reduce",
         validate=one_of([*DOWNSAMPLE_METHODS, "render"]),
+        note="Today each of the three is implemented, and none falls back to another: block_reduce takes "
+        "exact means or medians (block_func), PIL resizes with PIL_filter, render has the service draw",
     )
     imgformat = optional(
         Text, "image format for mipmaps (default tiff)", default="tiff", validate=one_of(EXTENSIONS)
     )
-    convert_to_8bit = optional(Flag, "convert the data from 16 to 8 bit (default True)", default=True)
-    force_redo = optional(Flag, "force re-generation of existing mipmaps", default=True)
+    convert_to_8bit = optional(
+        Flag,
+        "convert the data from 16 to 8 bit (default True)",
+        default=True,
+        note="Tiles of 8 bits stay as they are",
+    )
+    force_redo = optional(
+        Flag,
+        "force re-generation of existing mipmaps",
+        default=True,
+        note="false leaves files that are there and not older than their image: after a crash",
+    )
     levels = optional(
         WholeNumber,
         "number of levels of mipmaps, default is 6",
@@ -175,6 +197,10 @@ class PyramidFields(AliasedSchema):
 class MetafileFields(AliasedSchema):
     """What the tilespecs are made of."""
 
+    common: ClassVar[tuple[str, ...]] = (
+        *("image_directory", "minimum_intensity", "maximum_intensity", "overwrite_zlayer", "close_stack"),
+    )
+
     metafile = required(Text, "metadata file containing TEMCA acquisition data")
     stack = required(Text, "stack to which tiles should be added", validate=RENDER_NAME)
     z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
@@ -189,7 +215,9 @@ class MetafileFields(AliasedSchema):
         "If unspecified will default to a string representation of the float value of z_index.",
     )
     minimum_intensity = optional(WholeNumber, "intensity value to interpret as black", default=0)
-    maximum_intensity = optional(WholeNumber, "intensity value to interpret as white", default=255)
+    maximum_intensity = optional(
+        WholeNumber, "intensity value to interpret as white", default=255, note="65535 for tiles of 16 bits"
+    )
     close_stack = optional(
         Flag, "whether to set stack to 'COMPLETE' after performing operation", default=False
     )
@@ -275,7 +303,9 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
     z = optional(ZValue, "z-index in the stack")
     pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
 
-    retry_failed = optional(Text, "output JSON of an earlier run: only the tiles that failed there are done")
+    retry_failed = optional(
+        Text, "output JSON of an earlier run: only the tiles that failed there are done", metavar="FILE"
+    )
     metafile = optional(Text, "metafile whose focus and astigmatism scores go into the report_dir pages")
 
     @validates_schema(skip_on_field_errors=True)
@@ -305,8 +335,19 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
     """Build render stack based on mipmaplevels in render's format (as generated by generate_mipmaps or
     render-ws clients)."""
 
-    input_stack = required(Text, "stack for which the mipmaps are to be generated", validate=RENDER_NAME)
-    mipmap_dir = required(Text, "directory to which the mipmaps will be stored")
+    common: ClassVar[tuple[str, ...]] = ("output_stack", "close_stack", "dry_run", "levels", "imgformat")
+
+    input_stack = required(
+        Text,
+        "stack for which the mipmaps are to be generated",
+        validate=RENDER_NAME,
+        note="They are there already: this is the stack whose tiles learn where",
+    )
+    mipmap_dir = required(
+        Text,
+        "directory to which the mipmaps will be stored",
+        note="They are stored already: this is the output_dir of generate_mipmaps",
+    )
     output_stack = optional(
         Text,
         "the output stack name. Leave to overwrite input stack",
@@ -371,6 +412,8 @@ class AddMipMapsToStackOutput(PyramidOutput):
 
 class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):
     """Metafile to stack to mipmaps to a stack that knows them: the three steps in one run."""
+
+    common: ClassVar[tuple[str, ...]] = ("output_stack",)
 
     output_dir = required(Text, "directory to which the mipmaps will be stored")
     output_stack = optional(

@@ -1,14 +1,13 @@
-"""Serve volumes to Neuroglancer: `precomputed-webserver --port 9000 --directory FOLDER`.
+"""Serve volumes to Neuroglancer.
 
-FOLDER is a volume, or has volumes below it: then the base URL opens a page that lists them. The first line on
-standard output is the base URL, written once the server answers; for each volume the source to paste into
-Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it in a
-Neuroglancer of our own. SIGTERM and SIGINT end it after the requests under way.
+The folder is a volume, or has volumes below it: then the base URL opens a page that lists them. The first
+line on standard output is the base URL, written once the server answers; for each volume the source to paste
+into Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it
+in a Neuroglancer of our own. SIGTERM and SIGINT end it after the requests under way.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 import sys
@@ -37,7 +36,7 @@ RESOLUTIONS = {
 @program
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
     try:
         policy = WebPolicy(host_names(arguments.host_names))
@@ -80,14 +79,16 @@ def _how_to_set_voxel_size(volume: ServedVolume) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(prog="precomputed-webserver", description=__doc__)
+def build_parser() -> CommandParser:
+    parser = CommandParser("serve_precomputed", __doc__, common=("port", "bind", "log_level"))
     parser.add_argument("--port", type=int, default=9000, help="port to listen on, 0 takes a free one")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--directory", type=Path, required=True, help="folder of a volume, or of several")
     parser.add_argument("--format", choices=SERVED_FORMATS, help="format of the volume (default: found out)")
     add_host_names(parser)
-    parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
+    parser.add_argument(
+        "--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper, help="what is logged, at least"
+    )
     return parser
 
 

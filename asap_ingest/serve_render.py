@@ -1,4 +1,4 @@
-"""Run the embedded render service: `python -m asap_ingest.serve_render --port 8080 --database FILE`.
+"""Run the embedded render service.
 
 The first line on standard output is the base URL, written once the service answers. SIGTERM and SIGINT end
 it after the requests under way.
@@ -27,7 +27,7 @@ from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_
 @program
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     limits = Limits(
         arguments.max_body_mb * MEGABYTE,
         arguments.max_image_megapixels * MEGAPIXEL,
@@ -55,8 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(prog="python -m asap_ingest.serve_render", description=__doc__)
+def build_parser() -> CommandParser:
+    parser = CommandParser("serve_render", __doc__, common=("port", "bind", "image_roots", "log_level"))
     parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 takes a free one")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, created when missing")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         help="images of more tiles show outlines only, unless the request says otherwise (default: no limit)",
     )
-    parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
+    parser.add_argument(
+        "--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper, help="what is logged, at least"
+    )
     return parser
 
 
