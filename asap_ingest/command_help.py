@@ -61,7 +61,7 @@ class HelpText(argparse.HelpFormatter):
 
 
 def usage_text(prog: str, required: Sequence[argparse.Action], formatter: HelpText, files: bool) -> str:
-    """`usage: x --required VALUE ... [--field value ...]`, and the way by an input JSON where there is one."""
+    """`usage: x --required VALUE ... [--field value ...]`, and the way by an input JSON where one is read."""
     needed = [
         formatter._format_args(action, formatter._get_default_metavar_for_positional(action))
         if not action.option_strings

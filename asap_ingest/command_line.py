@@ -77,7 +77,7 @@ class CommandParser(argparse.ArgumentParser):
     def take_defaults(self, arguments: Sequence[str]) -> None:
         """Defaults of the config file become those of the arguments."""
         path = next(
-            (values[-1] for flag, values in grouped(arguments) if flag == "--config" and values), None
+            (values[0] for flag, values in grouped(arguments) if flag == "--config" and values), None
         )
         config = config_file(path)
         if config is None:

@@ -44,17 +44,20 @@ def script(shell: str) -> str:
 
     from asap_ingest.commands import COMMANDS, parser_of
 
-    # its own arguments are completed, never parsed
+    def parser(prog: str) -> CommandParser:
+        """What argparse asks for by `asap-ingest COMMAND`."""
+        made = parser_of(prog.rpartition(" ")[2])
+        made.prog = prog
+        for action in made._actions:
+            _say_values(action)
+        return made
+
+    # it is completed, and never parses anything
     whole = CommandParser("", None)
     whole.prog = "asap-ingest"
-    commands = whole.add_subparsers()
+    commands = whole.add_subparsers(parser_class=parser)  # type: ignore[call-overload]
     for command, what in COMMANDS.items():
-        parser = parser_of(command)
-        for action in parser._actions:
-            _say_values(action)
-        commands.add_parser(
-            command, parents=[parser], add_help=False, help=what, prog=f"asap-ingest {command}"
-        )
+        commands.add_parser(command, help=what)
     return str(shtab.complete(whole, shell))
 
 

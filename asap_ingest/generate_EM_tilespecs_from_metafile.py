@@ -154,6 +154,10 @@ class GenerateEMTileSpecsModule(RenderModule):
         output = {name: args[name] for name in ("stack", "metafile", "render", "storage_options")}
         return self.finish(output | {"z": args["z_index"], "report": vars(report)})
 
+    def next_command(self) -> str:
+        handed_on = {"input_stack": self.args["stack"], "z": self.args["z_index"]}
+        return self.followed_by("generate_mipmaps", handed_on, output_dir="mipmaps")
+
     def _settings(self) -> TileSpecSettings:
         args = self.args
         z = float(args["z_index"])

@@ -156,6 +156,9 @@ class IngestSection(RenderModule):
         }
         return self.finish(output, failures)
 
+    def next_command(self) -> str:
+        return self.exported(self.args["output_stack"] or self.args["stack"])
+
 
 main = IngestSection.main
 

@@ -18,6 +18,7 @@ from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
 from asap_ingest.neuroglancer_client import client_folder
+from asap_ingest.next_command import command_line
 from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
                 listening,
                 arguments.log_level,
                 signals,
-                lambda url: addresses(list(volumes.values()), url),
+                lambda url: [*addresses(list(volumes.values()), url), *what_next(list(volumes.values()))],
             )
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
@@ -64,6 +65,13 @@ def addresses(volumes: Sequence[ServedVolume], base_url: str) -> list[str]:
     if len(volumes) == 1 and client_folder() is not None:
         lines.append(viewer_url(volumes, base_url))
     return [*lines, *(_how_to_set_voxel_size(volume) for volume in volumes if _is_size_unknown(volume))]
+
+
+def what_next(volumes: Sequence[ServedVolume]) -> list[str]:
+    """What to type in another terminal."""
+    lines = [] if client_folder() else ["for a viewer of our own: pip install 'asap_ingest[viewer]'"]
+    checks = [command_line("check_precomputed", str(volume.root)) for volume in volumes[:1]]
+    return [*lines, *(f"next: {check}" for check in checks)]
 
 
 def _is_size_unknown(volume: ServedVolume) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
 from asap_ingest.http_server import LOG_LEVELS, EndSignals, add_host_names, listen, serve
+from asap_ingest.next_command import command_line
 from asap_ingest.program import program
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
@@ -48,11 +49,19 @@ def main(argv: list[str] | None = None) -> int:
             closing(Store(arguments.database)) as store,
         ):
             service = Service(store, arguments.image_roots, limits=limits)
-            serve(build_app(service, policy), listening, arguments.log_level, signals)
+            serve(build_app(service, policy), listening, arguments.log_level, signals, what_next)
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
     return EXIT_DONE
+
+
+def what_next(url: str) -> list[str]:
+    """What to look at, and what to type in another terminal."""
+    host, _, port = url.partition("://")[2].rpartition(":")
+    where = {"render.host": host, "render.port": port, "render.owner": "lab", "render.project": "em"}
+    line = command_line("ingest_section", **where, stack="raw", z_index=1, output_dir="mipmaps")
+    return [f"open {url}/render-ws/view/stacks.html", f"next: {line} --metafile METAFILE"]
 
 
 def build_parser() -> CommandParser:

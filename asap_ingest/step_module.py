@@ -68,13 +68,21 @@ class StepModule(ArgSchemaParser):
         input_json = arguments["input_json"]
         told = _read_input_json(input_json) if input_json else dict(input_data or {})
         self.config = self._of_config(config)
+        typed = args_to_dict(Namespace(**arguments), self.schema)
         given: dict[str, Any] = {}
         try:
-            for level in (self.config, told, args_to_dict(Namespace(**arguments), self.schema)):
-                given = laid_over(given, without_nulls(self._with_todays_names(level), self.schema))
+            for level in (self.config, told, typed):
+                given = laid_over(given, self._with_todays_names(without_nulls(level, self.schema)))
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
         except ValidationError as error:
-            raise ParameterError(*_first_complaint(error, given, self.schema)) from error
+            field, problem = _first_complaint(error, given, self.schema)
+            if (
+                config is not None
+                and _holds(self.config, field)
+                and not _holds(laid_over(told, typed), field)
+            ):
+                problem += f" (in {config.name})"
+            raise ParameterError(field, problem) from error
         self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
         _check_output_json(self.args.get("output_json"))
 
@@ -172,6 +180,14 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
     if isinstance(below.get("render"), Mapping) and isinstance(above.get("render"), Mapping):
         merged["render"] = {**below["render"], **above["render"]}
     return merged
+
+
+def _holds(parameters: Mapping[str, Any], field: str) -> bool:
+    """Whether a parameter, like `render.host`, is given."""
+    value: Any = parameters
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value is not None
 
 
 def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
