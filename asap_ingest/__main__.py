@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from asap_ingest import __version__
+from asap_ingest.command_help import listing, paragraph
 from asap_ingest.command_line import without_values
 from asap_ingest.commands import COMMANDS, GROUPS
 from asap_ingest.errors import EXIT_BAD_INPUT, did_you_mean
@@ -42,18 +43,15 @@ def _refusal(name: str) -> str:
 
 def usage() -> str:
     """The list of commands."""
-    name, width = program_name(), max(map(len, COMMANDS))
-    blocks = (
-        f"{heading}:\n" + "".join(f"  {command:<{width}}  {what}\n" for command, what in commands.items())
-        for heading, commands in GROUPS.items()
-    )
+    name = program_name()
     return (
         f"usage: {name} COMMAND [--field value ...]\n"
-        f"       {name} COMMAND --help\n\n"
-        + "\n".join(blocks)
-        + "\n`-` and `_` are alike in names of commands and fields. Fields may also stand in a JSON file"
-        "\n(--input_json FILE), defaults for all commands in a TOML file (--config FILE, or the environment"
-        "\nvariable ASAP_INGEST_CONFIG); --version says the version.\n"
+        f"       {name} COMMAND --help\n\n{listing(GROUPS)}\n"
+        + paragraph(
+            "`-` and `_` are alike in names of commands and fields. Fields may also stand in a JSON file "
+            "(--input_json FILE), and defaults for all commands in a TOML file (--config FILE, or the "
+            "environment variable ASAP_INGEST_CONFIG). --version shows the version."
+        )
     )
 
 

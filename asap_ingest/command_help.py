@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,27 @@ class HelpText(argparse.HelpFormatter):
         if isinstance(name, tuple):
             return lambda size: name
         return lambda size: (name,) * size
+
+
+def listing(groups: Mapping[str, Mapping[str, str]]) -> str:
+    """Names and what they are, below the headings of their groups, as wide as the terminal."""
+    text = HelpText("")
+    longest = max(len(name) for entries in groups.values() for name in entries)
+    text._max_help_position = longest + 4
+    for heading, entries in groups.items():
+        text.start_section(heading)
+        text.add_arguments(
+            argparse.Action([], name, metavar=name, help=what) for name, what in entries.items()
+        )
+        text.end_section()
+    return text.format_help()
+
+
+def paragraph(words: str) -> str:
+    """A text, as wide as the terminal."""
+    text = HelpText("")
+    text.add_text(words)
+    return text.format_help()
 
 
 def usage_text(prog: str, required: Sequence[argparse.Action], formatter: HelpText, files: bool) -> str:

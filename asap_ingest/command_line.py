@@ -52,8 +52,9 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument(
             "--config",
             metavar="FILE",
-            help="TOML file of defaults: for all commands, in [render], in a table a command; "
-            "left out: the file that the environment variable ASAP_INGEST_CONFIG names, if any",
+            help="TOML file of defaults, for all commands, for the connection in [render], and for one "
+            "command in a table of its name; left out: the file that the environment variable ASAP_INGEST_CONFIG "
+            "names, if any",
         )
 
     def parse_args(  # type: ignore[override]
@@ -76,9 +77,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def take_defaults(self, arguments: Sequence[str]) -> None:
         """Defaults of the config file become those of the arguments."""
-        path = next(
-            (values[0] for flag, values in grouped(arguments) if flag == "--config" and values), None
-        )
+        path = next((values[0] for flag, values in grouped(arguments) if flag == "--config" and values), None)
         config = config_file(path)
         if config is None:
             return

@@ -233,8 +233,10 @@ def test_nothing_near():
     assert did_you_mean("zebra", ["host", "port"]) == ""
 
 
-def test_the_list_of_commands(capsys):
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_list_of_commands(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
     assert asap_ingest(["help"]) == 0
     listing = capsys.readouterr().out
     assert all(command in listing for command in COMMANDS)
-    assert max(map(len, listing.splitlines())) <= 112
+    assert max(map(len, listing.splitlines())) <= columns - 2

@@ -33,7 +33,6 @@ def test_demo_leaves_a_picture_and_its_files(tmp_path):
     assert 80 < np.mean(picture) < 200
     assert len(list(tmp_path.glob("*.json"))) == 6
 
-
     what_it_ends_with_works(*ran.stdout.splitlines()[-2:])
 
 
