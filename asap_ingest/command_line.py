@@ -53,8 +53,8 @@ class CommandParser(argparse.ArgumentParser):
             "--config",
             metavar="FILE",
             help="TOML file of defaults, for all commands, for the connection in [render], and for one "
-            "command in a table of its name; left out: the file that the environment variable ASAP_INGEST_CONFIG "
-            "names, if any",
+            "command in a table of its name; left out: the file that ASAP_INGEST_CONFIG names in the "
+            "environment, if any",
         )
 
     def parse_args(  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""What commands say to type next: lines that a shell runs, without secrets, and without what it knows already."""
+"""What commands say to type next: lines that a shell runs, without secrets and what is known anyway."""
 
 import json
 import shlex
@@ -11,6 +11,7 @@ from asap_ingest.next_command import command_line, connection_options, next_line
 from asap_ingest.precomputed_tif import main as precomputed_tif
 from asap_ingest.serve_render import what_next
 from tests.acquisitions import random_tiles, write_acquisition
+from tests.steps import TILESPECS
 from tests.test_precomputed_tif_spellings import planes
 from tests.test_schemas import RENDER, STEPS
 
@@ -92,7 +93,7 @@ def test_the_lines_of_a_section_run_one_after_the_other(render, tmp_path, capsys
     monkeypatch.chdir(tmp_path)
     metafile = write_acquisition(tmp_path / "images", random_tiles(2))
     (tmp_path / "in.json").write_text(json.dumps({"render": render, "metafile": str(metafile)}))
-    line = "asap-ingest generate_EM_tilespecs_from_metafile --input-json in.json --stack raw --z-index 1 --close-stack"
+    line = f"asap-ingest {TILESPECS} --input-json in.json --stack raw --z-index 1 --close-stack"
     commands = []
     for _ in range(4):
         _, command, *arguments = shlex.split(line)
