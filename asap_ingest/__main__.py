@@ -12,6 +12,7 @@ from asap_ingest.command_line import without_values
 from asap_ingest.commands import COMMANDS, GROUPS
 from asap_ingest.errors import EXIT_BAD_INPUT, did_you_mean
 from asap_ingest.program import program, program_name
+from asap_ingest.secrets import masked
 
 
 @program
@@ -38,7 +39,7 @@ def _refusal(name: str) -> str:
     if name.startswith("-"):
         return f"{without_values(f'unrecognized arguments: {name}')}; a command comes first, see --help"
     near = did_you_mean(name, COMMANDS)
-    return f"no command {name!r}{near or '; there are ' + ', '.join(COMMANDS)}"
+    return f"no command {masked(name)!r}{near or '; there are ' + ', '.join(COMMANDS)}"
 
 
 def usage() -> str:
