@@ -39,7 +39,8 @@ def _refusal(name: str) -> str:
     if name.startswith("-"):
         return f"{without_values(f'unrecognized arguments: {name}')}; a command comes first, see --help"
     near = did_you_mean(name, COMMANDS)
-    return f"no command {masked(name.partition("=")[0])!r}{near or '; there are ' + ', '.join(COMMANDS)}"
+    shown = masked(name.partition("=")[0])
+    return f"no command {shown!r}{near or '; there are ' + ', '.join(COMMANDS)}"
 
 
 def usage() -> str:

@@ -113,6 +113,13 @@ class GenerateMipMaps(RenderModule):
             "apply_mipmaps_to_render", {**handed_on, "mipmap_dir": args["output_dir"]}, **new_stack
         )
 
+    def retry_command(self) -> str | None:
+        output_json = self.args.get("output_json")
+        # what is typed in storage_options may be secret
+        if output_json is None or any("storage" in word for word in self.typed):
+            return None
+        return command_line("generate_mipmaps", *self.typed, retry_failed=output_json)
+
     def _run(self) -> MipmapRun:
         args = self.args
         only = None

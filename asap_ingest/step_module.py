@@ -62,16 +62,17 @@ class StepModule(ArgSchemaParser):
     ) -> None:
         self.schema = self.default_schema()
         self.output_schema_type = self.default_output_schema
-        arguments = vars(self.build_parser().parse_args(args))
+        self.typed = list(sys.argv[1:] if args is None else args)
+        arguments = vars(self.build_parser().parse_args(self.typed))
         path = arguments.pop("config")
         config = config_file(path) if path or input_data is None else None
         input_json = arguments["input_json"]
         told = _read_input_json(input_json) if input_json else dict(input_data or {})
         self.config = self._of_config(config)
-        typed = args_to_dict(Namespace(**arguments), self.schema)
+        asked = args_to_dict(Namespace(**arguments), self.schema)
         given: dict[str, Any] = {}
         try:
-            for level in (self.config, told, typed):
+            for level in (self.config, told, asked):
                 given = laid_over(given, self._with_todays_names(without_nulls(level, self.schema)))
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
         except ValidationError as error:
@@ -79,7 +80,7 @@ class StepModule(ArgSchemaParser):
             if (
                 config is not None
                 and _holds(self.config, field)
-                and not _holds(laid_over(told, typed), field)
+                and not _holds(laid_over(told, asked), field)
             ):
                 problem += f" (in {config.name})"
             raise ParameterError(field, problem) from error
@@ -122,6 +123,10 @@ class StepModule(ArgSchemaParser):
         """What to type after a run that did all; None where nothing follows."""
         return None
 
+    def retry_command(self) -> str | None:
+        """What to type after a run with failures, when their reasons are gone; None where it is the same."""
+        return None
+
     @cached_property
     def executor(self) -> Executor:
         """Where jobs run. Asked for before any work: a Dask scheduler that does not answer is an error."""
@@ -145,8 +150,8 @@ class StepModule(ArgSchemaParser):
         try:
             step = cls(args=args)
             exit_code = step.run()
-            if exit_code == EXIT_DONE:
-                sys.stdout.write(next_line(step.next_command()))
+            line = step.next_command() if exit_code == EXIT_DONE else step.retry_command()
+            sys.stdout.write(next_line(line))
             return exit_code
         except KeyboardInterrupt:
             return 128 + signal.SIGINT

@@ -102,3 +102,23 @@ def test_the_lines_of_a_section_run_one_after_the_other(render, tmp_path, capsys
         line = capsys.readouterr().out.splitlines()[-1].removeprefix("next: ")
     assert commands[1:] == ["generate_mipmaps", "apply_mipmaps_to_render", "export_to_precomputed"]
     assert line.endswith("serve_precomputed --directory raw_with_mipmaps_volume")
+
+
+@pytest.mark.slow
+def test_after_failures_the_line_does_them_again(render, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    metafile = write_acquisition(tmp_path / "images", random_tiles(2))
+    given = json.dumps({"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1})
+    (tmp_path / "in.json").write_text(given)
+    assert asap_ingest([TILESPECS, "--input_json", "in.json", "--close-stack"]) == 0
+    image = sorted((tmp_path / "images").glob("*.tif"))[0]
+    content = image.read_bytes()
+    image.write_bytes(content[:200])
+    (tmp_path / "in.json").write_text(json.dumps({"render": render, "input_stack": "raw"}))
+    line = ["--input_json", "in.json", "--output-dir", "m n", "--output-json", "out.json"]
+    assert asap_ingest(["generate-mipmaps", *line]) == 1
+    image.write_bytes(content)
+    _, *again = shlex.split(capsys.readouterr().out.splitlines()[-1].removeprefix("next: "))
+    assert again == ["generate_mipmaps", *line, "--retry_failed", "out.json"]
+    assert asap_ingest(again) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["report"]["tiles"] == 1
