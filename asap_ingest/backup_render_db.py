@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, AsapIngestError
-from asap_ingest.next_command import command_line, next_line
+from asap_ingest.next_command import command_line, say_next
 from asap_ingest.program import program
 from asap_ingest.render_ws.store import back_up
 
@@ -27,7 +27,7 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"asap_ingest.backup_render_db: error: {error}\n")
         return error.exit_code
     sys.stdout.write(f"{given.backup}: {size / 1e6:.1f} MB\n")
-    sys.stdout.write(next_line(command_line("serve_render", database=given.backup)))
+    say_next(command_line("serve_render", database=given.backup))
     return EXIT_DONE
 
 

@@ -12,7 +12,7 @@ import orjson
 from asap_ingest import storage
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
-from asap_ingest.next_command import command_line, next_line
+from asap_ingest.next_command import command_line, say_next
 from asap_ingest.program import program
 from asap_ingest.shards import Shard
 from asap_ingest.step_module import without_secrets
@@ -235,7 +235,7 @@ def run(inputs: Sequence[str], output_json: str) -> int:
     if failures:
         sys.stderr.write(f"{__name__}: {len(failures)} failed; all are listed in {output_json}\n")
     elif "output_dir" in merged:
-        sys.stdout.write(next_line(command_line("apply_mipmaps_to_render", input_json=output_json)))
+        say_next(command_line("apply_mipmaps_to_render", input_json=output_json))
     return EXIT_FAILURES if failures else EXIT_DONE
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from asap_ingest.connection_schema import RENDER_ENVIRONMENT
@@ -23,9 +25,12 @@ def command_line(command: str, *arguments: str, **options: Any) -> str:
     return " ".join([typed_name(command), *given])
 
 
-def next_line(line: str | None) -> str:
-    """The line that says what to type, or nothing."""
-    return f"next: {line}\n" if line else ""
+def say_next(line: str | None) -> None:
+    """Print what to type, if anything; that nobody reads it is no fault of the work that is done."""
+    if line and sys.stdout is not None:
+        with suppress(OSError):
+            sys.stdout.write(f"next: {line}\n")
+            sys.stdout.flush()
 
 
 def connection_options(render: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

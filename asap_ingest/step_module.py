@@ -28,7 +28,7 @@ from asap_ingest.errors import (
     ParameterError,
     did_you_mean,
 )
-from asap_ingest.next_command import next_line
+from asap_ingest.next_command import say_next
 from asap_ingest.parallel import Executor, executor
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.program import program
@@ -151,7 +151,7 @@ class StepModule(ArgSchemaParser):
             step = cls(args=args)
             exit_code = step.run()
             line = step.next_command() if exit_code == EXIT_DONE else step.retry_command()
-            sys.stdout.write(next_line(line))
+            say_next(line)
             return exit_code
         except KeyboardInterrupt:
             return 128 + signal.SIGINT

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, AsapIngestError
-from asap_ingest.next_command import command_line, next_line
+from asap_ingest.next_command import command_line, say_next
 from asap_ingest.program import program
 from asap_ingest.render_ws.store import give_back_space
 
@@ -28,7 +28,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return error.exit_code
     sys.stdout.write(f"{given.database}: {before / 1e6:.1f} MB, now {after / 1e6:.1f} MB\n")
     copy = given.database.with_suffix(f".backup{given.database.suffix}")
-    sys.stdout.write(next_line(command_line("backup_render_db", str(given.database), str(copy))))
+    say_next(command_line("backup_render_db", str(given.database), str(copy)))
     return EXIT_DONE
 
 

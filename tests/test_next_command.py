@@ -1,13 +1,16 @@
 """What commands say to type next: lines that a shell runs, without secrets and what is known anyway."""
 
+import io
 import json
+import os
 import shlex
+import sys
 
 import pytest
 
 from asap_ingest.__main__ import main as asap_ingest
 from asap_ingest.commands import parser_of
-from asap_ingest.next_command import command_line, connection_options, next_line
+from asap_ingest.next_command import command_line, connection_options, say_next
 from asap_ingest.precomputed_tif import main as precomputed_tif
 from asap_ingest.serve_render import what_next
 from tests.acquisitions import random_tiles, write_acquisition
@@ -51,7 +54,16 @@ def test_the_output_json_is_the_next_input(tmp_path):
 
 def test_nothing_follows_a_dry_run():
     assert next_of("apply", dry_run=True) is None
-    assert next_line(None) == ""
+
+
+@pytest.mark.parametrize("stdout", [None, "closed"])
+def test_a_line_that_nobody_reads_is_no_fault(stdout, monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), write_through=True) as closed:
+        monkeypatch.setattr(sys, "stdout", closed if stdout else None)
+        say_next("asap-ingest")
+        monkeypatch.undo()
 
 
 def test_shards_are_merged():
