@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from asap_ingest.connection_schema import RENDER_ENVIRONMENT
 from asap_ingest.program import typed_name
 from asap_ingest.secrets import masked
 
@@ -35,6 +34,9 @@ def say_next(line: str | None) -> None:
 
 def connection_options(render: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a connection that neither a config file nor the environment gives."""
+    # servers say what to type too, and start without libraries of schemas and images
+    from asap_ingest.connection_schema import RENDER_ENVIRONMENT
+
     told = config.get("render", {})
     options: dict[str, Any] = {}
     for name in _CONNECTION:
