@@ -12,7 +12,6 @@ import orjson
 from asap_ingest import storage
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError
-from asap_ingest.next_command import command_line, say_next
 from asap_ingest.program import program
 from asap_ingest.progress import Progress
 from asap_ingest.volume_check.check import DEPTHS, Check, check_volume
@@ -51,8 +50,6 @@ def main(args: Sequence[str] | None = None) -> int:
         return error.exit_code
     for line in _lines(check, arguments.depth):
         sys.stdout.write(f"{line}\n")
-    if not check.findings.count and storage.local_path(arguments.volume) is not None:
-        say_next(command_line("serve_precomputed", directory=arguments.volume))
     return EXIT_FAILURES if check.findings.count else EXIT_DONE
 
 
