@@ -6,52 +6,54 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from asap_ingest.errors import EXIT_BAD_INPUT
-from asap_ingest.program import program
+from asap_ingest import __version__
+from asap_ingest.command_help import listing, paragraph
+from asap_ingest.command_line import without_values
+from asap_ingest.commands import COMMANDS, GROUPS
+from asap_ingest.errors import EXIT_BAD_INPUT, did_you_mean
+from asap_ingest.program import program, program_name
 from asap_ingest.secrets import masked
-
-#: command -> what it does; the command is a module of this package with a `main(args)`.
-COMMANDS = {
-    "demo": "simulate a section, ingest it, draw it: sees that everything works",
-    "ingest_section": "the three steps below in one run",
-    "ingest_sections": "many sections in one run, also as the microscope writes them",
-    "generate_EM_tilespecs_from_metafile": "pyTEMCA metafile -> tilespecs in a stack",
-    "generate_tilespecs_from_table": "table of tiles, or their file names -> tilespecs in a stack",
-    "generate_mipmaps": "stack -> image pyramid files for every tile",
-    "apply_mipmaps_to_render": "pyramid files -> stack whose tiles know them",
-    "precomputed_tif": "z-stack of images -> volume for Neuroglancer",
-    "export_to_precomputed": "stack -> volume for Neuroglancer",
-    "merge_reports": "outputs of the shards of a run -> one output, for the next step",
-    "serve_render": "the embedded render service: no Java, no MongoDB",
-    "backup_render_db": "the service's database -> a copy, while it runs",
-    "vacuum_render_db": "gives the room of deleted stacks back to the disk",
-    "check_precomputed": "reads a volume back and lists its faults",
-    "serve_precomputed": "a folder of chunks -> a web server for Neuroglancer",
-}
 
 
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names; its exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(usage())
         return 0
-    command, *rest = arguments
-    if command not in COMMANDS:
-        shown = masked(command.partition("=")[0])
-        sys.stderr.write(f"asap-ingest: error: no command {shown!r}; there are {', '.join(COMMANDS)}\n")
+    if arguments[0] == "--version":
+        sys.stdout.write(f"asap_ingest {__version__}\n")
+        return 0
+    name, *rest = arguments
+    command = {known.lower(): known for known in COMMANDS}.get(name.lower().replace("-", "_"))
+    if command is None:
+        sys.stderr.write(f"{program_name()}: error: {_refusal(name)}\n")
         return EXIT_BAD_INPUT
     return int(import_module(f"asap_ingest.{command}").main(rest))
 
 
+def _refusal(name: str) -> str:
+    if name.startswith("-"):
+        return f"{without_values(f'unrecognized arguments: {name}')}; a command comes first, see --help"
+    near = did_you_mean(name, COMMANDS)
+    shown = masked(name.partition("=")[0])
+    return f"no command {shown!r}{near or '; there are ' + ', '.join(COMMANDS)}"
+
+
 def usage() -> str:
     """The list of commands."""
-    width = max(map(len, COMMANDS))
-    rows = "".join(f"  {name:<{width}}  {what}\n" for name, what in COMMANDS.items())
+    name = program_name()
     return (
-        "usage: asap-ingest COMMAND [--input_json in.json] [--field value ...]\n\n"
-        f"{rows}\nasap-ingest COMMAND --help lists a command's fields.\n"
+        f"usage: {name} COMMAND [--field value ...]\n"
+        f"       {name} COMMAND --help\n\n{listing(GROUPS)}\n"
+        + paragraph(
+            "`-` and `_` are alike in names of commands and fields. Fields may also stand in a JSON file "
+            "(--input_json FILE), and defaults for all commands in a TOML file (--config FILE, or the "
+            "environment variable ASAP_INGEST_CONFIG). --version shows the version."
+        )
     )
 
 

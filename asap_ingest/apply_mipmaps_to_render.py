@@ -177,6 +177,9 @@ class AddMipMapsToStack(RenderModule):
         output |= {"zValues": [job.z for job in jobs], "report": report.as_json()}
         return self.finish(output, report.failures)
 
+    def next_command(self) -> str | None:
+        return None if self.args["dry_run"] else self.exported(self._target.name)
+
     @property
     def _source(self) -> Stack:
         return self.stack(self.args["input_stack"])

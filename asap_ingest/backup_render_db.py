@@ -1,4 +1,4 @@
-"""Copy the database of a render service, which may be running: `asap-ingest backup_render_db FROM TO`.
+"""Copy the database of a render service, which may be running.
 
 The copy is the database at one moment, in one file; the service goes on reading and writing. TO must not be
 there.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, AsapIngestError
+from asap_ingest.next_command import command_line, say_next
 from asap_ingest.program import program
 from asap_ingest.render_ws.store import back_up
 
@@ -19,17 +20,22 @@ from asap_ingest.render_ws.store import back_up
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
-    parser = CommandParser(prog="asap-ingest backup_render_db", description=__doc__)
-    parser.add_argument("database", metavar="FROM", type=Path, help="database file of a render service")
-    parser.add_argument("backup", metavar="TO", type=Path, help="file to be made")
-    given = parser.parse_args(args)
+    given = build_parser().parse_args(args)
     try:
         size = back_up(given.database, given.backup)
     except AsapIngestError as error:
         sys.stderr.write(f"asap_ingest.backup_render_db: error: {error}\n")
         return error.exit_code
     sys.stdout.write(f"{given.backup}: {size / 1e6:.1f} MB\n")
+    say_next(command_line("serve_render", database=given.backup))
     return EXIT_DONE
+
+
+def build_parser() -> CommandParser:
+    parser = CommandParser("backup_render_db", __doc__)
+    parser.add_argument("database", metavar="FROM", type=Path, help="database file of a render service")
+    parser.add_argument("backup", metavar="TO", type=Path, help="file to be made")
+    return parser
 
 
 if __name__ == "__main__":

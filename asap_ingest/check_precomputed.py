@@ -1,27 +1,21 @@
-"""Read a volume back and list its faults: `asap-ingest check_precomputed DIR|URL`."""
+"""Read a volume back and list its faults."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 
 from asap_ingest import storage
-from asap_ingest.command_line import CommandParser, without_values
-from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.command_line import CommandParser
+from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError
 from asap_ingest.program import program
 from asap_ingest.progress import Progress
 from asap_ingest.volume_check.check import DEPTHS, Check, check_volume
 from asap_ingest.volume_check.places import place_of
-
-
-class _Parser(CommandParser):
-    def error(self, message: str) -> NoReturn:
-        raise ParameterError("command line", f"{without_values(message)}; --help lists the parameters")
 
 
 def check_precomputed(volume: str, depth: str = "voxels") -> Check:
@@ -44,7 +38,7 @@ def main(args: Sequence[str] | None = None) -> int:
     What is not known here is no fault.
     """
     try:
-        arguments = _parser().parse_args(args)
+        arguments = build_parser().parse_args(args)
         check = check_precomputed(arguments.volume, arguments.depth)
         if arguments.json:
             content = orjson.dumps(
@@ -59,8 +53,8 @@ def main(args: Sequence[str] | None = None) -> int:
     return EXIT_FAILURES if check.findings.count else EXIT_DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="asap-ingest check_precomputed", description=__doc__)
+def build_parser() -> CommandParser:
+    parser = CommandParser("check_precomputed", __doc__, common=("no_voxels", "levels_only", "json"))
     parser.add_argument("volume", metavar="DIR|URL", help="folder, or http(s) URL of one")
     how_deep = parser.add_mutually_exclusive_group()
     for option, depth in (("--no_voxels", "chunks"), ("--levels_only", "levels")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from argschema.schemas import DefaultSchema
@@ -26,12 +27,24 @@ RENDER_ENVIRONMENT = {
 class RenderParameters(DefaultSchema):
     """Connection to the render service."""
 
-    host = required(Text, "render host")
-    port = required(WholeNumber, "render post integer", validate=from_to(1, 65535))
+    host = required(Text, "render host", note="A name, an IP address, or an address like http://em1:8080")
+    port = required(
+        WholeNumber,
+        "render post integer",
+        validate=from_to(1, 65535),
+        note="The port that it listens on, like 8080",
+    )
     owner = required(Text, "render default owner", validate=RENDER_NAME)
     project = required(Text, "render default project", validate=RENDER_NAME)
-    client_scripts = required(Text, "path to render client scripts")
-    memGB = optional(Text, "string describing java heap memory (default 5G)", default="5G")  # noqa: N815
+    client_scripts = required(
+        Text, "path to render client scripts", note="Today it is not needed, and never run"
+    )
+    memGB = optional(  # noqa: N815
+        Text,
+        "string describing java heap memory (default 5G)",
+        default="5G",
+        note="Today it is not used, as no Java is started",
+    )
 
     validate_client = optional(NotRead, "accepted from older input; client scripts are never run")
     session = optional(NotRead, "accepted from older input; a session of our own is used")
@@ -50,6 +63,16 @@ class RenderParameters(DefaultSchema):
 
 #: Scheme, name (IPv6 in brackets), port and path of what may stand as a host.
 _ADDRESS = re.compile(r"(?:(https?)://)?(\[[^\]]+\]|[^:/\s]+)(?::(\d+))?(/.*)?")
+
+
+def with_address_apart(render: Mapping[str, Any]) -> dict[str, Any]:
+    """A connection whose host is not an address with a port, so that another port can win over it."""
+    taken_apart = dict(render)
+    try:
+        _take_apart_address(taken_apart)
+    except ValidationError:  # the schema says so
+        return dict(render)
+    return taken_apart
 
 
 def _take_apart_address(data: dict[str, Any]) -> None:

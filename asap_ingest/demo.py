@@ -1,19 +1,16 @@
 """A section from the microscope to a picture, with nothing but this package: sees that all works.
 
-    python -m asap_ingest.demo [--output_dir demo_output] [--serve]
-
 Simulates an acquisition, starts the embedded render service, runs the three steps as a user would,
 checks every level of every tile and has the service draw the section from them.
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +21,20 @@ from asap_ingest import storage
 from asap_ingest.access_token import token_of_environment, token_query
 from asap_ingest.command_line import CommandParser
 from asap_ingest.end_signals import end_signals, exit_on_signal
-from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError
+from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.http_server import listen
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
 from asap_ingest.ingest_section import StepSummary, summarise, summary_table
+from asap_ingest.next_command import command_line
 from asap_ingest.program import program
+from asap_ingest.progress import Progress
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from asap_ingest.stacks import RenderConnection, Stack
-from asap_ingest.temca.simulate import Acquisition, simulate_section
+from asap_ingest.temca.simulate import Acquisition, simulate_section, simulated_section
 
 LEVELS = 6
+_USUAL_PORT = 8080
 _PICTURE_PIXELS = 1200  # longest side of the picture
 
 
@@ -52,10 +53,7 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
     ------
     DemoFailedError
     """
-    say(f"simulating {acquisition.grid_shape[0]} x {acquisition.grid_shape[1]} tiles ...")
-    start = time.perf_counter()
-    metafile = simulate_section(folder / "acquisition", acquisition)
-    say(f"  {metafile} ({time.perf_counter() - start:.1f} s)")
+    metafile = acquired_section(folder / "acquisition", acquisition)
     with embedded_service(folder / "render.db") as address:
         say(f"render service at {address}")
         render = _connection(address)
@@ -67,22 +65,40 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
         say(f"report on the section:  {folder / 'section_0.html'}")
         page = f"{address}/render-ws/view/stacks.html{token_query(token_of_environment())}"
         with suppress(SystemExit):  # as soon as it is said, it may be done
-            say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder))
+            say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder / "render.db"))
             while serve:
                 time.sleep(1)
 
 
-_WHAT_NEXT = """
-what next:
-  make demo ARGS=--serve       the same, and the service stays up to be looked at
-  {folder}/*.json           the input and output of each step
-  {command:<28} all commands; the README has a first section of your own"""
+def acquired_section(folder: Path, acquisition: Acquisition) -> Path:
+    """The metafile of the simulated section, which is made where an earlier demo has not left it."""
+    rows, columns = acquisition.grid_shape
+    metafile = simulated_section(folder, acquisition)
+    if metafile is not None:
+        say(f"{rows} x {columns} tiles of an earlier run: {metafile}")
+        return metafile
+    say(f"simulating {rows} x {columns} tiles, which takes the longest; the next demo uses them again")
+    start = time.perf_counter()
+    with Progress("part") as progress:
+        metafile = simulate_section(folder, acquisition, progress=progress)
+    say(f"  {metafile} ({time.perf_counter() - start:.1f} s)")
+    return metafile
 
 
-def what_next(folder: Path) -> str:
-    """What to try after the demo."""
-    command = "asap-ingest" if shutil.which("asap-ingest") else f"{sys.executable} -m asap_ingest"
-    return _WHAT_NEXT.format(folder=folder, command=command)
+def what_next(database: Path) -> str:
+    """The command that serves what the demo made, and the address to open then."""
+    port = _free_port()
+    command = command_line("serve_render", port=port, database=database)
+    page = f"http://localhost:{port}/render-ws/view/stacks.html{token_query(token_of_environment())}"
+    return f"\nnext: {command}\nthen open {page}"
+
+
+def _free_port() -> int:
+    """The usual port of a render service, or another if something listens there."""
+    for port in (_USUAL_PORT, 0):
+        with suppress(ParameterError), closing(listen("127.0.0.1", port)) as listening:
+            return int(listening.getsockname()[1])
+    return _USUAL_PORT
 
 
 def say(text: str) -> None:
@@ -196,7 +212,8 @@ def _run(step: str, given: Mapping[str, Any], folder: Path) -> StepSummary:
     ]
     say(f"python {' '.join(command)}")
     start = time.perf_counter()
-    ran = subprocess.run([sys.executable, *command], check=False)
+    # what a step says to do next is what follows here
+    ran = subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL, check=False)
     if ran.returncode:
         raise DemoFailedError(step, f"ended with exit code {ran.returncode}", ran.returncode)
     return summarise(step, orjson.loads(output_json.read_bytes())["report"], time.perf_counter() - start)
@@ -213,14 +230,7 @@ def _draw(stack: Stack, picture: Path) -> Path:
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
-    parser = CommandParser(prog="asap-ingest demo", description=__doc__.partition("\n")[0])
-    parser.add_argument("--output_dir", type=Path, default=Path("demo_output"))
-    parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
-    parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column (default 4)")
-    parser.add_argument(
-        "--tile_size", type=int, default=3840, help="pixels in a row of a tile (default 3840)"
-    )
-    given = parser.parse_args(args)
+    given = build_parser().parse_args(args)
     try:
         acquisition = Acquisition((given.grid, given.grid), (given.tile_size, given.tile_size))
         given.output_dir.mkdir(parents=True, exist_ok=True)
@@ -230,6 +240,17 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"asap-ingest demo: error: {error}\n")
         return getattr(error, "exit_code", EXIT_BAD_INPUT)
     return 0
+
+
+def build_parser() -> CommandParser:
+    parser = CommandParser("demo", __doc__, common=("serve", "output_dir"))
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("demo_output"), metavar="FOLDER", help="folder for all files"
+    )
+    parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
+    parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column")
+    parser.add_argument("--tile_size", type=int, default=3840, help="pixels in a row of a tile")
+    return parser
 
 
 if __name__ == "__main__":

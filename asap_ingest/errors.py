@@ -7,8 +7,9 @@ asked, what was found and what to do.
 
 from __future__ import annotations
 
+import difflib
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from asap_ingest.secrets import masked
@@ -19,6 +20,15 @@ EXIT_BAD_INPUT = 2
 EXIT_UNREACHABLE = 3
 #: What sysexits.h calls an internal software error.
 EXIT_FAULT = 70
+#: More names than these are not listed in an error.
+_LISTED_NAMES = 12
+
+
+def did_you_mean(name: str, known: Collection[str], prefix: str = "") -> str:
+    """`; did you mean X?` for the nearest of the known names, or nothing where none is near."""
+    spelled = {other.lower().replace("-", "_"): other for other in known}
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), spelled, n=1)
+    return f"; did you mean {prefix}{spelled[near[0]]}?" if near else ""
 
 
 class AsapIngestError(Exception):
@@ -129,7 +139,7 @@ class ServiceUnreachableError(AsapIngestError):
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
             f"no render service answers at {address} ({reason}); check render.host and render.port, "
-            "or start one: python -m asap_ingest.serve_render --port 8080 --database render.db"
+            "or start one: asap-ingest serve_render --port 8080 --database render.db"
         )
         self.address = address
 
@@ -138,8 +148,12 @@ class StackNotFoundError(AsapIngestError):
     """The owner's project has no stack of that name."""
 
     def __init__(self, owner: str, project: str, stack: str, existing: Sequence[str]) -> None:
-        known = ", ".join(existing) if existing else "no stacks"
-        super().__init__(f"no stack {stack!r} for owner {owner!r} in project {project!r}; it has {known}")
+        known = ", ".join(existing[:_LISTED_NAMES]) if existing else "no stacks"
+        more = f" and {len(existing) - _LISTED_NAMES} more" if len(existing) > _LISTED_NAMES else ""
+        near = did_you_mean(stack, existing)
+        super().__init__(
+            f"no stack {stack!r} for owner {owner!r} in project {project!r}{near}; it has {known}{more}"
+        )
         self.stack = stack
         self.existing = list(existing)
 

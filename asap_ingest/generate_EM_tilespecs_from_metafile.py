@@ -204,6 +204,10 @@ class GenerateEMTileSpecsModule(RenderModule):
         output["report"] = asdict(report) | {"warnings": [asdict(remark) for remark in remarks]}
         return self.finish(output | {"z": args["z_index"]})
 
+    def next_command(self) -> str:
+        handed_on = {"input_stack": self.args["stack"], "z": self.args["z_index"]}
+        return self.followed_by("generate_mipmaps", handed_on, output_dir="mipmaps")
+
     def _settings(self) -> TileSpecSettings:
         args = self.args
         z = float(args["z_index"])

@@ -22,6 +22,7 @@ from asap_ingest.mipmaps.build import (
     build_pyramid,
 )
 from asap_ingest.mipmaps.locations import EXTENSIONS
+from asap_ingest.next_command import command_line
 from asap_ingest.parallel import Executor
 from asap_ingest.progress import Progress
 from asap_ingest.remarks import tell
@@ -108,6 +109,25 @@ class GenerateMipMaps(RenderModule):
     def _output(self, run: MipmapRun, report: MipmapReport) -> dict[str, Any]:
         output = {name: self.args[name] for name in _HANDED_ON}
         return output | {"zValues": run.z_values, "report": asdict(report)}
+
+    def next_command(self) -> str:
+        args = self.args
+        if "shard" in args:
+            merging = command_line("merge_reports", output_json="merged.json")
+            return f"{merging} --inputs OUTPUT_JSON_OF_EVERY_SHARD"
+        names = ("input_stack", "levels", "imgformat", "z")
+        handed_on: dict[str, Any] = {name: args[name] for name in names if name in args}
+        new_stack = {"output_stack": f"{args['input_stack']}_with_mipmaps", "close_stack": "true"}
+        return self.followed_by(
+            "apply_mipmaps_to_render", {**handed_on, "mipmap_dir": args["output_dir"]}, **new_stack
+        )
+
+    def retry_command(self) -> str | None:
+        output_json = self.args.get("output_json")
+        # what is typed in storage_options may be secret
+        if output_json is None or any("storage" in word for word in self.typed):
+            return None
+        return command_line("generate_mipmaps", *self.typed, retry_failed=output_json)
 
     def _run(self) -> MipmapRun:
         args = self.args

@@ -129,6 +129,9 @@ class GenerateTileSpecsFromTable(RenderModule):
         report = _sum(reports) | {"source": table.source, "warnings": warnings}
         return self.finish(output | {"zValues": table.z_values, "report": report})
 
+    def next_command(self) -> str:
+        return self.followed_by("generate_mipmaps", {"input_stack": self.args["stack"]}, output_dir="mipmaps")
+
     def _table(self) -> TileTable:
         args = self.args
         read = read_tile_pattern if "pattern" in args else read_tile_table

@@ -196,6 +196,9 @@ class IngestSection(RenderModule):
         report |= {"failures": list(map(asdict, failures)), "warnings": list(map(asdict, remarks))}
         return self.finish(output | {"report": report}, failures)
 
+    def next_command(self) -> str:
+        return self.exported(self.args["output_stack"] or self.args["stack"])
+
 
 main = IngestSection.main
 

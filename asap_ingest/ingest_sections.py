@@ -84,6 +84,12 @@ class IngestSections(RenderModule):
             sys.stderr.write(f"note: {error}\n")  # the run of the last hour, where cron starts one an hour
             return EXIT_DONE
 
+    def next_command(self) -> str | None:
+        args = self.args
+        if args["dry_run"] or args["watch"] or args["once"]:
+            return None
+        return self.exported(args["output_stack"] or args["stack"])
+
     def _planned(self, state: RunState, rule: ZRule) -> list[SectionRecord]:
         """The sections of this run."""
         args = self.args
@@ -248,13 +254,11 @@ def summary(records: Sequence[SectionRecord], seconds: float) -> list[str]:
 
 
 def _lists_as_json(arguments: Sequence[str]) -> list[str]:
-    """`--metafiles a.json b.json`, as a shell leaves them of a pattern, and `--once` alone."""
+    """`--metafiles a.json b.json`, as a shell leaves them of a pattern."""
     spelled: list[str] = []
     for flag, values in grouped(arguments):
         if flag == "--metafiles" and len(values) > 1:
             spelled.append(f"{flag}={orjson.dumps(values).decode()}")
-        elif flag in ("--once", "--watch", "--dry_run") and not values:
-            spelled.append(f"{flag}=true")
         else:
             spelled += [flag, *values] if flag else values
     return spelled

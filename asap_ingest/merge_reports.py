@@ -1,7 +1,4 @@
-"""One output of the outputs that the shards of a run left; it is an input of the next step as theirs are.
-
-python -m asap_ingest.merge_reports --inputs out_1.json out_2.json --output_json merged.json
-"""
+"""One output of the outputs that the shards of a run left; it is an input of the next step as theirs are."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ import orjson
 from asap_ingest import storage
 from asap_ingest.command_line import CommandParser
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.next_command import command_line, say_next
 from asap_ingest.program import program
 from asap_ingest.shards import Shard
 from asap_ingest.step_module import without_secrets
@@ -253,21 +251,31 @@ def run(inputs: Sequence[str], output_json: str) -> int:
     failures = merged["report"]["failures"]
     if failures:
         sys.stderr.write(f"{__name__}: {len(failures)} failed; all are listed in {output_json}\n")
+    elif "output_dir" in merged:
+        say_next(command_line("apply_mipmaps_to_render", input_json=output_json))
     return EXIT_FAILURES if failures else EXIT_DONE
 
 
 @program
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
-    parser = CommandParser(prog="python -m asap_ingest.merge_reports", description=__doc__)
-    parser.add_argument("--inputs", nargs="+", required=True, help="output JSON of every shard")
-    parser.add_argument("--output_json", required=True, help="file for the output of the whole run")
-    arguments = parser.parse_args(args)
+    arguments = build_parser().parse_args(args)
     try:
         return run(arguments.inputs, arguments.output_json)
     except AsapIngestError as error:
         sys.stderr.write(f"asap_ingest.merge_reports: error: {error}\n")
         return error.exit_code
+
+
+def build_parser() -> CommandParser:
+    parser = CommandParser("merge_reports", __doc__)
+    parser.add_argument(
+        "--inputs", nargs="+", required=True, metavar="FILE", help="output JSON of every shard"
+    )
+    parser.add_argument(
+        "--output_json", required=True, metavar="FILE", help="file for the output of the whole run"
+    )
+    return parser
 
 
 if __name__ == "__main__":

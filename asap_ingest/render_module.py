@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import Schema
 
 from asap_ingest.errors import NoSectionsError, describe_z_values
+from asap_ingest.next_command import command_line, connection_options
 from asap_ingest.schemas import StepParameters
 from asap_ingest.stacks import RenderConnection, Stack
 from asap_ingest.step_module import StepModule
@@ -37,6 +38,19 @@ class RenderModule(StepModule):
         """
         stack.require()
         return select_z_values(stack.name, stack.z_values(), self.args)
+
+    def followed_by(self, command: str, handed_on: Mapping[str, Any], **added: Any) -> str:
+        """The line of a command that goes on: with the output JSON of this run, or with what it would say."""
+        output_json = self.args.get("output_json")
+        if output_json:
+            return command_line(command, input_json=output_json, **added)
+        connection = connection_options(self.args["render"], self.config)
+        return command_line(command, **connection, **handed_on, **added)
+
+    def exported(self, stack: str) -> str:
+        """The line that makes a volume of a stack."""
+        connection = connection_options(self.args["render"], self.config)
+        return command_line("export_to_precomputed", **connection, input_stack=stack, dest=f"{stack}_volume")
 
     def report_failures(self, failures: Sequence[Any]) -> None:
         """One line on standard error: how many, the first, and where the others are listed."""

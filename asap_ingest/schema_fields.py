@@ -17,6 +17,8 @@ INT32_MAX = 2**31 - 1
 class WholeNumber(fields.Integer):
     """An int, or text or a float that is one; 1.5 and true are refused, not cut."""
 
+    metavar = "N"
+
     default_error_messages = {
         "invalid": "must be a whole number",
         "required": "is required",
@@ -30,6 +32,8 @@ class WholeNumber(fields.Integer):
 
 class ZValue(WholeNumber):
     """The z of a section: documented as a whole number, and taken with a fraction too."""
+
+    metavar = "Z"
 
     default_error_messages = {"invalid": "must be a number"}
 
@@ -46,6 +50,8 @@ class ZValue(WholeNumber):
 class LogLevelName(LogLevel):
     """A level of Python's logging, in any case."""
 
+    metavar = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return super()._deserialize(value.upper() if isinstance(value, str) else value, attr, data, **kwargs)
 
@@ -53,17 +59,23 @@ class LogLevelName(LogLevel):
 class Flag(fields.Boolean):
     """true or false; argschema would take only Python's spelling on the command line."""
 
+    metavar = "true|false"
+
     default_error_messages = {"invalid": "must be true or false"}
 
 
 class Text(fields.String):
     """Any text."""
 
+    metavar = "TEXT"
+
     default_error_messages = {"invalid": "must be text", "required": "is required"}
 
 
 class ZValues(fields.List):
     """z values: a JSON list, one number, or text like `1,2,5`."""
+
+    metavar = "Z,Z,..."
 
     default_error_messages = {"invalid": "must be a list of numbers"}
 
@@ -84,6 +96,8 @@ class ZValues(fields.List):
 
 class JsonObject(fields.Raw):
     """A JSON object; on the command line its text."""
+
+    metavar = "JSON"
 
     default_error_messages = {"invalid": "must be a JSON object"}
 
@@ -122,7 +136,7 @@ RENDER_NAME = validate.Regexp(
 
 
 def required(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
-    return kind(required=True, metadata={"description": description}, **kwargs)
+    return kind(required=True, metadata=_metadata(description, kwargs), **kwargs)
 
 
 def optional(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
@@ -130,4 +144,15 @@ def optional(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
     if "default" in kwargs:
         default = kwargs.pop("default")
         kwargs |= {"dump_default": default, "load_default": default}
-    return kind(metadata={"description": description}, **kwargs)
+    return kind(metadata=_metadata(description, kwargs), **kwargs)
+
+
+def _metadata(description: str, kwargs: dict[str, Any]) -> dict[str, str]:
+    """What help says of a field, taken out of its arguments.
+
+    `note` is what is true where a documented description, which stays as it is, no longer says so; `metavar`
+    is what stands for the value, where its type does not tell.
+    """
+    words = {"description": description}
+    words.update((name, kwargs.pop(name)) for name in ("note", "metavar") if name in kwargs)
+    return words

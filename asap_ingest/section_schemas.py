@@ -25,6 +25,8 @@ from asap_ingest.volume_schemas import Places
 class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):
     """Metafile to stack to mipmaps to a stack that knows them: the three steps in one run."""
 
+    common: ClassVar[tuple[str, ...]] = ("output_stack",)
+
     output_dir = required(Text, "directory to which the mipmaps will be stored")
     output_stack = optional(
         Text,
@@ -56,6 +58,8 @@ class IngestSectionOutput(DefaultSchema):
 
 class IngestSectionsParameters(TileFields, PyramidFields, ClusterFields, StepParameters):
     """Many metafiles to a stack that knows their mipmaps, in a run that goes on where it was interrupted."""
+
+    common: ClassVar[tuple[str, ...]] = ("z_from", "watch", "dry_run")
 
     metafiles = required(
         Places,

@@ -1,14 +1,13 @@
-"""Serve volumes to Neuroglancer: `precomputed-webserver --port 9000 --directory FOLDER`.
+"""Serve volumes to Neuroglancer.
 
-FOLDER is a volume, or has volumes below it: then the base URL opens a page that lists them. The first line on
-standard output is the base URL, written once the server answers; for each volume the source to paste into
-Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it in a
-Neuroglancer of our own. SIGTERM and SIGINT end it after the requests under way.
+The folder is a volume, or has volumes below it: then the base URL opens a page that lists them. The first
+line on standard output is the base URL, written once the server answers; for each volume the source to paste
+into Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it
+in a Neuroglancer of our own. SIGTERM and SIGINT end it after the requests under way.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 import sys
@@ -29,6 +28,7 @@ from asap_ingest.http_server import (
     serve,
 )
 from asap_ingest.neuroglancer_client import client_folder
+from asap_ingest.next_command import command_line
 from asap_ingest.precomputed.serving.app import build_app
 from asap_ingest.precomputed.serving.served_volume import ServedVolume
 from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
@@ -47,19 +47,23 @@ RESOLUTIONS = {
 @program
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
     try:
         token = chosen_token(arguments.token)
         policy = WebPolicy(host_names(arguments.host_names))
         volumes = find_volumes(arguments.directory.expanduser(), arguments.format)
+        served = list(volumes.values())
         with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
             serve(
                 build_app(volumes, policy, token),
                 listening,
                 arguments.log_level,
                 signals,
-                Announcement(token, lambda url: addresses(list(volumes.values()), url, token)),
+                Announcement(
+                    token,
+                    lambda url: [*addresses(served, url, token), *what_next(served)],
+                ),
             )
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
@@ -78,6 +82,13 @@ def addresses(volumes: Sequence[ServedVolume], base_url: str, token: str | None 
     return [*lines, *(_how_to_set_voxel_size(volume) for volume in volumes if _is_size_unknown(volume))]
 
 
+def what_next(volumes: Sequence[ServedVolume]) -> list[str]:
+    """What to type in another terminal."""
+    lines = [] if client_folder() else ["for a viewer of our own: pip install 'asap_ingest[viewer]'"]
+    checks = [command_line("check_precomputed", str(volume.root)) for volume in volumes[:1]]
+    return [*lines, *(f"next: {check}" for check in checks)]
+
+
 def _is_size_unknown(volume: ServedVolume) -> bool:
     """Whether voxels are 1 x 1 x 1 nm: that is what a volume is written with when nobody said their size."""
     axes = volume.axes
@@ -91,15 +102,17 @@ def _how_to_set_voxel_size(volume: ServedVolume) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(prog="precomputed-webserver", description=__doc__)
+def build_parser() -> CommandParser:
+    parser = CommandParser("serve_precomputed", __doc__, common=("port", "bind", "log_level"))
     parser.add_argument("--port", type=int, default=9000, help="port to listen on, 0 takes a free one")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--directory", type=Path, required=True, help="folder of a volume, or of several")
     parser.add_argument("--format", choices=SERVED_FORMATS, help="format of the volume (default: found out)")
     add_token(parser)
     add_host_names(parser)
-    parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
+    parser.add_argument(
+        "--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper, help="what is logged, at least"
+    )
     return parser
 
 

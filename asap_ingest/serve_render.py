@@ -1,4 +1,4 @@
-"""Run the embedded render service: `python -m asap_ingest.serve_render --port 8080 --database FILE`.
+"""Run the embedded render service.
 
 The first line on standard output is the base URL, written once the service answers; with a token, an address
 that has it follows. SIGTERM and SIGINT end it after the requests under way.
@@ -25,6 +25,7 @@ from asap_ingest.http_server import (
     listen,
     serve,
 )
+from asap_ingest.next_command import command_line
 from asap_ingest.program import program
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
@@ -36,7 +37,7 @@ from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_
 @program
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     sizes = {limit.field: getattr(arguments, limit.setting) * limit.unit for limit in SETTINGS}
     limits = Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
@@ -56,15 +57,23 @@ def main(argv: list[str] | None = None) -> int:
         ):
             service = Service(store, arguments.image_roots, limits=limits)
             app = build_app(service, policy, token)
-            serve(app, listening, arguments.log_level, signals, Announcement(token))
+            serve(app, listening, arguments.log_level, signals, Announcement(token, what_next))
     except AsapIngestError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
     return EXIT_DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(prog="python -m asap_ingest.serve_render", description=__doc__)
+def what_next(url: str) -> list[str]:
+    """What to look at, and what to type in another terminal."""
+    host, _, port = url.partition("://")[2].rpartition(":")
+    where = {"render.host": host, "render.port": port, "render.owner": "lab", "render.project": "em"}
+    line = command_line("ingest_section", **where, stack="raw", z_index=1, output_dir="mipmaps")
+    return [f"open {url}/render-ws/view/stacks.html", f"next: {line} --metafile METAFILE"]
+
+
+def build_parser() -> CommandParser:
+    parser = CommandParser("serve_render", __doc__, common=("port", "bind", "image_roots", "log_level"))
     parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 takes a free one")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, created when missing")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
@@ -84,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         help="images of more tiles show outlines only, unless the request says otherwise (default: no limit)",
     )
-    parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
+    parser.add_argument(
+        "--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper, help="what is logged, at least"
+    )
     return parser
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import signal
 import sys
 import traceback
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,22 +16,25 @@ from typing import Any, NoReturn
 
 import orjson
 from argschema import ArgSchemaParser
-from argschema.utils import args_to_dict, schema_argparser, smart_merge
+from argschema.utils import args_to_dict
 from marshmallow import Schema, ValidationError, fields
 
 from asap_ingest import storage
-from asap_ingest.command_line import with_one_value_each, without_values
+from asap_ingest.config_file import ConfigFile, config_file
+from asap_ingest.connection_schema import with_address_apart
 from asap_ingest.errors import (
     EXIT_DONE,
     EXIT_FAILURES,
     AsapIngestError,
     ParameterError,
     ServiceUnreachableError,
+    did_you_mean,
 )
+from asap_ingest.next_command import say_next
 from asap_ingest.parallel import Executor, executor
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.program import program
-from asap_ingest.schema_fields import ZValues
+from asap_ingest.schema_parser import SchemaParser
 from asap_ingest.schemas import CommonParameters, field_names
 from asap_ingest.secrets import is_secret_name, masked, with_masked_texts, without_secret_names
 from asap_ingest.storage.json_documents import parse_json
@@ -61,28 +64,53 @@ class StepModule(ArgSchemaParser):
     ) -> None:
         self.schema = self.default_schema()
         self.output_schema_type = self.default_output_schema
-        parser = schema_argparser(self.schema)
-        parser.prog = f"python -m {type(self).__module__}"
-        parser.error = _refuse_command_line
-        _explain_pool_size(parser)
-        arguments = parser.parse_args(self.spelled(sys.argv[1:] if args is None else args))
-        given = _read_input_json(arguments.input_json) if arguments.input_json else dict(input_data or {})
+        self.typed = list(sys.argv[1:] if args is None else args)
+        arguments = vars(self.build_parser().parse_args(self.typed))
+        path = arguments.pop("config")
+        config = config_file(path) if path or input_data is None else None
+        input_json = arguments["input_json"]
+        told = _read_input_json(input_json) if input_json else dict(input_data or {})
+        self.config = self._of_config(config)
+        asked = args_to_dict(Namespace(**arguments), self.schema)
+        given: dict[str, Any] = {}
         try:
-            given = smart_merge(given, args_to_dict(arguments, self.schema))
-            given = without_nulls(given, self.schema)
+            for level in (self.config, told, asked):
+                given = laid_over(given, self._with_todays_names(without_nulls(level, self.schema)))
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
         except ValidationError as error:
-            raise ParameterError(*_first_complaint(error, given, self.schema)) from error
+            field, problem = _first_complaint(error, given, self.schema)
+            if (
+                config is not None
+                and _holds(self.config, field)
+                and not _holds(laid_over(told, asked), field)
+            ):
+                problem += f" (in {config.name})"
+            raise ParameterError(field, problem) from error
         self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
         _check_output_json(self.args.get("output_json"))
 
-    def spelled(self, arguments: Sequence[str]) -> list[str]:
-        """The command line as argparse is to see it."""
-        lists = {f"--{name}" for name, field in self.schema.fields.items() if isinstance(field, ZValues)}
-        lists |= {
-            f"--{old}" for old, new in getattr(self.schema, "aliases", {}).items() if f"--{new}" in lists
-        }
-        return with_one_value_each(arguments, frozenset(lists))
+    @classmethod
+    def command(cls) -> str:
+        """The name of the step as a command."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def build_parser(cls) -> SchemaParser:
+        """The parser of the step's command line."""
+        return SchemaParser(cls.command(), cls.default_schema())
+
+    def _of_config(self, config: ConfigFile | None) -> dict[str, Any]:
+        return {} if config is None else config.defaults(self.command(), self.build_parser().field_names)
+
+    def _with_todays_names(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters that can be laid over others: no older names, host and port apart."""
+        aliases, named = getattr(self.schema, "aliases", {}), dict(given)
+        for old, new in aliases.items():
+            if old in named and old not in self.schema.fields and new not in named:
+                named[new] = named.pop(old)
+        if isinstance(named.get("render"), Mapping):
+            named["render"] = with_address_apart(named["render"])
+        return named
 
     def run(self) -> int:
         """Do the work, write the output; the exit code."""
@@ -92,6 +120,14 @@ class StepModule(ArgSchemaParser):
     def work(self) -> int:
         """What a step does, where files of object stores are reached with its `storage_options`."""
         raise NotImplementedError
+
+    def next_command(self) -> str | None:
+        """What to type after a run that did all; None where nothing follows."""
+        return None
+
+    def retry_command(self) -> str | None:
+        """What to type after a run with failures, when their reasons are gone; None where it is the same."""
+        return None
 
     @cached_property
     def executor(self) -> Executor:
@@ -125,7 +161,11 @@ class StepModule(ArgSchemaParser):
         # a terminated run leaves through its context managers: the stack gets its state back
         signal.signal(signal.SIGTERM, _exit_on_signal)
         try:
-            return cls(args=args).run()
+            step = cls(args=args)
+            exit_code = step.run()
+            line = step.next_command() if exit_code == EXIT_DONE else step.retry_command()
+            say_next(line)
+            return exit_code
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
         except AsapIngestError as error:
@@ -150,6 +190,22 @@ def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         if isinstance(field, fields.Nested) and isinstance(kept.get(name), Mapping):
             kept[name] = without_nulls(kept[name], field.schema)
     return kept
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters, and those of the connection one by one, over others, which they win over."""
+    merged = {**below, **above}
+    if isinstance(below.get("render"), Mapping) and isinstance(above.get("render"), Mapping):
+        merged["render"] = {**below["render"], **above["render"]}
+    return merged
+
+
+def _holds(parameters: Mapping[str, Any], field: str) -> bool:
+    """Whether a parameter, like `render.host`, is given."""
+    value: Any = parameters
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value is not None
 
 
 def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,8 +252,9 @@ def _first_complaint(error: ValidationError, given: Mapping[str, Any], schema: S
         or any(name == "storage_options" or is_secret_name(name) for name in path)
     )
     if message == "Unknown field.":
-        near = difflib.get_close_matches(path[-1], field_names(schema), n=1)
-        message = "is not a parameter" + (f"; did you mean {near[0]}?" if near else "")
+        inner = _schema_at(path, schema)
+        near = did_you_mean(path[-1], inner.fields) or did_you_mean(path[-1], field_names(inner))
+        message = f"is not a parameter{near}"
     elif message.startswith("Missing data"):
         message = "is required"
     field = ".".join(path) if path else "parameters"
@@ -215,15 +272,12 @@ def _flat(messages: Any, path: tuple[str, ...] = ()) -> Any:
             yield path, str(message)
 
 
-def _explain_pool_size(parser: Any) -> None:
-    """Beside the documented words: what a run does with the number."""
-    for action in parser._actions:
-        if action.dest == "pool_size":
-            action.help = f"{action.help}; never more than can be used here: {usable_cores()}"
-
-
-def _refuse_command_line(message: str) -> NoReturn:
-    raise ParameterError("command line", f"{without_values(message)}; --help lists the parameters")
+def _schema_at(path: Sequence[str], schema: Schema) -> Schema:
+    """The schema that the last name of a path belongs to."""
+    for name in path[:-1]:
+        field = schema.fields.get(name)
+        schema = field.schema if isinstance(field, fields.Nested) else schema
+    return schema
 
 
 class _SignalExit(SystemExit):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
@@ -14,6 +14,10 @@ from asap_ingest.tile_tables.records import PIXEL, UNITS_NM
 
 class TileTableFields(OneSectionFields):
     """What the tilespecs of a table of tiles, or of files with a pattern in their names, are made of."""
+
+    common: ClassVar[tuple[str, ...]] = (
+        *("table", "pattern", "overlap_percent", "units", "pixel_size_nm", "z_index"),
+    )
 
     table = optional(
         Text, "CSV, TSV, TileConfiguration.txt of Fiji or .mdoc of SerialEM that says where tiles lie"

@@ -7,17 +7,24 @@ from collections.abc import Sequence
 
 from asap_ingest.command_line import grouped
 from asap_ingest.errors import ParameterError
+from asap_ingest.schema_parser import SchemaParser
 
 #: Microscopes and their users said micrometres there.
 _NM = 1000
-_FLAGS = {"--n_cores": "--pool_size"}
+
+
+class VolumeParser(SchemaParser):
+    """The parser of a step that makes a volume."""
+
+    def spelled(self, arguments: Sequence[str]) -> list[str]:
+        return super().spelled(our_spelling(arguments))
 
 
 def our_spelling(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a command line as argparse is to see them.
+    """Arguments of a command line without what only older programs and shells write.
 
-    Hyphens in names of parameters become underscores; `--n-cores` is `--pool_size`, `--segmentation` is
-    `--type segmentation`; several values of `--source`, as a shell leaves them of a pattern, become a list.
+    `--segmentation` is `--type segmentation`; several values of `--source`, as a shell leaves them of a
+    pattern, become a list.
 
     Raises
     ------
@@ -26,17 +33,16 @@ def our_spelling(arguments: Sequence[str]) -> list[str]:
     """
     spelled: list[str] = []
     for flag, values in grouped(arguments):
-        name = f"--{flag[2:].replace('-', '_')}"
         if flag == "--voxel-size":
             _require_units(values)
-        if name == "--segmentation":
+        if flag == "--segmentation":
             spelled += _type_of(values)
-        elif name == "--source" and len(values) > 1:
-            spelled += [name, json.dumps(values)]
+        elif flag == "--source" and len(values) > 1:
+            spelled += [flag, json.dumps(values)]
         elif flag and len(values) == 1:  # with = it may begin with a minus
-            spelled.append(f"{_FLAGS.get(name, name)}={values[0]}")
+            spelled.append(f"{flag}={values[0]}")
         else:
-            spelled += [_FLAGS.get(name, name), *values] if flag else values
+            spelled += [flag, *values] if flag else values
     return spelled
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import Schema
 
 from asap_ingest.errors import ParameterError
+from asap_ingest.next_command import command_line
 from asap_ingest.parallel.resources import usable_cores, usable_memory
 from asap_ingest.precomputed.build import Unit, VolumeSettings
 from asap_ingest.precomputed.grid import Box, GridSettings, Scale, Triple, aligned, numbered, scales_of
@@ -18,7 +19,7 @@ from asap_ingest.precomputed.run import VolumeReport, VolumeRun, build_volume
 from asap_ingest.precomputed.sharded import require_tensorstore
 from asap_ingest.progress import Progress
 from asap_ingest.step_module import StepModule
-from asap_ingest.volume_command_line import our_spelling
+from asap_ingest.volume_command_line import VolumeParser
 from asap_ingest.volume_schemas import VolumeOutput, VolumeParameters
 
 #: Longest side of a voxel over its shortest: more is hardly ever meant.
@@ -35,8 +36,14 @@ class VolumeModule(StepModule):
     default_schema: type[Schema] = VolumeParameters
     default_output_schema: type[Schema] | None = VolumeOutput
 
-    def spelled(self, arguments: Sequence[str]) -> list[str]:
-        return super().spelled(our_spelling(arguments))
+    @classmethod
+    def build_parser(cls) -> VolumeParser:
+        return VolumeParser(cls.command(), cls.default_schema())
+
+    def next_command(self) -> str | None:
+        if self.args["dry_run"]:
+            return None
+        return command_line("serve_precomputed", directory=self.args["dest"])
 
     def scales(self, size: Triple, voxel_size_nm: VoxelSize, offset: Triple = (0, 0, 0)) -> list[Scale]:
         """The scales that the parameters ask for."""

@@ -43,6 +43,8 @@ _BYTES = {
 class Triple(fields.List):
     """Three numbers x, y, z: a JSON list, or text like `4,4,40`."""
 
+    metavar = "X,Y,Z"
+
     default_error_messages = {
         "invalid": "must be three numbers, x,y,z",
         "unit": "must be three numbers, x,y,z, in nm or each with one of the units {units}",
@@ -95,6 +97,8 @@ def _is_number(text: str) -> bool:
 class FactorField(Triple):
     """Three whole numbers, or `auto`."""
 
+    metavar = "X,Y,Z|auto"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if value == AUTO_FACTOR:
             return value
@@ -103,6 +107,8 @@ class FactorField(Triple):
 
 class MemorySize(fields.Raw):
     """Bytes: a number, or text like `4GB` or `4GiB`."""
+
+    metavar = "BYTES"
 
     default_error_messages = {"invalid": "must be a number of bytes, or text like 500MB, 4GB or 4GiB"}
 
@@ -120,12 +126,16 @@ class MemorySize(fields.Raw):
 class Place(Text):
     """A path or URI; `~` is the home folder, also where no shell has replaced it."""
 
+    metavar = "FOLDER"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return os.path.expanduser(super()._deserialize(value, attr, data, **kwargs))  # noqa: PTH111
 
 
 class Places(fields.Field):
     """A pattern of file names, or a list of patterns and names."""
+
+    metavar = "PATTERN"
 
     default_error_messages = {
         "invalid": "must be a file name or pattern, or a list of them",
@@ -154,6 +164,9 @@ def _positive() -> validate.Range:
 class VolumeParameters(CommonParameters):
     """What both ways of making a volume have."""
 
+    common: ClassVar[tuple[str, ...]] = (
+        *("voxel_size", "levels", "format", "factor", "type", "chunk_size", "memory", "pool_size", "dry_run"),
+    )
     aliases: ClassVar[dict[str, str]] = {"n_cores": "pool_size"}
 
     dest = required(Place, "folder of the volume, path or URI")
@@ -223,7 +236,7 @@ class VolumeParameters(CommonParameters):
 
 
 class PrecomputedTifParameters(VolumeParameters):
-    """precomputed-tif."""
+    """Make a volume for Neuroglancer of a z-stack: TIFF, PNG or JPEG planes, or one TIFF with many pages."""
 
     source = required(
         Places,
@@ -262,7 +275,7 @@ class PrecomputedTifParameters(VolumeParameters):
 
 
 class ExportToPrecomputedParameters(VolumeParameters, SectionSelection, StepParameters):
-    """export_to_precomputed."""
+    """Make a volume for Neuroglancer of a stack, at its world coordinates, as the render service draws it."""
 
     input_stack = required(Text, "stack to export", validate=RENDER_NAME)
     dtype = optional(

@@ -1,5 +1,6 @@
 """The demo, small: metafile to picture, and a demo that cannot work says so."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ def demo_command(folder: Path, *arguments: str) -> list[str]:
 
 
 def test_demo_leaves_a_picture_and_its_files(tmp_path):
-    for _ in range(2):  # a second time over the same folder too
+    for begins in ("simulating 2 x 2 tiles", "2 x 2 tiles of an earlier run: "):
         ran = subprocess.run(demo_command(tmp_path), capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.startswith(begins)
     assert "checked 24 level files of 4 tiles" in ran.stdout
     assert [line.split()[1] for line in ran.stdout.splitlines() if line.startswith(("gen", "app"))] == [
         "4"
@@ -30,6 +32,21 @@ def test_demo_leaves_a_picture_and_its_files(tmp_path):
     assert picture.shape[2] == 3
     assert 80 < np.mean(picture) < 200
     assert len(list(tmp_path.glob("*.json"))) == 6
+
+    what_it_ends_with_works(*ran.stdout.splitlines()[-2:])
+
+
+def what_it_ends_with_works(command, address):
+    """One command and one address: the command runs as it stands, and the address shows the stacks."""
+    assert command.startswith("next: ")
+    line = shlex.split(command.removeprefix("next: "))
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stdout.readline().startswith("http://")
+            page = requests.get(address.removeprefix("then open "), timeout=9)
+        finally:
+            service.terminate()
+    assert "section_with_mipmaps" in page.text
 
 
 def test_demo_serves_its_stacks(tmp_path):

@@ -41,7 +41,9 @@ def test_metafile_to_stack_with_pyramids(parameters, render, tmp_path):
 
 
 def test_summary_table_has_a_row_a_step(parameters, tmp_path):
-    header, *rows = run_step(INGEST, parameters, tmp_path).stdout.strip().splitlines()
+    header, *rows, next_line = run_step(INGEST, parameters, tmp_path).stdout.strip().splitlines()
+    assert next_line.startswith("next: ")
+    assert next_line.endswith("--input_stack raw --dest raw_volume")
     assert header.split() == ["step", "tiles", "MB", "seconds", "tiles/s", "failed"]
     assert [row.split()[:2] for row in rows] == [[TILESPECS, "4"], [MIPMAPS, "4"], [APPLY, "4"]]
     assert len({len(row) for row in (header, *rows)}) == 1

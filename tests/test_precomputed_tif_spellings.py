@@ -9,6 +9,7 @@ import tifffile
 
 from asap_ingest import precomputed_tif
 from asap_ingest.errors import ParameterError
+from asap_ingest.precomputed_tif import PrecomputedTif
 from asap_ingest.volume_command_line import our_spelling
 from asap_ingest.volume_schemas import PrecomputedTifParameters
 from tests.precomputed.reading import read_volume
@@ -81,11 +82,11 @@ def test_flags_of_the_older_program(tmp_path):
         (["--chunk_size=8,8,8"], ["--chunk_size=8,8,8"]),
         (["--n-cores=3"], ["--pool_size=3"]),
         (["--n_cores", "3"], ["--pool_size=3"]),
-        (["--segmentation"], ["--type", "segmentation"]),
+        (["--segmentation"], ["--type=segmentation"]),
         (["--segmentation", "false", "--dest", "d"], ["--dest=d"]),
         (["--voxel_offset", "-1,-2,3"], ["--voxel_offset=-1,-2,3"]),
         (["--voxel-size", "0.004um"], ["--voxel_size=0.004um"]),
-        (["--source", "a b.tif", 'c".tif'], ["--source", '["a b.tif", "c\\".tif"]']),
+        (["--source", "a b.tif", 'c".tif'], ['--source=["a b.tif", "c\\".tif"]']),
         (["--source", "a.tif"], ["--source=a.tif"]),
         (["--help"], ["--help"]),
         (["-h"], ["-h"]),
@@ -93,7 +94,7 @@ def test_flags_of_the_older_program(tmp_path):
     ids=str,
 )
 def test_spellings(given, spelled):
-    assert our_spelling(given) == spelled
+    assert PrecomputedTif.build_parser().spelled(given) == spelled
 
 
 @pytest.mark.parametrize(

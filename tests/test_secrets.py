@@ -117,6 +117,7 @@ NEEDED = {
     "backup_render_db": ["a", "b"],
     "vacuum_render_db": ["a"],
     "check_precomputed": ["no/such/volume"],
+    "completion": ["bash"],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,11 +19,24 @@ from asap_ingest.temca.profiles import (
 )
 
 _BAND_ROWS = 1024
+#: What growing cells, synapses and organelles take, as bands of a picture of 15,000 rows take 1 each.
+_PARTS_OF_STAGES = (6, 2, 20)
 _LEAST_SIDE = 64  # coarse pixels: a smaller picture is cut from one of this size
 _HALO = 8  # coarse rows around a band, so that enlarging and blurring give the same pixels in any band
 
 
-def draw_section(shape_yx: tuple[int, int], seed: int, section: int = 0) -> NDArray[np.uint8]:
+def drawing_parts(shape_yx: tuple[int, int]) -> int:
+    """How many parts `draw_section` counts."""
+    rows = max(_LEAST_SIDE, -(-shape_yx[0] // REDUCTION)) * REDUCTION
+    return sum(_PARTS_OF_STAGES) + len(range(0, rows, _BAND_ROWS))
+
+
+def draw_section(
+    shape_yx: tuple[int, int],
+    seed: int,
+    section: int = 0,
+    advance: Callable[[int], None] = lambda parts: None,
+) -> NDArray[np.uint8]:
     """Draw the tissue that all tiles of a section are cut from.
 
     Parameters
@@ -30,6 +44,7 @@ def draw_section(shape_yx: tuple[int, int], seed: int, section: int = 0) -> NDAr
     shape_yx : (height, width) in pixels of 3.5 nm
     seed : the tissue; the same numbers give the same bytes, whatever the number of threads
     section : depth in the tissue; neighbours resemble each other
+    advance : given the number of parts, of `drawing_parts`, that were done since the last call
 
     Returns
     -------
@@ -38,16 +53,20 @@ def draw_section(shape_yx: tuple[int, int], seed: int, section: int = 0) -> NDAr
         memory per pixel beside the result.
     """
     rows, columns = (max(_LEAST_SIDE, -(-side // REDUCTION)) for side in shape_yx)
+    growing, synapses, organelles = _PARTS_OF_STAGES
     profiles = grow_profiles((rows, columns), seed, section)
+    advance(growing)
     canvas = _enlarge(profiles.grey)
     free = profiles.depth.copy()
     densities = _draw_synapses(canvas, profiles, free, np.random.default_rng([seed, 12]))
+    advance(synapses)
     draw_organelles(canvas, profiles, free, seed)
+    advance(organelles)
     finish = _Finish(profiles, densities, seed)
     bands = range(0, canvas.shape[0], _BAND_ROWS)
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(lambda top: finish.draw_band(canvas, top), bands):
-            pass
+            advance(1)
     return canvas[: shape_yx[0], : shape_yx[1]]
 
 

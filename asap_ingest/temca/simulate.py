@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
-from asap_ingest.temca.neuropil import draw_section
+from asap_ingest.progress import Progress
+from asap_ingest.temca.neuropil import draw_section, drawing_parts
 
 _FIRST_EXPOSURE = datetime(2026, 1, 5, 8, 0, 0)  # fixed: a second run writes the same names
 _LONGEST_SIDE = 100_000  # pixels of a section
@@ -116,7 +117,12 @@ class _Exposure:
     fps: str
 
 
-def simulate_section(directory: Path, acquisition: Acquisition | None = None, section: int = 0) -> Path:
+def simulate_section(
+    directory: Path,
+    acquisition: Acquisition | None = None,
+    section: int = 0,
+    progress: Progress | None = None,
+) -> Path:
     """Write the tiles of one section and then its metafile.
 
     Overlaps of neighbouring tiles show the same tissue, apart from the camera's noise. A stage position
@@ -127,6 +133,7 @@ def simulate_section(directory: Path, acquisition: Acquisition | None = None, se
     directory : made if it is missing; files of the same names are replaced
     acquisition : by default 4 x 4 tiles of 3840 x 3840 pixels, 16 bit
     section : number of the section, from 0; neighbouring sections show the same cells, a little moved
+    progress : counts parts of the drawing, then tiles
 
     Returns
     -------
@@ -142,24 +149,63 @@ def simulate_section(directory: Path, acquisition: Acquisition | None = None, se
         raise ParameterError("section", f"is {section}, must not be negative")
     storage.ensure_writable_folder(str(directory))
     exposures = _plan(acquisition, section)
-    picture = draw_section(acquisition.section_shape_yx, acquisition.seed, section)
+    shape_yx = acquisition.section_shape_yx
+    advance = progress.advance if progress else lambda parts: None
+    if progress:
+        progress.expect(drawing_parts(shape_yx) + len(exposures))
+    picture = draw_section(shape_yx, acquisition.seed, section, advance)
 
     def take(exposure: _Exposure) -> dict[str, Any]:
         tile = _photograph(picture, exposure, acquisition, section)
-        column, row = exposure.raster_pos
-        name = f"{exposure.timestamp}_{_region(acquisition, section)}_{column}_{row}.tif"
+        name = _image_name(exposure, acquisition, section)
         storage.write_bytes(str(Path(directory) / name), _tiff(tile))
         return _tile_record(name, tile, exposure, acquisition, section)
 
     # a tile needs about 200 MB while it is made: more threads would cost more memory than they save time
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        records = list(pool.map(take, exposures))
-    metadata = _metadata(acquisition, section)
-    name = f"_metadata_{metadata['roi_creation_time']}_{_region(acquisition, section)}.json"
-    metafile = Path(directory) / name
-    content = json.dumps([{"metadata": metadata}, {"data": records}], indent=4)
+        records = []
+        for record in pool.map(take, exposures):
+            records.append(record)
+            advance(1)
+    metafile = _metafile(directory, acquisition, section)
+    content = json.dumps([{"metadata": _metadata(acquisition, section)}, {"data": records}], indent=4)
     storage.write_bytes(str(metafile), content.encode())
     return metafile
+
+
+def simulated_section(directory: Path, acquisition: Acquisition, section: int = 0) -> Path | None:
+    """The metafile of a section that `simulate_section` has written there before; None if it has not.
+
+    It is the same acquisition where metadata and stage positions are, and complete where every image has its
+    size: a metafile is written last.
+    """
+    metafile = _metafile(directory, acquisition, section)
+    try:
+        described, listed = json.loads(metafile.read_bytes())
+        records = {record["img_path"]: record["img_meta"]["stage_pos"] for record in listed["data"]}
+        smallest = min((metafile.with_name(name).stat().st_size for name in records), default=0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    planned = {
+        _image_name(exposure, acquisition, section): _stage_nm(
+            exposure.recorded_xy, acquisition.pixel_size_nm
+        )
+        for exposure in _plan(acquisition, section)
+    }
+    height, width = acquisition.tile_shape_yx
+    is_complete = smallest >= height * width * acquisition.bits // 8
+    is_same = described == {"metadata": _metadata(acquisition, section)} and records == planned
+    return metafile if is_complete and is_same else None
+
+
+def _metafile(directory: Path, acquisition: Acquisition, section: int) -> Path:
+    created = f"{_start(section):%Y%m%d%H%M%S}"
+    return Path(directory) / f"_metadata_{created}_{_region(acquisition, section)}.json"
+
+
+def _image_name(exposure: _Exposure, acquisition: Acquisition, section: int) -> str:
+    column, row = exposure.raster_pos
+    return f"{exposure.timestamp}_{_region(acquisition, section)}_{column}_{row}.tif"
 
 
 def _plan(acquisition: Acquisition, section: int) -> list[_Exposure]:

@@ -401,7 +401,7 @@ def test_the_first_tools_command_line_runs_as_written(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
-            lines = [process.stdout.readline().strip() for _ in range(5)]
+            lines = [process.stdout.readline().strip() for _ in range(6)]
         finally:
             process.terminate()
     port = lines[0].removeprefix("http://localhost:")
@@ -410,7 +410,8 @@ def test_the_first_tools_command_line_runs_as_written(tmp_path: Path) -> None:
     assert lines[2].startswith(f"http://localhost:{port}/neuroglancer/")
     assert "1 x 1 x 1 nm" in lines[3]
     assert "--voxel_size" in lines[3]
-    assert lines[4] == f"from other machines: http://{socket.gethostname()}:{port}"
+    assert lines[4].endswith(f"asap_ingest.check_precomputed {volume}")
+    assert lines[5] == f"from other machines: http://{socket.gethostname()}:{port}"
     assert process.returncode == 0
 
 

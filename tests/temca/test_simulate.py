@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import math
@@ -14,8 +15,9 @@ import pytest
 import tifffile
 
 from asap_ingest.errors import ParameterError, StorageError
+from asap_ingest.progress import Progress
 from asap_ingest.temca import neuropil, simulate
-from asap_ingest.temca.simulate import Acquisition, simulate_section
+from asap_ingest.temca.simulate import Acquisition, simulate_section, simulated_section
 
 REAL_METAFILE = Path(__file__).parents[2].parent / "shared" / "data" / "TEMCA_metafile.json"
 SMALL = Acquisition(grid_shape=(2, 3), tile_shape_yx=(300, 400), overlap=0.25, jitter_px=9, seed=5)
@@ -235,6 +237,44 @@ def test_tiny_tiles(tmp_path, shape):
     metadata, tiles = load(metafile)
     assert (metadata["camera_info"]["height"], metadata["camera_info"]["width"]) == shape
     assert {tifffile.imread(tmp_path / tile["img_path"]).shape for tile in tiles} == {shape}
+
+
+def test_a_section_that_was_simulated_before_is_found(tmp_path):
+    assert simulated_section(tmp_path, SMALL) is None
+    metafile = simulate_section(tmp_path, SMALL)
+    assert simulated_section(tmp_path, SMALL) == metafile
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"grid_shape": (3, 2)}, {"tile_shape_yx": (300, 401)}, {"seed": 6}, {"overlap": 0.3}, {"bits": 8}],
+    ids=str,
+)
+def test_another_acquisition_is_not_taken_for_it(tmp_path, change):
+    simulate_section(tmp_path, SMALL)
+    assert simulated_section(tmp_path, dataclasses.replace(SMALL, **change)) is None
+
+
+@pytest.mark.parametrize("damage", ["no tile", "a cut tile", "a cut metafile", "another file"])
+def test_a_damaged_section_is_not_taken(tmp_path, damage):
+    metafile = simulate_section(tmp_path, SMALL)
+    tile = sorted(tmp_path.glob("*.tif"))[3]
+    if damage == "no tile":
+        tile.unlink()
+    elif damage == "a cut tile":
+        tile.write_bytes(tile.read_bytes()[:-300])
+    else:
+        metafile.write_bytes(metafile.read_bytes()[:999] if damage == "a cut metafile" else b"[3]")
+    assert simulated_section(tmp_path, SMALL) is None
+
+
+def test_progress_counts_to_the_end(tmp_path):
+    stream = io.StringIO()
+    with Progress("part", stream, interval_s=0) as progress:
+        simulate_section(tmp_path, SMALL, progress=progress)
+    lines = [json.loads(line)["progress"] for line in stream.getvalue().splitlines()]
+    assert len(lines) > 6
+    assert lines[-1]["parts"] == lines[-1]["of"] == lines[0]["of"]
 
 
 def test_bands_leave_no_seam(monkeypatch):
