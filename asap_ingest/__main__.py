@@ -21,6 +21,7 @@ COMMANDS = {
     "precomputed_tif": "z-stack of images -> volume for Neuroglancer",
     "export_to_precomputed": "stack -> volume for Neuroglancer",
     "merge_reports": "outputs of the shards of a run -> one output, for the next step",
+    "serve": "stacks, volumes and Neuroglancer at one address, with a start page",
     "serve_render": "the embedded render service: no Java, no MongoDB",
     "backup_render_db": "the service's database -> a copy, while it runs",
     "vacuum_render_db": "gives the room of deleted stacks back to the disk",

@@ -37,24 +37,16 @@ from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
     arguments = _parser().parse_args(argv)
-    sizes = {limit.field: getattr(arguments, limit.setting) * limit.unit for limit in SETTINGS}
-    limits = Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
-        token = chosen_token(arguments.token)
+        token, policy = chosen_token(arguments.token), chosen_policy(arguments)
         check_exposure(arguments.bind, arguments.image_roots)
-        policy = WebPolicy(
-            host_names(arguments.host_names),
-            listed_origins(arguments.allow_origins),
-            not arguments.no_public_viewer,
-            arguments.cors == "any",
-        )
         with (
             EndSignals() as signals,
             listen(arguments.bind, arguments.port) as listening,
             closing(Store(arguments.database)) as store,
         ):
-            service = Service(store, arguments.image_roots, limits=limits)
+            service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
             app = build_app(service, policy, token)
             serve(app, listening, arguments.log_level, signals, Announcement(token))
     except AsapIngestError as error:
@@ -65,6 +57,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m asap_ingest.serve_render", description=__doc__)
+    add_service_arguments(parser)
+    return parser
+
+
+def add_service_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of a render service; `chosen_policy` and `chosen_limits` read some of them."""
     parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 takes a free one")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, created when missing")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
@@ -85,7 +83,22 @@ def _parser() -> argparse.ArgumentParser:
         help="images of more tiles show outlines only, unless the request says otherwise (default: no limit)",
     )
     parser.add_argument("--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper)
-    return parser
+
+
+def chosen_policy(arguments: argparse.Namespace) -> WebPolicy:
+    """Who may do what; ParameterError for what is no host name or origin."""
+    return WebPolicy(
+        host_names(arguments.host_names),
+        listed_origins(arguments.allow_origins),
+        not arguments.no_public_viewer,
+        arguments.cors == "any",
+    )
+
+
+def chosen_limits(arguments: argparse.Namespace) -> Limits:
+    """The limits on memory and tiles."""
+    sizes = {limit.field: getattr(arguments, limit.setting) * limit.unit for limit in SETTINGS}
+    return Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
 
 
 def _add_web_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The notebook in docs/ runs from its first cell to its last, on the embedded service and a simulated section."""
+"""The notebook in docs/ runs from first cell to last, on the embedded service and a simulated section."""
 
 import subprocess
 import sys
