@@ -106,7 +106,8 @@ def _volume(volume: ServedVolume, base_url: str, has_client: bool) -> str:
     name = volume.name or volume.root.name
     size = " x ".join(f"{axis.size:,}" for axis in volume.axes) or "size not said"
     facts = f"{volume.kind}, {size} voxels of {voxel_text(volume)}"
-    text = f"{escape(name)}<small>{escape(facts)}</small>"
+    page = f"volumes/{quote(volume.name)}"
+    text = f'<a href="{escape(page)}">{escape(name)}</a><small>{escape(facts)}</small>'
     viewer = viewer_url([volume], f"{base_url}/volumes") if has_client else ""
     return "".join(_row(text, "", viewer, name))
 

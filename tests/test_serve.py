@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing, contextmanager
 from html import unescape
 
@@ -177,6 +178,9 @@ def test_neuroglancer_opens_from_the_start_page(url, browser, name):
     page = browser.open_page(url)
     link = page.evaluate(f"document.querySelector('[aria-label=\"Open {name} in Neuroglancer\"]').href")
     viewer = browser.open_page(link)
-    viewer.wait_until("document.querySelector('.neuroglancer-layer-item') !== null", 60)
-    viewer.wait_until("performance.getEntriesByType('resource').length > 0")
+    data = {"cortex": "/volumes/cortex/1_1_1/", "section_7": "/stack/section_7/z/1/box/"}[name]
+    deadline = time.monotonic() + 60
+    while not any(data in request for request in viewer.requests):
+        assert time.monotonic() < deadline, viewer.problems()
+        viewer.do(lambda page: page.wait_for_timeout(50))
     assert not viewer.problems()
