@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from asap_ingest.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 VOLUMES = "/volumes"
 #: A folder is looked through this often at most.
 _FRESH_SECONDS = 2.0
+_log = logging.getLogger(__name__)
 
 
 class VolumeFolder:
@@ -43,6 +45,7 @@ class VolumeFolder:
         self._lock = threading.Lock()
         self._found: Mapping[str, ServedVolume] = {}
         self._looked = -_FRESH_SECONDS
+        self._said = ""
 
     def __call__(self, name: str | None = None) -> Mapping[str, ServedVolume]:
         """By name; looked for again for an index, and for a `name` that is not known yet."""
@@ -56,7 +59,10 @@ class VolumeFolder:
     def _look(self) -> Mapping[str, ServedVolume]:
         try:
             return find_volumes(self._folder)
-        except VolumeError:
+        except VolumeError as error:
+            if str(error) != self._said:  # once, not at each look
+                self._said = str(error)
+                _log.warning("%s", error)
             return {}
 
 

@@ -90,6 +90,13 @@ def test_a_volume_that_is_written_meanwhile_appears(folder, url, monkeypatch):
     assert "new" in requests.get(url, timeout=9).text
 
 
+def test_a_folder_without_volumes_is_said_once(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("asap_ingest.lab_app._FRESH_SECONDS", 0)
+    volumes = VolumeFolder(tmp_path)
+    assert volumes() == volumes() == {}
+    assert [record.message.count("holds no volume") for record in caplog.records] == [1]
+
+
 def test_one_policy_holds_for_all(url):
     paths = ("/", "/volumes/", "/volumes/cortex/info", STACKS)
     for path in paths:
