@@ -51,6 +51,10 @@ setup(
             "igneous-pipeline>=4.30",
             "ome-zarr>=0.11",
             "neuroglancer-scripts>=1.2",
+            # the notebook in docs/ is run; tables of tiles are data frames where pandas is there
+            "nbclient>=0.10",
+            "ipykernel>=6.29",
+            "pandas>=2.2",
             *(*DASK, *S3, *VIEWER, *VOLUMES),
         ],
         "coverage": ["coverage>=7.10"],

@@ -40,13 +40,17 @@ class DrawnBox:
     left, top : int
         World coordinates.
     width, height : int
+        Multiples of `step`.
+    step : int
+        Side of a pixel in world coordinates, a power of two.
     """
 
-    z: int
+    z: float
     left: int
     top: int
     width: int
     height: int
+    step: int = 1
 
     @property
     def words(self) -> str:
@@ -56,7 +60,12 @@ class DrawnBox:
     @property
     def path(self) -> str:
         """The box in the address of an image request."""
-        return f"z/{self.z}/box/{self.left},{self.top},{self.width},{self.height},1.0"
+        return f"z/{self.z}/box/{self.left},{self.top},{self.width},{self.height},{1 / self.step}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the picture."""
+        return self.height // self.step, self.width // self.step
 
 
 @dataclass(frozen=True)
@@ -113,11 +122,12 @@ def draw_box(stack: Stack, box: DrawnBox, drawing: Drawing) -> Pixels:
         raise BoxImageError(box, stack.name, str(error)) from error
     if drawing.modified is not None and drawing.modified not in answer.headers.get("etag", drawing.modified):
         raise BoxImageError(box, stack.name, "the stack was changed meanwhile; complete it and start again")
-    expected = box.width * box.height * form.pixel_bytes
+    height, width = box.shape
+    expected = width * height * form.pixel_bytes
     if len(answer.content) != expected:
         problem = f"the service sent {len(answer.content)} bytes as {form.name}, {expected} were expected"
         raise BoxImageError(box, stack.name, problem)
-    return form.decode(answer.content, (box.height, box.width))
+    return form.decode(answer.content, box.shape)
 
 
 def _get(stack: Stack, url: str, query: dict[str, Any]) -> Any:

@@ -42,7 +42,7 @@ def main(args: Sequence[str] | None = None) -> int:
         check = check_precomputed(arguments.volume, arguments.depth)
         if arguments.json:
             content = orjson.dumps(
-                _output(arguments.volume, arguments.depth, check), option=orjson.OPT_INDENT_2
+                output_of(arguments.volume, arguments.depth, check), option=orjson.OPT_INDENT_2
             )
             storage.write_bytes(arguments.json, content + b"\n")
     except AsapIngestError as error:
@@ -64,7 +64,8 @@ def build_parser() -> CommandParser:
     return parser
 
 
-def _output(volume: str, depth: str, check: Check) -> dict[str, Any]:
+def output_of(volume: str, depth: str, check: Check) -> dict[str, Any]:
+    """A check as JSON."""
     findings = check.findings
     scales = [scale.key for scale in check.description.scales] if check.description else []
     return {

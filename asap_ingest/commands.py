@@ -26,6 +26,9 @@ GROUPS = {
         "check_precomputed": "reads a volume back and lists its faults",
         "serve_precomputed": "a folder of chunks -> a web server for Neuroglancer",
     },
+    "a lab": {
+        "serve": "stacks, volumes and Neuroglancer at one address, with a start page",
+    },
     "the embedded render service": {
         "serve_render": "the service itself: no Java, no MongoDB",
         "backup_render_db": "its database -> a copy, while it runs",

@@ -38,24 +38,16 @@ from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
     arguments = build_parser().parse_args(argv)
-    sizes = {limit.field: getattr(arguments, limit.setting) * limit.unit for limit in SETTINGS}
-    limits = Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
-        token = chosen_token(arguments.token)
+        token, policy = chosen_token(arguments.token), chosen_policy(arguments)
         check_exposure(arguments.bind, arguments.image_roots)
-        policy = WebPolicy(
-            host_names(arguments.host_names),
-            listed_origins(arguments.allow_origins),
-            not arguments.no_public_viewer,
-            arguments.cors == "any",
-        )
         with (
             EndSignals() as signals,
             listen(arguments.bind, arguments.port) as listening,
             closing(Store(arguments.database)) as store,
         ):
-            service = Service(store, arguments.image_roots, limits=limits)
+            service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
             app = build_app(service, policy, token)
             serve(app, listening, arguments.log_level, signals, Announcement(token, what_next))
     except AsapIngestError as error:
@@ -72,8 +64,18 @@ def what_next(url: str) -> list[str]:
     return [f"open {url}/render-ws/view/stacks.html", f"next: {line} --metafile METAFILE"]
 
 
+#: Arguments of a render service that many want to set.
+COMMON = ("port", "bind", "image_roots", "log_level")
+
+
 def build_parser() -> CommandParser:
-    parser = CommandParser("serve_render", __doc__, common=("port", "bind", "image_roots", "log_level"))
+    parser = CommandParser("serve_render", __doc__, common=COMMON)
+    add_service_arguments(parser)
+    return parser
+
+
+def add_service_arguments(parser: CommandParser) -> None:
+    """Arguments of a render service; `chosen_policy` and `chosen_limits` read some of them."""
     parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 takes a free one")
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, created when missing")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
@@ -96,7 +98,22 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper, help="what is logged, at least"
     )
-    return parser
+
+
+def chosen_policy(arguments: argparse.Namespace) -> WebPolicy:
+    """Who may do what; ParameterError for what is no host name or origin."""
+    return WebPolicy(
+        host_names(arguments.host_names),
+        listed_origins(arguments.allow_origins),
+        not arguments.no_public_viewer,
+        arguments.cors == "any",
+    )
+
+
+def chosen_limits(arguments: argparse.Namespace) -> Limits:
+    """The limits on memory and tiles."""
+    sizes = {limit.field: getattr(arguments, limit.setting) * limit.unit for limit in SETTINGS}
+    return Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
 
 
 def _add_web_arguments(parser: argparse.ArgumentParser) -> None:

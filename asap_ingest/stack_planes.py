@@ -26,7 +26,7 @@ class StackPlanes:
     ----------
     extent : Box
         In world coordinates.
-    sections : tuple of int or None
+    sections : tuple of float or None
         z of the section that each plane of the extent shows; None for one that stays black.
     box_side : int
         Pixels along x and y that one request asks for at most.
@@ -35,7 +35,7 @@ class StackPlanes:
     stack: Stack
     drawing: Drawing
     extent: Box
-    sections: tuple[int | None, ...]
+    sections: tuple[float | None, ...]
     box_side: int
 
     @property

@@ -50,6 +50,11 @@ class StepModule(ArgSchemaParser):
     args : list of str, optional
         Command line; None takes the process's own.
 
+    Attributes
+    ----------
+    output : dict
+        What the output JSON holds, after `run`.
+
     Raises
     ------
     ParameterError
@@ -58,6 +63,7 @@ class StepModule(ArgSchemaParser):
 
     default_schema: type[Schema] = CommonParameters
     default_output_schema: type[Schema] | None = None
+    output: dict[str, Any]
 
     def __init__(
         self, input_data: Mapping[str, Any] | None = None, args: Sequence[str] | None = None
@@ -136,10 +142,10 @@ class StepModule(ArgSchemaParser):
         return executor(workers, self.args.get("dask_scheduler"))
 
     def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
-        """Write the output JSON, if one is asked for; the exit code."""
+        """Keep the output, write it as JSON if that is asked for; the exit code."""
+        self.output = self.get_output_json(without_secrets(output))
         if self.args.get("output_json"):
-            valid = self.get_output_json(without_secrets(output))
-            content = orjson.dumps(valid, option=orjson.OPT_INDENT_2)
+            content = orjson.dumps(self.output, option=orjson.OPT_INDENT_2)
             storage.write_bytes(self.args["output_json"], content + b"\n")
         return EXIT_FAILURES if failures else EXIT_DONE
 

@@ -20,6 +20,7 @@ from asap_ingest.temca.simulate import Acquisition, simulate_section
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 JSON_FILES = dict(re.findall(r"```json (\S+)\n(.*?)```", README, re.S))
+PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 COMMAND_LINES = [
     line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()
 ]
@@ -64,6 +65,9 @@ def test_commands_run_as_written(readme_folder, closed_port, volume_port):
                 ran = subprocess.run(written, capture_output=True, text=True, check=False, **options)
                 assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
         see_what_the_readme_promises(closed_port, readme_folder)
+        for block in PYTHON_BLOCKS:
+            written = [sys.executable, "-c", block.replace("8080", str(closed_port))]
+            subprocess.run(written, cwd=readme_folder, check=True, stdout=subprocess.DEVNULL)
         see_the_volumes(f"http://localhost:{volume_port}", readme_folder)
     finally:
         for service in services:
@@ -97,6 +101,7 @@ def see_the_volumes(url, folder):
 
 def test_there_is_something_to_run():
     assert len(JSON_FILES) == 6
+    assert len(PYTHON_BLOCKS) == 1
     assert sum(not line.startswith("make") for line in COMMAND_LINES) == 13
 
 

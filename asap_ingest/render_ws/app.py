@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -187,8 +188,16 @@ ALL_OPERATIONS = (
 )
 
 
-def build_app(service: Service, policy: WebPolicy = DEFAULT_POLICY, token: str | None = None) -> ASGIApp:
-    """The application; it serves until `service.store` is closed, and those who send the token, if any."""
+def build_app(
+    service: Service,
+    policy: WebPolicy = DEFAULT_POLICY,
+    token: str | None = None,
+    extended: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+) -> ASGIApp:
+    """The application; it serves until `service.store` is closed, and those who send the token, if any.
+
+    `extended` may put other applications beside the service, behind the same policy and token.
+    """
     # paths are tried one after the other: those of images are asked for most
     operations = sorted((*describing(ALL_OPERATIONS), *ALL_OPERATIONS), key=lambda found: not found.draws)
     app = Starlette(
@@ -203,7 +212,7 @@ def build_app(service: Service, policy: WebPolicy = DEFAULT_POLICY, token: str |
         },
     )
     app.router.redirect_slashes = False
-    return Metered(Transport(behind_token(app, token), policy), service.metrics)
+    return Metered(Transport(behind_token(extended(app), token), policy), service.metrics)
 
 
 async def _answer_unknown_path(request: Request, error: Exception) -> Response:

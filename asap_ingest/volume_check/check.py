@@ -61,7 +61,7 @@ def check_volume(place: Place, depth: str, progress: Progress, root: str = "") -
     """
     findings = Findings()
     try:
-        volume = _description(place, root)
+        volume = description_of(place, root)
     except FaultError as error:
         findings.add(error.fault)
         return Check(findings)
@@ -72,7 +72,7 @@ def check_volume(place: Place, depth: str, progress: Progress, root: str = "") -
         findings.add(fault)
     findings.not_known += volume.not_known
     findings.not_known += [f"scale {scale.key}: {scale.unread}" for scale in volume.scales if scale.unread]
-    levels = [_level(place, volume, number) for number in range(len(volume.scales))]
+    levels = [level_of(place, volume, number) for number in range(len(volume.scales))]
     if depth == "levels":
         return Check(findings, volume)
     chunks = sum(scale.chunks for scale in volume.scales)
@@ -83,7 +83,16 @@ def check_volume(place: Place, depth: str, progress: Progress, root: str = "") -
     return Check(findings, volume, chunks)
 
 
-def _description(place: Place, root: str) -> Description:
+def description_of(place: Place, root: str) -> Description:
+    """What the volume at a place says of itself; `root` is its name in errors.
+
+    Raises
+    ------
+    FaultError, NotKnownError
+        It says it wrongly, or in a way that is not known here.
+    VolumeError
+        It is no volume.
+    """
     if place.size(INFO) is not None:
         return read_info(place)
     for zarr_format, files in GROUP_FILES.items():
@@ -99,7 +108,8 @@ def _description(place: Place, root: str) -> Description:
     raise VolumeError(root, f"is no volume: it has none of {', '.join(names)}")
 
 
-def _level(place: Place, volume: Description, number: int) -> Level:
+def level_of(place: Place, volume: Description, number: int) -> Level:
+    """A scale with the reader for the way in which its chunks are stored."""
     scale, dtype = volume.scales[number], np.dtype(volume.dtype).newbyteorder("<")
     if "zarr" in scale.layout:
         return Level(scale, ZarrChunks(place, scale, dtype))

@@ -13,6 +13,9 @@ from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.volume_check.faults import FaultError
 
 _TIMEOUT_S = 60
+_WEB = ("http://", "https://")
+#: How sources of Neuroglancer begin.
+_SCHEMES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
 _ABSENT = (403, 404, 410)  # object stores answer 403 where listing is not allowed
 
 
@@ -37,22 +40,28 @@ class Place(Protocol):
 
 
 def place_of(volume: str) -> Place:
-    """The place that a path or URL names, with or without `precomputed://` before it.
+    """The place that a path or URL names, with or without `precomputed://` or `zarr3://` before it.
 
     Raises
     ------
     ParameterError
         It is neither.
     """
-    address = volume.removeprefix("precomputed://")
-    if address.startswith(("http://", "https://")):
-        return Website(address.split("|")[0].rstrip("/"))
+    address = address_of(volume)
+    return Website(address) if address.startswith(_WEB) else Folder(Path(address))
+
+
+def address_of(volume: str) -> str:
+    """The http(s) URL or absolute path that a volume's name stands for; ParameterError as `place_of`."""
+    address = next((volume.removeprefix(scheme) for scheme in _SCHEMES if volume.startswith(scheme)), volume)
+    if address.startswith(_WEB):
+        return address.split("|")[0].rstrip("/")
     path = storage.local_path(address)
     if path is None:
         raise ParameterError("volume", f"{volume!r} is neither a folder nor an http(s) URL")
     if not path.is_dir():
         raise ParameterError("volume", f"{volume!r} is no folder")
-    return Folder(path)
+    return str(path.absolute())
 
 
 class Folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -22,19 +22,21 @@ from asap_ingest.token_gate import behind_token
 from asap_ingest.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 
 _PREFLIGHT_SECONDS = "86400"
-_READABLE = (
-    (b"access-control-allow-origin", b"*"),
-    (
-        b"access-control-expose-headers",
-        b"content-range, content-length, content-encoding, etag, accept-ranges",
-    ),
+_EXPOSED = (
+    b"access-control-expose-headers",
+    b"content-range, content-length, content-encoding, etag, accept-ranges",
 )
+_READABLE = ((b"access-control-allow-origin", b"*"), _EXPOSED)
 #: Files may lie on a slow file system: more threads than cores.
 _THREADS = 16
 #: Escapes that spell a separator, a dot or an end in another way; a name of ours has one spelling.
 _TRICKS = (b"%2f", b"%5c", b"%2e", b"%00")
 #: What a proxy in front may say that its addresses begin with: plain segments, none of dots alone.
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+
+
+#: The volumes by their names, when a file of one of them is asked for, or (None) the list of them.
+Volumes = Callable[[str | None], Mapping[str, ServedVolume]]
 
 
 def build_app(
@@ -51,13 +53,18 @@ def build_app(
     token : str or None
         What all requests must have; None: nothing.
     """
-    return _CrossOrigin(behind_token(_Volumes(volumes), token), policy)
+    return _CrossOrigin(behind_token(_Volumes(lambda name: volumes), token), policy)
+
+
+def read_only(volumes: Volumes) -> ASGIApp:
+    """The volumes as a part of an application that decides itself who may read."""
+    return _ReadOnly(_Volumes(volumes))
 
 
 class _Volumes:
     """Answers in threads: a slow disk, or a chunk to decode, holds up nobody else."""
 
-    def __init__(self, volumes: Mapping[str, ServedVolume]) -> None:
+    def __init__(self, volumes: Volumes) -> None:
         self._volumes = volumes
         self._threads = ThreadPoolExecutor(_THREADS, "volume")
 
@@ -73,28 +80,30 @@ class _Volumes:
         raw_path = request.scope["raw_path"].lower()
         if not path.startswith("/") or any(trick in raw_path for trick in _TRICKS):
             return text_answer(404, "the volume has no file of that name")
-        if path == "/" and list(self._volumes) != [""]:
-            page = index_page(self._volumes, _base_url(request), client_folder() is not None)
+        if path.startswith(f"{CLIENT_PATH}/"):
+            return client_file(path.removeprefix(f"{CLIENT_PATH}/"))
+        volumes = self._volumes(None if path == "/" else path[1:])
+        if path == "/" and list(volumes) != [""]:
+            page = index_page(volumes, base_url(request), client_folder() is not None)
             return HTMLResponse(
                 page, headers={"cache-control": "no-store", "content-security-policy": CONTENT_POLICY}
             )
-        if path.startswith(f"{CLIENT_PATH}/"):
-            return client_file(path.removeprefix(f"{CLIENT_PATH}/"))
-        volume, rest = self._volume_of(path[1:])
+        volume, rest = _volume_of(volumes, path[1:])
         if volume is None:
             return text_answer(404, "there is no volume of that name")
         if not rest:
-            return _open_viewer(volume, _base_url(request))
+            return _open_viewer(volume, base_url(request))
         return answer(volume, rest, request.headers, request.method == "HEAD")
 
-    def _volume_of(self, path: str) -> tuple[ServedVolume | None, str]:
-        """The volume with the longest name that a path begins with, and the rest of the path."""
-        parts = path.split("/")
-        for count in range(len(parts), 0, -1):
-            name = "/".join(parts[:count])
-            if name and name in self._volumes:
-                return self._volumes[name], "/".join(parts[count:])
-        return self._volumes.get(""), path
+
+def _volume_of(volumes: Mapping[str, ServedVolume], path: str) -> tuple[ServedVolume | None, str]:
+    """The volume with the longest name that a path begins with, and the rest of the path."""
+    parts = path.split("/")
+    for count in range(len(parts), 0, -1):
+        name = "/".join(parts[:count])
+        if name and name in volumes:
+            return volumes[name], "/".join(parts[count:])
+    return volumes.get(""), path
 
 
 def _open_viewer(volume: ServedVolume, base_url: str) -> Response:
@@ -104,11 +113,12 @@ def _open_viewer(volume: ServedVolume, base_url: str) -> Response:
     return RedirectResponse(viewer_url([volume], base_url), 302, {"cache-control": "no-store"})
 
 
-def _base_url(request: Request) -> str:
-    """The address that the browser knows this server by, with the prefix of a proxy in front."""
+def base_url(request: Request) -> str:
+    """The address that the browser knows this application by, with the prefix of a proxy in front."""
     prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
     known = prefix if _PREFIX.fullmatch(prefix) else ""
-    return f"{str(request.base_url).rstrip('/')}{known}"
+    path = request.scope.get("root_path", "")
+    return f"{str(request.base_url).rstrip('/').removesuffix(path)}{known}{path}"
 
 
 class _CrossOrigin:
@@ -136,8 +146,28 @@ class _CrossOrigin:
         elif scope["method"] == "OPTIONS":
             app = Response(status_code=204, headers=_preflight(headers))
         elif scope["method"] not in SAFE_METHODS:
-            app = PlainTextResponse("only GET and HEAD", 405, {"allow": ", ".join(SAFE_METHODS)})
+            app = _only_reading()
         await app(scope, receive, send_with_headers)
+
+
+class _ReadOnly:
+    """Refuses what is no reading; pages that may read an answer see the headers that viewers need."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], _EXPOSED]
+            await send(message)
+
+        is_reading = scope["method"] in ("GET", "HEAD")
+        await (self._app if is_reading else _only_reading())(scope, receive, send_with_headers)
+
+
+def _only_reading() -> Response:
+    return PlainTextResponse("only GET and HEAD", 405, {"allow": ", ".join(SAFE_METHODS)})
 
 
 def _preflight(asked: Headers) -> dict[str, str]:
