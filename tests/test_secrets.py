@@ -113,6 +113,7 @@ NEEDED = {
     "demo": [],
     "merge_reports": ["--inputs", "a", "--output_json", "b"],
     "serve_render": ["--database", "no/such/render.db"],
+    "serve": ["--database", "no/such/render.db", "--volumes", "no/such/volumes"],
     "serve_precomputed": ["--directory", "no/such/volume"],
     "backup_render_db": ["a", "b"],
     "vacuum_render_db": ["a"],
