@@ -38,7 +38,7 @@ def summary_of(survey: Survey) -> dict[str, Any]:
 
 
 def facts_of(survey: Survey) -> dict[str, Any]:
-    """What `section_<z>.html` shows, but for the contact sheet; lists over tiles are in the section's order."""
+    """What `section_<z>.html` shows, but for the contact sheet; lists are in the order of tiles."""
     section, sheet = survey.section, survey.sheet
     count = len(section.tiles)
     return {

@@ -13,7 +13,7 @@ from asap_ingest.section_report.contact_sheet import is_place
 from asap_ingest.section_report.records import Box, ReportTile
 
 _NARROWEST = 8  # pixels of an overlap in which a shift can be found
-_LONGEST = 512  # pixels of an overlap that are looked at: more say the same
+_LONGEST = 256  # pixels of an overlap that are looked at: more say the same
 #: Below this correlation the two pictures of an overlap do not show the same.
 LEAST_CORRELATION = 0.3
 
@@ -83,6 +83,7 @@ def strip_of(image: NDArray[Any], tile: ReportTile, overlap: Overlap) -> Strip |
         low, high = overlap.box[axis], overlap.box[axis + 2]
         # equal for both tiles, which may be at different fractions of a pixel
         size = int((high - low) / scale)
+        size -= size % _NARROWEST  # Fourier transforms of prime sizes take ten times as long
         first = round((low - tile.box[axis]) / scale)
         if size > _LONGEST:
             first, size = first + (size - _LONGEST) // 2, _LONGEST
@@ -126,7 +127,7 @@ def shift_between(first: Strip, second: Strip, scale: float) -> tuple[float, flo
     windowed = ((strip - strip.mean()) * window for strip in (one, other))
     (y, x), _, _ = phase_cross_correlation(*windowed, upsample_factor=10, normalization=None)
     correlation = _correlation(one, other, round(y), round(x))
-    return first.x - second.x + x * scale, first.y - second.y + y * scale, correlation
+    return first.x - second.x + float(x) * scale, first.y - second.y + float(y) * scale, correlation
 
 
 def _correlation(one: NDArray[Any], other: NDArray[Any], y: int, x: int) -> float:

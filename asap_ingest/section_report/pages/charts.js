@@ -99,21 +99,34 @@ class TileMap {
   }
 }
 
-/** Diagonal lines in a rectangle, for what is not there. */
-function hatch(context, [x, y, width, height], ink) {
-  context.save();
-  context.beginPath();
-  context.rect(x, y, width, height);
-  context.clip();
-  Object.assign(context, { strokeStyle: ink, lineWidth: 1 });
-  context.beginPath();
-  for (let at = x - height; at < x + width; at += 6) {
-    context.moveTo(at, y + height);
-    context.lineTo(at + height, y);
+/** Diagonal lines as a fill, for what is not there: one pattern, as a section may fail as a whole. */
+function hatching(context, ink) {
+  const piece = element("canvas", { width: 8, height: 8 });
+  const lines = piece.getContext("2d");
+  Object.assign(lines, { strokeStyle: ink, lineWidth: 1 });
+  for (const at of [-8, 0, 8]) {
+    lines.moveTo(at - 1, 9);
+    lines.lineTo(at + 9, -1);
   }
-  context.stroke();
-  context.strokeRect(x, y, width, height);
-  context.restore();
+  lines.stroke();
+  return context.createPattern(piece, "repeat");
+}
+
+/** Draw rectangles ([x, y, width, height] on the canvas) with an outline, and hatched if asked for. */
+function outline(context, rectangles, ink, { dash = [], width = 2.5, hatched = false }) {
+  const path = new Path2D();
+  for (const [x, y, w, h] of rectangles) {
+    const inset = Math.min(width / 2, w / 2, h / 2);
+    path.rect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
+  }
+  if (hatched) {
+    context.fillStyle = hatching(context, ink);
+    for (const rectangle of rectangles) context.fillRect(...rectangle);
+  }
+  Object.assign(context, { strokeStyle: ink, lineWidth: width });
+  context.setLineDash(dash);
+  context.stroke(path);
+  context.setLineDash([]);
 }
 
 const WIDTH = 520;

@@ -49,24 +49,13 @@ function choose(index) {
 const tileDetails = () =>
   element("div", { class: "tile", "aria-live": "polite" }, element("p", {}, "Choose a tile: its name and figures stand here."));
 
-function outline(context, rectangle, kind, ink) {
-  const [x, y, width, height] = rectangle;
-  Object.assign(context, { strokeStyle: ink, lineWidth: 2.5 });
-  context.setLineDash(kind === "outlier" ? [5, 3] : []);
-  context.strokeRect(x + 1, y + 1, Math.max(width - 2, 1), Math.max(height - 2, 1));
-  context.setLineDash([]);
-}
-
 /** Outliers, then failed tiles: these lie on top. */
 function outlineFound(context, onCanvas, rectangles, ink) {
-  for (const index of outliersOf.keys()) {
-    if (rectangles[index] && !isFailed(index)) outline(context, onCanvas(rectangles[index]), "outlier", ink("odd"));
-  }
-  for (const index of Object.keys(failures)) {
-    if (!rectangles[index]) continue;
-    hatch(context, onCanvas(rectangles[index]), ink("bad"));
-    outline(context, onCanvas(rectangles[index]), "failed", ink("bad"));
-  }
+  const of = (indices) => indices.filter((index) => rectangles[index]).map((index) => onCanvas(rectangles[index]));
+  // small tiles keep their colour
+  const width = Math.min(2.5, Math.max(0.5, (of([0])[0]?.[2] ?? 100) / 8));
+  outline(context, of([...outliersOf.keys()].filter((index) => !isFailed(index))), ink("odd"), { dash: [5, 3], width });
+  outline(context, of(Object.keys(failures)), ink("bad"), { hatched: true, width });
 }
 
 function legend(...more) {
@@ -145,7 +134,7 @@ function heatMap() {
       context.fillStyle = of[index] === null ? ink("line") : colour((of[index] - low) / (high - low || 1));
       context.fillRect(x, y, Math.max(width - (width > 6), 1), Math.max(height - (height > 6), 1));
     });
-    for (const gap of gaps) hatch(context, onCanvas(gap), ink("control"));
+    outline(context, gaps.map(onCanvas), ink("control"), { hatched: true, width: 1 });
     outlineFound(context, onCanvas, rectangles, ink);
   }
   function show() {
@@ -162,7 +151,7 @@ function tileTable() {
   const state = (index) => [isFailed(index) ? `failed: ${failures[index]}` : null, ...(outliersOf.get(index) ?? []).map((of) => `outlier: ${of}`)]
     .filter(Boolean).join("; ");
   const columns = [
-    { label: "tile", value: (index) => ids[index], node: name, isText: true },
+    { label: "tile", value: (index) => ids[index], node: name, isText: true, isName: true },
     { label: "column", value: (index) => rasters[index]?.[0] ?? null },
     { label: "row", value: (index) => rasters[index]?.[1] ?? null },
     ...measures.map(({ name: of }) => ({ label: of.replace("_", " "), value: (index) => values[of][index] })),
@@ -242,7 +231,7 @@ function overlaps() {
   const pairs = [...facts.shifts, ...facts.unlike.map(([first, second]) => [first, second, null, null, null])];
   if (!pairs.length) return null;
   const length = ([, , x, y]) => (x === null ? null : Math.hypot(x, y));
-  const tile = (at) => ({ value: (pair) => ids[pair[at]], isText: true,
+  const tile = (at) => ({ value: (pair) => ids[pair[at]], isText: true, isName: true,
     node: (pair) => element("button", { type: "button", class: "plain", click: () => goTo(pair[at]) }, ids[pair[at]]) });
   const columns = [{ label: "tile", ...tile(0) }, { label: "neighbour", ...tile(1) }, { label: "shift, px", value: length },
     { label: "in x", value: (pair) => pair[2] }, { label: "in y", value: (pair) => pair[3] }, { label: "correlation", value: (pair) => pair[4] }];
@@ -266,6 +255,5 @@ function missing() {
 summary();
 sheet();
 main.append(...[heatMap(), tileTable(), missing(), measureTable(),
-  element("div", { class: "pair" }, greyValues(), throughput()),
-  element("div", { class: "pair" }, ...[illumination(), overlaps()].filter(Boolean))].filter(Boolean));
+  element("div", { class: "pair" }, ...[greyValues(), illumination()].filter(Boolean)), overlaps(), throughput()].filter(Boolean));
 document.body.dataset.ready = "yes";

@@ -16,7 +16,7 @@ class Trend {
     const numbers = sections.map((section) => value(section, name));
     const { limits = null, out = [] } = limitsOf.get(name) ?? {};
     const all = numbers.filter((number) => number !== null).concat(limits ?? []);
-    const up = axis(all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity), height);
+    const up = axis(Math.min(...all), Math.max(...all), height);
     this.at = sections.map(({ z }, index) => [this.x(z), numbers[index] === null ? null : height - up(numbers[index])]);
     this.cursor = element("circle", { class: "cursor", r: 6, visibility: "hidden" });
     const dots = sections.length > 60 ? out : sections.keys();
@@ -30,6 +30,8 @@ class Trend {
     ...[...dots].filter((index) => this.at[index][1] !== null).map((index) =>
       element("circle", { class: out.includes(index) ? "out" : "bars", r: out.includes(index) ? 5 : 2.5, cx: this.at[index][0], cy: this.at[index][1] })),
     this.cursor,
+    ...(all.length ? [[Math.max(...all), 8], [Math.min(...all), height - 4]] : [])
+      .map(([number, y]) => element("text", { x: 2, y }, shown(number))),
     element("text", { x: this.x(zs[0]), y: height + 15, "text-anchor": "start" }, `z ${shown(zs[0])}`),
     element("text", { x: this.x(zs.at(-1)), y: height + 15, "text-anchor": "end" }, zs.length > 1 ? shown(zs.at(-1)) : ""));
     this.text = element("p", { "aria-live": "polite" }, this.usual());

@@ -4,7 +4,7 @@ const PAGE_ROWS = 100;
 
 class Table {
   /**
-   * columns: [{ label, value(row), node(row) or nothing, isText }]; rows: any values; name: of its CSV file.
+   * columns: [{ label, value(row), node(row) or nothing, isText, isName }]; rows: any values; name: of its CSV file.
    * filters: { label: condition(row) }, the first of which holds at the start; sort: [column, descending].
    */
   constructor({ columns, rows, name, filters = {}, sort = null }) {
@@ -24,7 +24,7 @@ class Table {
     this.element = element("div", { class: "rows" },
       element("div", { class: "bar" }, Object.keys(filters).length ? element("label", {}, "show", choice) : null,
         save, this.before, this.after, this.position),
-      element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name },
+      element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name.replace(".csv", "") },
         element("table", {}, element("thead", {}, element("tr", {}, ...this.heads)), this.body)));
     this.show({});
   }
@@ -73,8 +73,8 @@ class Table {
   }
 
   row(row) {
-    return element("tr", {}, ...this.columns.map(({ value, node, isText }) =>
-      element("td", { class: isText ? "text" : "number" },
+    return element("tr", {}, ...this.columns.map(({ value, node, isText, isName }) =>
+      element("td", { class: isText ? (isName ? "text name" : "text") : "number" },
         node ? node(row) : isText ? (value(row) ?? "") : shown(value(row)))));
   }
 
