@@ -128,10 +128,11 @@ function heatMap() {
   function paint(context, onCanvas, ink) {
     const [low, high] = range();
     const of = values[choice.value];
+    const nothing = ink("line");
     rectangles.forEach((rectangle, index) => {
       if (!rectangle) return;
       const [x, y, width, height] = onCanvas(rectangle);
-      context.fillStyle = of[index] === null ? ink("line") : colour((of[index] - low) / (high - low || 1));
+      context.fillStyle = of[index] === null ? nothing : colour((of[index] - low) / (high - low || 1));
       context.fillRect(x, y, Math.max(width - (width > 6), 1), Math.max(height - (height > 6), 1));
     });
     outline(context, gaps.map(onCanvas), ink("control"), { hatched: true, width: 1 });
