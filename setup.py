@@ -29,7 +29,7 @@ setup(
         "asap_ingest": ["py.typed"],
         "asap_ingest.neuroglancer_client": ["*.js"],
         "asap_ingest.render_ws": ["client_scripts/*.sh", "view/*"],
-        "asap_ingest.section_report": ["*.css"],
+        "asap_ingest.section_report": ["pages/*"],
     },
     install_requires=requirements(),
     extras_require={

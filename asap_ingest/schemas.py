@@ -197,7 +197,9 @@ class PyramidFields(AliasedSchema):
     verify = optional(
         Flag, "read every level again: it decodes and has the expected size and type", default=False
     )
-    report_dir = optional(Text, "folder for a page on each section, section_<z>.html; left out: none")
+    report_dir = optional(
+        Text, "folder for a page on each section, section_<z>.html, and sections.html; left out: none"
+    )
 
 
 class TileFields(AliasedSchema):

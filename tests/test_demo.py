@@ -31,7 +31,8 @@ def test_demo_leaves_a_picture_and_its_files(tmp_path):
     picture = formats.decode((tmp_path / "section.png").read_bytes())
     assert picture.shape[2] == 3
     assert 80 < np.mean(picture) < 200
-    assert len(list(tmp_path.glob("*.json"))) == 6
+    assert len(list(tmp_path.glob("*put.json"))) == 6
+    assert (tmp_path / "sections.html").is_file()
 
     what_it_ends_with_works(*ran.stdout.splitlines()[-2:])
 

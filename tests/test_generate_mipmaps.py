@@ -328,6 +328,7 @@ def test_scores_of_the_metafile_reach_the_section_report(render, tmp_path):
         entry["focus_score"] = 11.5 if index == 3 else 22.0 + index / 100
         entry["astig_score"] = 0.9 if index == 5 else index / 1000
     metafile.write_text(json.dumps(document))
+    raster = document[1]["data"][5]["img_meta"]["raster_pos"]
     given = {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}
     run_step(TILESPECS, given, tmp_path)
     parameters = {
@@ -336,11 +337,17 @@ def test_scores_of_the_metafile_reach_the_section_report(render, tmp_path):
     }
     assert run_step(MIPMAPS, parameters, tmp_path).exit_code == 0
     page = (tmp_path / "pages" / "section_1.html").read_text()
-    assert re.search(r"tile_03\.1\.0\nfocus score 11\.5, \d+\.\d deviations below the median", page)
-    assert re.search(r"tile_05\.1\.0\nastigmatism score 0\.9, \d+\.\d deviations above the median", page)
+    facts = json.loads(re.findall(r'id="facts">(.*?)</script>', page)[0])
+    outliers = {by["name"]: [facts["ids"][int(at)] for at in by["deviations"]] for by in facts["measures"]}
+    assert (outliers["focus_score"], outliers["astig_score"]) == (["tile_03.1.0"], ["tile_05.1.0"])
+    assert facts["rasters"][5] == raster
+    address = f"{render['host']}:{render['port']}/render-ws/view/stack.html?owner=tests&"
+    assert facts["view"].startswith(address)
     del parameters["metafile"]
     run_step(MIPMAPS, parameters, tmp_path)
-    assert "focus score" not in (tmp_path / "pages" / "section_1.html").read_text()
+    assert '"focus_score":[' not in (tmp_path / "pages" / "section_1.html").read_text()
+    (summary,) = (tmp_path / "pages").glob("section_*.json")
+    assert json.loads(summary.read_text())["tiles"] == 12
 
 
 def test_slowest_stage_is_named(parameters, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,20 +64,26 @@ def layout(boxes: Iterable[Box]) -> Layout | None:
     return Layout(left, top, scale, width, height)
 
 
+def fitted(image: NDArray[Any], place: Place) -> NDArray[Any]:
+    """A tile's picture at the size of its place."""
+    import cv2
+
+    shrinks = image.shape[0] >= place.height and image.shape[1] >= place.width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (place.width, place.height), interpolation=how)
+
+
 class ContactSheet:
-    """A canvas for thumbnails in their own units; later ones cover earlier ones."""
+    """A canvas for small pictures, 8-bit ones in the high byte; later ones cover earlier ones."""
 
     def __init__(self, sheet: Layout) -> None:
         self._values = np.zeros((sheet.height, sheet.width), np.uint16)
         self._covered = np.zeros(self._values.shape, bool)
 
-    def paste(self, image: NDArray[np.uint16], place: Place) -> None:
-        import cv2
-
-        shrinks = image.shape[0] >= place.height and image.shape[1] >= place.width
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    def paste(self, picture: NDArray[Any], place: Place) -> None:
+        """Put down a picture of the place's size (`fitted` makes it)."""
         area = (slice(place.y, place.y + place.height), slice(place.x, place.x + place.width))
-        self._values[area] = cv2.resize(image, (place.width, place.height), interpolation=how)
+        self._values[area] = picture.astype(np.uint16) << (8 if picture.dtype == np.uint8 else 0)
         self._covered[area] = True
 
     def jpeg(self, black: int, white: int) -> bytes:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.section_report.thumbnails import STEP_OF_8_BIT, Thumbnail
-
+#: One grey value of an 8-bit image in the units of a contact sheet.
+STEP_OF_8_BIT = 256
 _BINS = 256
 # the brightest and darkest pixels of one bad tile must not take the contrast from all others
 _LEFT_OUT = 0.001
 
 
 class GreyLevels:
-    """Counts of the grey values of thumbnails.
+    """Counts of the grey values of pictures.
 
     As long as all of them have 8 bit, values are 0 to 255; with one of 16 bit they are 0 to 65535,
     and those of 8 bit count as their high byte.
@@ -23,14 +23,17 @@ class GreyLevels:
         self._counts = np.zeros(1 << 16, np.int64)
         self._is_8bit = True
 
-    def add(self, thumbnail: Thumbnail) -> None:
-        assert thumbnail.image is not None
-        self._is_8bit &= thumbnail.is_8bit
-        self._counts += np.bincount(thumbnail.image.ravel(), minlength=len(self._counts))
+    def add(self, counts: NDArray[np.int64]) -> None:
+        """Add a picture's counts: 256 of one with 8 bit, 65536 of one with 16."""
+        if len(counts) == 256:
+            self._counts[::STEP_OF_8_BIT] += counts
+        else:
+            self._is_8bit = False
+            self._counts += counts
 
     @property
     def step(self) -> int:
-        """One grey value in the units of thumbnails."""
+        """One grey value in the units of a contact sheet."""
         return STEP_OF_8_BIT if self._is_8bit else 1
 
     @property
@@ -39,7 +42,7 @@ class GreyLevels:
 
     @property
     def limits(self) -> tuple[int, int]:
-        """What is shown as black and as white, in the units of thumbnails.
+        """What is shown as black and as white, in the units of a contact sheet.
 
         8 bit: as they are. 16 bit: the section's own range, without a thousandth at either end.
         """

@@ -1,4 +1,4 @@
-"""What a section's page is made from, and what was found in it."""
+"""What a section's report is made from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Box = tuple[float, float, float, float]
+Raster = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,12 @@ class ReportTile:
     ----------
     box : tuple of float
         minX, minY, maxX, maxY in the stage's pixels of level 0.
-    thumbnail_uri : str or None
-        The top level of its pyramid.
+    level_uris : sequence of str
+        Levels 1, 2, ... of its first image; empty where it has none.
+    shape_yx : tuple of int or None
+        (height, width) of level 0, where the tilespec says it.
+    raster : tuple of int or None
+        (column, row).
     scores : mapping of float
         The metafile's, `focus_score` and `astig_score`, where known.
     failure : str or None
@@ -26,27 +31,60 @@ class ReportTile:
 
     tile_id: str
     box: Box
-    thumbnail_uri: str | None
+    level_uris: Sequence[str] = ()
+    shape_yx: tuple[int, int] | None = None
+    raster: Raster | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     failure: str | None = None
 
 
 @dataclass(frozen=True)
 class SectionSummary:
-    """A section of a stack; later tiles are drawn over earlier ones.
+    """A section of a stack.
 
-    `throughput` is shown as it is, a label and its text a line (`throughput_texts` makes it).
+    Attributes
+    ----------
+    throughput : mapping
+        Shown as it is, a label and its text a line (`throughput_texts` makes it).
+    seconds : float or None
+        What this section took of the workers' time.
+    view : str or None
+        Address of the stack's page, to which `&z=`, `&x=`, `&y=` and `&zoom=` can be added.
+    planned : frozenset of (column, row)
+        Raster positions that the metafile has.
     """
 
     stack: str
     z: float
     tiles: Sequence[ReportTile]
     throughput: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
+    view: str | None = None
+    planned: frozenset[Raster] = frozenset()
 
     @property
     def z_text(self) -> str:
         """`1` for 1.0, `1.5` for 1.5."""
         return str(int(self.z)) if self.z == int(self.z) else repr(float(self.z))
+
+    @property
+    def missing(self) -> list[Raster]:
+        """Raster positions without a tile, by rows: planned ones, and those between tiles of a row or column.
+
+        Positions beyond the last tile of their row and column do not count: regions have any shape.
+        """
+        taken = {tile.raster for tile in self.tiles if tile.raster is not None}
+        gaps = set(self.planned)
+        for axis in (0, 1):
+            lines: dict[int, list[int]] = {}
+            for raster in taken:
+                lines.setdefault(raster[1 - axis], []).append(raster[axis])
+            for line, places in lines.items():
+                # a wrong position far out must not become a million gaps
+                if max(places) - min(places) < 2 * len(taken):
+                    between = range(min(places), max(places))
+                    gaps |= {(at, line) if axis == 0 else (line, at) for at in between}
+        return sorted(gaps - taken, key=lambda raster: (raster[1], raster[0]))
 
 
 def throughput_texts(
