@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from asap_ingest import __version__
@@ -201,18 +201,23 @@ def with_underscores(arguments: Sequence[str], aliases: Mapping[str, str] | None
     return spelled
 
 
-def with_one_value_each(arguments: Sequence[str], lists: frozenset[str]) -> list[str]:
+def with_one_value_each(
+    arguments: Sequence[str], lists: Mapping[str, Callable[[Sequence[str]], str]]
+) -> list[str]:
     """Flags and values joined by `=`, so that a value may begin with a minus.
 
     Parameters
     ----------
-    lists : frozenset of str
-        Flags that take several values: `--zValues 1 2` becomes `--zValues=1,2`.
+    lists : mapping of str to callable
+        Flags that take several values, and what makes one value of them: `--zValues 1 2` becomes
+        `--zValues=1,2`.
     """
     joined: list[str] = []
     for flag, values in grouped(arguments):
-        if flag and (len(values) == 1 or (values and flag in lists)):
-            joined.append(f"{flag}={','.join(value.strip(',') for value in values)}")
+        if flag and values and flag in lists:
+            joined.append(f"{flag}={lists[flag](values)}")
+        elif flag and len(values) == 1:
+            joined.append(f"{flag}={values[0]}")
         else:
             joined += [flag, *values] if flag else values
     return joined

@@ -15,10 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
-import orjson
-
 from asap_ingest import storage
-from asap_ingest.command_line import grouped
 from asap_ingest.end_signals import end_signals, exit_on_signal
 from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
 from asap_ingest.generate_mipmaps import pyramid_settings, require_writable
@@ -63,9 +60,6 @@ class IngestSections(RenderModule):
     #: Seconds, and how they pass, of a watch.
     clock = staticmethod(time.monotonic)
     wait = staticmethod(time.sleep)
-
-    def spelled(self, arguments: Sequence[str]) -> list[str]:
-        return super().spelled(_lists_as_json(arguments))
 
     def work(self) -> int:
         args = self.args = {"pool_size": usable_cores()} | self.args
@@ -251,17 +245,6 @@ def summary(records: Sequence[SectionRecord], seconds: float) -> list[str]:
     if len(failed) > _SHOWN:
         lines.append(f"  and {len(failed) - _SHOWN} more: all are in the output JSON and the state file")
     return lines
-
-
-def _lists_as_json(arguments: Sequence[str]) -> list[str]:
-    """`--metafiles a.json b.json`, as a shell leaves them of a pattern."""
-    spelled: list[str] = []
-    for flag, values in grouped(arguments):
-        if flag == "--metafiles" and len(values) > 1:
-            spelled.append(f"{flag}={orjson.dumps(values).decode()}")
-        else:
-            spelled += [flag, *values] if flag else values
-    return spelled
 
 
 main = IngestSections.main

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import math
+import os
+from contextlib import suppress
 from typing import Any
 
 from argschema.fields import LogLevel
@@ -110,6 +112,31 @@ class JsonObject(fields.Raw):
         if not isinstance(value, dict):
             raise self.make_error("invalid")
         return value
+
+
+class Places(fields.Field):
+    """A pattern of file names, or a list of patterns and names."""
+
+    metavar = "PATTERN"
+
+    default_error_messages = {
+        "invalid": "must be a file name or pattern, or a list of them",
+        "required": "is required",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        values = value if isinstance(value, list) else _listed(value)
+        if not values or not all(isinstance(name, str) and name for name in values):
+            raise self.make_error("invalid")
+        return [os.path.expanduser(name) for name in values]  # noqa: PTH111
+
+
+def _listed(value: Any) -> list[Any]:
+    """A JSON list as the command line has it, or one name."""
+    if isinstance(value, str) and value.startswith('["'):
+        with suppress(ValueError):
+            return list(parse_json(value))
+    return [value]
 
 
 class NotRead(fields.Raw):

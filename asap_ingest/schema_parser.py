@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from asap_ingest.command_line import CommandParser, with_one_value_each, with_un
 from asap_ingest.config_file import FieldNames
 from asap_ingest.connection_schema import RENDER_ENVIRONMENT
 from asap_ingest.parallel.resources import usable_cores
-from asap_ingest.schema_fields import INT32_MAX, Flag, NotRead, ZValues
+from asap_ingest.schema_fields import INT32_MAX, Flag, NotRead, Places, ZValues
 
 #: Choices that take more room are listed beside the flag, not in it.
 _LONGEST_METAVAR = 40
@@ -22,6 +23,19 @@ _DEFAULT_WORDS = re.compile(r"(?:, default is |\s*\(default(?: is|:)? )([^()]+)\
 _ENDINGS = {"_json": "FILE", "file": "FILE", "_dir": "FOLDER", "_directory": "FOLDER"}
 _CONNECTION = "render"
 _NEEDED_OF_CONNECTION = ("host", "port", "owner", "project")
+
+
+def _numbers(values: Sequence[str]) -> str:
+    return ",".join(value.strip(",") for value in values)
+
+
+def _names(values: Sequence[str]) -> str:
+    """Several names, as a shell leaves them of a pattern, as a JSON list."""
+    return values[0] if len(values) == 1 else json.dumps(values)
+
+
+#: Kind of field -> what makes one value of several on the command line.
+_AS_ONE_VALUE = {ZValues: _numbers, Places: _names}
 
 
 class SchemaParser(CommandParser):
@@ -58,7 +72,11 @@ class SchemaParser(CommandParser):
         )
 
     def spelled(self, arguments: Sequence[str]) -> list[str]:
-        lists = frozenset(f"--{path}" for path, field in self._fields.items() if isinstance(field, ZValues))
+        lists = {
+            f"--{path}": _AS_ONE_VALUE[type(field)]
+            for path, field in self._fields.items()
+            if type(field) in _AS_ONE_VALUE
+        }
         return with_one_value_each(with_underscores(arguments, self.aliases), lists)
 
     @property

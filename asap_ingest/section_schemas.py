@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from asap_ingest.schema_fields import (
     RENDER_NAME,
     Flag,
+    Places,
     Text,
     WholeNumber,
     at_least,
@@ -19,7 +20,6 @@ from asap_ingest.schema_fields import (
 )
 from asap_ingest.schemas import ClusterFields, MetafileFields, PyramidFields, StepParameters, TileFields
 from asap_ingest.section_list import ORDER
-from asap_ingest.volume_schemas import Places
 
 
 class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):

@@ -1,8 +1,7 @@
-"""Spellings that the command line of a volume may have besides ours: of older programs, and of shells."""
+"""Spellings that the command line of a volume may have besides ours: those of older programs."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from asap_ingest.command_line import grouped
@@ -21,10 +20,8 @@ class VolumeParser(SchemaParser):
 
 
 def our_spelling(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a command line without what only older programs and shells write.
-
-    `--segmentation` is `--type segmentation`; several values of `--source`, as a shell leaves them of a
-    pattern, become a list.
+    """Arguments of a command line without what only older programs write: `--segmentation` is
+    `--type segmentation`.
 
     Raises
     ------
@@ -37,10 +34,6 @@ def our_spelling(arguments: Sequence[str]) -> list[str]:
             _require_units(values)
         if flag == "--segmentation":
             spelled += _type_of(values)
-        elif flag == "--source" and len(values) > 1:
-            spelled += [flag, json.dumps(values)]
-        elif flag and len(values) == 1:  # with = it may begin with a minus
-            spelled.append(f"{flag}={values[0]}")
         else:
             spelled += [flag, *values] if flag else values
     return spelled

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, ClassVar
 
 from argschema.schemas import DefaultSchema
@@ -20,6 +19,7 @@ from asap_ingest.schema_fields import (
     INT32_MAX,
     RENDER_NAME,
     Flag,
+    Places,
     Text,
     WholeNumber,
     at_least,
@@ -29,7 +29,6 @@ from asap_ingest.schema_fields import (
     required,
 )
 from asap_ingest.schemas import CommonParameters, SectionSelection, StepParameters
-from asap_ingest.storage.json_documents import parse_json
 
 _SHOWN_UNITS = ("nm", "um", "mm", "cm")
 VOLUME_FORMATS = ("tiff", "raw", "sharded", "zarr")
@@ -130,31 +129,6 @@ class Place(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return os.path.expanduser(super()._deserialize(value, attr, data, **kwargs))  # noqa: PTH111
-
-
-class Places(fields.Field):
-    """A pattern of file names, or a list of patterns and names."""
-
-    metavar = "PATTERN"
-
-    default_error_messages = {
-        "invalid": "must be a file name or pattern, or a list of them",
-        "required": "is required",
-    }
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        values = value if isinstance(value, list) else _listed(value)
-        if not values or not all(isinstance(name, str) and name for name in values):
-            raise self.make_error("invalid")
-        return [os.path.expanduser(name) for name in values]  # noqa: PTH111
-
-
-def _listed(value: Any) -> list[Any]:
-    """A JSON list as the command line has it, or one name."""
-    if isinstance(value, str) and value.startswith('["'):
-        with suppress(ValueError):
-            return list(parse_json(value))
-    return [value]
 
 
 def _positive() -> validate.Range:

@@ -74,7 +74,7 @@ def test_tiles_whose_metafile_is_gone(ingest, tmp_path):
     first = acquisition(tmp_path / "first", "a_", grid="000001")
     ingest(first)
     first.unlink()
-    with pytest.raises(OccupiedError, match="does not lie beside its images, like a_tile_00.7.0"):
+    with pytest.raises(OccupiedError, match="no metafile lies beside the images, like a_tile_00.7.0"):
         ingest(acquisition(tmp_path / "second", "b_", grid="000001"))
 
 
@@ -96,7 +96,7 @@ def test_images_of_several_metafiles_that_none_lists_are_of_another_section(inge
     first = acquisition(tmp_path / "all", "a_", 4)
     ingest(first)
     (tmp_path / "all" / "_metadata_other.json").write_bytes(acquisition(tmp_path / "b", "b_").read_bytes())
-    with pytest.raises(OccupiedError, match="does not lie beside its images, like a_tile_02.7.0"):
+    with pytest.raises(OccupiedError, match="no metafile lies beside the images, like a_tile_02.7.0"):
         ingest(acquisition(tmp_path / "all", "a_", 2))
 
 

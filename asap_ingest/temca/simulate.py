@@ -150,8 +150,8 @@ def simulate_section(
     storage.ensure_writable_folder(str(directory))
     exposures = _plan(acquisition, section)
     shape_yx = acquisition.section_shape_yx
-    advance = progress.advance if progress else lambda parts: None
-    if progress:
+    advance = (lambda parts: None) if progress is None else progress.advance
+    if progress is not None:
         progress.expect(drawing_parts(shape_yx) + len(exposures))
     picture = draw_section(shape_yx, acquisition.seed, section, advance)
 

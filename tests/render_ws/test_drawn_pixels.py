@@ -117,7 +117,7 @@ def plainly_drawn(
         opaque = sampled(mask, *found, how.nearest)[0]
         opaque = np.where(opaque > 0, 255.0, 0.0) if how.binary else opaque
     there &= opaque > 0
-    share, before = opaque[there] / 255.0, canvas.alpha[there] / 255.0
+    share, before = opaque[there].astype(np.float64) / 255.0, canvas.alpha[there] / 255.0
     if image.ndim == 3:
         share, before = share[:, None], before[:, None]
     held = canvas.values[there].astype(np.float64)

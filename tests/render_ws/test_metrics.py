@@ -63,9 +63,9 @@ def test_the_times_of_requests_are_summed_in_buckets(empty_server_url: str) -> N
 
 
 def test_what_no_route_answers_is_counted_under_few_labels(empty_server_url: str) -> None:
-    for number in range(5):
-        assert send(empty_server_url, "GET", f"/no/such/{number}", {}, None).status == 404
-        assert send(empty_server_url, f"MAKE{number}", "/health", {}, None).status == 405
+    for method in ("PROPFIND", "MKCOL", "LOCK", "SEARCH", "LINK"):
+        assert send(empty_server_url, "GET", f"/no/such/{method}", {}, None).status == 404
+        assert send(empty_server_url, method, "/health", {}, None).status == 405
     assert send(empty_server_url, "GET", "/a//b", {}, None).status == 400
     assert send(empty_server_url, "GET", "/health", {"Host": "elsewhere.example"}, None).status == 403
     assert requests(empty_server_url) == {
