@@ -39,11 +39,20 @@ def demo(folder):
     return demo_command(folder, "--serve"), "open http://"
 
 
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory):
+    """Demos use the section of the first again: simulating it takes the longest."""
+    return tmp_path_factory.mktemp("demo")
+
+
 @pytest.mark.parametrize("number", ENDS)
 @pytest.mark.parametrize("inherited", [IGNORED, BLOCKED], ids=["ignored", "blocked"])
-@pytest.mark.parametrize("program", [render_service, volume_server, demo])
-def test_a_program_that_serves_ends(tmp_path, program, inherited, number):
-    command, address = program(tmp_path)
+@pytest.mark.parametrize(
+    "program",
+    [render_service, volume_server, pytest.param(demo, marks=pytest.mark.xdist_group("demos of one folder"))],
+)
+def test_a_program_that_serves_ends(tmp_path, demo_folder, program, inherited, number):
+    command, address = program(demo_folder if program is demo else tmp_path)
     with started_with(inherited, command) as process:
         try:
             assert any(line.startswith(address) for line in process.stdout)
