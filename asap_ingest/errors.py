@@ -201,6 +201,13 @@ class WorkerDiedError(AsapIngestError):
         self.exitcode = exitcode
 
 
+def describe_bytes(count: int) -> str:
+    """A number of bytes for people, three digits of it: `1.5 MB`, a MB being 10**6 bytes."""
+    units = ("bytes", "kB", "MB", "GB", "TB")
+    power = min(len(units) - 1, (len(str(count)) - 1) // 3)
+    return f"{count / 1000**power:,.3g} {units[power]}"
+
+
 def describe_z_values(z_values: Sequence[float]) -> str:
     """Few z values as they are, many as a range: `z 1, 2, 4` or `z 1..500 (480 sections)`."""
     if not z_values:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.errors import AsapIngestError, MissingFileError, ParameterError
+from asap_ingest.errors import AsapIngestError, MissingFileError, ParameterError, describe_bytes
 from asap_ingest.images.downsample import level_shape
 from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
 from asap_ingest.section_list import ZRule
@@ -139,10 +139,10 @@ class Estimate:
 
     def lines(self, all_sections: int, workers: int) -> list[str]:
         missing = f", {self.missing_images} of their images missing" if self.missing_images else ""
-        free = "" if self.free is None else f"; {_size(self.free)} free"
+        free = "" if self.free is None else f"; {describe_bytes(self.free)} free"
         lines = [
             f"{self.sections} of {all_sections} sections to do, {self.tiles:,} tiles{missing}",
-            f"{_size(self.read)} to read, {_size(self.written)} to write{free}",
+            f"{describe_bytes(self.read)} to read, {describe_bytes(self.written)} to write{free}",
         ]
         if self.seconds is not None:
             lines.append(f"about {_duration(self.seconds)} with {workers} workers")
@@ -222,12 +222,6 @@ def _free(folder: str) -> int | None:
         return None
     there: Path = next(each for each in (path, *path.parents) if each.exists())
     return disk_usage(there).free
-
-
-def _size(count: int) -> str:
-    units = ("bytes", "kB", "MB", "GB", "TB")
-    power = min(len(units) - 1, (len(str(count)) - 1) // 3)
-    return f"{count / 1000**power:,.3g} {units[power]}"
 
 
 def _duration(seconds: float) -> str:

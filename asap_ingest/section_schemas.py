@@ -18,14 +18,19 @@ from asap_ingest.schema_fields import (
     optional,
     required,
 )
-from asap_ingest.schemas import ClusterFields, MetafileFields, PyramidFields, StepParameters, TileFields
+from asap_ingest.schemas import (
+    AliasedSchema,
+    ClusterFields,
+    MetafileFields,
+    PyramidFields,
+    StepParameters,
+    TileFields,
+)
 from asap_ingest.section_list import ORDER
 
 
-class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):
-    """Metafile to stack to mipmaps to a stack that knows them: the three steps in one run."""
-
-    common: ClassVar[tuple[str, ...]] = ("output_stack",)
+class IngestFields(AliasedSchema):
+    """Where the three steps in one run leave what they make."""
 
     output_dir = required(Text, "directory to which the mipmaps will be stored")
     output_stack = optional(
@@ -36,10 +41,17 @@ class IngestSectionParameters(MetafileFields, PyramidFields, StepParameters):
         validate=RENDER_NAME,
     )
     close_stack = optional(Flag, "whether to set the last stack to 'COMPLETE'", default=True)
+    pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
+
+
+class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepParameters):
+    """Metafile to stack to mipmaps to a stack that knows them: the three steps in one run."""
+
+    common: ClassVar[tuple[str, ...]] = ("output_stack",)
+
     run_dir = optional(
         Text, "folder for the steps' input and output JSON; left out: `runs/<stack>_z<z>` below output_dir"
     )
-    pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
 
     aliases: ClassVar[dict[str, str]] = {
         **{old: new for old, new in MetafileFields.aliases.items() if new != "stack"},
@@ -56,7 +68,7 @@ class IngestSectionOutput(DefaultSchema):
     interrupted = optional(Text, "why the run ended before it was done")
 
 
-class IngestSectionsParameters(TileFields, PyramidFields, ClusterFields, StepParameters):
+class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterFields, StepParameters):
     """Many metafiles to a stack that knows their mipmaps, in a run that goes on where it was interrupted."""
 
     common: ClassVar[tuple[str, ...]] = ("z_from", "watch", "dry_run")
@@ -65,7 +77,6 @@ class IngestSectionsParameters(TileFields, PyramidFields, ClusterFields, StepPar
         Places,
         "folder (all _metadata_*.json in it and below), pattern, or list of metafiles, folders and patterns",
     )
-    output_dir = required(Text, "directory to which the mipmaps will be stored")
     z_from = optional(
         Text,
         "how z follows from a metafile: 'order' numbers them by path; a .csv or .tsv with rows of path,z; "
@@ -73,14 +84,6 @@ class IngestSectionsParameters(TileFields, PyramidFields, ClusterFields, StepPar
         default=ORDER,
     )
     z_start = optional(WholeNumber, "z of the first section with z_from order", default=1)
-    output_stack = optional(
-        Text,
-        "stack that gets the tiles with mipmaps; left out: `stack` itself",
-        default=None,
-        allow_none=True,
-        validate=RENDER_NAME,
-    )
-    close_stack = optional(Flag, "whether to set the last stack to 'COMPLETE'", default=True)
     force_redo = optional(
         Flag, "ingest sections again that are done; false goes on from the state file", default=False
     )
@@ -88,7 +91,6 @@ class IngestSectionsParameters(TileFields, PyramidFields, ClusterFields, StepPar
         Text, "file that says what is done; left out: `runs/<stack>_sections.json` below output_dir"
     )
     dry_run = optional(Flag, "say what would be done, and how long it takes; do nothing", default=False)
-    pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
 
     watch = optional(Flag, "wait for metafiles and their images, and ingest them as they come", default=False)
     once = optional(Flag, "watch, but look once: ingest what is complete, and end", default=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import Schema
 
-from asap_ingest.errors import ParameterError
+from asap_ingest.errors import ParameterError, describe_bytes
 from asap_ingest.next_command import command_line
 from asap_ingest.parallel.resources import usable_cores, usable_memory
 from asap_ingest.precomputed.build import Unit, VolumeSettings
@@ -153,14 +153,14 @@ def plan_lines(plan: VolumePlan) -> Iterator[str]:
     settings = plan.settings
     yield (
         f"{settings.chunk_format} volume in {settings.root}: {plan.chunks:,} chunks, "
-        f"{_size(plan.bytes)} of samples; {len(plan.units):,} parts of "
-        f"at most {_size(plan.memory_bytes)} of memory"
+        f"{describe_bytes(plan.bytes)} of samples; {len(plan.units):,} parts of "
+        f"at most {describe_bytes(plan.memory_bytes)} of memory"
     )
     if plan.shards:
         largest = max(plan.shards, key=lambda shard: shard.sample_bytes)
         yield (
-            f"{len(plan.shards):,} shards of at most {_size(largest.sample_bytes)} of samples; "
-            f"making one takes {_size(largest.memory_bytes)} of memory"
+            f"{len(plan.shards):,} shards of at most {describe_bytes(largest.sample_bytes)} of samples; "
+            f"making one takes {describe_bytes(largest.memory_bytes)} of memory"
         )
     readings = sum(units[0].finest is None for units in plan.passes)
     if readings > 1:
@@ -168,9 +168,3 @@ def plan_lines(plan: VolumePlan) -> Iterator[str]:
     if readings < len(plan.passes):
         times = len(plan.passes) - readings
         yield f"coarse scales are made of the chunks of the finest one, which are read {times} times"
-
-
-def _size(count: int) -> str:
-    units = ("bytes", "kB", "MB", "GB", "TB")
-    power = min(len(units) - 1, (len(str(count)) - 1) // 3)
-    return f"{count / 1000**power:,.3g} {units[power]}"
