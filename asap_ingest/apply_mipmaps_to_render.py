@@ -100,7 +100,7 @@ def apply_path_builder(
         return report
     source, target = jobs[0].source, jobs[0].target
     if target != source:
-        with target.writing(version_of(source, without=("mipmapPathBuilder",)), close_stack):
+        with target.writing(source.version(without=("mipmapPathBuilder",)), close_stack):
             _over_sections(copy_section, jobs, executor)
             target.put_path_builder(change.after)
         return report
@@ -226,7 +226,7 @@ class AddMipMapsToStack(RenderModule):
             return ApplyReport()  # a shard without sections
         else:
             self._tell_of_loading(close_stack)
-            version = version_of(self._source) | self.args.get("output_stackVersion", {})
+            version = self._source.version() | self.args.get("output_stackVersion", {})
             with self._target.writing(version, close_stack):
                 report = apply_mipmaps(jobs=jobs, executor=self.executor)
         report.path_builder = None if change is None else asdict(change)
@@ -240,12 +240,6 @@ class AddMipMapsToStack(RenderModule):
                 f"note: stack {self._target.name} was LOADING before, as a run that is killed leaves it, and "
                 "stays so; close_stack true makes it COMPLETE\n"
             )
-
-
-def version_of(stack: Stack, without: Sequence[str] = ()) -> dict[str, Any]:
-    """What a new stack takes over: resolution, notes and the like, not the time of making."""
-    version = stack.require().get("currentVersion") or {}
-    return {name: value for name, value in version.items() if name not in ("createTimestamp", *without)}
 
 
 main = AddMipMapsToStack.main

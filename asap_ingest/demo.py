@@ -9,9 +9,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from asap_ingest.ingest_section import StepSummary, summarise, summary_table
 from asap_ingest.next_command import command_line
 from asap_ingest.program import program
 from asap_ingest.progress import Progress
+from asap_ingest.render.service_process import embedded_service
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from asap_ingest.stacks import RenderConnection, Stack
 from asap_ingest.temca.simulate import Acquisition, simulate_section, simulated_section
@@ -104,36 +104,6 @@ def _free_port() -> int:
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-@dataclass(frozen=True)
-class RunningService:
-    """An embedded render service in a process of its own."""
-
-    address: str
-    process_id: int
-
-
-@contextmanager
-def running_service(database: Path, *options: str) -> Iterator[RunningService]:
-    """An embedded render service with further options of its command, ended at the end."""
-    command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0", "--database", str(database)]
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            address = process.stdout.readline().strip()
-            if not address:
-                raise DemoFailedError("serve_render", "did not start")
-            yield RunningService(address, process.pid)
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def embedded_service(database: Path) -> Iterator[str]:
-    """The address of such a service."""
-    with running_service(database) as service:
-        yield service.address
 
 
 def check_levels(stack: Stack) -> int:

@@ -6,22 +6,19 @@ python -m asap_ingest.generate_mipmaps --input_json in.json --output_json out.js
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import AsapIngestError, ParameterError, StorageError, describe_z_values
-from asap_ingest.images.downsample import Downsampling
-from asap_ingest.mipmap_run import MipmapReport, MipmapRun, jobs_of
+from asap_ingest.mipmap_run import MipmapReport, MipmapRun, jobs_of, pyramid_settings
 from asap_ingest.mipmaps.build import (
     PyramidJob,
     PyramidResult,
-    PyramidSettings,
     build_and_verify,
     build_pyramid,
 )
-from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.next_command import command_line
 from asap_ingest.parallel import Executor
 from asap_ingest.progress import Progress
@@ -155,20 +152,6 @@ class GenerateMipMaps(RenderModule):
                 f"none of the {len(run.only)} tiles that failed there, like {min(run.only)}, is in {where}"
             )
             raise ParameterError("retry_failed", problem)
-
-
-def pyramid_settings(args: Mapping[str, Any]) -> PyramidSettings:
-    """How levels are made, of the parameters of a step."""
-    how: dict[str, Any] = {} if args["method"] == "render" else {"method": args["method"]}
-    return PyramidSettings(
-        root=args["output_dir"],
-        extension=EXTENSIONS[args["imgformat"]],
-        levels=args["levels"],
-        downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
-        convert_to_8bit=args["convert_to_8bit"],
-        compression=args["compression"],
-        storage_options=args["storage_options"],
-    )
 
 
 main = GenerateMipMaps.main

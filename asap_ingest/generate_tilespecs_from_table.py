@@ -11,16 +11,11 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError, describe_z_values
-from asap_ingest.generate_EM_tilespecs_from_metafile import (
-    TileFacts,
-    TileSpecSettings,
-    UploadReport,
-    make_tilespec,
-    upload_section,
-)
 from asap_ingest.occupied_z import OccupiedZ
 from asap_ingest.remarks import Remark, tell
+from asap_ingest.render.tilespecs import TileFacts, TileSpecSettings, make_tilespec
 from asap_ingest.render_module import RenderModule
+from asap_ingest.sections.section_upload import UploadReport, upload_section
 from asap_ingest.step_module import run_as_program
 from asap_ingest.table_schemas import GenerateTileSpecsFromTableOutput, GenerateTileSpecsFromTableParameters
 from asap_ingest.tile_tables.placement import Placement, affine_about_centre

@@ -24,11 +24,12 @@ from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.progress import Progress
 from asap_ingest.remarks import tell
 from asap_ingest.render_module import RenderModule
+from asap_ingest.secrets import without_secrets
 from asap_ingest.section_pipeline import IngestedSection, SectionPipeline, ingest
 from asap_ingest.section_schemas import IngestSectionOutput, IngestSectionParameters
 from asap_ingest.section_work import Section, tile_failures
 from asap_ingest.sections_run import section_of, stack_version, stacks_loading
-from asap_ingest.step_module import run_as_program, without_secrets
+from asap_ingest.step_module import run_as_program
 from asap_ingest.temca.metafile import read_metafile
 
 

@@ -18,7 +18,8 @@ from typing import Any
 from asap_ingest import storage
 from asap_ingest.end_signals import end_signals, exit_on_signal
 from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
-from asap_ingest.generate_mipmaps import pyramid_settings, require_writable
+from asap_ingest.generate_mipmaps import require_writable
+from asap_ingest.mipmap_run import pyramid_settings
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.remarks import Remark, note
 from asap_ingest.render_module import RenderModule

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from asap_ingest.errors import StorageError
+from asap_ingest.images.downsample import Downsampling
 from asap_ingest.mipmaps.build import PyramidJob, PyramidResult, PyramidSettings
 from asap_ingest.mipmaps.jobs import Failure, TileImage, TileSpec, images_of, unusable_sources
+from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.mipmaps.resume import FolderTimes, levels_to_write
 from asap_ingest.parallel import Outcome
 from asap_ingest.progress import Progress
@@ -179,3 +182,17 @@ def _failures(outcome: Outcome[PyramidJob, PyramidResult]) -> list[Failure]:
         else f"{error.uri}: {reason}"
     )
     return [Failure(tile_id, job.source.name, named) for tile_id in job.tile_ids]
+
+
+def pyramid_settings(args: Mapping[str, Any]) -> PyramidSettings:
+    """How levels are made, of the parameters of a step."""
+    how: dict[str, Any] = {} if args["method"] == "render" else {"method": args["method"]}
+    return PyramidSettings(
+        root=args["output_dir"],
+        extension=EXTENSIONS[args["imgformat"]],
+        levels=args["levels"],
+        downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
+        convert_to_8bit=args["convert_to_8bit"],
+        compression=args["compression"],
+        storage_options=args["storage_options"],
+    )

@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import Schema
 
+from asap_ingest.commands.common_schemas import StepParameters
 from asap_ingest.errors import NoSectionsError, describe_z_values
 from asap_ingest.next_command import command_line, connection_options
-from asap_ingest.schemas import StepParameters
 from asap_ingest.stacks import RenderConnection, Stack
 from asap_ingest.step_module import StepModule
 

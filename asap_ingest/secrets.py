@@ -68,3 +68,11 @@ class MaskedRecord(logging.LogRecord):
 
     def getMessage(self) -> str:  # noqa: N802 - logging's name
         return masked(super().getMessage())
+
+
+def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as files may keep them: no secrets in `storage_options`, nor in URIs."""
+    kept = {name: with_masked_texts(value) for name, value in parameters.items()}
+    if "storage_options" in kept:
+        kept["storage_options"] = without_secret_names(kept["storage_options"])
+    return kept

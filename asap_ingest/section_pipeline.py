@@ -17,7 +17,6 @@ from typing import Any
 
 from asap_ingest.apply_sections import SectionReport
 from asap_ingest.errors import ServiceUnreachableError
-from asap_ingest.generate_EM_tilespecs_from_metafile import UploadReport
 from asap_ingest.mipmap_run import MipmapReport
 from asap_ingest.mipmaps.build import WORKERS_LOAD as _PYRAMIDS_LOAD
 from asap_ingest.mipmaps.build import PyramidJob, build_and_verify, build_pyramid
@@ -25,6 +24,7 @@ from asap_ingest.parallel import Executor, Outcome
 from asap_ingest.progress import Progress
 from asap_ingest.remarks import Remark
 from asap_ingest.section_work import Finish, PlacedSection, Section, Stale, finish_section, place_section
+from asap_ingest.sections.section_upload import UploadReport
 
 #: Workers are forked with these, instead of each taking a second to load them.
 WORKERS_LOAD = (*_PYRAMIDS_LOAD, "renderapi")

@@ -8,6 +8,14 @@ from typing import Any, ClassVar
 from argschema.schemas import DefaultSchema
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from asap_ingest.commands.common_schemas import (
+    AliasedSchema,
+    ClusterFields,
+    MetafileFields,
+    PyramidFields,
+    StepParameters,
+    TileFields,
+)
 from asap_ingest.schema_fields import (
     RENDER_NAME,
     Flag,
@@ -17,14 +25,6 @@ from asap_ingest.schema_fields import (
     at_least,
     optional,
     required,
-)
-from asap_ingest.schemas import (
-    AliasedSchema,
-    ClusterFields,
-    MetafileFields,
-    PyramidFields,
-    StepParameters,
-    TileFields,
 )
 from asap_ingest.section_list import ORDER
 

@@ -15,7 +15,7 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError, ParameterError
-from asap_ingest.step_module import without_secrets
+from asap_ingest.secrets import without_secrets
 
 #: Of a record. A section that was begun has some of its levels, which a rerun keeps.
 PLANNED, BEGUN, DONE, FAILED, SUPERSEDED = "planned", "begun", "done", "failed", "superseded"

@@ -8,21 +8,17 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.apply_sections import SectionJob, SectionReport, apply_section
-from asap_ingest.generate_EM_tilespecs_from_metafile import (
-    TileSpecSettings,
-    UploadReport,
-    build_tilespecs,
-    remark_on_intensity,
-    upload_section,
-)
 from asap_ingest.mipmap_run import MipmapReport, MipmapRun, section_jobs
 from asap_ingest.mipmaps.build import PyramidJob
 from asap_ingest.mipmaps.jobs import Failure
 from asap_ingest.occupied_z import OccupiedZ, clear
 from asap_ingest.parallel import SerialExecutor
 from asap_ingest.remarks import Remark
+from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.section_pages import write_section_pages
+from asap_ingest.sections.section_upload import UploadReport, upload_section
 from asap_ingest.temca.metafile import read_metafile
+from asap_ingest.temca.metafile_tilespecs import build_tilespecs, remark_on_intensity
 
 
 @dataclass(frozen=True)

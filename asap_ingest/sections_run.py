@@ -9,18 +9,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from asap_ingest import storage
-from asap_ingest.apply_mipmaps_to_render import version_of
 from asap_ingest.apply_sections import SectionJob
 from asap_ingest.errors import AsapIngestError
-from asap_ingest.generate_EM_tilespecs_from_metafile import TileSpecSettings
-from asap_ingest.generate_mipmaps import pyramid_settings
-from asap_ingest.mipmap_run import MipmapRun
+from asap_ingest.mipmap_run import MipmapRun, pyramid_settings
 from asap_ingest.mipmaps.register import Registration
 from asap_ingest.occupied_z import OccupiedZ
 from asap_ingest.parallel import Executor
 from asap_ingest.progress import Progress
 from asap_ingest.remarks import Remark, note, tell
+from asap_ingest.render.tilespecs import tilespec_settings
 from asap_ingest.section_pipeline import IngestedSection, SectionPipeline, ingest
 from asap_ingest.section_state import BEGUN, DONE, FAILED, PLANNED, RunState, SectionRecord
 from asap_ingest.section_work import Section, tile_failures
@@ -127,17 +124,10 @@ def section_of(
     parameters: Mapping[str, Any], source: Stack, target: Stack, metafile: str, z: float
 ) -> Section:
     """A section as the parameters of a command say."""
-    settings, mask = pyramid_settings(parameters), parameters.get("maskUrl")
+    settings = pyramid_settings(parameters)
     return Section(
         metafile=metafile,
-        tilespecs=TileSpecSettings(
-            z=z,
-            image_directory=parameters.get("image_directory") or storage.parent(metafile),
-            section_id=parameters.get("sectionId", str(z)),
-            minimum_intensity=parameters["minimum_intensity"],
-            maximum_intensity=parameters["maximum_intensity"],
-            mask_url=None if mask is None else storage.as_uri(mask),
-        ),
+        tilespecs=tilespec_settings(parameters, metafile, z),
         occupied=OccupiedZ(parameters["overwrite_zlayer"], parameters["append"]),
         run=MipmapRun(
             stack=source,
@@ -177,7 +167,7 @@ def stacks_loading(
     with ExitStack() as writing:
         writing.enter_context(source.writing({**version, **given}, close and target == source))
         if target != source:
-            writing.enter_context(target.writing(version_of(source) | given, close))
+            writing.enter_context(target.writing(source.version() | given, close))
         yield
 
 

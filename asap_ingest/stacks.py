@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -111,6 +111,11 @@ class Stack:
     def state(self) -> str | None:
         metadata = self.metadata()
         return None if metadata is None else metadata["state"]
+
+    def version(self, without: Sequence[str] = ()) -> dict[str, Any]:
+        """What a new stack takes over: resolution, notes and the like, not the time of making."""
+        version = self.require().get("currentVersion") or {}
+        return {name: value for name, value in version.items() if name not in ("createTimestamp", *without)}
 
     def require(self) -> dict[str, Any]:
         """Stack metadata.

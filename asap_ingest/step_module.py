@@ -20,6 +20,7 @@ from argschema.utils import args_to_dict
 from marshmallow import Schema, ValidationError, fields
 
 from asap_ingest import storage
+from asap_ingest.commands.common_schemas import CommonParameters, field_names
 from asap_ingest.config_file import ConfigFile, config_file
 from asap_ingest.connection_schema import with_address_apart
 from asap_ingest.errors import (
@@ -35,8 +36,7 @@ from asap_ingest.parallel import Executor, executor
 from asap_ingest.parallel.resources import usable_cores
 from asap_ingest.program import program
 from asap_ingest.schema_parser import SchemaParser
-from asap_ingest.schemas import CommonParameters, field_names
-from asap_ingest.secrets import is_secret_name, masked, with_masked_texts, without_secret_names
+from asap_ingest.secrets import is_secret_name, masked, without_secrets
 from asap_ingest.storage.json_documents import parse_json
 
 
@@ -212,14 +212,6 @@ def _holds(parameters: Mapping[str, Any], field: str) -> bool:
     for name in field.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value is not None
-
-
-def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters as files may keep them: no secrets in `storage_options`, nor in URIs."""
-    kept = {name: with_masked_texts(value) for name, value in parameters.items()}
-    if "storage_options" in kept:
-        kept["storage_options"] = without_secret_names(kept["storage_options"])
-    return kept
 
 
 def _read_input_json(path: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from asap_ingest.commands.common_schemas import OneSectionFields, StepOutput, StepParameters
 from asap_ingest.schema_fields import Text, WholeNumber, ZValue, ZValues, at_least, one_of, optional, required
-from asap_ingest.schemas import OneSectionFields, StepOutput, StepParameters
 from asap_ingest.tile_tables.records import PIXEL, UNITS_NM
 
 

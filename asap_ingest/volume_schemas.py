@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from argschema.schemas import DefaultSchema
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from asap_ingest.commands.common_schemas import CommonParameters, SectionSelection, StepParameters
 from asap_ingest.images.volumes import REDUCTIONS
 from asap_ingest.images.voxel_size import NM_OF_UNITS
 from asap_ingest.parallel.resources import usable_cores
@@ -28,7 +29,6 @@ from asap_ingest.schema_fields import (
     optional,
     required,
 )
-from asap_ingest.schemas import CommonParameters, SectionSelection, StepParameters
 
 _SHOWN_UNITS = ("nm", "um", "mm", "cm")
 VOLUME_FORMATS = ("tiff", "raw", "sharded", "zarr")

@@ -28,10 +28,10 @@ import requests
 from asap_ingest import storage
 from asap_ingest.apply_mipmaps_to_render import apply_mipmaps
 from asap_ingest.apply_sections import SectionJob
-from asap_ingest.demo import embedded_service
 from asap_ingest.mipmaps.locations import level_uris, mipmap_uri
 from asap_ingest.mipmaps.register import Registration
 from asap_ingest.parallel import SerialExecutor
+from asap_ingest.render.service_process import embedded_service
 from asap_ingest.stacks import RenderConnection, Stack
 
 LEVELS, SIDE, Z = 6, 3840, 1.0

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from asap_ingest.demo import RunningService, running_service
+from asap_ingest.render.service_process import RunningService, running_service
 from benchmarks.load_clients import (
     IMAGE,
     KINDS,

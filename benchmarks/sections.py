@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from asap_ingest.demo import embedded_service
+from asap_ingest.render.service_process import embedded_service
 from asap_ingest.temca.simulate import Acquisition, simulate_section
 from benchmarks.tables import table
 

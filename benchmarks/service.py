@@ -26,7 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import asap_ingest.render_ws.client_scripts
-from asap_ingest.demo import RunningService, running_service
+from asap_ingest.render.service_process import RunningService, running_service
 from benchmarks import service_stacks as stacks
 from benchmarks.service_stacks import OWNER, SIDE, STEP, Client, TileImages
 from benchmarks.tables import table

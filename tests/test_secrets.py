@@ -8,8 +8,7 @@ from asap_ingest.__main__ import COMMANDS
 from asap_ingest.__main__ import main as asap_ingest
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.ingest_section import IngestSection
-from asap_ingest.secrets import MaskedRecord, is_secret_name, masked
-from asap_ingest.step_module import without_secrets
+from asap_ingest.secrets import MaskedRecord, is_secret_name, masked, without_secrets
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
 from tests.steps import TILESPECS, run_step

@@ -10,6 +10,7 @@ import orjson
 
 from asap_ingest.render_ws.json_types import dump
 from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS, is_flat
+from asap_ingest.render_ws.records.transform_references import referenced_ids
 
 #: A missing tile or transform id: equal to itself, unlike every text, sorted behind them.
 NO_ID = b""
@@ -66,16 +67,10 @@ def tile_row(spec: dict[str, Any]) -> TileRow:
         _sorted_list(
             channel["name"] for channel in spec.get("channels", ()) if channel and "name" in channel
         ),
-        None if flat else _sorted_list(_reference_ids(spec)),
+        None if flat else _sorted_list(referenced_ids(spec["transforms"])),
         flat,
         dump(spec),
     )
-
-
-def _reference_ids(spec: dict[str, Any]) -> set[str]:
-    from asap_ingest.render_ws.transforms.specs import referenced_ids
-
-    return referenced_ids(spec["transforms"])
 
 
 def _sorted_list(names: Iterable[str]) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.records.transform_references import children, references
 from asap_ingest.render_ws.transforms.classes import (
     IDENTITY,
     Affine,
@@ -56,26 +57,6 @@ class TransformList:
         return points
 
 
-def referenced_ids(spec: Spec) -> set[str]:
-    """Ids that a specification names itself: in lists and interpolated transforms, not behind references."""
-    return set(_references(spec))
-
-
-def _references(spec: Spec) -> Iterator[str]:
-    if spec.get("type") == "ref":
-        yield str(spec.get("refId"))
-    for child in _children(spec):
-        yield from _references(child)
-
-
-def _children(spec: Spec) -> Sequence[Spec]:
-    if spec.get("type") == "list":
-        return spec.get("specList") or []
-    if spec.get("type") == "interpolated":
-        return [spec["a"], spec["b"]]
-    return []
-
-
 def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec]:
     """Flatten the transforms of a tile that is being stored.
 
@@ -87,11 +68,11 @@ def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec
     IllegalArgumentError
         Naming the ids that stay unresolved.
     """
-    if not _labels(list_spec) and all(spec.get("type") == "leaf" for spec in _children(list_spec)):
-        return [*_children(list_spec)]
+    if not _labels(list_spec) and all(spec.get("type") == "leaf" for spec in children(list_spec)):
+        return [*children(list_spec)]
     missing = []
-    for wanted in dict.fromkeys(_references(list_spec)):
-        missing += [*_references(shared[wanted])] if wanted in shared else [wanted]
+    for wanted in dict.fromkeys(references(list_spec)):
+        missing += [*references(shared[wanted])] if wanted in shared else [wanted]
     if missing:
         raise IllegalArgumentError(
             f"requires the following transform ids [{', '.join(dict.fromkeys(missing))}]"
@@ -119,7 +100,7 @@ def _flattened(spec: Spec, lookup: Lookup, passes: int) -> Iterator[Spec]:
         yield from _flattened(_target(str(spec.get("refId")), lookup, passes), lookup, passes - 1)
     elif kind == "list":
         labels = _labels(spec)
-        for child in _children(spec):
+        for child in children(spec):
             for leaf in _flattened(child, lookup, passes):
                 yield _with_labels(leaf, labels)
     elif kind == "interpolated":
@@ -193,7 +174,7 @@ def _build_one(spec: Spec) -> CoordinateTransform:
     if kind == "ref":
         raise IllegalArgumentError(f"transform reference {spec.get('refId')!r} is not resolved")
     if kind == "list":
-        return build(_children(spec))
+        return build(children(spec))
     if kind == "interpolated":
         return Interpolated(_build_one(spec["a"]), _build_one(spec["b"]), float(spec.get("lambda", 0.0)))
     for field in ("className", "dataString"):

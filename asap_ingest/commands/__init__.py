@@ -1,0 +1,1 @@
+"""What all commands share: parameters, spellings, help, workers, output and exit codes."""

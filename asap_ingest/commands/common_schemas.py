@@ -1,0 +1,306 @@
+"""Parameters and outputs that several steps share: workers, sections, pyramids, tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from argschema import ArgSchema
+from argschema.schemas import DefaultSchema
+from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
+
+from asap_ingest import storage
+from asap_ingest.connection_schema import RenderParameters
+from asap_ingest.images.downsample import BLOCK_FUNCTIONS, DOWNSAMPLE_METHODS, PIL_FILTERS
+from asap_ingest.images.formats import TIFF_COMPRESSIONS
+from asap_ingest.mipmaps.locations import EXTENSIONS
+from asap_ingest.schema_fields import (
+    RENDER_NAME,
+    Flag,
+    JsonObject,
+    LogLevelName,
+    NotRead,
+    Text,
+    WholeNumber,
+    ZValue,
+    ZValues,
+    from_to,
+    one_of,
+    optional,
+    required,
+)
+
+
+class AliasedSchema(DefaultSchema):
+    """A schema whose fields have older names too."""
+
+    #: older name -> today's
+    aliases: ClassVar[dict[str, str]] = {}
+    #: fields that most users need, beside the required ones: help lists them before the rare ones
+    common: ClassVar[tuple[str, ...]] = ()
+
+    @pre_load
+    def apply_aliases(self, data: Any, **kwargs: Any) -> Any:
+        for old, new in self.aliases.items():
+            if old in data and old not in self.fields:
+                if not _mean_the_same(data.get(new, data[old]), data[old]):
+                    raise ValidationError(f"means {new}, which is given too, as {data[new]!r}", old)
+                data[new] = data.pop(old)
+        return data
+
+
+def _mean_the_same(one: Any, other: Any) -> bool:
+    """Equal, or paths and URIs of the same place."""
+    return one == other or (
+        isinstance(one, str) and isinstance(other, str) and storage.as_uri(one) == storage.as_uri(other)
+    )
+
+
+class CommonParameters(ArgSchema, AliasedSchema):
+    """What every step has."""
+
+    common: ClassVar[tuple[str, ...]] = ("input_json", "output_json")
+
+    input_json = optional(Text, "file path of input json file")
+    log_level = LogLevelName(
+        dump_default="ERROR",
+        load_default="ERROR",
+        metadata={"description": "set the logging level of the module"},
+    )
+    output_json = optional(Text, "file path to output json file")
+    storage_options = optional(
+        JsonObject,
+        'options for s3:// and other URIs, like {"endpoint_url": "http://localhost:9000"}',
+        default={},
+    )
+
+
+class StepParameters(CommonParameters):
+    """What every step on stacks has."""
+
+    render = fields.Nested(
+        RenderParameters, metadata={"description": "parameters to connect to render server"}
+    )
+
+    report = optional(NotRead, "report of the step whose output this input was made of; not read")
+    interrupted = optional(Text, "why that step ended before it was done: its output is refused")
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "interrupted" in data:
+            raise ValidationError("is how the step before ended: run that again first", "interrupted")
+
+    @pre_load
+    def have_render(self, data: Any, **kwargs: Any) -> Any:
+        data.setdefault("render", {})
+        return data
+
+
+class SectionSelection(AliasedSchema):
+    """Which sections of a stack: all, unless z, zValues, or zstart and zend say otherwise."""
+
+    common: ClassVar[tuple[str, ...]] = ("z", "zstart", "zend", "zValues")
+
+    zstart = optional(ZValue, "start z-index in the stack")
+    zend = optional(ZValue, "end z-index in the stack")
+
+    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
+
+    aliases: ClassVar[dict[str, str]] = {
+        "stack": "input_stack",
+        "inputStack": "input_stack",
+        "minZ": "zstart",
+        "maxZ": "zend",
+        "zs": "zValues",
+        "z_index": "z",
+    }
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_selection(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        given = [name for name in ("z", "zValues") if name in data]
+        if any(name in data for name in ("zstart", "zend")):
+            given.append("zstart/zend")
+        if len(given) > 1:
+            raise ValidationError(f"only one of {', '.join(given)} can be given", given[0])
+        if data.get("zstart", float("-inf")) > data.get("zend", float("inf")):
+            raise ValidationError(f"is above zend ({data['zend']})", "zstart")
+
+
+class ClusterFields(AliasedSchema):
+    """Work beyond one process."""
+
+    common: ClassVar[tuple[str, ...]] = ("pool_size",)
+
+    dask_scheduler = optional(
+        Text,
+        "tcp://host:port of a Dask scheduler whose workers work, or local; left out: pool_size processes",
+    )
+    shard = optional(Text, "i/n: the i-th of n parts of the work, 1 to n; the others are done by other runs")
+
+
+class PyramidFields(AliasedSchema):
+    """How levels are made."""
+
+    common: ClassVar[tuple[str, ...]] = ("levels", "method", "imgformat", "convert_to_8bit", "force_redo")
+
+    method = optional(
+        Text,
+        "method to downsample mipmapLevels, can be 'block_reduce' for skimage based area downsampling, "
+        "'PIL' for PIL Image (currently NEAREST) filtered resize, 'render' for render-ws based rendering.  "
+        "Currently only PIL is implemented, while others may fall back to this.",
+        required=True,
+        dump_default="block_reduce",
+        validate=one_of([*DOWNSAMPLE_METHODS, "render"]),
+        note="Today each of the three is implemented, and none falls back to another: block_reduce takes "
+        "exact means or medians (block_func), PIL resizes with PIL_filter, render has the service draw",
+    )
+    imgformat = optional(
+        Text, "image format for mipmaps (default tiff)", default="tiff", validate=one_of(EXTENSIONS)
+    )
+    convert_to_8bit = optional(
+        Flag,
+        "convert the data from 16 to 8 bit (default True)",
+        default=True,
+        note="Tiles of 8 bits stay as they are",
+    )
+    force_redo = optional(
+        Flag,
+        "force re-generation of existing mipmaps",
+        default=True,
+        note="false leaves files that are there and not older than their image: after a crash",
+    )
+    levels = optional(
+        WholeNumber,
+        "number of levels of mipmaps, default is 6",
+        default=6,
+        validate=from_to(1, 24),
+    )
+
+    PIL_filter = optional(
+        Text, "Pillow filter that method PIL resizes with", default="NEAREST", validate=one_of(PIL_FILTERS)
+    )
+    block_func = optional(
+        Text, "what method block_reduce takes of a block", default="mean", validate=one_of(BLOCK_FUNCTIONS)
+    )
+    compression = optional(
+        Text,
+        "compression of TIFF levels; render cannot read zstd",
+        default="none",
+        validate=one_of(TIFF_COMPRESSIONS),
+    )
+    verify = optional(
+        Flag, "read every level again: it decodes and has the expected size and type", default=False
+    )
+    report_dir = optional(
+        Text, "folder for a page on each section, section_<z>.html, and sections.html; left out: none"
+    )
+
+
+class TileFields(AliasedSchema):
+    """What tilespecs are made of besides their source, and the stack that they go to."""
+
+    common: ClassVar[tuple[str, ...]] = (
+        *("image_directory", "minimum_intensity", "maximum_intensity", "overwrite_zlayer", "close_stack"),
+    )
+
+    stack = required(Text, "stack to which tiles should be added", validate=RENDER_NAME)
+    image_directory = optional(
+        Text,
+        "directory used in determining absolute paths to images. "
+        "Defaults to parent directory containing metafile if omitted.",
+    )
+    minimum_intensity = optional(WholeNumber, "intensity value to interpret as black", default=0)
+    maximum_intensity = optional(
+        WholeNumber, "intensity value to interpret as white", default=255, note="65535 for tiles of 16 bits"
+    )
+    close_stack = optional(
+        Flag, "whether to set stack to 'COMPLETE' after performing operation", default=False
+    )
+    overwrite_zlayer = optional(
+        Flag, "whether to remove the existing layer from the target stack before uploading.", default=False
+    )
+
+    append = optional(
+        Flag, "keep tiles of other sections that lie at z; they are refused otherwise", default=False
+    )
+    maskUrl = optional(Text, "path or URI of a mask for every tile: 8 bit, 255 where pixels are kept")  # noqa: N815
+    output_stackVersion = optional(  # noqa: N815
+        JsonObject, "version of a stack that is made: stackResolutionX, versionNotes, ..."
+    )
+    section_thickness = optional(
+        fields.Float,
+        "nm between sections, the z resolution of a stack that is made",
+        default=40.0,
+        validate=validate.Range(min=0, min_inclusive=False, error="must be above 0"),
+    )
+
+    aliases: ClassVar[dict[str, str]] = {
+        "image_prefix": "image_directory",
+        "maskUrl_uri": "maskUrl",
+    }
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_intensities(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        low, high = data["minimum_intensity"], data.get("maximum_intensity")
+        if high is not None and high <= low:
+            raise ValidationError(f"must be above minimum_intensity ({low})", "maximum_intensity")
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_occupied(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if data["append"] and data["overwrite_zlayer"]:
+            raise ValidationError("cannot go with overwrite_zlayer, which removes what is there", "append")
+
+
+class OneSectionFields(TileFields):
+    """The same for the tiles of one source."""
+
+    sectionId = optional(  # noqa: N815
+        Text,
+        "sectionId to apply to tiles during ingest.  "
+        "If unspecified will default to a string representation of the float value of z_index.",
+    )
+    aliases: ClassVar[dict[str, str]] = {
+        **TileFields.aliases,
+        "output_stack": "stack",
+        "outputStack": "stack",
+        "zValues": "z_index",
+        "zs": "z_index",
+        "z": "z_index",
+    }
+
+    @pre_load
+    def single_z(self, data: Any, **kwargs: Any) -> Any:
+        for name in ("zValues", "zs", "z_index"):
+            if isinstance(data.get(name), list) and len(data[name]) == 1:
+                data[name] = data[name][0]
+        return data
+
+
+class MetafileFields(OneSectionFields):
+    """What the tilespecs of a metafile are made of."""
+
+    metafile = required(Text, "metadata file containing TEMCA acquisition data")
+    z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
+
+    aliases: ClassVar[dict[str, str]] = {"metafile_uri": "metafile", **OneSectionFields.aliases}
+
+
+class StepOutput(DefaultSchema):
+    """What every step hands on to the next."""
+
+    storage_options = optional(fields.Dict, "options for s3:// and other URIs")
+    render = optional(fields.Dict, "connection to the render service")
+
+
+class PyramidOutput(StepOutput):
+    """Which pyramids there are now."""
+
+    levels = required(WholeNumber, "number of levels of mipmaps")
+    imgformat = required(Text, "image format of the mipmaps")
+    interrupted = optional(Text, "why the run ended before it was done")
+    zValues = optional(ZValues, "z values of the sections")  # noqa: N815
+
+
+def field_names(schema: Schema) -> list[str]:
+    """Names that a schema's input may have, aliases included, sorted."""
+    return sorted({*schema.fields, *getattr(schema, "aliases", {})})

@@ -1,0 +1,1 @@
+"""The client side of a render service: sessions, stacks, tilespecs, pictures of boxes."""

@@ -1,0 +1,1 @@
+"""Many sections in one run: which they are, what is done, what workers do next."""
