@@ -28,8 +28,8 @@ setup(
     package_data={
         "asap_ingest": ["py.typed"],
         "asap_ingest.neuroglancer_client": ["*.js"],
-        "asap_ingest.render_ws": ["client_scripts/*.sh", "view/*"],
-        "asap_ingest.section_report": ["pages/*"],
+        "asap_ingest.render_ws": ["client_scripts/*.sh", "pages/*"],
+        "asap_ingest.report": ["pages/*"],
     },
     install_requires=requirements(),
     extras_require={

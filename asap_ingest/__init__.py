@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asap_ingest import steps
-    from asap_ingest.stack_reader import open_stack
-    from asap_ingest.volume_reader import open_volume
+    from asap_ingest.arrays.stack_reader import open_stack
+    from asap_ingest.arrays.volume_reader import open_volume
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "open_stack", "open_volume", "steps"]
 
 #: Module of each function that is offered here.
-_FUNCTIONS = {"open_stack": "asap_ingest.stack_reader", "open_volume": "asap_ingest.volume_reader"}
+_FUNCTIONS = {
+    "open_stack": "asap_ingest.arrays.stack_reader",
+    "open_volume": "asap_ingest.arrays.volume_reader",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from asap_ingest import __version__
-from asap_ingest.command_help import listing, paragraph
-from asap_ingest.command_line import without_values
-from asap_ingest.commands import COMMANDS, GROUPS
+from asap_ingest.commands.command_help import listing, paragraph
+from asap_ingest.commands.command_line import without_values
+from asap_ingest.commands.command_table import COMMANDS, GROUPS
+from asap_ingest.commands.program import program, program_name
 from asap_ingest.errors import EXIT_BAD_INPUT, did_you_mean
-from asap_ingest.program import program, program_name
 from asap_ingest.secrets import masked
 
 

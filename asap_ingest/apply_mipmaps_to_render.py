@@ -13,7 +13,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.apply_sections import (
+from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.step import run_as_program
+from asap_ingest.errors import ParameterError
+from asap_ingest.execution import Executor, PoolExecutor, SerialExecutor
+from asap_ingest.execution.progress import Progress
+from asap_ingest.execution.work_shards import Shard
+from asap_ingest.mipmaps.apply_sections import (
     SectionJob,
     SectionReport,
     apply_section,
@@ -22,18 +28,12 @@ from asap_ingest.apply_sections import (
     examine_section,
     verified,
 )
-from asap_ingest.errors import ParameterError
-from asap_ingest.mipmaps.jobs import Failure
 from asap_ingest.mipmaps.locations import EXTENSIONS
 from asap_ingest.mipmaps.path_builder import PathBuilder, is_same_place, path_builder, raised
 from asap_ingest.mipmaps.register import Registration
-from asap_ingest.parallel import Executor, PoolExecutor, SerialExecutor
-from asap_ingest.progress import Progress
-from asap_ingest.render_module import RenderModule
+from asap_ingest.mipmaps.tile_images import Failure
+from asap_ingest.render.stack import Stack
 from asap_ingest.schemas import AddMipMapsToStackOutput, AddMipMapsToStackParameters
-from asap_ingest.shards import Shard
-from asap_ingest.stacks import Stack
-from asap_ingest.step_module import run_as_program
 
 
 @dataclass

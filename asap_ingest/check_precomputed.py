@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
-from asap_ingest.command_line import CommandParser
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError
-from asap_ingest.program import program
-from asap_ingest.progress import Progress
-from asap_ingest.volume_check.check import DEPTHS, Check, check_volume
-from asap_ingest.volume_check.places import place_of
+from asap_ingest.execution.progress import Progress
+from asap_ingest.volumes.checking.chunk_places import place_of
+from asap_ingest.volumes.checking.volume_check import DEPTHS, Check, check_volume
 
 
 def check_precomputed(volume: str, depth: str = "voxels") -> Check:

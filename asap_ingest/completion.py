@@ -13,9 +13,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from asap_ingest.command_line import CommandParser
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_DONE
-from asap_ingest.program import program
 
 SHELLS = ("bash", "zsh", "fish")
 #: What stands for a value of which all choices are known, like `tif|png`.
@@ -42,7 +42,7 @@ def script(shell: str) -> str:
     """The script for one of `SHELLS`."""
     import shtab
 
-    from asap_ingest.commands import COMMANDS, parser_of
+    from asap_ingest.commands.command_table import COMMANDS, parser_of
 
     def parser(prog: str) -> CommandParser:
         """What argparse asks for by `asap-ingest COMMAND`."""

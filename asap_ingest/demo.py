@@ -17,21 +17,21 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
-from asap_ingest.access_token import token_of_environment, token_query
-from asap_ingest.command_line import CommandParser
-from asap_ingest.end_signals import end_signals, exit_on_signal
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.http_server import listen
+from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError, ParameterError
-from asap_ingest.http_server import listen
+from asap_ingest.execution.end_signals import end_signals, exit_on_signal
+from asap_ingest.execution.progress import Progress
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
 from asap_ingest.ingest_section import StepSummary, summarise, summary_table
-from asap_ingest.next_command import command_line
-from asap_ingest.program import program
-from asap_ingest.progress import Progress
 from asap_ingest.render.service_process import embedded_service
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.stacks import RenderConnection, Stack
-from asap_ingest.temca.simulate import Acquisition, simulate_section, simulated_section
+from asap_ingest.simulation.acquisition import Acquisition, simulate_section, simulated_section
+from asap_ingest.web.access_token import token_of_environment, token_query
 
 LEVELS = 6
 _USUAL_PORT = 8080

@@ -10,24 +10,24 @@ from functools import cached_property
 from math import isqrt
 from typing import Any
 
-from asap_ingest.box_images import BOX_FORMS, Drawing
+from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.step import run_as_program
+from asap_ingest.commands.volume_schemas import ExportToPrecomputedParameters
+from asap_ingest.commands.volume_step import VolumeModule, VoxelSize
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
-from asap_ingest.parallel import Executor, Outcome
-from asap_ingest.precomputed.build import Unit
-from asap_ingest.precomputed.grid import Box, Scale
-from asap_ingest.precomputed.plan import Budget, whole_source
-from asap_ingest.render_module import RenderModule
-from asap_ingest.stack_planes import (
+from asap_ingest.execution import Executor, Outcome
+from asap_ingest.render.box_images import BOX_FORMS, Drawing
+from asap_ingest.render.stack import Stack
+from asap_ingest.volumes.grid import Box, Scale
+from asap_ingest.volumes.sources.stack_planes import (
     StackPlanes,
     modified_of,
     sections_of_planes,
     stack_bounds,
     whole_extent,
 )
-from asap_ingest.stacks import Stack
-from asap_ingest.step_module import run_as_program
-from asap_ingest.volume_module import VolumeModule, VoxelSize
-from asap_ingest.volume_schemas import ExportToPrecomputedParameters
+from asap_ingest.volumes.writing.unit import Unit
+from asap_ingest.volumes.writing.write_plan import Budget, whole_source
 
 #: An answer is in memory twice while it arrives.
 _ANSWER_COPIES = 2

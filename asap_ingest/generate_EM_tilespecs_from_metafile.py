@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from asap_ingest.occupied_z import OccupiedZ
-from asap_ingest.remarks import tell
+from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.step import run_as_program
+from asap_ingest.execution.remarks import tell
 from asap_ingest.render.tilespecs import tilespec_settings
-from asap_ingest.render_module import RenderModule
 from asap_ingest.schemas import GenerateEMTileSpecsOutput, GenerateEMTileSpecsParameters
+from asap_ingest.sections.occupied_z import OccupiedZ
 from asap_ingest.sections.section_upload import upload_section
-from asap_ingest.step_module import run_as_program
 from asap_ingest.temca.metafile import read_metafile
 from asap_ingest.temca.metafile_tilespecs import build_tilespecs, remark_on_intensity
 

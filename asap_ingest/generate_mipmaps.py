@@ -11,23 +11,23 @@ from dataclasses import asdict
 from typing import Any
 
 from asap_ingest import storage
+from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import AsapIngestError, ParameterError, StorageError, describe_z_values
-from asap_ingest.mipmap_run import MipmapReport, MipmapRun, jobs_of, pyramid_settings
-from asap_ingest.mipmaps.build import (
+from asap_ingest.execution import Executor
+from asap_ingest.execution.progress import Progress
+from asap_ingest.execution.remarks import tell
+from asap_ingest.execution.work_shards import Shard
+from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, jobs_of, pyramid_settings
+from asap_ingest.mipmaps.pyramid import (
     PyramidJob,
     PyramidResult,
     build_and_verify,
     build_pyramid,
 )
-from asap_ingest.next_command import command_line
-from asap_ingest.parallel import Executor
-from asap_ingest.progress import Progress
-from asap_ingest.remarks import tell
-from asap_ingest.render_module import RenderModule
+from asap_ingest.report.section_pages import write_section_pages
 from asap_ingest.schemas import GenerateMipMapsOutput, GenerateMipMapsParameters
-from asap_ingest.section_pages import write_section_pages
-from asap_ingest.shards import Shard
-from asap_ingest.step_module import run_as_program
 from asap_ingest.storage.json_documents import parse_json
 
 _HANDED_ON = ("input_stack", "output_dir", "levels", "imgformat", "render", "storage_options")

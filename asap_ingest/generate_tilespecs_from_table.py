@@ -10,17 +10,20 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from asap_ingest import storage
+from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.step import run_as_program
+from asap_ingest.commands.table_schemas import (
+    GenerateTileSpecsFromTableOutput,
+    GenerateTileSpecsFromTableParameters,
+)
 from asap_ingest.errors import ParameterError, describe_z_values
-from asap_ingest.occupied_z import OccupiedZ
-from asap_ingest.remarks import Remark, tell
+from asap_ingest.execution.remarks import Remark, tell
 from asap_ingest.render.tilespecs import TileFacts, TileSpecSettings, make_tilespec
-from asap_ingest.render_module import RenderModule
+from asap_ingest.sections.occupied_z import OccupiedZ
 from asap_ingest.sections.section_upload import UploadReport, upload_section
-from asap_ingest.step_module import run_as_program
-from asap_ingest.table_schemas import GenerateTileSpecsFromTableOutput, GenerateTileSpecsFromTableParameters
-from asap_ingest.tile_tables.placement import Placement, affine_about_centre
 from asap_ingest.tile_tables.read import read_tile_pattern, read_tile_table
-from asap_ingest.tile_tables.records import PlacedTile, TileTable
+from asap_ingest.tile_tables.table_positions import Placement, affine_about_centre
+from asap_ingest.tile_tables.table_records import PlacedTile, TileTable
 
 #: Intensity that is drawn white, by the type of a tile's pixels; of others that of 8 bits.
 WHITE = {"uint8": 255, "uint16": 65535}

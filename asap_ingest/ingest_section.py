@@ -17,19 +17,19 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
+from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.section_schemas import IngestSectionOutput, IngestSectionParameters
+from asap_ingest.commands.step import run_as_program
+from asap_ingest.execution import Executor
+from asap_ingest.execution.machine_resources import usable_cores
+from asap_ingest.execution.progress import Progress
+from asap_ingest.execution.remarks import tell
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
 from asap_ingest.generate_mipmaps import GenerateMipMaps, require_writable
-from asap_ingest.parallel import Executor
-from asap_ingest.parallel.resources import usable_cores
-from asap_ingest.progress import Progress
-from asap_ingest.remarks import tell
-from asap_ingest.render_module import RenderModule
 from asap_ingest.secrets import without_secrets
-from asap_ingest.section_pipeline import IngestedSection, SectionPipeline, ingest
-from asap_ingest.section_schemas import IngestSectionOutput, IngestSectionParameters
-from asap_ingest.section_work import Section, tile_failures
-from asap_ingest.sections_run import section_of, stack_version, stacks_loading
-from asap_ingest.step_module import run_as_program
+from asap_ingest.sections.section_pipeline import IngestedSection, SectionPipeline, ingest
+from asap_ingest.sections.section_work import Section, tile_failures
+from asap_ingest.sections.sections_run import section_of, stack_version, stacks_loading
 from asap_ingest.temca.metafile import read_metafile
 
 

@@ -16,21 +16,28 @@ from dataclasses import asdict
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.end_signals import end_signals, exit_on_signal
+from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.section_schemas import IngestSectionsOutput, IngestSectionsParameters
+from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
+from asap_ingest.execution.end_signals import end_signals, exit_on_signal
+from asap_ingest.execution.machine_resources import usable_cores
+from asap_ingest.execution.remarks import Remark, note
+from asap_ingest.execution.work_shards import Shard
 from asap_ingest.generate_mipmaps import require_writable
-from asap_ingest.mipmap_run import pyramid_settings
-from asap_ingest.parallel.resources import usable_cores
-from asap_ingest.remarks import Remark, note
-from asap_ingest.render_module import RenderModule
-from asap_ingest.section_list import METAFILES, ZRule, find_metafiles
-from asap_ingest.section_plan import estimate, plan, refuse_shared_z
-from asap_ingest.section_schemas import IngestSectionsOutput, IngestSectionsParameters
-from asap_ingest.section_state import DONE, FAILED, SUPERSEDED, RunState, SectionRecord, StateInUseError
-from asap_ingest.section_watch import Watch, Watching, say
-from asap_ingest.sections_run import SectionsRun
-from asap_ingest.shards import Shard
-from asap_ingest.step_module import run_as_program
+from asap_ingest.mipmaps.mipmap_run import pyramid_settings
+from asap_ingest.sections.section_list import METAFILES, ZRule, find_metafiles
+from asap_ingest.sections.section_plan import estimate, plan, refuse_shared_z
+from asap_ingest.sections.section_state import (
+    DONE,
+    FAILED,
+    SUPERSEDED,
+    RunState,
+    SectionRecord,
+    StateInUseError,
+)
+from asap_ingest.sections.section_watch import Watch, Watching, say
+from asap_ingest.sections.sections_run import SectionsRun
 
 #: What decides how tiles and levels come out: runs that share a state file have these alike.
 _SETTINGS = (

@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 
 from asap_ingest import storage
-from asap_ingest.command_line import CommandParser
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.next_command import command_line, say_next
+from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
-from asap_ingest.next_command import command_line, say_next
-from asap_ingest.program import program
+from asap_ingest.execution.work_shards import Shard
 from asap_ingest.secrets import without_secrets
-from asap_ingest.shards import Shard
 from asap_ingest.storage.json_documents import parse_json
 
 Output = dict[str, Any]

@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from asap_ingest import storage
+from asap_ingest.commands.step import run_as_program
+from asap_ingest.commands.volume_schemas import PrecomputedTifParameters
+from asap_ingest.commands.volume_step import VolumeModule, VoxelSize
 from asap_ingest.errors import ParameterError
 from asap_ingest.images.tiff_stacks import PlaneChoice
-from asap_ingest.precomputed.build import PlaneSource
-from asap_ingest.precomputed.grid import Box, Triple
-from asap_ingest.precomputed.margin import WithMargin
-from asap_ingest.precomputed.missing import STAND_INS, damaged_planes, repeated, without
-from asap_ingest.precomputed.plan import whole_source
-from asap_ingest.precomputed.planes import ImagePlanes
-from asap_ingest.precomputed.preflight import FaultyFile, find_files, missing_notes, preflight
-from asap_ingest.step_module import run_as_program
-from asap_ingest.volume_module import VolumeModule, VoxelSize
-from asap_ingest.volume_schemas import PrecomputedTifParameters
+from asap_ingest.volumes.grid import Box, Triple
+from asap_ingest.volumes.sources.missing_planes import STAND_INS, damaged_planes, repeated, without
+from asap_ingest.volumes.sources.plane_files import ImagePlanes
+from asap_ingest.volumes.sources.preflight import FaultyFile, find_files, missing_notes, preflight
+from asap_ingest.volumes.writing.margin import WithMargin
+from asap_ingest.volumes.writing.unit import PlaneSource
+from asap_ingest.volumes.writing.write_plan import whole_source
 
 #: More files than this are printed by their first and last ones.
 _PRINTED_FILES = 12

@@ -20,8 +20,7 @@ from asap_ingest.commands.common_schemas import (
     StepOutput,
     StepParameters,
 )
-from asap_ingest.mipmaps.locations import EXTENSIONS
-from asap_ingest.schema_fields import (
+from asap_ingest.commands.fields import (
     RENDER_NAME,
     Flag,
     JsonObject,
@@ -34,6 +33,7 @@ from asap_ingest.schema_fields import (
     optional,
     required,
 )
+from asap_ingest.mipmaps.locations import EXTENSIONS
 
 
 class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):

@@ -13,11 +13,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from asap_ingest.command_line import CommandParser
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.http_server import Announcement, EndSignals, chosen_token, listen, serve
+from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
-from asap_ingest.http_server import Announcement, EndSignals, chosen_token, listen, serve
-from asap_ingest.lab_app import VolumeFolder, build_lab_app
-from asap_ingest.program import program
+from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
 from asap_ingest.serve_render import (

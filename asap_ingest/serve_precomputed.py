@@ -14,10 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asap_ingest.access_token import token_query
-from asap_ingest.command_line import CommandParser
-from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
-from asap_ingest.http_server import (
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.http_server import (
     LOG_LEVELS,
     Announcement,
     EndSignals,
@@ -27,14 +25,16 @@ from asap_ingest.http_server import (
     listen,
     serve,
 )
+from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.program import program
+from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
 from asap_ingest.neuroglancer_client import client_folder
-from asap_ingest.next_command import command_line
-from asap_ingest.precomputed.serving.app import build_app
-from asap_ingest.precomputed.serving.served_volume import ServedVolume
-from asap_ingest.precomputed.serving.viewer_link import source_url, viewer_url
-from asap_ingest.precomputed.serving.volumes import SERVED_FORMATS, find_volumes
-from asap_ingest.program import program
-from asap_ingest.web_policy import WebPolicy, host_names
+from asap_ingest.volumes.serving.served_volume import ServedVolume
+from asap_ingest.volumes.serving.viewer_link import source_url, viewer_url
+from asap_ingest.volumes.serving.volume_app import build_app
+from asap_ingest.volumes.serving.volume_list import SERVED_FORMATS, find_volumes
+from asap_ingest.web.access_token import token_query
+from asap_ingest.web.web_policy import WebPolicy, host_names
 
 #: Where a volume's metadata say the size of a voxel, by the scheme of its source.
 RESOLUTIONS = {

@@ -13,9 +13,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from asap_ingest.command_line import CommandParser
-from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
-from asap_ingest.http_server import (
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.http_server import (
     LOG_LEVELS,
     Announcement,
     EndSignals,
@@ -25,13 +24,14 @@ from asap_ingest.http_server import (
     listen,
     serve,
 )
-from asap_ingest.next_command import command_line
-from asap_ingest.program import program
+from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.program import program
+from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
-from asap_ingest.render_ws.limits import SETTINGS, Limits
+from asap_ingest.render_ws.memory.limits import SETTINGS, Limits
 from asap_ingest.render_ws.store import Store
-from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
+from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
 
 
 @program

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from asap_ingest.command_line import CommandParser
+from asap_ingest.commands.command_line import CommandParser
+from asap_ingest.commands.next_command import command_line, say_next
+from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_DONE, AsapIngestError
-from asap_ingest.next_command import command_line, say_next
-from asap_ingest.program import program
 from asap_ingest.render_ws.store import give_back_space
 
 

@@ -27,12 +27,12 @@ import requests
 
 from asap_ingest import storage
 from asap_ingest.apply_mipmaps_to_render import apply_mipmaps
-from asap_ingest.apply_sections import SectionJob
+from asap_ingest.execution import SerialExecutor
+from asap_ingest.mipmaps.apply_sections import SectionJob
 from asap_ingest.mipmaps.locations import level_uris, mipmap_uri
 from asap_ingest.mipmaps.register import Registration
-from asap_ingest.parallel import SerialExecutor
 from asap_ingest.render.service_process import embedded_service
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 
 LEVELS, SIDE, Z = 6, 3840, 1.0
 AFFINE = {"type": "leaf", "className": "mpicbg.trakem2.transform.AffineModel2D"}

@@ -10,7 +10,7 @@ import numpy as np
 import tensorstore
 import tinybrain
 
-from asap_ingest.images.volumes import REDUCTIONS, Carry, Step
+from asap_ingest.images.plane_reductions import REDUCTIONS, Carry, Step
 from benchmarks.tables import median_seconds, table
 
 DEPTH, SIDE = 64, 512

@@ -11,7 +11,7 @@ from PIL import Image as PilImage
 from skimage.measure import block_reduce
 
 from asap_ingest import storage
-from asap_ingest.mipmaps.build import PyramidJob, PyramidResult, build_pyramid
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, build_pyramid
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import tifffile
 
 from asap_ingest.render.service_process import embedded_service
-from asap_ingest.temca.simulate import Acquisition, simulate_section
+from asap_ingest.simulation.acquisition import Acquisition, simulate_section
 from benchmarks.tables import table
 
 SMALL, LARGE_TILES, LARGE = 50, 2000, (2, 8)

@@ -16,12 +16,12 @@ import numpy as np
 import tifffile
 
 from asap_ingest.images.downsample import mean_levels, minimum_levels
-from asap_ingest.render_ws.names import StackId
-from asap_ingest.render_ws.records.stack_records import State
-from asap_ingest.render_ws.records.stack_states import change_state, save_version
-from asap_ingest.render_ws.records.tile_rows import TileRow
+from asap_ingest.render_ws.stacks.stack_states import change_state, save_version
 from asap_ingest.render_ws.store import Store
-from asap_ingest.temca.simulate import Acquisition, simulate_section
+from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.render_ws.wire.stack_records import State
+from asap_ingest.render_ws.wire.tile_rows import TileRow
+from asap_ingest.simulation.acquisition import Acquisition, simulate_section
 
 SIDE, STEP, LEVELS, FILES = 3840, 3572, 6, 16
 OWNER = "/render-ws/v1/owner/bench/project/em/stack"

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from asap_ingest.execution import executor
+from asap_ingest.execution.progress import Progress
 from asap_ingest.generate_mipmaps import generate_mipmaps
-from asap_ingest.mipmap_run import MipmapReport, MipmapRun, jobs_of
-from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
-from asap_ingest.parallel import executor
-from asap_ingest.progress import Progress
+from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, jobs_of
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
 from asap_ingest.render.service_process import embedded_service
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
-from asap_ingest.stacks import RenderConnection, Stack
 from asap_ingest.temca.metafile import Metafile, TileRecord
 from asap_ingest.temca.metafile_tilespecs import build_tilespecs
 from benchmarks.jobs import PlainCopy, measured_build, predecessor_pyramid, read_and_write

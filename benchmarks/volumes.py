@@ -30,13 +30,13 @@ from urllib.parse import urlsplit
 import numpy as np
 import tifffile
 
-from asap_ingest.parallel import executor
-from asap_ingest.precomputed.build import VolumeSettings
-from asap_ingest.precomputed.grid import GridSettings, Scale, scales_of
-from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
-from asap_ingest.precomputed.preflight import find_files, preflight
-from asap_ingest.precomputed.run import VolumeRun, build_volume
-from asap_ingest.progress import Progress
+from asap_ingest.execution import executor
+from asap_ingest.execution.progress import Progress
+from asap_ingest.volumes.grid import GridSettings, Scale, scales_of
+from asap_ingest.volumes.sources.preflight import find_files, preflight
+from asap_ingest.volumes.writing.unit import VolumeSettings
+from asap_ingest.volumes.writing.volume_run import VolumeRun, build_volume
+from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_source
 from benchmarks.jobs import PlanesAndChunks, read_planes_write_chunks
 from benchmarks.tables import table
 

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from asap_ingest.render_module import RenderModule
+from asap_ingest.commands.render_step import RenderModule
 from asap_ingest.schemas import AddMipMapsToStackParameters
 
 

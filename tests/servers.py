@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from asap_ingest.http_connections import DEFAULT_LIMITS, ConnectionLimits
-from asap_ingest.http_server import BoundedServer, base_url, listen
+from asap_ingest.commands.http_server import BoundedServer, base_url, listen
+from asap_ingest.web.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 
 
 @contextmanager

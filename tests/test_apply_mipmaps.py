@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from asap_ingest.images import formats
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import APPLY, MIPMAPS, TILESPECS, command, refused, run_step
 

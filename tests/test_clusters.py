@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.parallel.dask_cluster import local_scheduler
+from asap_ingest.execution.dask_cluster import local_scheduler
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
 from tests.steps import MIPMAPS, TILESPECS, run_step

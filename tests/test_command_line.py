@@ -10,13 +10,13 @@ from contextlib import redirect_stdout
 import pytest
 from marshmallow import fields
 
-from asap_ingest import __version__, program
+from asap_ingest import __version__
 from asap_ingest.__main__ import main as asap_ingest
-from asap_ingest.command_line import with_underscores
-from asap_ingest.commands import COMMANDS, parser_of
+from asap_ingest.commands.command_line import with_underscores
+from asap_ingest.commands.command_table import COMMANDS, parser_of, program
+from asap_ingest.commands.fields import Flag, NotRead
+from asap_ingest.commands.parser import SchemaParser, field_help, fields_by_path
 from asap_ingest.errors import ParameterError, StackNotFoundError, did_you_mean
-from asap_ingest.schema_fields import Flag, NotRead
-from asap_ingest.schema_parser import SchemaParser, field_help, fields_by_path
 from tests.test_schemas import RENDER, STEPS, parse
 
 STEP_COMMANDS = [command for command in COMMANDS if isinstance(parser_of(command), SchemaParser)]

@@ -18,8 +18,8 @@ from distributed import Client, LocalCluster
 from distributed.security import Security
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.parallel import dask_cluster, executor
-from asap_ingest.parallel.dask_cluster import DaskExecutor, local_scheduler
+from asap_ingest.execution import dask_cluster, executor
+from asap_ingest.execution.dask_cluster import DaskExecutor, local_scheduler
 from tests import jobs
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
@@ -41,7 +41,7 @@ def dask_scheduler():
 def scheduler_process():
     """(process, address) of a scheduler that has its workers, in a process to be killed."""
     program = (
-        "import sys; from asap_ingest.parallel.dask_cluster import local_scheduler\n"
+        "import sys; from asap_ingest.execution.dask_cluster import local_scheduler\n"
         "with local_scheduler(2) as address:\n"
         "    print(address, flush=True)\n"
         "    sys.stdin.read()\n"
@@ -114,7 +114,7 @@ def test_a_scheduler_with_certificates_that_nobody_named_is_refused():
 def ports_of_a_local_run():
     """(host, port) of all that a run of `local` listens on, itself and its workers."""
     program = (
-        "import sys; from asap_ingest.parallel import executor; from tests import jobs\n"
+        "import sys; from asap_ingest.execution import executor; from tests import jobs\n"
         "outcomes = executor(2, 'local').run(jobs.double, range(9))\n"
         "print(next(outcomes).error, flush=True)\n"
         "sys.stdin.read()\n"
@@ -166,7 +166,7 @@ def test_without_the_library_the_remedy_is_named(monkeypatch, library):
 
 
 def test_the_library_is_imported_only_where_it_is_asked_for():
-    program = "import sys, asap_ingest.parallel as p; p.executor(4); sys.exit('distributed' in sys.modules)"
+    program = "import sys, asap_ingest.execution as p; p.executor(4); sys.exit('distributed' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
@@ -214,7 +214,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(scheduler_process, tmp_path):
 
 def test_jobs_wait_for_workers_that_come_later(caplog):
     message = "has no workers now; the jobs wait for them"
-    caplog.set_level("WARNING", logger="asap_ingest.parallel.dask_cluster")
+    caplog.set_level("WARNING", logger="asap_ingest.execution.dask_cluster")
 
     def add_worker_once_it_is_said():
         deadline = time.monotonic() + 20
@@ -249,7 +249,7 @@ def test_a_cluster_of_this_machine_leaves_nothing(tmp_path):
 def test_standard_error_stays_quiet(tmp_path):
     program = (
         "import logging; logging.basicConfig(); logging.getLogger('asap_ingest').setLevel('WARNING')\n"
-        "from asap_ingest.parallel import executor; from tests import jobs\n"
+        "from asap_ingest.execution import executor; from tests import jobs\n"
         f"print(len(list(executor(2, 'local').run(jobs.die_once, [{str(tmp_path / 'a')!r}]))))\n"
     )
     ran = subprocess.run(

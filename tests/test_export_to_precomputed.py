@@ -13,13 +13,13 @@ import pytest
 import tensorstore
 import tifffile
 
-from asap_ingest.box_images import BOX_FORMS, DrawnBox
 from asap_ingest.check_precomputed import check_precomputed
 from asap_ingest.errors import ParameterError
 from asap_ingest.export_to_precomputed import whole_z_values, z_ranges
-from asap_ingest.precomputed.grid import Box, aligned
-from asap_ingest.stack_planes import modified_of, sections_of_planes
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.box_images import BOX_FORMS, DrawnBox
+from asap_ingest.render.stack import RenderConnection, Stack
+from asap_ingest.volumes.grid import Box, aligned
+from asap_ingest.volumes.sources.stack_planes import modified_of, sections_of_planes
 from tests.acquisitions import random_tiles
 from tests.conftest import listing
 from tests.precomputed.reading import expected_scales
@@ -389,7 +389,7 @@ def test_sections_between_whole_z(parameters, stack, tmp_path):
 
 
 def test_a_change_while_boxes_are_drawn_is_noticed(render, tmp_path):
-    from asap_ingest.box_images import BoxImageError, Drawing, draw_box
+    from asap_ingest.render.box_images import BoxImageError, Drawing, draw_box
 
     stack = Stack(RenderConnection(**render), "raw")
     sections = fill(stack, tmp_path / "images", [1])
@@ -403,7 +403,7 @@ def test_a_change_while_boxes_are_drawn_is_noticed(render, tmp_path):
 
 @pytest.mark.parametrize("width", [1, 29, 100])
 def test_boxes_have_the_size_that_was_asked_for(render, tmp_path, width):
-    from asap_ingest.box_images import Drawing, draw_box
+    from asap_ingest.render.box_images import Drawing, draw_box
 
     stack = Stack(RenderConnection(**render), "raw")
     fill(stack, tmp_path / "images", [1])

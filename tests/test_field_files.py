@@ -20,7 +20,7 @@ from PIL import Image
 
 from asap_ingest import check_precomputed, storage
 from asap_ingest.images import formats
-from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_and_verify
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_and_verify
 from asap_ingest.precomputed_tif import PrecomputedTif
 from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 from tests.images.reference import mean, reference

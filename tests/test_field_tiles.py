@@ -10,9 +10,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
-from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import APPLY, MIPMAPS, TILESPECS, refused, run_step
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.temca.metafile import read_metafile
-from asap_ingest.temca.placement import tile_positions
+from asap_ingest.temca.stage_positions import tile_positions
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import TILESPECS, command, refused, run_step
 

@@ -13,7 +13,7 @@ import tifffile
 
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import mean_levels
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
 from tests.images.bombs import jpeg_that_says

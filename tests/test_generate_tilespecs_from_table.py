@@ -12,11 +12,11 @@ import tifffile
 
 from asap_ingest.__main__ import main as asap_ingest_program
 from asap_ingest.apply_mipmaps_to_render import main as apply_mipmaps
+from asap_ingest.commands.table_schemas import TileTableFields
 from asap_ingest.generate_mipmaps import main as generate_mipmaps
 from asap_ingest.generate_tilespecs_from_table import main
 from asap_ingest.images.formats import decode
-from asap_ingest.stacks import RenderConnection, Stack
-from asap_ingest.table_schemas import TileTableFields
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.tile_tables.delimited import read_delimited
 from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
 from asap_ingest.tile_tables.serialem import MDOC_LINE, read_serialem

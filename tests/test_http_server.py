@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from asap_ingest.http_server import base_url, listen, url_from_elsewhere
+from asap_ingest.commands.http_server import base_url, listen, url_from_elsewhere
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "0:0:0:0:0:0:0:0"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asap_ingest.ingest_section import IngestSection
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import APPLY, INGEST, MIPMAPS, TILESPECS, refused, run_step
 

@@ -14,9 +14,9 @@ import pytest
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
 from asap_ingest.ingest_sections import IngestSections
 from asap_ingest.merge_reports import merge
-from asap_ingest.section_list import ZRule, find_metafiles
-from asap_ingest.section_state import RunState
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
+from asap_ingest.sections.section_list import ZRule, find_metafiles
+from asap_ingest.sections.section_state import RunState
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
 from tests.steps import command, refused, run_step
@@ -296,7 +296,7 @@ def test_service_is_down(parameters, tmp_path, closed_port):
 
 def test_an_interrupted_run_says_how_to_go_on_and_leaves_its_output(parameters, tmp_path, monkeypatch, capfd):
     """The service dies when the second section is to be finished."""
-    from asap_ingest import section_pipeline
+    from asap_ingest.sections import section_pipeline
 
     real, calls = section_pipeline.finish_section, []
 

@@ -3,11 +3,11 @@
 import io
 import json
 
+from asap_ingest.execution.progress import Progress
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
-from asap_ingest.mipmap_run import MipmapReport, MipmapRun, jobs_of
-from asap_ingest.mipmaps.build import PyramidSettings
-from asap_ingest.progress import Progress
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, jobs_of
+from asap_ingest.mipmaps.pyramid import PyramidSettings
+from asap_ingest.render.stack import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 
 

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from asap_ingest.__main__ import main as asap_ingest
-from asap_ingest.commands import parser_of
-from asap_ingest.next_command import command_line, connection_options, say_next
+from asap_ingest.commands.command_table import parser_of
+from asap_ingest.commands.next_command import command_line, connection_options, say_next
 from asap_ingest.precomputed_tif import main as precomputed_tif
 from asap_ingest.serve_render import what_next
 from tests.acquisitions import random_tiles, write_acquisition

@@ -14,7 +14,7 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError, StorageError
-from asap_ingest.parallel import executor
+from asap_ingest.execution import executor
 from tests.s3 import (
     CUT_ANSWER,
     CUT_DOWNLOAD,

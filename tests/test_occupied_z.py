@@ -5,8 +5,8 @@ import json
 import pytest
 
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
-from asap_ingest.occupied_z import OccupiedError
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
+from asap_ingest.sections.occupied_z import OccupiedError
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import TILESPECS, refused, run_step
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from asap_ingest.errors import OutOfMemoryError, ParameterError, WorkerDiedError
-from asap_ingest.parallel import PoolExecutor, SerialExecutor, executor
-from asap_ingest.parallel.dask_cluster import DaskExecutor, local_scheduler
+from asap_ingest.execution import PoolExecutor, SerialExecutor, executor
+from asap_ingest.execution.dask_cluster import DaskExecutor, local_scheduler
 from tests import jobs
 
 ROOT = Path(__file__).parents[1]
@@ -172,7 +172,7 @@ def test_one_worker_means_this_process():
 @pytest.mark.parametrize("arguments", ["2", "2, 'local'"])
 def test_workers_end_with_their_process(arguments):
     program = (
-        "from asap_ingest.parallel import executor; from tests import jobs\n"
+        "from asap_ingest.execution import executor; from tests import jobs\n"
         f"for outcome in executor({arguments}).run(jobs.process_id, range(1000)):\n"
         "    print(outcome.value, flush=True)\n"
     )

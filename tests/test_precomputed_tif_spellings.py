@@ -8,10 +8,10 @@ import pytest
 import tifffile
 
 from asap_ingest import precomputed_tif
+from asap_ingest.commands.volume_schemas import PrecomputedTifParameters
+from asap_ingest.commands.volume_spellings import our_spelling
 from asap_ingest.errors import ParameterError
 from asap_ingest.precomputed_tif import PrecomputedTif
-from asap_ingest.volume_command_line import our_spelling
-from asap_ingest.volume_schemas import PrecomputedTifParameters
 from tests.precomputed.reading import read_volume
 from tests.precomputed.volumes import random_array
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import pytest
 
-from asap_ingest.progress import Progress
+from asap_ingest.execution.progress import Progress
 
 
 class Clock:
@@ -225,7 +225,7 @@ def test_the_bar_starts_no_thread():
 @pytest.mark.slow
 def test_standard_error_is_what_is_written_to():
     program = (
-        "from asap_ingest.progress import Progress\n"
+        "from asap_ingest.execution.progress import Progress\n"
         "with Progress(interval_s=0) as progress:\n"
         "    progress.expect(2)\n"
         "    progress.advance(bytes_=5)\n"

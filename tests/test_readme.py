@@ -14,8 +14,8 @@ import tifffile
 
 from asap_ingest.__main__ import COMMANDS
 from asap_ingest.check_precomputed import check_precomputed
-from asap_ingest.http_server import listen
-from asap_ingest.temca.simulate import Acquisition, simulate_section
+from asap_ingest.commands.http_server import listen
+from asap_ingest.simulation.acquisition import Acquisition, simulate_section
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

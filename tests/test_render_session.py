@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from asap_ingest.errors import ServiceUnreachableError
-from asap_ingest.parallel import executor
-from asap_ingest.render_session import RenderSession
+from asap_ingest.execution import executor
+from asap_ingest.render.session import RenderSession
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
 RESET = struct.pack("ii", 1, 0)

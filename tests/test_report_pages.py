@@ -10,9 +10,9 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.images import formats
-from asap_ingest.section_report import report
-from asap_ingest.section_report.records import ReportTile, SectionSummary
-from asap_ingest.section_report.report import INDEX, write_section_report
+from asap_ingest.report import section_report
+from asap_ingest.report.section_report import INDEX, write_section_report
+from asap_ingest.report.tile_table import ReportTile, SectionSummary
 
 SIDE = 100
 SIZES = [(1400, 900), (390, 844)]
@@ -214,8 +214,12 @@ def test_five_thousand_sections_settle_soon(browser, tmp_path, monkeypatch):
         }
         for z in range(5000)
     ]
-    facts = {"sections": sections, "labels": report.LABELS, "measures": report._drift(sections)}
+    facts = {
+        "sections": sections,
+        "labels": section_report.LABELS,
+        "measures": section_report._drift(sections),
+    }
     path = Path(tmp_path / INDEX)
-    path.write_bytes(report._page("sections", "Sections", facts))
+    path.write_bytes(section_report._page("sections", "Sections", facts))
     assert settled_ms(browser, path) < SETTLE_MS
     assert opened(browser, path).problems() == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.parallel.resources import usable_cores, usable_memory
+from asap_ingest.execution.machine_resources import usable_cores, usable_memory
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 CORES = len(os.sched_getaffinity(0))
@@ -73,7 +73,7 @@ def test_a_quota_is_rounded_up(cgroups):
 
 
 PROGRAM = """
-from asap_ingest.parallel.resources import usable_cores, usable_memory
+from asap_ingest.execution.machine_resources import usable_cores, usable_memory
 print(usable_cores(), usable_memory())
 """
 

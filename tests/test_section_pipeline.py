@@ -4,19 +4,19 @@ import io
 
 import pytest
 
-from asap_ingest.apply_sections import SectionJob, SectionReport
 from asap_ingest.errors import ServiceUnreachableError
-from asap_ingest.mipmap_run import MipmapReport, MipmapRun
-from asap_ingest.mipmaps.build import PyramidJob, PyramidResult, PyramidSettings
+from asap_ingest.execution import Outcome
+from asap_ingest.execution.progress import Progress
+from asap_ingest.mipmaps.apply_sections import SectionJob, SectionReport
+from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, PyramidSettings
 from asap_ingest.mipmaps.register import Registration
-from asap_ingest.occupied_z import OccupiedZ
-from asap_ingest.parallel import Outcome
-from asap_ingest.progress import Progress
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
-from asap_ingest.section_pipeline import SectionPipeline
-from asap_ingest.section_work import PlacedSection, Section, Stale, finish_section, place_section
+from asap_ingest.sections.occupied_z import OccupiedZ
+from asap_ingest.sections.section_pipeline import SectionPipeline
 from asap_ingest.sections.section_upload import UploadReport
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.sections.section_work import PlacedSection, Section, Stale, finish_section, place_section
 
 SETTINGS = PyramidSettings("/mipmaps", "tif", 1)
 STACK = Stack(RenderConnection("em1", 8080, "lab", "brain"), "raw")

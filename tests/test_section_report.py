@@ -12,13 +12,13 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.images import formats
-from asap_ingest.section_report.contact_sheet import LONGEST_SIDE, layout
-from asap_ingest.section_report.level_images import level_to_read
-from asap_ingest.section_report.measures import measured
-from asap_ingest.section_report.outliers import MOST_DEVIATIONS, measure
-from asap_ingest.section_report.overlaps import overlaps_of
-from asap_ingest.section_report.records import ReportTile, SectionSummary, throughput_texts
-from asap_ingest.section_report.report import INDEX, write_section_report
+from asap_ingest.report.contact_sheet import LONGEST_SIDE, layout
+from asap_ingest.report.level_images import level_to_read
+from asap_ingest.report.measures import measured
+from asap_ingest.report.outliers import MOST_DEVIATIONS, measure
+from asap_ingest.report.overlaps import overlaps_of
+from asap_ingest.report.section_report import INDEX, write_section_report
+from asap_ingest.report.tile_table import ReportTile, SectionSummary, throughput_texts
 
 SIDE = 640  # level-0 pixels of a tile
 

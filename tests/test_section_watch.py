@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from asap_ingest.ingest_sections import IngestSections
-from asap_ingest.section_list import ORDER, ZRule
-from asap_ingest.section_state import RunState
-from asap_ingest.section_watch import Watch
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
+from asap_ingest.sections.section_list import ORDER, ZRule
+from asap_ingest.sections.section_state import RunState
+from asap_ingest.sections.section_watch import Watch
 from tests.steps import command
 from tests.test_ingest_sections import SECTIONS, acquisition, levels, run
 from tests.test_survival import RestartableService

@@ -14,13 +14,13 @@ import requests
 from PIL import Image
 
 from asap_ingest import open_volume
-from asap_ingest.access_token import VARIABLE
-from asap_ingest.lab_app import VolumeFolder, build_lab_app
+from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
 from asap_ingest.neuroglancer_client import client_folder
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
-from asap_ingest.stacks import RenderConnection, Stack
-from asap_ingest.web_policy import DEFAULT_POLICY, WebPolicy
+from asap_ingest.web.access_token import VARIABLE
+from asap_ingest.web.web_policy import DEFAULT_POLICY, WebPolicy
 from tests.precomputed.volumes import make_volume, random_array
 from tests.servers import in_a_thread
 from tests.test_export_to_precomputed import fill
@@ -83,7 +83,7 @@ def test_both_are_where_they_belong(url):
 
 
 def test_a_volume_that_is_written_meanwhile_appears(folder, url, monkeypatch):
-    monkeypatch.setattr("asap_ingest.lab_app._FRESH_SECONDS", 0)
+    monkeypatch.setattr("asap_ingest.lab.lab_app._FRESH_SECONDS", 0)
     (folder / "volumes" / "new").mkdir()
     make_volume(folder / "volumes" / "new", VOXELS)
     assert requests.get(f"{url}/volumes/new/info", timeout=9).ok
@@ -91,7 +91,7 @@ def test_a_volume_that_is_written_meanwhile_appears(folder, url, monkeypatch):
 
 
 def test_a_folder_without_volumes_is_said_once(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("asap_ingest.lab_app._FRESH_SECONDS", 0)
+    monkeypatch.setattr("asap_ingest.lab.lab_app._FRESH_SECONDS", 0)
     volumes = VolumeFolder(tmp_path)
     assert volumes() == volumes() == {}
     assert [record.message.count("holds no volume") for record in caplog.records] == [1]

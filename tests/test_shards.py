@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.shards import Shard
+from asap_ingest.execution.work_shards import Shard
 from tests.test_schemas import parse
 
 
@@ -37,7 +37,10 @@ def test_the_shard_of_a_key_is_the_same_everywhere():
     # a change would have a resumed array job do other images than it began with
     keys = ["file:///data/a.tif", "s3://bucket/b.tif", "", "µ"]
     assert [takers(key, 8) for key in keys] == [[2], [6], [1], [1]]
-    program = f"from asap_ingest.shards import Shard; print([Shard(2, 8).takes(k) for k in {keys!r}])"
+    program = (
+        "from asap_ingest.execution.work_shards import Shard; "
+        f"print([Shard(2, 8).takes(k) for k in {keys!r}])"
+    )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "[True, False, False, False]\n"
 

@@ -9,7 +9,7 @@ import requests
 import asap_ingest
 from asap_ingest import steps
 from asap_ingest.errors import NoSectionsError, ParameterError, StackNotFoundError
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 from tests.test_export_to_precomputed import TILE_HEIGHT, TILE_WIDTH, fill
 
 CORNER = (-150, -20)
@@ -81,7 +81,7 @@ def test_open_ends_take_the_bounds_and_slices_of_z_have_planes_for_gaps(opened):
 def test_boxes_that_take_several_requests(opened, monkeypatch):
     reader, _ = opened
     whole = reader[1, -30:90, -155:120]
-    monkeypatch.setattr("asap_ingest.stack_reader._BOX_SIDE", 64)
+    monkeypatch.setattr("asap_ingest.arrays.stack_reader._BOX_SIDE", 64)
     assert np.array_equal(reader[1, -30:90, -155:120], whole)
 
 
@@ -135,8 +135,8 @@ def test_tiles_as_records_and_as_a_frame(opened):
 
 
 def test_without_pandas_and_dask(opened, monkeypatch):
-    monkeypatch.setattr("asap_ingest.stack_reader.find_spec", lambda name: None)
-    monkeypatch.setattr("asap_ingest.dask_arrays.find_spec", lambda name: None)
+    monkeypatch.setattr("asap_ingest.arrays.stack_reader.find_spec", lambda name: None)
+    monkeypatch.setattr("asap_ingest.arrays.dask_arrays.find_spec", lambda name: None)
     reader, _ = opened
     assert isinstance(reader.tiles(1), list)
     with pytest.raises(ParameterError, match="pip install pandas"):
@@ -147,7 +147,7 @@ def test_without_pandas_and_dask(opened, monkeypatch):
 
 def test_a_dask_array_draws_when_it_is_computed(opened, stack, monkeypatch):
     reader, _ = opened
-    monkeypatch.setattr("asap_ingest.stack_reader._BOX_SIDE", 64)
+    monkeypatch.setattr("asap_ingest.arrays.stack_reader._BOX_SIDE", 64)
     whole = reader.to_dask()
     bounds = reader.bounds
     height, width = (int(bounds[f"max{axis}"]) - int(bounds[f"min{axis}"]) for axis in "YX")

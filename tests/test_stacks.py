@@ -14,7 +14,7 @@ from asap_ingest.errors import (
     StackNotFoundError,
     StackStateError,
 )
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 
 TILES = {
     "t": {

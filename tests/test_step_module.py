@@ -22,7 +22,7 @@ STEP = """
 import signal
 import sys
 from asap_ingest.errors import ParameterError, StorageError
-from asap_ingest.step_module import StepModule
+from asap_ingest.commands.step import StepModule
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where this program's parent ignores it
 

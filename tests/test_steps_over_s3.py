@@ -14,7 +14,7 @@ from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsM
 from asap_ingest.generate_mipmaps import GenerateMipMaps
 from asap_ingest.images import formats
 from asap_ingest.ingest_sections import IngestSections
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.render.stack import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.s3 import bucket, credentials, gateway, store
 from tests.steps import APPLY, INGEST, MIPMAPS, TILESPECS, refused, run_step

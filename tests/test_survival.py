@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.stacks import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
 from tests.processes import children

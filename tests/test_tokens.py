@@ -15,14 +15,14 @@ import pytest
 import requests
 from PIL import Image
 
-from asap_ingest.access_token import VARIABLE, new_token
 from asap_ingest.check_precomputed import check_precomputed
+from asap_ingest.commands.http_server import Announcement, listen
 from asap_ingest.errors import ServiceError, StorageError
-from asap_ingest.http_server import Announcement, listen
+from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from asap_ingest.render_ws.client_scripts.web import get_json
 from asap_ingest.serve_render import main
-from asap_ingest.stacks import RenderConnection, Stack
+from asap_ingest.web.access_token import VARIABLE, new_token
 from tests.browser import Browser
 from tests.neuroglancer import client_url
 from tests.precomputed.checking import faults_of
@@ -147,7 +147,7 @@ def test_the_lines_printed_have_the_token() -> None:
 
 
 def test_tokens_differ_and_can_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    from asap_ingest.access_token import authorization
+    from asap_ingest.web.access_token import authorization
 
     assert new_token() != new_token()
     monkeypatch.setenv(VARIABLE, token := new_token())
@@ -238,11 +238,11 @@ def connection(render_url: str) -> dict[str, Any]:
 @pytest.fixture
 def with_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Sets the token of the environment; sessions made before do not have it."""
-    from asap_ingest import stacks
+    from asap_ingest.render import stack
 
-    stacks._session.cache_clear()
+    stack._session.cache_clear()
     yield lambda token: monkeypatch.setenv(VARIABLE, token)
-    stacks._session.cache_clear()
+    stack._session.cache_clear()
 
 
 def test_without_it_a_client_is_told_what_to_set(

@@ -118,6 +118,6 @@ def test_encodings_that_tensorstore_reads(tmp_path, monkeypatch):
             assert np.array_equal(volume[:], labels)
             assert np.array_equal(volume[5, 8:20, -30:-4], labels[1, :12, :26])
             assert np.array_equal(volume.to_dask()[2:4].compute(), labels[2:4])
-    monkeypatch.setattr("asap_ingest.volume_reader.find_spec", lambda name: None)
+    monkeypatch.setattr("asap_ingest.arrays.volume_reader.find_spec", lambda name: None)
     with pytest.raises(VolumeError, match=r"pip install 'asap_ingest\[volumes\]'"):
         open_volume(tmp_path / "labels")[:]

@@ -8,7 +8,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.web_policy import PUBLIC_VIEWER, Place, WebPolicy, host_names, listed_origins
+from asap_ingest.web.web_policy import PUBLIC_VIEWER, Place, WebPolicy, host_names, listed_origins
 
 POLICY = WebPolicy(frozenset({"render.lab"}), frozenset({"http://friend.lab:8000"}))
 

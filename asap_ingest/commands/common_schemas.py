@@ -10,11 +10,8 @@ from argschema.schemas import DefaultSchema
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from asap_ingest import storage
-from asap_ingest.connection_schema import RenderParameters
-from asap_ingest.images.downsample import BLOCK_FUNCTIONS, DOWNSAMPLE_METHODS, PIL_FILTERS
-from asap_ingest.images.formats import TIFF_COMPRESSIONS
-from asap_ingest.mipmaps.locations import EXTENSIONS
-from asap_ingest.schema_fields import (
+from asap_ingest.commands.connection_schema import RenderParameters
+from asap_ingest.commands.fields import (
     RENDER_NAME,
     Flag,
     JsonObject,
@@ -29,6 +26,9 @@ from asap_ingest.schema_fields import (
     optional,
     required,
 )
+from asap_ingest.images.downsample import BLOCK_FUNCTIONS, DOWNSAMPLE_METHODS, PIL_FILTERS
+from asap_ingest.images.formats import TIFF_COMPRESSIONS
+from asap_ingest.mipmaps.locations import EXTENSIONS
 
 
 class AliasedSchema(DefaultSchema):

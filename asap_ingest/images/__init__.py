@@ -1,0 +1,1 @@
+"""Image files as arrays and back, and the loops over their pixels."""

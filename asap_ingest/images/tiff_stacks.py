@@ -14,7 +14,7 @@ import numpy as np
 from asap_ingest.errors import ImageError
 from asap_ingest.images.ome_heads import refuse_foreign_files, refuse_many_planes, refuse_plane_count
 from asap_ingest.images.pixels import ImageHead, refuse_colours
-from asap_ingest.images.planes import PlaneFile, PlaneStack
+from asap_ingest.images.plane_samples import PlaneFile, PlaneStack
 from asap_ingest.images.tiff_pages import (
     opened_tiff,
     page_head,

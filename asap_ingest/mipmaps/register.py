@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from asap_ingest import storage
-from asap_ingest.mipmaps.dynamic_masks import DYNAMIC_MASK, DynamicMask
-from asap_ingest.mipmaps.jobs import Level0, TileSpec, pyramids_of
+from asap_ingest.mipmaps.level_sources import Source
 from asap_ingest.mipmaps.locations import level_uris, mask_extension
-from asap_ingest.mipmaps.sources import Source
+from asap_ingest.mipmaps.mask_files import DYNAMIC_MASK, DynamicMask
+from asap_ingest.mipmaps.tile_images import Level0, TileSpec, pyramids_of
 
 _IMAGES = attrgetter("images")
 # render's names of levels 1 and up

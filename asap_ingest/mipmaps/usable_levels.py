@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from asap_ingest.errors import ImageError, StorageError
-from asap_ingest.mipmaps.jobs import Failure, TileSpec, unusable_sources
+from asap_ingest.mipmaps.level_sources import Source, refuse_other_size
 from asap_ingest.mipmaps.register import (
     FolderListings,
     NewLevels,
@@ -17,7 +17,7 @@ from asap_ingest.mipmaps.register import (
     missing_levels,
     new_levels,
 )
-from asap_ingest.mipmaps.sources import Source, refuse_other_size
+from asap_ingest.mipmaps.tile_images import Failure, TileSpec, unusable_sources
 from asap_ingest.mipmaps.verify import level_0_head
 
 Pyramids = dict[str, list[NewLevels]]

@@ -12,12 +12,12 @@ from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
-from asap_ingest.mipmaps.sources import Source, refuse_other_size
+from asap_ingest.mipmaps.level_sources import Source, refuse_other_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from asap_ingest.mipmaps.build import PyramidJob
+    from asap_ingest.mipmaps.pyramid import PyramidJob
 
 #: Samples that levels may have.
 SAMPLE_TYPES = ("uint8", "uint16")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asap_ingest.occupied_z import Occupancy, clear
-from asap_ingest.parallel import Executor
-from asap_ingest.stacks import Stack
+from asap_ingest.execution import Executor
+from asap_ingest.render.stack import Stack
+from asap_ingest.sections.occupied_z import Occupancy, clear
 
 _TILES_PER_REQUEST = 1000
 

@@ -1,0 +1,1 @@
+"""Metafiles of pyTEMCA: read, placed, as tilespecs."""

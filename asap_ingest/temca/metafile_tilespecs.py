@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.remarks import Remark
+from asap_ingest.execution.remarks import Remark
 from asap_ingest.render.tilespecs import TileFacts, TileSpecSettings, make_tilespec
 from asap_ingest.temca.metafile import Metafile, TileRecord
-from asap_ingest.temca.placement import tile_positions
+from asap_ingest.temca.stage_positions import tile_positions
 
 
 def build_tilespecs(metafile: Metafile, settings: TileSpecSettings) -> list[Any]:

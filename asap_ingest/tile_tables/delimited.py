@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from asap_ingest.tile_tables.entries import Entries, finite_number, shown
-from asap_ingest.tile_tables.records import PIXEL, Fault, TableContent, TileTableError
+from asap_ingest.tile_tables.table_records import PIXEL, Fault, TableContent, TileTableError
 
 #: Field of a row -> names of its column, in lower case, letters and digits alone.
 COLUMN_NAMES = {

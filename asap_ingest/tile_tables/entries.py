@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from asap_ingest.tile_tables.records import Fault, TableRow
+from asap_ingest.tile_tables.table_records import Fault, TableRow
 
 Value = TypeVar("Value")
 

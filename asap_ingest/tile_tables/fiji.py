@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from asap_ingest.tile_tables.entries import Entries, shown
-from asap_ingest.tile_tables.records import PIXEL, Fault, TableContent, TableRow, TileTableError
+from asap_ingest.tile_tables.table_records import PIXEL, Fault, TableContent, TableRow, TileTableError
 
 #: A line that only this kind of file has.
 FIJI_LINE = re.compile(r"^[ \t]*(dim[ \t]*=|[^#\n]*;[^;\n]*;[ \t]*\()", re.MULTILINE)

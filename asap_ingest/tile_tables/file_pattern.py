@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
 from asap_ingest.tile_tables.entries import shown
-from asap_ingest.tile_tables.records import Fault, TableContent, TableRow, TileTableError
+from asap_ingest.tile_tables.table_records import Fault, TableContent, TableRow, TileTableError
 
 _FIELDS = {"row": "row", "col": "column", "column": "column", "z": "z"}
 _PART = re.compile(r"(\{[^/]*?\}|\*|[{}])")

@@ -16,9 +16,9 @@ from asap_ingest.images.pixels import ImageHead
 from asap_ingest.tile_tables.delimited import read_delimited
 from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
 from asap_ingest.tile_tables.file_pattern import read_pattern
-from asap_ingest.tile_tables.images import image_uri, is_relative, read_heads
-from asap_ingest.tile_tables.placement import Placement, positions
-from asap_ingest.tile_tables.records import (
+from asap_ingest.tile_tables.serialem import MDOC_LINE, read_serialem
+from asap_ingest.tile_tables.table_positions import Placement, positions
+from asap_ingest.tile_tables.table_records import (
     Fault,
     PlacedTile,
     TableContent,
@@ -26,7 +26,7 @@ from asap_ingest.tile_tables.records import (
     TileTable,
     TileTableError,
 )
-from asap_ingest.tile_tables.serialem import MDOC_LINE, read_serialem
+from asap_ingest.tile_tables.tile_files import image_uri, is_relative, read_heads
 
 _AS_IT_SAYS = Placement()
 

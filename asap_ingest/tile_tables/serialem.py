@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 
 from asap_ingest.tile_tables.entries import Entries, finite_number, shown
-from asap_ingest.tile_tables.records import PIXEL, Fault, TableContent, TileTableError
+from asap_ingest.tile_tables.table_records import PIXEL, Fault, TableContent, TileTableError
 
 #: A line that only this kind of file has.
 MDOC_LINE = re.compile(r"^[ \t]*\[[ \t]*(Image|ZValue|MontSection)[ \t]*=", re.MULTILINE)

@@ -10,7 +10,7 @@ from PIL import Image as PilImage
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images import density, formats, pictures
-from asap_ingest.images.planes import picture_stack
+from asap_ingest.images.plane_samples import picture_stack
 from tests.images.bombs import jpeg_that_says, png_of_zeros, with_frame_size
 
 

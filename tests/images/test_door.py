@@ -19,7 +19,7 @@ from PIL import Image as PilImage
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images import formats
-from asap_ingest.images.planes import picture_stack, read_plane, require_gray
+from asap_ingest.images.plane_samples import picture_stack, read_plane, require_gray
 from asap_ingest.images.tiff_pages import opened_tiff, page_at, plain_samples, read_samples
 from asap_ingest.images.tiff_stacks import tiff_stack
 from tests.images.tiff_files import gray_tags, packed, reversed_bits, tiff_of, tiles_of

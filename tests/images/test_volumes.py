@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.images.volumes import REDUCTIONS, Carry, Step
+from asap_ingest.images.plane_reductions import REDUCTIONS, Carry, Step
 from tests.examples import examples
 from tests.images.reference import mean, mode, reference
 

@@ -13,7 +13,7 @@ from asap_ingest import storage
 from asap_ingest.errors import FaultyLevelsError, ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import Downsampling, mean_levels
-from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_and_verify, build_pyramid
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_and_verify, build_pyramid
 from asap_ingest.mipmaps.verify import opened
 from tests.conftest import listing
 

@@ -13,7 +13,7 @@ from skimage.measure import block_reduce
 from asap_ingest import storage
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import PIL_FILTERS, Downsampling
-from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
 from tests.examples import examples
 
 METHODS = [Downsampling(), Downsampling(block_func="median")] + [

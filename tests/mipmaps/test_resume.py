@@ -6,7 +6,7 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.mipmaps.locations import level_uris
-from asap_ingest.mipmaps.resume import FolderTimes, levels_to_write
+from asap_ingest.mipmaps.missing_levels import FolderTimes, levels_to_write
 
 
 @pytest.fixture

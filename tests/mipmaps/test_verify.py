@@ -10,10 +10,10 @@ import tifffile
 from PIL import Image as PilImage
 
 from asap_ingest import storage
+from asap_ingest.execution import executor
 from asap_ingest.images import formats
-from asap_ingest.mipmaps.build import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
 from asap_ingest.mipmaps.verify import ExpectedLevel, Fault, faults_of, verify_pyramid
-from asap_ingest.parallel import executor
 
 
 @pytest.fixture

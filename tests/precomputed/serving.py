@@ -14,9 +14,9 @@ import numpy as np
 import tensorstore
 from numpy.typing import NDArray
 
-from asap_ingest.precomputed.serving.app import build_app
-from asap_ingest.precomputed.serving.volumes import find_volumes
-from asap_ingest.web_policy import DEFAULT_POLICY, WebPolicy
+from asap_ingest.volumes.serving.volume_app import build_app
+from asap_ingest.volumes.serving.volume_list import find_volumes
+from asap_ingest.web.web_policy import DEFAULT_POLICY, WebPolicy
 from tests.servers import in_a_thread
 
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.parallel import SerialExecutor
-from asap_ingest.precomputed.build import VolumeSettings, build_unit
-from asap_ingest.precomputed.grid import AUTO_FACTOR, GridSettings, scales_of
-from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
-from asap_ingest.precomputed.run import VolumeRun, build_volume
-from asap_ingest.progress import Progress
+from asap_ingest.execution import SerialExecutor
+from asap_ingest.execution.progress import Progress
+from asap_ingest.volumes.grid import AUTO_FACTOR, GridSettings, scales_of
+from asap_ingest.volumes.writing.unit import VolumeSettings, build_unit
+from asap_ingest.volumes.writing.volume_run import VolumeRun, build_volume
+from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_source
 from tests.examples import examples
 from tests.precomputed.reading import expected_scales, read_volume
 from tests.precomputed.volumes import ArrayPlanes, make_volume, plan_of, random_array

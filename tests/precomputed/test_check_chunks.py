@@ -9,7 +9,7 @@ import pytest
 import tensorstore
 import tifffile
 
-from asap_ingest.volume_check.murmur import murmurhash3_x86_128_low
+from asap_ingest.volumes.checking.murmur import murmurhash3_x86_128_low
 from tests.precomputed.checking import change_json, faults_of, noise_volume
 from tests.precomputed.volumes import random_array
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.precomputed.grid import AUTO_FACTOR, Box, GridSettings, scales_of
+from asap_ingest.volumes.grid import AUTO_FACTOR, Box, GridSettings, scales_of
 from tests.examples import examples
 
 SIZES = st.tuples(*[st.integers(1, 40)] * 3)

@@ -12,8 +12,8 @@ from PIL import Image
 
 from asap_ingest import precomputed_tif
 from asap_ingest.check_precomputed import check_precomputed
-from asap_ingest.precomputed.missing import gap_words, gaps_between
 from asap_ingest.precomputed_tif import PrecomputedTif
+from asap_ingest.volumes.sources.missing_planes import gap_words, gaps_between
 from tests.precomputed.reading import read_volume
 from tests.precomputed.volumes import random_array
 

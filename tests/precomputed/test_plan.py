@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.precomputed.build import VolumeSettings
-from asap_ingest.precomputed.grid import AUTO_FACTOR, GridSettings, scales_of
-from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
+from asap_ingest.volumes.grid import AUTO_FACTOR, GridSettings, scales_of
+from asap_ingest.volumes.writing.unit import VolumeSettings
+from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_source
 from tests.examples import examples
 from tests.precomputed.volumes import ArrayPlanes
 

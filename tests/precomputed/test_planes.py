@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from asap_ingest.errors import ImageError, StorageError
-from asap_ingest.precomputed.preflight import preflight
+from asap_ingest.volumes.sources.preflight import preflight
 from tests.precomputed.volumes import random_array
 
 SHAPE = (3, 50, 70)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.precomputed.preflight import SourceError, find_files, natural_key, preflight
+from asap_ingest.volumes.sources.preflight import SourceError, find_files, natural_key, preflight
 from tests.precomputed.volumes import random_array
 
 PLANE = random_array((1, 20, 30))[0]

@@ -12,10 +12,10 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError, VolumeError
-from asap_ingest.parallel import PoolExecutor, SerialExecutor
-from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
-from asap_ingest.precomputed.run import VolumeRun, build_volume
-from asap_ingest.progress import Progress
+from asap_ingest.execution import PoolExecutor, SerialExecutor
+from asap_ingest.execution.progress import Progress
+from asap_ingest.volumes.writing.volume_run import VolumeRun, build_volume
+from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_source
 from tests.conftest import listing
 from tests.precomputed.reading import read_volume
 from tests.precomputed.volumes import ArrayPlanes, plan_of, random_array
@@ -228,7 +228,7 @@ def test_progress_counts_units(tmp_path):
 
 @pytest.mark.parametrize("chunk_format", FORMATS)
 def test_executors_write_the_same_bytes(tmp_path, chunk_format):
-    from asap_ingest.parallel.dask_cluster import DaskExecutor
+    from asap_ingest.execution.dask_cluster import DaskExecutor
 
     executors = {"serial": SerialExecutor(), "pool": PoolExecutor(2)}
     if chunk_format == "raw":

@@ -19,9 +19,9 @@ import pytest
 import tensorstore
 
 from asap_ingest.errors import VolumeError
-from asap_ingest.precomputed.serving.viewer_link import viewer_state
-from asap_ingest.precomputed.serving.volumes import find_volumes, open_volume
 from asap_ingest.serve_precomputed import addresses
+from asap_ingest.volumes.serving.viewer_link import viewer_state
+from asap_ingest.volumes.serving.volume_list import find_volumes, open_volume
 from tests.precomputed.serving import ask, serving
 from tests.precomputed.volumes import make_volume, random_array
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from asap_ingest.errors import VolumeError
-from asap_ingest.precomputed.serving.volumes import open_volume
+from asap_ingest.volumes.serving.volume_list import open_volume
 from tests.precomputed.serving import ask, serving
 from tests.precomputed.volumes import make_volume, random_array
 

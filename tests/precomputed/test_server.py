@@ -23,13 +23,13 @@ import tensorstore
 from starlette.responses import Response
 
 from asap_ingest import neuroglancer_client
-from asap_ingest.precomputed.serving import answers, app
-from asap_ingest.precomputed.serving.served_volume import ServedVolume
-from asap_ingest.precomputed.serving.stored_files import PIECE_BYTES
-from asap_ingest.precomputed.serving.viewer_link import viewer_state
-from asap_ingest.precomputed.serving.volumes import open_volume
 from asap_ingest.serve_precomputed import main
-from asap_ingest.web_policy import WebPolicy
+from asap_ingest.volumes.serving import byte_answers, volume_app
+from asap_ingest.volumes.serving.served_volume import ServedVolume
+from asap_ingest.volumes.serving.stored_files import PIECE_BYTES
+from asap_ingest.volumes.serving.viewer_link import viewer_state
+from asap_ingest.volumes.serving.volume_list import open_volume
+from asap_ingest.web.web_policy import WebPolicy
 from tests.precomputed.serving import ask, read_scale, serving
 from tests.precomputed.volumes import make_volume, random_array
 
@@ -393,7 +393,7 @@ def test_requests_are_answered_at_once(tmp_path: Path) -> None:
 def test_a_chunk_that_takes_long_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_volume(tmp_path, random_array((9, 20, 37)), "tiff")
     begun, go_on = threading.Event(), threading.Event()
-    whole_answer = answers.answer
+    whole_answer = byte_answers.answer
 
     def slow_answer(volume: ServedVolume, path: str, *asked: Any) -> Response:
         if path == CHUNK[1:]:
@@ -401,7 +401,7 @@ def test_a_chunk_that_takes_long_holds_up_nobody(tmp_path: Path, monkeypatch: py
             assert go_on.wait(20)
         return whole_answer(volume, path, *asked)
 
-    monkeypatch.setattr(app, "answer", slow_answer)
+    monkeypatch.setattr(volume_app, "answer", slow_answer)
     with serving(tmp_path) as url, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(ask, url, CHUNK)
         assert begun.wait(20)
@@ -476,7 +476,7 @@ def test_the_command_prints_its_addresses_answers_and_ends_cleanly(tiff_folder: 
 
 def test_without_the_client_there_is_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_volume(tmp_path, random_array((9, 20, 37)))
-    monkeypatch.setattr("asap_ingest.precomputed.serving.app.client_folder", lambda: None)
+    monkeypatch.setattr("asap_ingest.volumes.serving.volume_app.client_folder", lambda: None)
     monkeypatch.setattr(neuroglancer_client, "client_folder", lambda: None)
     with serving(tmp_path) as url:
         assert ask(url, "/").body == f"precomputed://{url}\n".encode()

@@ -6,8 +6,8 @@ import tensorstore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.precomputed.grid import GridSettings, scales_of
-from asap_ingest.precomputed.shard_grid import (
+from asap_ingest.volumes.grid import GridSettings, scales_of
+from asap_ingest.volumes.shard_grid import (
     chunk_number,
     shard_boxes,
     shard_name,

@@ -14,17 +14,17 @@ import tensorstore
 import tifffile
 
 from asap_ingest import storage
+from asap_ingest.commands.volume_step import plan_lines
 from asap_ingest.errors import ParameterError
-from asap_ingest.parallel import PoolExecutor, SerialExecutor
-from asap_ingest.precomputed.build import VolumeSettings
-from asap_ingest.precomputed.grid import GridSettings, scales_of
-from asap_ingest.precomputed.plan import Budget, plan_volume, whole_source
-from asap_ingest.precomputed.run import VolumeRun, build_volume
-from asap_ingest.precomputed.shard_grid import shard_boxes, sharding_of
-from asap_ingest.precomputed.sharded import Shard
+from asap_ingest.execution import PoolExecutor, SerialExecutor
+from asap_ingest.execution.progress import Progress
 from asap_ingest.precomputed_tif import PrecomputedTif
-from asap_ingest.progress import Progress
-from asap_ingest.volume_module import plan_lines
+from asap_ingest.volumes.grid import GridSettings, scales_of
+from asap_ingest.volumes.shard_grid import shard_boxes, sharding_of
+from asap_ingest.volumes.writing.sharded_writer import Shard
+from asap_ingest.volumes.writing.unit import VolumeSettings
+from asap_ingest.volumes.writing.volume_run import VolumeRun, build_volume
+from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_source
 from tests.conftest import listing
 from tests.precomputed.volumes import ArrayPlanes, make_volume, plan_of, random_array
 
@@ -176,7 +176,7 @@ def test_shard_that_cannot_be_made_is_a_failure_and_no_volume(tmp_path):
 
 def build_after_provenance(plan, folder):
     """A run that finds its own provenance, so that it takes the folder for its own."""
-    from asap_ingest.precomputed.run import provenance_json
+    from asap_ingest.volumes.writing.volume_run import provenance_json
 
     (folder / "provenance").write_bytes(provenance_json(VolumeRun(plan, {"sources": ["array"]})))
     return build(plan)

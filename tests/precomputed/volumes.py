@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.parallel import SerialExecutor
-from asap_ingest.precomputed.build import VolumeSettings
-from asap_ingest.precomputed.grid import GridSettings, Triple, scales_of
-from asap_ingest.precomputed.plan import Budget, VolumePlan, plan_volume, whole_source
-from asap_ingest.precomputed.run import VolumeReport, VolumeRun, build_volume
-from asap_ingest.progress import Progress
+from asap_ingest.execution import SerialExecutor
+from asap_ingest.execution.progress import Progress
+from asap_ingest.volumes.grid import GridSettings, Triple, scales_of
+from asap_ingest.volumes.writing.unit import VolumeSettings
+from asap_ingest.volumes.writing.volume_run import VolumeReport, VolumeRun, build_volume
+from asap_ingest.volumes.writing.write_plan import Budget, VolumePlan, plan_volume, whole_source
 
 VOXEL_SIZE = (4.0, 4.0, 40.0)
 

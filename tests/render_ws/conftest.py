@@ -17,7 +17,7 @@ import pytest
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.store import Store
-from asap_ingest.web_policy import DEFAULT_POLICY, WebPolicy
+from asap_ingest.web.web_policy import DEFAULT_POLICY, WebPolicy
 from tests.servers import in_a_thread
 
 

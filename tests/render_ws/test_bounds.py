@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.transforms.bounds import border_points, derive_boxes
 from asap_ingest.render_ws.transforms.specs import Spec, build
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 AFFINE = "mpicbg.trakem2.transform.AffineModel2D"
 POLYNOMIAL = "mpicbg.trakem2.transform.PolynomialTransform2D"

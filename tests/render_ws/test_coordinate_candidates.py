@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.records import coordinate_candidates
-from asap_ingest.render_ws.records.coordinate_candidates import pairs_in_boxes
+from asap_ingest.render_ws.coordinates import coordinate_candidates
+from asap_ingest.render_ws.coordinates.coordinate_candidates import pairs_in_boxes
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from tests.render_ws.client import StackClient, tile
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.render_ws.names import CollectionId
 from asap_ingest.render_ws.store import DatabaseError, Store
+from asap_ingest.render_ws.wire.names import CollectionId
 from asap_ingest.serve_render import main
 from tests.disks import mounted, resize
 from tests.render_ws.client import StackClient, collection, tile

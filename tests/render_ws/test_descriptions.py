@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from asap_ingest.render_ws.app import ALL_OPERATIONS
+from asap_ingest.render_ws.description.body_schemas import BODIES, components
 from asap_ingest.render_ws.description.openapi import openapi, swagger
 from asap_ingest.render_ws.description.operation_facts import (
     is_described,
@@ -23,11 +24,10 @@ from asap_ingest.render_ws.description.operation_facts import (
     success_statuses,
     summary,
 )
-from asap_ingest.render_ws.description.pages import describing
-from asap_ingest.render_ws.description.schemas import BODIES, components
 from asap_ingest.render_ws.http.answers import Call
 from asap_ingest.render_ws.http.query_parameters import READERS, VIEW_QUERY, QueryParameter, declared
 from asap_ingest.render_ws.http.resources import Operation
+from asap_ingest.render_ws.pages.description_pages import describing
 from tests.render_ws.golden import FOLDER, send
 
 BOX_PATH = (
@@ -43,6 +43,7 @@ WITHOUT_EFFECT = {
     *("binaryMask", "channels", "convertToGray", "excludeMask", "fillWithNoise", "filter", "filterListName"),
     *("minIntensity", "maxIntensity"),
 }
+_REQUESTS = re.compile(r"asap_ingest\.render_ws\.(stacks|tiles|coordinates|matches|pictures)\.")
 _READ = re.compile(r"""query\.(\w+)\(\s*["'](\w+)["']""")
 _TABLE = re.compile(r"read_query\([\w.]+,\s*(\w+)\)")
 
@@ -74,7 +75,7 @@ def query_reads(handler: Any) -> set[QueryParameter]:
     kinds = {reader.__name__: kind for kind, reader in READERS.items()}
     while waiting:
         function = waiting.pop()
-        if function in seen or not function.__module__.startswith("asap_ingest.render_ws.routes"):
+        if function in seen or not _REQUESTS.match(function.__module__):
             continue
         seen.add(function)
         source = inspect.getsource(function)

@@ -16,8 +16,8 @@ from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.draw import canvas_size, draw
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 RAMP = (np.arange(20 * 24).reshape(20, 24) % 251).astype(np.uint8)
 Make = Callable[..., dict[str, Any]]

@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.kernels import SOURCE, draw_mesh, draw_tiles
 from asap_ingest.render_ws.drawing.positions import SNAP
+from asap_ingest.render_ws.drawing.tile_kernels import SOURCE, draw_mesh, draw_tiles
 from asap_ingest.render_ws.drawing.warps import Warp
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.web_policy import WebPolicy
+from asap_ingest.web.web_policy import WebPolicy
 from tests.render_ws.conftest import serving
 from tests.render_ws.golden import FOLDER, ImageComparison, Replay, scenario_names
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from asap_ingest.images.formats import encode
-from asap_ingest.render_ws.limits import Limits
+from asap_ingest.render_ws.memory.limits import Limits
 from asap_ingest.serve_render import main
 from tests.render_ws.client import JSON_TYPE, StackClient, leaf, tile
 from tests.render_ws.conftest import Running, serving

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from asap_ingest.render_ws.records.stack_states import TRANSITIONS
+from asap_ingest.render_ws.stacks.stack_states import TRANSITIONS
 from tests.render_ws.client import StackClient, collection, leaf, tile
 from tests.render_ws.golden import send
 

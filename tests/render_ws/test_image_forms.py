@@ -13,7 +13,7 @@ from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.image_forms import FORMS, encode
 from asap_ingest.render_ws.drawing.intensity import IntensityRange
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 VALUES = np.arange(15, dtype=np.uint8).reshape(3, 5) * 17
 PLAIN = RenderParameters()

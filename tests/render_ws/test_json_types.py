@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asap_ingest.render_ws import json_types
-from asap_ingest.render_ws.json_types import (
+from asap_ingest.render_ws.wire import json_types
+from asap_ingest.render_ws.wire.json_types import (
     MalformedBodyError,
     date,
     double,

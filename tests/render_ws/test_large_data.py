@@ -15,7 +15,7 @@ from PIL import Image
 from asap_ingest.images.formats import encode
 from asap_ingest.render_ws.drawing.box_files import BoxName, read_box_file
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.conftest import serving
 

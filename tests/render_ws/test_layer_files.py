@@ -13,7 +13,7 @@ import pytest
 from asap_ingest.render_ws.drawing import layer_files
 from asap_ingest.render_ws.drawing.layer_files import LayerFiles
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 TICK = 0.05  # longer than a step of any file system's clock here
 

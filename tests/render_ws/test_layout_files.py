@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asap_ingest.render_ws.records.layout_lines import karsh_line, scheffer_head, scheffer_line
-from asap_ingest.render_ws.routes.layout_files import image_path
+from asap_ingest.render_ws.stacks.layout_lines import karsh_line, scheffer_head, scheffer_line
+from asap_ingest.render_ws.stacks.layout_requests import image_path
 from tests.render_ws.client import AFFINE, StackClient, leaf, tile
 
 LAYOUT = {

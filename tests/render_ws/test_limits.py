@@ -20,7 +20,7 @@ from PIL import Image
 from asap_ingest.render_ws.drawing.draw import draw
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.limits import SETTINGS, Limits, TooLargeError
+from asap_ingest.render_ws.memory.limits import SETTINGS, Limits, TooLargeError
 from asap_ingest.serve_render import main
 from tests.render_ws.client import JSON_TYPE, StackClient, collection, leaf, tile
 from tests.render_ws.conftest import serving

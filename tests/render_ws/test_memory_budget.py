@@ -20,11 +20,11 @@ import orjson
 import pytest
 from PIL import Image
 
-from asap_ingest.render_ws import memory_budget
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
-from asap_ingest.render_ws.limits import MEGABYTE, BusyError, Limits, TooLargeError
-from asap_ingest.render_ws.memory_budget import SMALL, MemoryBudget, ServiceMemory
+from asap_ingest.render_ws.memory import memory_budget
+from asap_ingest.render_ws.memory.limits import MEGABYTE, BusyError, Limits, TooLargeError
+from asap_ingest.render_ws.memory.memory_budget import SMALL, MemoryBudget, ServiceMemory
 from asap_ingest.render_ws.store import Store
 from tests.images.bombs import jpeg_that_says, png_of_zeros
 from tests.render_ws.client import JSON_TYPE, StackClient, collection, leaf, tile

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.records.section_merges import (
+from asap_ingest.render_ws.stacks.section_merges import (
     mergeable_table,
     mergeable_z_values,
     merged_z_values,
     reordered_sections,
 )
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from tests.render_ws.client import StackClient, tile
 
 

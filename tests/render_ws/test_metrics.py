@@ -8,8 +8,8 @@ import numpy as np
 import tifffile
 from prometheus_client.parser import text_string_to_metric_families
 
-from asap_ingest.render_ws.bounded_cache import BoundedCache, CacheState
-from asap_ingest.render_ws.limits import Limits
+from asap_ingest.render_ws.memory.bounded_cache import BoundedCache, CacheState
+from asap_ingest.render_ws.memory.limits import Limits
 from tests.render_ws.client import StackClient, tile
 from tests.render_ws.conftest import serving
 from tests.render_ws.golden import send

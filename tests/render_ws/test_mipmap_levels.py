@@ -8,8 +8,8 @@ import pytest
 
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.mipmap_levels import best_level, choose_images, fit_linear_part
-from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine, build_leaf
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 
 class Files:

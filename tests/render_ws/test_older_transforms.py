@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import renderapi
 
-from asap_ingest.render_ws.problems import RequestError
 from asap_ingest.render_ws.transforms.classes import build_leaf
+from asap_ingest.render_ws.wire.problems import RequestError
 from tests.render_ws.client import StackClient, leaf, tile
 
 TODAY = "mpicbg.trakem2.transform.NonLinearCoordinateTransform"

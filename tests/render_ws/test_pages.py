@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.wire.names import StackId
 from tests.browser import Browser
 from tests.render_ws.client import StackClient, tile
 from tests.render_ws.golden import send

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.responses import HTMLResponse
 
-from asap_ingest.web_policy import PUBLIC_VIEWER, WebPolicy
+from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy
 from tests.browser import Browser, OpenPage
 from tests.render_ws.client import StackClient, collection, tile
 from tests.render_ws.conftest import serving

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asap_ingest.render_ws.patterns import (
+from asap_ingest.render_ws.wire.patterns import (
     LONGEST_PATTERN,
     LONGEST_TEXT,
     PatternError,

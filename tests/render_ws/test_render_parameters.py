@@ -16,8 +16,8 @@ from asap_ingest.render_ws.drawing.render_parameters import (
     to_json,
 )
 from asap_ingest.render_ws.drawing.tile_parameters import neighbors_box, source_parameters, tile_parameters
-from asap_ingest.render_ws.json_types import MalformedBodyError
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.wire.json_types import MalformedBodyError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 BOX = Box(1000.0, 3000.0, 1000, 900, 0.1)
 

@@ -18,10 +18,10 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from asap_ingest.commands.http_server import EndSignals, listen, serve
 from asap_ingest.errors import ParameterError
-from asap_ingest.http_server import EndSignals, listen, serve
 from asap_ingest.serve_render import check_exposure, main
-from asap_ingest.web_policy import PUBLIC_VIEWER
+from asap_ingest.web.web_policy import PUBLIC_VIEWER
 from tests.render_ws.client import StackClient, collection, leaf, tile
 from tests.render_ws.conftest import Running
 from tests.render_ws.golden import send

@@ -12,13 +12,13 @@ from PIL import Image
 from asap_ingest.render_ws.drawing import stack_layers
 from asap_ingest.render_ws.drawing.layers import layer_of
 from asap_ingest.render_ws.drawing.stack_layers import StackLayers
-from asap_ingest.render_ws.names import StackId
-from asap_ingest.render_ws.problems import IllegalStateError
-from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
-from asap_ingest.render_ws.records.stack_records import StackRecord, State
-from asap_ingest.render_ws.records.stack_states import change_state, save_version
-from asap_ingest.render_ws.records.tile_rows import TileRow, tile_row
+from asap_ingest.render_ws.stacks.stack_states import change_state, save_version
 from asap_ingest.render_ws.store import Session, Store, TileFilter
+from asap_ingest.render_ws.store.resolved_tiles import TransformLookup
+from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.render_ws.wire.problems import IllegalStateError
+from asap_ingest.render_ws.wire.stack_records import StackRecord, State
+from asap_ingest.render_ws.wire.tile_rows import TileRow, tile_row
 from tests.render_ws.client import StackClient, collection, leaf, tile
 
 ID = StackId("o", "p", "s")

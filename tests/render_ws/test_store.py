@@ -14,13 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.render_ws.names import CollectionId, StackId
-from asap_ingest.render_ws.records.match_collections import save_pairs
-from asap_ingest.render_ws.records.match_pairs import PairRow, read_pairs
-from asap_ingest.render_ws.records.stack_records import StackRecord, State
-from asap_ingest.render_ws.records.stack_states import save_version
-from asap_ingest.render_ws.records.tile_rows import TileRow, tile_row
-from asap_ingest.render_ws.records.tile_specs import read_tile
+from asap_ingest.render_ws.matches.match_collections import save_pairs
+from asap_ingest.render_ws.stacks.stack_states import save_version
 from asap_ingest.render_ws.store import (
     APPLICATION_ID,
     DatabaseError,
@@ -31,6 +26,11 @@ from asap_ingest.render_ws.store import (
     migrations,
 )
 from asap_ingest.render_ws.store.migrations import MIGRATIONS
+from asap_ingest.render_ws.wire.match_pairs import PairRow, read_pairs
+from asap_ingest.render_ws.wire.names import CollectionId, StackId
+from asap_ingest.render_ws.wire.stack_records import StackRecord, State
+from asap_ingest.render_ws.wire.tile_rows import TileRow, tile_row
+from asap_ingest.render_ws.wire.tile_specs import read_tile
 from tests.render_ws.client import tile
 
 STACK = StackId("o", "p", "s")

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from asap_ingest.render_ws.bounded_cache import BoundedCache
 from asap_ingest.render_ws.drawing.layers import Layer
-from asap_ingest.render_ws.problems import RequestError
+from asap_ingest.render_ws.memory.bounded_cache import BoundedCache
 from asap_ingest.render_ws.transforms.classes import build_leaf
 from asap_ingest.render_ws.transforms.mesh_limits import MOST_LANDMARKS, MOST_PAIRS
 from asap_ingest.render_ws.transforms.specs import build
 from asap_ingest.render_ws.transforms.transform_cache import TRANSFORM_CACHE, array_bytes, kept
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
+from asap_ingest.render_ws.wire.problems import RequestError
 from tests.render_ws.client import leaf, tile
 
 PACKAGE = "mpicbg.trakem2.transform."

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.render_ws.names import StackId
-from asap_ingest.render_ws.records.stack_records import StackRecord, State
-from asap_ingest.render_ws.records.stack_states import change_state, save_version
-from asap_ingest.render_ws.records.tile_rows import tile_row
+from asap_ingest.render_ws.pages.previews import MOST_COUNTED, Overview, overview
+from asap_ingest.render_ws.pages.stacks_page import page
+from asap_ingest.render_ws.stacks.stack_states import change_state, save_version
 from asap_ingest.render_ws.store import Store
-from asap_ingest.render_ws.view.previews import MOST_COUNTED, Overview, overview
-from asap_ingest.render_ws.view.stacks_page import page
+from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.render_ws.wire.stack_records import StackRecord, State
+from asap_ingest.render_ws.wire.tile_rows import tile_row
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.golden import Answer, send
 

@@ -12,7 +12,7 @@ import pytest
 from asap_ingest.render_ws.app import ALL_OPERATIONS
 from asap_ingest.render_ws.http.resources import FAULT
 from asap_ingest.render_ws.store import Store
-from asap_ingest.web_policy import WebPolicy
+from asap_ingest.web.web_policy import WebPolicy
 from tests.render_ws.client import StackClient, tile
 from tests.render_ws.conftest import serving
 from tests.render_ws.golden import send

@@ -15,9 +15,9 @@ import pytest
 import tifffile
 
 from asap_ingest.errors import ParameterError, StorageError
-from asap_ingest.progress import Progress
-from asap_ingest.temca import neuropil, simulate
-from asap_ingest.temca.simulate import Acquisition, simulate_section, simulated_section
+from asap_ingest.execution.progress import Progress
+from asap_ingest.simulation import acquisition, neuropil
+from asap_ingest.simulation.acquisition import Acquisition, simulate_section, simulated_section
 
 REAL_METAFILE = Path(__file__).parents[2].parent / "shared" / "data" / "TEMCA_metafile.json"
 SMALL = Acquisition(grid_shape=(2, 3), tile_shape_yx=(300, 400), overlap=0.25, jitter_px=9, seed=5)
@@ -177,7 +177,7 @@ def test_8_bit_is_the_high_byte_of_16_bit(small, tmp_path):
 
 
 def test_same_seed_same_bytes_whatever_the_threads(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(simulate.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(acquisition.os, "cpu_count", lambda: 1)
     simulate_section(tmp_path, SMALL, section=3)
     assert contents(tmp_path) == contents(small.parent)
 
@@ -212,7 +212,7 @@ def test_overlaps_show_the_same_tissue_where_the_stage_says(small):
 
 @pytest.mark.parametrize("pixel_size_nm", [2.0, 3.5, 3.95, 4.0])
 def test_without_camera_noise_overlaps_are_identical(tmp_path, monkeypatch, pixel_size_nm):
-    monkeypatch.setattr(simulate, "_SHOT_NOISE", 0)
+    monkeypatch.setattr(acquisition, "_SHOT_NOISE", 0)
     metafile = simulate_section(tmp_path, dataclasses.replace(SMALL, pixel_size_nm=pixel_size_nm))
     assert all(np.array_equal(mine, yours) for mine, yours in overlaps(metafile))
 
@@ -226,7 +226,7 @@ def test_tiles_jitter_but_always_touch(tmp_path):
 
 
 def test_stage_error_is_not_recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(simulate, "_SHOT_NOISE", 0)
+    monkeypatch.setattr(acquisition, "_SHOT_NOISE", 0)
     metafile = simulate_section(tmp_path, dataclasses.replace(SMALL, stage_error_px=12))
     assert not any(np.array_equal(mine, yours) for mine, yours in overlaps(metafile))
 
@@ -324,7 +324,7 @@ def test_no_metafile_without_all_tiles(tmp_path, monkeypatch):
             raise StorageError(uri, "No space left on device")
         Path(uri).write_bytes(content)
 
-    monkeypatch.setattr(simulate.storage, "write_bytes", fill_up)
+    monkeypatch.setattr(acquisition.storage, "write_bytes", fill_up)
     with pytest.raises(StorageError, match="No space left"):
         simulate_section(tmp_path, SMALL)
     assert not list(tmp_path.glob("_metadata_*"))

@@ -3,7 +3,7 @@
 import pytest
 
 from asap_ingest.tile_tables.delimited import read_delimited
-from asap_ingest.tile_tables.records import TableRow, TileTableError
+from asap_ingest.tile_tables.table_records import TableRow, TileTableError
 
 
 def rows_of(text):

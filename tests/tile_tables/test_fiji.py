@@ -3,7 +3,7 @@
 import pytest
 
 from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
-from asap_ingest.tile_tables.records import TileTableError
+from asap_ingest.tile_tables.table_records import TileTableError
 
 FLAT = """\
 # Define the number of dimensions we are working on

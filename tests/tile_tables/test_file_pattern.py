@@ -4,7 +4,7 @@ import pytest
 
 from asap_ingest.errors import ParameterError
 from asap_ingest.tile_tables.file_pattern import read_pattern
-from asap_ingest.tile_tables.records import TileTableError
+from asap_ingest.tile_tables.table_records import TileTableError
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import tifffile
 from PIL import Image
 
 from asap_ingest.errors import MissingFileError, ParameterError
-from asap_ingest.tile_tables.placement import Placement
 from asap_ingest.tile_tables.read import read_tile_pattern, read_tile_table
-from asap_ingest.tile_tables.records import TileTableError
+from asap_ingest.tile_tables.table_positions import Placement
+from asap_ingest.tile_tables.table_records import TileTableError
 
 
 @pytest.fixture

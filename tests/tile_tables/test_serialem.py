@@ -2,8 +2,8 @@
 
 import pytest
 
-from asap_ingest.tile_tables.records import TileTableError
 from asap_ingest.tile_tables.serialem import MDOC_LINE, read_serialem
+from asap_ingest.tile_tables.table_records import TileTableError
 
 MONTAGE = """\
 DataMode = 1

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.tile_tables.placement import Placement, affine_about_centre, positions
-from asap_ingest.tile_tables.records import TableContent, TableRow, TileTableError
+from asap_ingest.tile_tables.table_positions import Placement, affine_about_centre, positions
+from asap_ingest.tile_tables.table_records import TableContent, TableRow, TileTableError
 
 SIZES = [(64, 48), (64, 48), (32, 24)]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from asap_ingest.tile_tables.placement import Placement
 from asap_ingest.tile_tables.read import read_tile_pattern, read_tile_table
-from asap_ingest.tile_tables.records import TileTableError
+from asap_ingest.tile_tables.table_positions import Placement
+from asap_ingest.tile_tables.table_records import TileTableError
 from tests.s3 import CUT_DOWNLOAD, bucket, credentials, inside, line, store
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,10 @@ import orjson
 
 from asap_ingest.errors import AsapIngestError
 from asap_ingest.render_ws.client_scripts.web import send
-from asap_ingest.render_ws.json_types import dump
-from asap_ingest.render_ws.records.resolved_tiles import accept
-from asap_ingest.render_ws.records.tile_rows import TileRow
-from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS, ResolvedTiles, read_tile, read_transform
+from asap_ingest.render_ws.store.resolved_tiles import accept
+from asap_ingest.render_ws.wire.json_types import dump
+from asap_ingest.render_ws.wire.tile_rows import TileRow
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, read_tile, read_transform
 
 Spec = dict[str, Any]
 

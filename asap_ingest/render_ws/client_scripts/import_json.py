@@ -18,7 +18,7 @@ from asap_ingest.render_ws.client_scripts.boxed_tiles import (
 )
 from asap_ingest.render_ws.client_scripts.json_files import read_list
 from asap_ingest.render_ws.client_scripts.options import STACK_OPTIONS, Arguments, Option, Syntax
-from asap_ingest.render_ws.client_scripts.stacks import open_for_tiles
+from asap_ingest.render_ws.client_scripts.stack_operations import open_for_tiles
 from asap_ingest.render_ws.client_scripts.validators import (
     VALIDATOR_OPTIONS,
     Validator,
@@ -26,7 +26,7 @@ from asap_ingest.render_ws.client_scripts.validators import (
     invalid_ids,
 )
 from asap_ingest.render_ws.client_scripts.web import WebStack, stack_of
-from asap_ingest.render_ws.records.tile_rows import TileRow
+from asap_ingest.render_ws.wire.tile_rows import TileRow
 
 Spec = dict[str, Any]
 SYNTAX = Syntax(

@@ -18,7 +18,12 @@ from asap_ingest.render_ws.client_scripts.boxed_tiles import (
 )
 from asap_ingest.render_ws.client_scripts.json_files import JsonFileError, read_list
 from asap_ingest.render_ws.client_scripts.options import STACK_OPTIONS, Arguments, Option, Syntax, one_of
-from asap_ingest.render_ws.client_scripts.stacks import TARGET_OPTIONS, derive, layer_tiles, target_of
+from asap_ingest.render_ws.client_scripts.stack_operations import (
+    TARGET_OPTIONS,
+    derive,
+    layer_tiles,
+    target_of,
+)
 from asap_ingest.render_ws.client_scripts.transform_changes import CHANGE_MODES, Change, changed
 from asap_ingest.render_ws.client_scripts.validators import (
     VALIDATOR_OPTIONS,
@@ -27,8 +32,8 @@ from asap_ingest.render_ws.client_scripts.validators import (
     invalid_ids,
 )
 from asap_ingest.render_ws.client_scripts.web import WebStack, ask_json, stack_of
-from asap_ingest.render_ws.records.tile_rows import TileRow
-from asap_ingest.render_ws.records.tile_specs import read_transform
+from asap_ingest.render_ws.wire.tile_rows import TileRow
+from asap_ingest.render_ws.wire.tile_specs import read_transform
 
 Spec = dict[str, Any]
 SYNTAX = Syntax(

@@ -12,7 +12,7 @@ fi
 shift
 
 case $0 in */*) folder=${0%/*} ;; *) folder=. ;; esac
-if [ ! -f "$folder/run.py" ]; then
+if [ ! -f "$folder/run_client.py" ]; then
     # called through a symbolic link
     folder=$(readlink -f -- "$0")
     folder=${folder%/*}
@@ -43,4 +43,4 @@ fi
 # modules in the folder of the caller must not take the place of others
 PYTHONSAFEPATH=1
 export PYTHONSAFEPATH
-exec "$python" -m asap_ingest.render_ws.client_scripts.run "$@"
+exec "$python" -m asap_ingest.render_ws.client_scripts.run_client "$@"

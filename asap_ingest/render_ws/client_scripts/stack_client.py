@@ -16,9 +16,9 @@ from asap_ingest.render_ws.client_scripts.options import (
     Takes,
     one_of,
 )
-from asap_ingest.render_ws.client_scripts.stacks import create, set_state
+from asap_ingest.render_ws.client_scripts.stack_operations import create, set_state
 from asap_ingest.render_ws.client_scripts.web import put_json, send, stack_of
-from asap_ingest.render_ws.records.stack_records import RESOLUTION_FIELDS, State
+from asap_ingest.render_ws.wire.stack_records import RESOLUTION_FIELDS, State
 
 logger = logging.getLogger(__name__)
 

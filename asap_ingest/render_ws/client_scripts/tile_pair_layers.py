@@ -10,7 +10,7 @@ from urllib.parse import quote
 from asap_ingest.errors import AsapIngestError
 from asap_ingest.render_ws.client_scripts.tile_pair_search import BoxIndex, TileBox, visible_tiles
 from asap_ingest.render_ws.client_scripts.web import WebStack, get_json
-from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS
 
 #: Side of the boxes that stand for rows and columns.
 CELL = 10.0

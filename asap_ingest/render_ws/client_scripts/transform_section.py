@@ -20,7 +20,7 @@ from asap_ingest.render_ws.client_scripts.options import (
     one_of,
     z_values,
 )
-from asap_ingest.render_ws.client_scripts.stacks import (
+from asap_ingest.render_ws.client_scripts.stack_operations import (
     TARGET_OPTIONS,
     derive,
     layer_tiles,

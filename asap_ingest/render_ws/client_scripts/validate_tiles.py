@@ -13,7 +13,7 @@ from asap_ingest.render_ws.client_scripts.options import (
     Takes,
     z_values,
 )
-from asap_ingest.render_ws.client_scripts.stacks import layer_tiles, open_for_tiles, set_state
+from asap_ingest.render_ws.client_scripts.stack_operations import layer_tiles, open_for_tiles, set_state
 from asap_ingest.render_ws.client_scripts.validators import VALIDATOR_OPTIONS, chosen_validator, invalid_ids
 from asap_ingest.render_ws.client_scripts.web import WebStack, send, stack_of
 

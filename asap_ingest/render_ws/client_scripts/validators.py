@@ -12,7 +12,7 @@ from typing import Any
 
 from asap_ingest.render_ws.client_scripts.options import Arguments, Option, OptionError
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 Spec = dict[str, Any]
 Validator = Callable[[Spec], str | None]

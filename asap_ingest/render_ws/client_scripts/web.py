@@ -9,10 +9,10 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from asap_ingest.access_token import authorization
 from asap_ingest.errors import AsapIngestError, ServiceError
 from asap_ingest.render_ws.client_scripts.options import Arguments
-from asap_ingest.render_ws.names import StackId
+from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.web.access_token import authorization
 
 TIMEOUT_S = 600
 DONE = (200, 201)

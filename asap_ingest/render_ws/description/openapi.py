@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from asap_ingest.render_ws.description.body_schemas import PATH_VALUES, components
 from asap_ingest.render_ws.description.operation_facts import (
     CONTEXT,
     TYPES,
@@ -17,7 +18,6 @@ from asap_ingest.render_ws.description.operation_facts import (
     success_statuses,
     summary,
 )
-from asap_ingest.render_ws.description.schemas import PATH_VALUES, components
 from asap_ingest.render_ws.http.resources import Operation
 
 JsonObject = dict[str, Any]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asap_ingest.render_ws.double_text import double_text
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: How a file of the extension begins; any other file is no image and is not sent.
 STARTS = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}

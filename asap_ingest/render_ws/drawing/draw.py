@@ -16,15 +16,15 @@ from asap_ingest.render_ws.drawing.channels import TileSources, parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import check_filters
 from asap_ingest.render_ws.drawing.intensity import Pixels, mean_of_components
 from asap_ingest.render_ws.drawing.layers import layer_of
-from asap_ingest.render_ws.drawing.missing_tiles import MissingTiles
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.tiles import Job, draw_tiles
-from asap_ingest.render_ws.java_numbers import truncate_to_int
-from asap_ingest.render_ws.limits import DEFAULT_LIMITS, TooLargeError
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
+from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError
 from asap_ingest.render_ws.transforms.classes import Affine
+from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 JsonObject = dict[str, Any]
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from asap_ingest.images.formats import Image
-from asap_ingest.render_ws.java_numbers import parse_double, truncate_to_int
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.java_numbers import parse_double, truncate_to_int
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 LOADER = "DYNAMIC_MASK"
 _START = "mask://outside-box?"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 _PACKAGE = "org.janelia.alignment.filter."
 

@@ -11,7 +11,7 @@ from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.intensity import Pixels
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 
 def encode(canvas: Canvas, form: str, parameters: RenderParameters) -> tuple[str, bytes]:

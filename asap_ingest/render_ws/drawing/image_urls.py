@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 _LOCAL_HOST = "//localhost/"
 #: URLs, and characters of each: at most 40 MB with their paths.

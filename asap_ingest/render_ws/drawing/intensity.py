@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.bands import row_bands
-from asap_ingest.render_ws.java_numbers import truncate_to_int
+from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 
 Pixels = NDArray[Any]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.image_urls import looked_for
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 Urls = tuple[str, ...]
 #: Device, inode, and times of the last changes of a folder: the second of them can be set by no one.

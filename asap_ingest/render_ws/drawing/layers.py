@@ -15,10 +15,10 @@ from asap_ingest.render_ws.drawing.channels import TileSources, tile_sources
 from asap_ingest.render_ws.drawing.layer_files import LayerFiles
 from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
 from asap_ingest.render_ws.drawing.warps import Warp
-from asap_ingest.render_ws.problems import IllegalArgumentError
-from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS
 from asap_ingest.render_ws.transforms.classes import Affine, Matrix
 from asap_ingest.render_ws.transforms.specs import Spec, build_steps, merged
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS
 
 JsonObject = dict[str, Any]
 

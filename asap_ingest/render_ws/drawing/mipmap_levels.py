@@ -13,11 +13,11 @@ import numpy as np
 
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.source_images import ImageSource
-from asap_ingest.render_ws.java_numbers import truncate_to_int
-from asap_ingest.render_ws.patterns import groups_of_whole
-from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform
 from asap_ingest.render_ws.transforms.mesh_limits import check_points
+from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
+from asap_ingest.render_ws.wire.patterns import groups_of_whole
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 JsonObject = dict[str, Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
-from asap_ingest.render_ws.java_numbers import truncate_to_int
+from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 
 GREEN = (0, 255, 0, 255)
 #: Where the text begins, in pixels below and right of the corner of the box.

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from asap_ingest.render_ws import json_types
 from asap_ingest.render_ws.drawing.channels import parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import named_filters
-from asap_ingest.render_ws.java_numbers import truncate_to_int
-from asap_ingest.render_ws.json_types import MalformedBodyError
-from asap_ingest.render_ws.records import tile_specs
+from asap_ingest.render_ws.wire import json_types, tile_specs
+from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
+from asap_ingest.render_ws.wire.json_types import MalformedBodyError
 
 JsonObject = dict[str, Any]
 

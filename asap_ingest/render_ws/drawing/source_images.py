@@ -19,13 +19,13 @@ import numpy as np
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.formats import Image, ImageHead, UnreadableImageError, decode_page
-from asap_ingest.render_ws.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing import dynamic_masks
 from asap_ingest.render_ws.drawing.halving import halve
 from asap_ingest.render_ws.drawing.image_urls import looked_for, path_in
-from asap_ingest.render_ws.limits import DEFAULT_LIMITS, TooLargeError
-from asap_ingest.render_ws.memory_budget import MemoryBudget
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.memory.bounded_cache import BoundedCache, CacheState
+from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError
+from asap_ingest.render_ws.memory.memory_budget import MemoryBudget
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
 LOADERS = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", TIFF_STACK)

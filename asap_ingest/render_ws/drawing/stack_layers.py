@@ -11,14 +11,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.drawing.layers import Layer, LayerTiles
-from asap_ingest.render_ws.limits import MOST_TILES
-from asap_ingest.render_ws.problems import IllegalStateError
-from asap_ingest.render_ws.records.resolved_tiles import TransformLookup
-from asap_ingest.render_ws.records.stack_records import StackRecord, State
-from asap_ingest.render_ws.records.tile_rows import TileRow, counted
+from asap_ingest.render_ws.memory.bounded_cache import BoundedCache, CacheState
+from asap_ingest.render_ws.memory.limits import MOST_TILES
 from asap_ingest.render_ws.store import Session, TileFilter
+from asap_ingest.render_ws.store.resolved_tiles import TransformLookup
+from asap_ingest.render_ws.wire.problems import IllegalStateError
+from asap_ingest.render_ws.wire.stack_records import StackRecord, State
+from asap_ingest.render_ws.wire.tile_rows import TileRow, counted
 
 JsonObject = dict[str, Any]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from asap_ingest.render_ws.drawing.channels import tile_channels
 from asap_ingest.render_ws.drawing.render_parameters import Box, JsonObject, RenderParameters, box_parameters
-from asap_ingest.render_ws.java_numbers import truncate_to_int
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
-from asap_ingest.render_ws.records.tile_specs import BOX_FIELDS, in_field_order
 from asap_ingest.render_ws.transforms.bounds import derive_boxes
+from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, in_field_order
 
 LENS_LABEL = "lens"
 KEPT_FOR_MATCHING = 2

@@ -28,12 +28,12 @@ from asap_ingest.render_ws.drawing.intensity import (
 )
 from asap_ingest.render_ws.drawing.layers import Geometry, Layer
 from asap_ingest.render_ws.drawing.mipmap_levels import LEVELS, LevelImages, best_level, choose_images
-from asap_ingest.render_ws.drawing.missing_tiles import MissingTiles
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
+from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
 from asap_ingest.render_ws.drawing.warps import Table
-from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: How much is loaded before it is drawn.
 GROUP_TILES = 512
@@ -130,7 +130,7 @@ def _with_margin(loaded: _Loaded) -> _Loaded:
 
 
 def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
-    from asap_ingest.render_ws.drawing import kernels
+    from asap_ingest.render_ws.drawing import tile_kernels
 
     table, warp = group[0].table, group[0].geometry.warp
     before: Sequence[Any] = IDENTITY.matrix
@@ -142,14 +142,14 @@ def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
     with np.errstate(all="ignore"):
         forward = np.column_stack(_then(_then(before, behind), job.to_canvas.matrix))
     drawn = [_samples(canvas, loaded, matrix) for loaded, matrix in zip(group, forward, strict=True)]
-    sources = np.array([source for source, _ in drawn], kernels.SOURCE)
+    sources = np.array([source for source, _ in drawn], tile_kernels.SOURCE)
     target = (*canvas.rows(), sources, forward)
     how = job.parameters.skip_interpolation, job.parameters.binary_mask
     if warp is None or table is not None:
-        kernels.draw_tiles(*target, _NO_TABLE if table is None else table.nodes, *how)
+        tile_kernels.draw_tiles(*target, _NO_TABLE if table is None else table.nodes, *how)
         return
     mesh, mapped = warp.mesh(group[0].level, group[0].shape_yx)
-    kernels.draw_mesh(*target, mesh.points, mapped, mesh.triangles, *how)
+    tile_kernels.draw_mesh(*target, mesh.points, mapped, mesh.triangles, *how)
 
 
 def _from_levels(levels: Sequence[int]) -> list[Any]:

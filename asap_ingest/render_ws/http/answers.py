@@ -13,7 +13,11 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 
 from asap_ingest.render_ws.http.metrics import Metrics
-from asap_ingest.render_ws.json_types import (
+from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, Limits
+from asap_ingest.render_ws.memory.memory_budget import SMALL, RequestMemory, ServiceMemory
+from asap_ingest.render_ws.store import Store
+from asap_ingest.render_ws.transforms.transform_cache import TRANSFORM_CACHE
+from asap_ingest.render_ws.wire.json_types import (
     dump,
     list_reader,
     parse,
@@ -22,17 +26,13 @@ from asap_ingest.render_ws.json_types import (
     parsed_bytes,
     text,
 )
-from asap_ingest.render_ws.limits import DEFAULT_LIMITS, Limits
-from asap_ingest.render_ws.memory_budget import SMALL, RequestMemory, ServiceMemory
-from asap_ingest.render_ws.names import StackId
-from asap_ingest.render_ws.problems import NotFoundError
-from asap_ingest.render_ws.store import Store
-from asap_ingest.render_ws.transforms.transform_cache import TRANSFORM_CACHE
+from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.render_ws.wire.problems import NotFoundError
 
 if TYPE_CHECKING:
-    from asap_ingest.render_ws.bounded_cache import CacheState
     from asap_ingest.render_ws.drawing.source_images import SourceImages
     from asap_ingest.render_ws.drawing.stack_layers import StackLayers
+    from asap_ingest.render_ws.memory.bounded_cache import CacheState
 
 TEXT = "text/plain;charset=utf-8"
 JSON = "application/json"

@@ -6,8 +6,8 @@ import io
 
 from starlette.requests import Request
 
-from asap_ingest.render_ws.limits import TooLargeError
-from asap_ingest.render_ws.memory_budget import Claim
+from asap_ingest.render_ws.memory.limits import TooLargeError
+from asap_ingest.render_ws.memory.memory_budget import Claim
 
 
 async def limited_body(request: Request, limit: int, claim: Claim) -> bytes:

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from asap_ingest.render_ws.bounded_cache import CacheState
+from asap_ingest.render_ws.memory.bounded_cache import CacheState
 
 #: Methods that have a label of their own; clients may write anything.
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"))

@@ -14,16 +14,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from asap_ingest.parallel.resources import usable_cores
+from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.render_ws.http.answers import JSON, Call, IllTypedError, Query, Service, text_answer
 from asap_ingest.render_ws.http.bodies import limited_body
 from asap_ingest.render_ws.http.metrics import ROUTE
 from asap_ingest.render_ws.http.query_parameters import QueryParameter
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
-from asap_ingest.render_ws.json_types import DOUBLE_PATTERN, MalformedBodyError, parse_double, parse_integer
-from asap_ingest.render_ws.memory_budget import RequestMemory
-from asap_ingest.render_ws.problems import RequestError, one_line
+from asap_ingest.render_ws.memory.memory_budget import RequestMemory
 from asap_ingest.render_ws.store import DatabaseError, DiskFullError
+from asap_ingest.render_ws.wire.json_types import (
+    DOUBLE_PATTERN,
+    MalformedBodyError,
+    parse_double,
+    parse_integer,
+)
+from asap_ingest.render_ws.wire.problems import RequestError, one_line
 
 Handler = Callable[[Call], Response]
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asap_ingest.render_ws.http.answers import text_answer
-from asap_ingest.web_policy import SAFE_METHODS, Access, WebPolicy
+from asap_ingest.web.web_policy import SAFE_METHODS, Access, WebPolicy
 
 ALLOWED_METHODS = ("GET", "POST", "PUT", "OPTIONS", "HEAD")
 ALLOWED_HEADERS = ("X-Requested-With", "Content-Type", "Accept", "Origin")

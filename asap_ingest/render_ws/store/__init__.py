@@ -9,9 +9,9 @@ commit.
 
 from asap_ingest.render_ws.store.database import Session, Store
 from asap_ingest.render_ws.store.database_file import DatabaseError, DiskFullError
-from asap_ingest.render_ws.store.matches import PairFilter, PairKind
+from asap_ingest.render_ws.store.match_rows import PairFilter, PairKind
 from asap_ingest.render_ws.store.migrations import APPLICATION_ID
-from asap_ingest.render_ws.store.tiles import TileFilter
+from asap_ingest.render_ws.store.stored_tiles import TileFilter
 from asap_ingest.render_ws.store.upkeep import back_up, give_back_space
 
 __all__ = [

@@ -15,10 +15,10 @@ from asap_ingest.render_ws.store.database_file import (
     check_room,
     named,
 )
-from asap_ingest.render_ws.store.matches import MatchStatements
+from asap_ingest.render_ws.store.match_rows import MatchStatements
 from asap_ingest.render_ws.store.migrations import BUSY_SECONDS, migrate
-from asap_ingest.render_ws.store.stacks import StackStatements
-from asap_ingest.render_ws.store.tiles import TileStatements
+from asap_ingest.render_ws.store.stack_rows import StackStatements
+from asap_ingest.render_ws.store.stored_tiles import TileStatements
 
 
 class Session(StackStatements, TileStatements, MatchStatements):

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.java_numbers import LARGEST_INT, SMALLEST_INT, truncate_all
-from asap_ingest.render_ws.problems import IllegalStateError
 from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform, Points
 from asap_ingest.render_ws.transforms.mesh_limits import check_points
 from asap_ingest.render_ws.transforms.specs import Spec, build_steps
+from asap_ingest.render_ws.wire.java_numbers import LARGEST_INT, SMALLEST_INT, truncate_all
+from asap_ingest.render_ws.wire.problems import IllegalStateError
 
 #: Points mapped in one go: what is worked on stays in the processor's cache.
 BLOCK_POINTS = 2**14

@@ -15,10 +15,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.java_numbers import parse_double, parse_float32
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.transforms.moving_least_squares import moving_least_squares
 from asap_ingest.render_ws.transforms.warp_classes import lens_correction, thin_plate_spline
+from asap_ingest.render_ws.wire.java_numbers import parse_double, parse_float32
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 Points = NDArray[np.float64]
 Matrix = tuple[float, float, float, float, float, float]

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 import numpy as np
 import orjson
 
-from asap_ingest.render_ws.json_types import json_double
-from asap_ingest.render_ws.problems import IllegalStateError
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine, CoordinateTransform, Points
 from asap_ingest.render_ws.transforms.specs import Spec, TransformList, build_steps
 from asap_ingest.render_ws.transforms.transform_cache import kept
 from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLocator, triangle_locator
 from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
+from asap_ingest.render_ws.wire.json_types import json_double
+from asap_ingest.render_ws.wire.problems import IllegalStateError
 
 DEFAULT_CELL = 64.0
 #: Rounding may put a point of the border this far outside, in pixels.

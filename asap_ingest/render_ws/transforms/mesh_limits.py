@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: A tile of 4096 x 4096 pixels with cells of 4 pixels.
 MOST_POINTS = 2**20

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.java_numbers import parse_double, parse_float32
-from asap_ingest.render_ws.problems import IllegalArgumentError
 from asap_ingest.render_ws.transforms.mesh_limits import MOST_LANDMARKS, check_landmarks, check_pairs
+from asap_ingest.render_ws.wire.java_numbers import parse_double, parse_float32
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 Points = NDArray[np.float64]
 #: Weights, sources and targets, relative to their centroids, and points: where the points go.

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
-from asap_ingest.render_ws.records.transform_references import children, references
 from asap_ingest.render_ws.transforms.classes import (
     IDENTITY,
     Affine,
@@ -20,6 +18,8 @@ from asap_ingest.render_ws.transforms.classes import (
     build_leaf,
 )
 from asap_ingest.render_ws.transforms.transform_cache import kept
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.wire.transform_references import children, references
 
 Spec = dict[str, Any]
 Lookup = Callable[[str], Spec | None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from asap_ingest.render_ws.bounded_cache import BoundedCache
-from asap_ingest.render_ws.limits import DEFAULT_LIMITS
+from asap_ingest.render_ws.memory.bounded_cache import BoundedCache
+from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS
 
 TRANSFORM_CACHE: BoundedCache[Any] = BoundedCache(DEFAULT_LIMITS.transform_cache_bytes)
 #: Bytes of an entry beside its arrays and texts.

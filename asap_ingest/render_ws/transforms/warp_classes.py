@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.java_numbers import parse_double
-from asap_ingest.render_ws.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.transforms.mesh_limits import check_landmarks, check_pairs
+from asap_ingest.render_ws.wire.java_numbers import parse_double
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 Points = NDArray[np.float64]
 

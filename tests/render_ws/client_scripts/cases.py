@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.render_ws.client_scripts.run import run_client
+from asap_ingest.render_ws.client_scripts.run_client import run_client
 from tests.render_ws.golden import FOLDER, Answer, differences, send
 from tests.render_ws.golden_images import compare_image
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from asap_ingest.render_ws import CLIENT_SCRIPTS, client_scripts
-from asap_ingest.render_ws.client_scripts.run import CLIENTS
+from asap_ingest.render_ws.client_scripts.run_client import CLIENTS
 
 ALLOWED = ("asap_ingest.render_ws", "asap_ingest.storage", "asap_ingest.images", "asap_ingest.errors")
-ALLOWED += ("asap_ingest.access_token",)
-FRAME = ("run", "options", "web", "json_files")
+ALLOWED += ("asap_ingest.web.access_token",)
+FRAME = ("run_client", "options", "web", "json_files")
 SLOW_TO_IMPORT = ("numpy", "cv2", "requests", "starlette", "asyncio", "argparse", "tifffile", "PIL")
 
 

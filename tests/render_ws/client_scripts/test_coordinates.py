@@ -4,8 +4,14 @@ import json
 
 import pytest
 
-from asap_ingest.render_ws.client_scripts import coordinates
-from asap_ingest.render_ws.client_scripts.coordinates import SYNTAX, chosen_entry, run, to_local, to_world
+from asap_ingest.render_ws.client_scripts import coordinate_clients
+from asap_ingest.render_ws.client_scripts.coordinate_clients import (
+    SYNTAX,
+    chosen_entry,
+    run,
+    to_local,
+    to_world,
+)
 from asap_ingest.render_ws.client_scripts.json_files import JsonFileError, read_json
 from asap_ingest.render_ws.client_scripts.options import OptionError, parse
 from tests.render_ws.client import StackClient, leaf
@@ -110,7 +116,7 @@ def test_z_is_needed():
 @pytest.mark.parametrize("batch", [1, 2, 25_000])
 @pytest.mark.slow
 def test_points_go_to_tiles_to_the_world_and_to_another_stack(batch, server_url, tmp_path, monkeypatch):
-    monkeypatch.setattr(coordinates, "BATCH", batch)
+    monkeypatch.setattr(coordinate_clients, "BATCH", batch)
     before = StackClient(server_url, f"before{batch}").create(
         *(stored_tile(tile_id, 5.0, specs=[leaf(x, 20)]) for tile_id, x in (("a", 10), ("b", 60)))
     )

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.render_ws.client_scripts.run import run_client
+from asap_ingest.render_ws.client_scripts.run_client import run_client
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.client_scripts.cases import run_script
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asap_ingest.render_ws.client_scripts.run import CLIENTS
+from asap_ingest.render_ws.client_scripts.run_client import CLIENTS
 from tests.render_ws.client_scripts.cases import CASES, ClientReplay, recorded_cases
 
 #: StackClient is not among the recordings.

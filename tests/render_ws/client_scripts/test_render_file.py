@@ -20,7 +20,7 @@ from asap_ingest.render_ws.client_scripts.render_file import (
     run,
     write_image,
 )
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from asap_ingest.render_ws.client_scripts.render_section import (
     output_path,
     run,
 )
-from asap_ingest.render_ws.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 NUMBERS = itertools.count()
 PLAIN = ["--doFilter", "false", "--fillWithNoise", "false"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asap_ingest.render_ws.client_scripts.run import run_client
+from asap_ingest.render_ws.client_scripts.run_client import run_client
 from tests.render_ws.client import StackClient, collection, tile
 
 CLIENT = "org.janelia.render.client.StackClient"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.render_ws.client_scripts.run import CLIENTS
+from asap_ingest.render_ws.client_scripts.run_client import CLIENTS
 from tests.render_ws.client_scripts.cases import SCRIPT, run_script
 
 IMPORT = "org.janelia.render.client.ImportJsonClient"
@@ -78,7 +78,7 @@ def test_the_python_of_the_installation_is_taken(tmp_path):
     )
     lines = ran.stdout.splitlines()
     assert Path(lines[0]).resolve() == python
-    module = "<asap_ingest.render_ws.client_scripts.run>"
+    module = "<asap_ingest.render_ws.client_scripts.run_client>"
     assert lines[1:] == ["<-m>", module, "<some.Class>", "<a b>", "<*>", "<>", "path="]
     assert ran.returncode == 0
 

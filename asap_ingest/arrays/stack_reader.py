@@ -1,0 +1,268 @@
+"""A stack for Python programs: its sections, its tiles as a table, its pixels as arrays.
+
+Pixels are those that the service draws: `stack[z, y0:y1, x0:x1]`, in world coordinates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.arrays.dask_arrays import LazySource, lazy_array
+from asap_ingest.arrays.world_index import Ranges, WorldIndex, world_index
+from asap_ingest.errors import NoSectionsError, ParameterError
+from asap_ingest.render.box_images import BOX_FORMS, Drawing, DrawnBox, draw_box
+from asap_ingest.render.stack import RenderConnection, Stack
+from asap_ingest.volumes.grid import Box
+from asap_ingest.volumes.sources.stack_planes import StackPlanes, stack_bounds, whole_extent
+
+_API = "/render-ws"
+#: Pixels along x and y of one request, and of a chunk of a Dask array.
+_BOX_SIDE = 2048
+#: Fields of a tilespec, and of its layout, that a record has.
+_TILE_FIELDS = (
+    "tileId",
+    "z",
+    "minX",
+    "minY",
+    "maxX",
+    "maxY",
+    "width",
+    "height",
+    "minIntensity",
+    "maxIntensity",
+)
+_LAYOUT_FIELDS = (
+    "sectionId",
+    "camera",
+    "temca",
+    "imageRow",
+    "imageCol",
+    "stageX",
+    "stageY",
+    "rotation",
+    "pixelsize",
+)
+
+
+def open_stack(url: str, path: str, dtype: str = "uint8") -> StackReader:
+    """Open a stack of a render service to read it.
+
+    Parameters
+    ----------
+    url : str
+        Of the service, like `http://localhost:8080`; a path from `/render-ws` on is left out.
+    path : str
+        `owner/project/stack`.
+    dtype : `uint8` or `uint16`
+        Of the pixels. As uint8, tiles of 16 bits are drawn with their minIntensity as 0 and maxIntensity as
+        255, and colours as their mean; as uint16, samples are as they are in the files.
+
+    Raises
+    ------
+    ParameterError
+        `path` does not have three names, or `dtype` is another one.
+    StackNotFoundError
+        Names the stacks of the project.
+    ServiceUnreachableError
+    """
+    names = path.strip("/").split("/")
+    if len(names) != 3 or not all(names):
+        raise ParameterError("path", f"{path!r} is not owner/project/stack")
+    if str(np.dtype(dtype)) not in BOX_FORMS:
+        raise ParameterError("dtype", f"{dtype!r} cannot be drawn; choose from {', '.join(BOX_FORMS)}")
+    owner, project, name = names
+    address = url.partition(_API)[0].rstrip("/")
+    stack = Stack(RenderConnection(address, None, owner, project), name)
+    stack.require()
+    return StackReader(stack, str(np.dtype(dtype)))
+
+
+@dataclass(frozen=True)
+class StackReader:
+    """A stack, read-only; `open_stack` makes it. Pickles are small.
+
+    An index is in world coordinates, half open: `stack[z, y0:y1, x0:x1]` is what the service draws at scale 1
+    from x0 up to, not including, x1. Negative numbers are coordinates too. Open ends take the bounds of the
+    stack. A number for z gives (height, width), and NoSectionsError where no section is; a slice of z gives
+    (planes, height, width), a plane for every whole z, 0 where no section is. Pixels without tile are 0.
+    """
+
+    stack: Stack
+    dtype: str = "uint8"
+
+    @property
+    def z_values(self) -> list[float]:
+        """z of the sections, ascending, as they are now."""
+        return self.stack.z_values()
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """minX, minY, maxX, maxY: tiles lie from the minima up to, not including, the maxima."""
+        return stack_bounds(self.stack, self.z_values)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the service says of the stack, as render's JSON: state, resolution, number of tiles."""
+        return self.stack.require()
+
+    def tilespecs(self, z: float) -> list[dict[str, Any]]:
+        """Tilespecs of a section as render's JSON; NoSectionsError where no section is."""
+        found = self.stack.tiles(z)
+        if not found:
+            raise NoSectionsError(self.stack.name, f"z {z:g}", self.z_values)
+        return list(found.values())
+
+    def tiles(self, z: float, *, as_frame: bool | None = None) -> Any:
+        """Tiles of a section as a table: place, size, grey values, layout, image of level 0, count of levels.
+
+        Parameters
+        ----------
+        as_frame : bool, optional
+            Whether to return a pandas DataFrame, or a list of dicts; left out: a DataFrame where pandas is
+            installed.
+
+        Raises
+        ------
+        NoSectionsError
+            No section is at z.
+        ParameterError
+            A DataFrame is asked for, and pandas is not installed.
+        """
+        records = [_record(tile) for tile in self.tilespecs(z)]
+        has_pandas = find_spec("pandas") is not None
+        if as_frame and not has_pandas:
+            raise ParameterError("as_frame", "needs pandas: pip install pandas")
+        if as_frame is False or not has_pandas:
+            return records
+        import pandas as pd
+
+        return pd.DataFrame.from_records(records)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        first, *others = key if isinstance(key, tuple) else (key,)
+        extent = cache(self._extent)
+        if isinstance(first, slice):
+            index = world_index(key, extent)
+            sections: dict[int, float] = {int(z): z for z in self.z_values if z.is_integer()}
+        else:
+            sections = {0: self._section(first)}
+            index = world_index((0, *others), extent)
+        return index.of(_drawn(self._planes(index, sections), index))
+
+    def to_dask(self, scale: float = 1.0) -> Any:
+        """All sections as a Dask array (sections, height, width) that is drawn when it is computed.
+
+        Plane n shows section `z_values[n]`. Row 0 and column 0 are at the whole numbers below minY and minX
+        of `bounds`; a pixel is 1/scale wide.
+
+        Parameters
+        ----------
+        scale : float
+            1, 0.5, 0.25, and so on.
+
+        Raises
+        ------
+        ParameterError
+            dask is not installed, or the scale is another one.
+        """
+        step = _step_of(scale)
+        sections = ScaledSections(self.stack, self.dtype, tuple(self.z_values), self._extent()[1:], step)
+        source = LazySource(sections.shape, np.dtype(self.dtype), sections.read)
+        return lazy_array(source, (1, _BOX_SIDE, _BOX_SIDE))
+
+    def _section(self, z: Any) -> float:
+        found = self.z_values
+        if not isinstance(z, (int, float, np.number)) or float(z) not in found:
+            raise NoSectionsError(self.stack.name, f"z {z}", found)
+        return float(z)
+
+    def _extent(self) -> Ranges:
+        z_values = self.z_values
+        if not z_values:
+            raise NoSectionsError(self.stack.name, "any z", z_values)
+        box = whole_extent(stack_bounds(self.stack, z_values), [math.floor(z) for z in z_values])
+        x, y, z = (range(begin, end) for begin, end in zip(box.begin, box.end, strict=True))
+        return z, y, x
+
+    def _planes(self, index: WorldIndex, sections: Mapping[int, float]) -> StackPlanes:
+        z, y, x = index.ranges
+        extent = Box((x.start, y.start, z.start), (x.stop, y.stop, z.stop))
+        shown = tuple(sections.get(plane) for plane in z)
+        return StackPlanes(self.stack, Drawing(self.dtype), extent, shown, _BOX_SIDE)
+
+
+@dataclass(frozen=True)
+class ScaledSections:
+    """Sections at a scale, in pixels that count from the first one.
+
+    Attributes
+    ----------
+    rows_columns : pair of range
+        World coordinates that are shown; the last pixels may reach beyond.
+    step : int
+        Side of a pixel in world coordinates.
+    """
+
+    stack: Stack
+    sample_type: str
+    z_values: tuple[float, ...]
+    rows_columns: tuple[range, ...]
+    step: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(sections, height, width)."""
+        height, width = (-(-len(along) // self.step) for along in self.rows_columns)
+        return len(self.z_values), height, width
+
+    def read(self, ranges: Ranges) -> NDArray[Any]:
+        """Pixels (sections, height, width) of a box that counts from the first one."""
+        planes, rows, columns = ranges
+        pixels = np.empty((len(planes), len(rows), len(columns)), self.sample_type)
+        if pixels.size:
+            for place, plane in enumerate(planes):
+                pixels[place] = self._drawn(self.z_values[plane], rows, columns)
+        return pixels
+
+    def _drawn(self, z: float, rows: range, columns: range) -> NDArray[Any]:
+        y, x = self.rows_columns
+        left, top = x.start + columns.start * self.step, y.start + rows.start * self.step
+        box = DrawnBox(z, left, top, len(columns) * self.step, len(rows) * self.step, self.step)
+        return draw_box(self.stack, box, Drawing(self.sample_type))
+
+
+def _drawn(planes: StackPlanes, index: WorldIndex) -> NDArray[Any]:
+    depth, height, width = index.shape
+    pixels = np.zeros((depth, height, width), planes.dtype)
+    if height and width:
+        for place in range(depth):
+            plane = planes.read(place, slice(0, height), slice(0, width))
+            if plane is not None:
+                pixels[place] = plane
+    return pixels
+
+
+def _step_of(scale: float) -> int:
+    step = round(1 / scale) if 0 < scale <= 1 else 0
+    if step < 1 or step & (step - 1) or step * scale != 1:
+        raise ParameterError("scale", f"{scale!r} is not 1, 0.5, 0.25, and so on")
+    return step
+
+
+def _record(tile: dict[str, Any]) -> dict[str, Any]:
+    levels = tile.get("mipmapLevels") or {}
+    layout = tile.get("layout") or {}
+    return {
+        **{name: tile.get(name) for name in _TILE_FIELDS},
+        **{name: layout.get(name) for name in _LAYOUT_FIELDS},
+        "imageUrl": levels.get("0", {}).get("imageUrl"),
+        "levels": len(levels),
+    }

@@ -1,0 +1,101 @@
+"""The base of the steps on stacks: render connection and sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marshmallow import Schema
+
+from asap_ingest.commands.common_schemas import StepParameters
+from asap_ingest.commands.next_command import command_line, connection_options
+from asap_ingest.commands.step import StepModule
+from asap_ingest.errors import NoSectionsError, describe_z_values
+from asap_ingest.render.stack import RenderConnection, Stack
+
+
+class RenderModule(StepModule):
+    """A step that works on a stack of a render service."""
+
+    default_schema: type[Schema] = StepParameters
+
+    @property
+    def connection(self) -> RenderConnection:
+        render = self.args["render"]
+        return RenderConnection(
+            **{name: value for name, value in render.items() if name != "validate_client"}
+        )
+
+    def stack(self, name: str) -> Stack:
+        return Stack(self.connection, name)
+
+    def sections(self, stack: Stack) -> list[float]:
+        """z of the sections that the parameters select, ascending.
+
+        Raises
+        ------
+        StackNotFoundError, NoSectionsError
+        """
+        stack.require()
+        return select_z_values(stack.name, stack.z_values(), self.args)
+
+    def followed_by(self, command: str, handed_on: Mapping[str, Any], **added: Any) -> str:
+        """The line of a command that goes on: with the output JSON of this run, or with what it would say."""
+        output_json = self.args.get("output_json")
+        if output_json:
+            return command_line(command, input_json=output_json, **added)
+        connection = connection_options(self.args["render"], self.config)
+        return command_line(command, **connection, **handed_on, **added)
+
+    def exported(self, stack: str) -> str:
+        """The line that makes a volume of a stack."""
+        connection = connection_options(self.args["render"], self.config)
+        return command_line("export_to_precomputed", **connection, input_stack=stack, dest=f"{stack}_volume")
+
+    def report_failures(self, failures: Sequence[Any]) -> None:
+        """One line on standard error: how many, the first, and where the others are listed."""
+        if failures:
+            first = failures[0]
+            where = self.args.get("output_json") or "give output_json to have all listed"
+            image = f"{first.image}: " if first.image else ""
+            self.logger.error(
+                "%d failed; the first: tile %s: %s%s (all: %s)",
+                len(failures),
+                first.tileId,
+                image,
+                first.reason,
+                where,
+            )
+
+
+def _range_words(selection: Mapping[str, Any]) -> str:
+    match selection.get("zstart"), selection.get("zend"):
+        case None, None:
+            return "any z"
+        case low, None:
+            return f"z from {low:g} on"
+        case None, high:
+            return f"z up to {high:g}"
+        case low, high:
+            return f"z {low:g}..{high:g}"
+
+
+def select_z_values(stack: str, existing: Sequence[float], selection: Mapping[str, Any]) -> list[float]:
+    """The z values that `z`, `zValues`, or `zstart` and `zend` (inclusive) select; all without them.
+
+    Raises
+    ------
+    NoSectionsError
+        Nothing is selected, or a z that is named is not in the stack.
+    """
+    if "z" in selection or "zValues" in selection:
+        wanted = [float(z) for z in selection.get("zValues", [selection.get("z")])]
+        missing = sorted(set(wanted) - set(existing))
+        if missing or not wanted:
+            raise NoSectionsError(stack, describe_z_values(missing), existing)
+        return sorted(set(wanted))
+    low, high = selection.get("zstart", float("-inf")), selection.get("zend", float("inf"))
+    found = [z for z in existing if low <= z <= high]
+    if not found:
+        raise NoSectionsError(stack, _range_words(selection), existing)
+    return found

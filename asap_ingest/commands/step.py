@@ -1,0 +1,302 @@
+"""The base of all steps: parameters, workers, output, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import orjson
+from argschema import ArgSchemaParser
+from argschema.utils import args_to_dict
+from marshmallow import Schema, ValidationError, fields
+
+from asap_ingest import storage
+from asap_ingest.commands.common_schemas import CommonParameters, field_names
+from asap_ingest.commands.config_file import ConfigFile, config_file
+from asap_ingest.commands.connection_schema import with_address_apart
+from asap_ingest.commands.next_command import say_next
+from asap_ingest.commands.parser import SchemaParser
+from asap_ingest.commands.program import program
+from asap_ingest.errors import (
+    EXIT_DONE,
+    EXIT_FAILURES,
+    AsapIngestError,
+    ParameterError,
+    ServiceUnreachableError,
+    did_you_mean,
+)
+from asap_ingest.execution import Executor, executor
+from asap_ingest.execution.machine_resources import usable_cores
+from asap_ingest.secrets import is_secret_name, masked, without_secrets
+from asap_ingest.storage.json_documents import parse_json
+
+
+class StepModule(ArgSchemaParser):
+    """A step: parameters from JSON and command line in, `run`, JSON out.
+
+    Parameters
+    ----------
+    input_data : dict, optional
+        Parameters; those of `args` win.
+    args : list of str, optional
+        Command line; None takes the process's own.
+
+    Attributes
+    ----------
+    output : dict
+        What the output JSON holds, after `run`.
+
+    Raises
+    ------
+    ParameterError
+        Names field, value and what is allowed, before any work.
+    """
+
+    default_schema: type[Schema] = CommonParameters
+    default_output_schema: type[Schema] | None = None
+    output: dict[str, Any]
+
+    def __init__(
+        self, input_data: Mapping[str, Any] | None = None, args: Sequence[str] | None = None
+    ) -> None:
+        self.schema = self.default_schema()
+        self.output_schema_type = self.default_output_schema
+        self.typed = list(sys.argv[1:] if args is None else args)
+        arguments = vars(self.build_parser().parse_args(self.typed))
+        path = arguments.pop("config")
+        config = config_file(path) if path or input_data is None else None
+        input_json = arguments["input_json"]
+        told = _read_input_json(input_json) if input_json else dict(input_data or {})
+        self.config = self._of_config(config)
+        asked = args_to_dict(Namespace(**arguments), self.schema)
+        given: dict[str, Any] = {}
+        try:
+            for level in (self.config, told, asked):
+                given = laid_over(given, self._with_todays_names(without_nulls(level, self.schema)))
+            self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
+        except ValidationError as error:
+            field, problem = _first_complaint(error, given, self.schema)
+            if (
+                config is not None
+                and _holds(self.config, field)
+                and not _holds(laid_over(told, asked), field)
+            ):
+                problem += f" (in {config.name})"
+            raise ParameterError(field, problem) from error
+        self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
+        _check_output_json(self.args.get("output_json"))
+
+    @classmethod
+    def command(cls) -> str:
+        """The name of the step as a command."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def build_parser(cls) -> SchemaParser:
+        """The parser of the step's command line."""
+        return SchemaParser(cls.command(), cls.default_schema())
+
+    def _of_config(self, config: ConfigFile | None) -> dict[str, Any]:
+        return {} if config is None else config.defaults(self.command(), self.build_parser().field_names)
+
+    def _with_todays_names(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters that can be laid over others: no older names, host and port apart."""
+        aliases, named = getattr(self.schema, "aliases", {}), dict(given)
+        for old, new in aliases.items():
+            if old in named and old not in self.schema.fields and new not in named:
+                named[new] = named.pop(old)
+        if isinstance(named.get("render"), Mapping):
+            named["render"] = with_address_apart(named["render"])
+        return named
+
+    def run(self) -> int:
+        """Do the work, write the output; the exit code."""
+        with storage.options(self.args["storage_options"]):
+            return self.work()
+
+    def work(self) -> int:
+        """What a step does, where files of object stores are reached with its `storage_options`."""
+        raise NotImplementedError
+
+    def next_command(self) -> str | None:
+        """What to type after a run that did all; None where nothing follows."""
+        return None
+
+    def retry_command(self) -> str | None:
+        """What to type after a run with failures, when their reasons are gone; None where it is the same."""
+        return None
+
+    @cached_property
+    def executor(self) -> Executor:
+        """Where jobs run. Asked for before any work: a Dask scheduler that does not answer is an error."""
+        workers = min(self.args["pool_size"], usable_cores())
+        return executor(workers, self.args.get("dask_scheduler"))
+
+    def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
+        """Keep the output, write it as JSON if that is asked for; the exit code."""
+        self.output = self.get_output_json(without_secrets(output))
+        if self.args.get("output_json"):
+            content = orjson.dumps(self.output, option=orjson.OPT_INDENT_2)
+            storage.write_bytes(self.args["output_json"], content + b"\n")
+        return EXIT_FAILURES if failures else EXIT_DONE
+
+    @contextmanager
+    def leaves_output(self, output: Callable[[], dict[str, Any]], goes_on: str) -> Iterator[None]:
+        """Write the output as far as it came where what runs inside is interrupted; say how to go on."""
+        try:
+            yield
+        except (ServiceUnreachableError, KeyboardInterrupt, SystemExit) as error:
+            reason = str(error) if isinstance(error, AsapIngestError) else "ended by a signal"
+            self.finish(output() | {"interrupted": reason})
+            sys.stderr.write(f"interrupted: {goes_on}\n")
+            raise
+
+    @classmethod
+    @program
+    def main(cls, args: Sequence[str] | None = None) -> int:
+        """Run as a program: the exit code, and errors as one line on standard error."""
+        # a terminated run leaves through its context managers: the stack gets its state back
+        signal.signal(signal.SIGTERM, _exit_on_signal)
+        try:
+            step = cls(args=args)
+            exit_code = step.run()
+            line = step.next_command() if exit_code == EXIT_DONE else step.retry_command()
+            say_next(line)
+            return exit_code
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        except AsapIngestError as error:
+            code = _code_of_an_end(error)
+            if code is not None and isinstance(error.__cause__, ImportError):
+                return code
+            if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
+                sys.stderr.write(masked(traceback.format_exc()))
+            sys.stderr.write(f"{cls.__module__}: error: {error}\n")
+            return error.exit_code if code is None else code
+        except ImportError as error:
+            code = _code_of_an_end(error)
+            if code is None:
+                raise
+            return code
+
+
+def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The parameters without those that are null: it means that they are left out."""
+    kept = {name: value for name, value in given.items() if value is not None}
+    for name, field in schema.fields.items():
+        if isinstance(field, fields.Nested) and isinstance(kept.get(name), Mapping):
+            kept[name] = without_nulls(kept[name], field.schema)
+    return kept
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters, and those of the connection one by one, over others, which they win over."""
+    merged = {**below, **above}
+    if isinstance(below.get("render"), Mapping) and isinstance(above.get("render"), Mapping):
+        merged["render"] = {**below["render"], **above["render"]}
+    return merged
+
+
+def _holds(parameters: Mapping[str, Any], field: str) -> bool:
+    """Whether a parameter, like `render.host`, is given."""
+    value: Any = parameters
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value is not None
+
+
+def _read_input_json(path: str) -> dict[str, Any]:
+    try:
+        given = parse_json(storage.read_bytes(path))
+    except ValueError as error:
+        raise ParameterError("input_json", f"{path}: is not JSON: {error}") from error
+    except AsapIngestError as error:
+        raise ParameterError("input_json", str(error)) from error
+    if not isinstance(given, dict):
+        raise ParameterError("input_json", f"{path}: holds a {type(given).__name__}; it must hold an object")
+    return given
+
+
+def _check_output_json(path: str | None) -> None:
+    """Find out now, not after the work, that the output has nowhere to go."""
+    folder = None if path is None else storage.local_path(storage.parent(path))
+    if folder is not None and not folder.is_dir():
+        raise ParameterError("output_json", f"{path!r}: the folder {folder} does not exist")
+    if path is not None and Path(path).is_dir():
+        raise ParameterError("output_json", f"{path!r}: is a folder; a file is written there")
+
+
+def _first_complaint(error: ValidationError, given: Mapping[str, Any], schema: Schema) -> tuple[str, str]:
+    """(field, problem) for the first complaint, with a count of the others."""
+    complaints = list(_flat(error.normalized_messages()))
+    path, message = complaints[0]
+    value: Any = given
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else value
+    # nobody knows what an unknown parameter holds
+    is_shown = not (
+        value is None
+        or value is given
+        or message == "Unknown field."
+        or any(name == "storage_options" or is_secret_name(name) for name in path)
+    )
+    if message == "Unknown field.":
+        inner = _schema_at(path, schema)
+        near = did_you_mean(path[-1], inner.fields) or did_you_mean(path[-1], field_names(inner))
+        message = f"is not a parameter{near}"
+    elif message.startswith("Missing data"):
+        message = "is required"
+    field = ".".join(path) if path else "parameters"
+    shown = f"{value!r} " if is_shown else ""
+    more = f" ({len(complaints) - 1} more: {', '.join('.'.join(p) for p, _ in complaints[1:])})"
+    return field, f"{shown}{message}{more if len(complaints) > 1 else ''}"
+
+
+def _flat(messages: Any, path: tuple[str, ...] = ()) -> Any:
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from _flat(inner, path if name == "_schema" else (*path, str(name)))
+    else:
+        for message in messages:
+            yield path, str(message)
+
+
+def _schema_at(path: Sequence[str], schema: Schema) -> Schema:
+    """The schema that the last name of a path belongs to."""
+    for name in path[:-1]:
+        field = schema.fields.get(name)
+        schema = field.schema if isinstance(field, fields.Nested) else schema
+    return schema
+
+
+class _SignalExit(SystemExit):
+    """The end that a signal asked for."""
+
+
+def _exit_on_signal(number: int, frame: Any) -> NoReturn:
+    raise _SignalExit(128 + number)
+
+
+def _code_of_an_end(error: BaseException | None) -> int | None:
+    """Exit code of the signal behind an error, if any: some imports catch it, and fail in their own way."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return 128 + signal.SIGINT
+        if isinstance(error, _SignalExit):
+            return 128 + signal.SIGTERM
+        error = error.__context__
+    return None
+
+
+def run_as_program(module: str) -> NoReturn:
+    """Run a module of this package under its own name, so that worker processes find its jobs."""
+    sys.exit(import_module(f"asap_ingest.{module}").main())

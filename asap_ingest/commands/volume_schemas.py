@@ -1,0 +1,309 @@
+"""Every parameter of the steps that write volumes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from argschema.schemas import DefaultSchema
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from asap_ingest.commands.common_schemas import (
+    CommonParameters,
+    SectionSelection,
+    StepParameters,
+)
+from asap_ingest.commands.fields import (
+    INT32_MAX,
+    RENDER_NAME,
+    Flag,
+    Places,
+    Text,
+    WholeNumber,
+    at_least,
+    from_to,
+    one_of,
+    optional,
+    required,
+)
+from asap_ingest.execution.machine_resources import usable_cores
+from asap_ingest.images.plane_reductions import REDUCTIONS
+from asap_ingest.images.voxel_size import NM_OF_UNITS
+from asap_ingest.volumes.grid import AUTO_FACTOR
+from asap_ingest.volumes.sources.missing_planes import ON_MISSING
+
+_SHOWN_UNITS = ("nm", "um", "mm", "cm")
+VOLUME_FORMATS = ("tiff", "raw", "sharded", "zarr")
+_BYTES = {
+    f"{letter}{ending}": base**power
+    for power, letter in enumerate("KMGT", 1)
+    for ending, base in (("B", 1000), ("IB", 1024))
+}
+
+
+class Triple(fields.List):
+    """Three numbers x, y, z: a JSON list, or text like `4,4,40`."""
+
+    metavar = "X,Y,Z"
+
+    default_error_messages = {
+        "invalid": "must be three numbers, x,y,z",
+        "unit": "must be three numbers, x,y,z, in nm or each with one of the units {units}",
+    }
+
+    def __init__(self, kind: type[fields.Field], allowed: validate.Validator, **kwargs: Any) -> None:
+        super().__init__(kind(validate=allowed), **kwargs)
+        self.metadata["cli_as_single_argument"] = True
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.strip("[]()").split(",")]
+        if not isinstance(value, list | tuple) or len(value) != 3:
+            raise self.make_error("invalid")
+        return tuple(super()._deserialize(list(value), attr, data, **kwargs))
+
+
+class VoxelSizeField(Triple):
+    """Sides of a voxel in nm, or with units, like `4nm,4nm,0.04um`; one with a unit is for all axes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        parts = value.strip("[]() ").split(",") if isinstance(value, str) else value
+        if isinstance(parts, list | tuple):
+            parts = [self._in_nm(part) for part in parts]
+            if len(parts) == 1 and isinstance(value, str) and not _is_number(value):
+                parts = parts * 3
+        return super()._deserialize(parts, attr, data, **kwargs)
+
+    def _in_nm(self, side: Any) -> Any:
+        found = (
+            re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([^\W\d_]+)\s*", side)
+            if isinstance(side, str)
+            else None
+        )
+        if found is None:
+            return side
+        if found[2] not in NM_OF_UNITS or not _is_number(found[1]):
+            raise self.make_error("unit", units=", ".join(_SHOWN_UNITS))
+        return round(float(found[1]) * NM_OF_UNITS[found[2]], 9)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+class FactorField(Triple):
+    """Three whole numbers, or `auto`."""
+
+    metavar = "X,Y,Z|auto"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if value == AUTO_FACTOR:
+            return value
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class MemorySize(fields.Raw):
+    """Bytes: a number, or text like `4GB` or `4GiB`."""
+
+    metavar = "BYTES"
+
+    default_error_messages = {"invalid": "must be a number of bytes, or text like 500MB, 4GB or 4GiB"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?B|B|)\s*", str(value).upper())
+        try:
+            size = int(float(found[1]) * _BYTES.get(found[2], 1)) if found else 0
+        except ValueError as error:
+            raise self.make_error("invalid") from error
+        if size <= 0:
+            raise self.make_error("invalid")
+        return size
+
+
+class Place(Text):
+    """A path or URI; `~` is the home folder, also where no shell has replaced it."""
+
+    metavar = "FOLDER"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return os.path.expanduser(super()._deserialize(value, attr, data, **kwargs))  # noqa: PTH111
+
+
+def _positive() -> validate.Range:
+    return validate.Range(0, 1e9, min_inclusive=False, error="must be above 0 and at most 1e9")
+
+
+class VolumeParameters(CommonParameters):
+    """What both ways of making a volume have."""
+
+    common: ClassVar[tuple[str, ...]] = (
+        *("voxel_size", "levels", "format", "factor", "type", "chunk_size", "memory", "pool_size", "dry_run"),
+    )
+    aliases: ClassVar[dict[str, str]] = {"n_cores": "pool_size"}
+
+    dest = required(Place, "folder of the volume, path or URI")
+    levels = optional(
+        WholeNumber,
+        "number of scales, full resolution included (default: until a few chunks hold all)",
+        validate=from_to(1, 32),
+    )
+    format = optional(
+        Text,
+        "tiff: chunks that Fiji opens, shown through precomputed-webserver; raw: any web server will do; "
+        "sharded: few large files; zarr: OME-Zarr",
+        validate=one_of(VOLUME_FORMATS),
+        default="tiff",
+    )
+    zarr_format = optional(
+        WholeNumber,
+        "of format zarr: 3 writes OME-Zarr 0.5, 2 writes OME-Zarr 0.4, for older readers",
+        validate=one_of((2, 3)),
+        default=3,
+    )
+    chunk_size = Triple(
+        WholeNumber,
+        from_to(1, 65536),
+        load_default=(64, 64, 64),
+        dump_default=(64, 64, 64),
+        metadata={"description": "voxels of a chunk along x,y,z"},
+    )
+    factor = FactorField(
+        WholeNumber,
+        from_to(1, 64),
+        load_default=(2, 2, 2),
+        dump_default=(2, 2, 2),
+        metadata={
+            "description": "from one scale to the next along x,y,z; auto halves z only once voxels are "
+            "nearly as long in x and y"
+        },
+    )
+    voxel_size = VoxelSizeField(
+        fields.Float,
+        _positive(),
+        metadata={
+            "description": "size of a voxel along x,y,z, in nm or with units, like 4,4,40 or 4nm,4nm,0.04um; "
+            "spelled --voxel-size, as in older programs, it must have units"
+        },
+    )
+    type = optional(
+        Text,
+        "image: scales are means; segmentation: the most frequent label",
+        validate=one_of(REDUCTIONS),
+        default="image",
+    )
+    memory = MemorySize(
+        metadata={"description": "for the arrays of all workers, like 4GB (default: half of what is there)"}
+    )
+    pool_size = optional(
+        WholeNumber,
+        "number of parallel worker processes (default: one per core)",
+        validate=at_least(1),
+        default=usable_cores(),
+    )
+    dask_scheduler = optional(Text, "tcp://host:port of a Dask scheduler, or local, for the workers")
+    force_redo = optional(
+        Flag, "false keeps chunks that are there, and writes those of changed planes again", default=False
+    )
+    dry_run = optional(Flag, "say what would be made, and make nothing", default=False)
+
+
+class PrecomputedTifParameters(VolumeParameters):
+    """Make a volume for Neuroglancer of a z-stack: TIFF, PNG or JPEG planes, or one TIFF with many pages."""
+
+    source = required(
+        Places,
+        'glob of planes, like "stack/img_*.tif", or names, sorted naturally; or one TIFF with many pages',
+    )
+    on_missing = optional(
+        Text,
+        "files that cannot be read, and gaps in the numbers of file names: refuse them, put a black plane "
+        "there, or repeat the plane before (default: refuse files, close gaps with a warning)",
+        validate=one_of(ON_MISSING),
+    )
+    voxel_offset = Triple(
+        WholeNumber,
+        from_to(-INT32_MAX, INT32_MAX),
+        load_default=(0, 0, 0),
+        dump_default=(0, 0, 0),
+        metadata={
+            "description": "position x,y,z of the first voxel, where the planes are a part of something"
+        },
+    )
+
+    channel = optional(
+        WholeNumber, "which channel, where the files have several; counted from 0", validate=at_least(0)
+    )
+    time = optional(
+        WholeNumber, "which time, where the files have several and z; counted from 0", validate=at_least(0)
+    )
+    series = optional(
+        WholeNumber, "which image series, where a file has several; counted from 0", validate=at_least(0)
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_source(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if any("://" in name for name in data["source"]):
+            raise ValidationError("must be files of this machine", "source")
+
+
+class ExportToPrecomputedParameters(VolumeParameters, SectionSelection, StepParameters):
+    """Make a volume for Neuroglancer of a stack, at its world coordinates, as the render service draws it."""
+
+    input_stack = required(Text, "stack to export", validate=RENDER_NAME)
+    dtype = optional(
+        Text,
+        "type of the voxels: uint8, or uint16 as the images have it",
+        validate=one_of(("uint8", "uint16")),
+        default="uint8",
+    )
+    min_intensity = optional(fields.Float, "grey value that becomes black (default: what the tiles say)")
+    max_intensity = optional(fields.Float, "grey value that becomes white (default: what the tiles say)")
+    filter = optional(
+        Flag, "have the service normalise contrast; it adds noise, so two runs differ", default=False
+    )
+    channels = optional(Text, "channel, or a mix like A__0.9__B__0.1 (default: that of the stack)")
+    minX = optional(WholeNumber, "first column, in world coordinates (default: of the stack)")  # noqa: N815
+    maxX = optional(WholeNumber, "column after the last (default: of the stack)")  # noqa: N815
+    minY = optional(WholeNumber, "first row (default: of the stack)")  # noqa: N815
+    maxY = optional(WholeNumber, "row after the last (default: of the stack)")  # noqa: N815
+    z_gaps = optional(
+        Text,
+        "planes between the sections that have none: keep leaves them black, fill repeats the section before",
+        validate=one_of(("keep", "fill")),
+        default="keep",
+    )
+    box_size = optional(
+        WholeNumber,
+        "pixels along x and y that are asked of the service at once, at most",
+        validate=from_to(64, 8192),
+        default=4096,
+    )
+
+    aliases: ClassVar[dict[str, str]] = {
+        "minIntensity": "min_intensity",
+        "maxIntensity": "max_intensity",
+        **VolumeParameters.aliases,
+        **SectionSelection.aliases,
+    }
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_intensity(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        given = [name for name in ("min_intensity", "max_intensity") if name in data]
+        if given and data["dtype"] == "uint16":
+            raise ValidationError(
+                "has no effect on 16-bit images; leave it out, or set dtype uint8", given[0]
+            )
+
+
+class VolumeOutput(DefaultSchema):
+    """What a step that made a volume leaves."""
+
+    dest = required(Text, "folder of the volume")
+    format = required(Text, "how its chunks lie there")
+    report = optional(fields.Dict, "scales, units, chunks, bytes, seconds, failures")

@@ -1,0 +1,170 @@
+"""The base of the steps that make a volume: grid and memory, what will be made, the run, the report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from marshmallow import Schema
+
+from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.step import StepModule
+from asap_ingest.commands.volume_schemas import VolumeOutput, VolumeParameters
+from asap_ingest.commands.volume_spellings import VolumeParser
+from asap_ingest.errors import ParameterError, describe_bytes
+from asap_ingest.execution.machine_resources import usable_cores, usable_memory
+from asap_ingest.execution.progress import Progress
+from asap_ingest.volumes.grid import Box, GridSettings, Scale, Triple, aligned, numbered, scales_of
+from asap_ingest.volumes.writing.sharded_writer import require_tensorstore
+from asap_ingest.volumes.writing.unit import Unit, VolumeSettings
+from asap_ingest.volumes.writing.volume_run import VolumeReport, VolumeRun, build_volume
+from asap_ingest.volumes.writing.write_plan import Budget, VolumePlan, plan_volume
+
+#: Longest side of a voxel over its shortest: more is hardly ever meant.
+_PLAUSIBLE_ANISOTROPY = 100
+#: Sides of voxels in nm that microscopes give.
+_PLAUSIBLE_NM = (0.05, 100_000)
+
+VoxelSize = tuple[float, float, float]
+
+
+class VolumeModule(StepModule):
+    """A step that makes a volume."""
+
+    default_schema: type[Schema] = VolumeParameters
+    default_output_schema: type[Schema] | None = VolumeOutput
+
+    @classmethod
+    def build_parser(cls) -> VolumeParser:
+        return VolumeParser(cls.command(), cls.default_schema())
+
+    def next_command(self) -> str | None:
+        if self.args["dry_run"]:
+            return None
+        return command_line("serve_precomputed", directory=self.args["dest"])
+
+    def scales(self, size: Triple, voxel_size_nm: VoxelSize, offset: Triple = (0, 0, 0)) -> list[Scale]:
+        """The scales that the parameters ask for."""
+        arguments = self.args
+        levels = arguments.get("levels", levels_until_small(size, arguments["chunk_size"]))
+        grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
+        scales = scales_of(size, voxel_size_nm, grid, offset)
+        return numbered(scales) if arguments["format"] == "zarr" else scales
+
+    def grid(self, extent: Box, voxel_size_nm: VoxelSize) -> tuple[Box, list[Scale]]:
+        """The scales, and the extent begun so early that it begins with whole voxels of all of them."""
+        self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
+        while True:
+            coarsest = self.scales(extent.size, voxel_size_nm)[-1]
+            found = aligned(extent, coarsest.factor)
+            if found == extent:
+                break
+            extent = found  # being larger, it may be halved more often
+        scales = self.scales(extent.size, voxel_size_nm, extent.begin)
+        return extent, scales
+
+    @property
+    def settings(self) -> VolumeSettings:
+        arguments = self.args
+        return VolumeSettings(
+            arguments["dest"], self._chunk_format, arguments["type"], arguments["storage_options"]
+        )
+
+    @property
+    def _chunk_format(self) -> str:
+        """A key of `CHUNK_FORMATS`."""
+        is_zarr_2 = self.args["format"] == "zarr" and self.args["zarr_format"] == 2
+        return "zarr2" if is_zarr_2 else str(self.args["format"])
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.args.get("memory", default_memory()), min(self.args["pool_size"], usable_cores()))
+
+    def make(self, part: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
+        """Say what will be made of a source, make it, write the output; the exit code."""
+        dtype = part.source.dtype
+        if self.args["type"] == "segmentation" and dtype.kind == "f":
+            raise ParameterError(
+                "type", "labels of a segmentation are whole numbers; these samples are float32"
+            )
+        if self.args["format"] == "sharded":
+            require_tensorstore()
+        plan = plan_volume(part, self.budget)
+        for line in plan_lines(plan):
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+        if self.args["dry_run"]:
+            return self.finish(self._output(plan, VolumeReport()))
+        run = VolumeRun(plan, origin, self.args["force_redo"], planes)
+        with Progress("part") as progress:
+            report = build_volume(run, self.executor, progress)
+        if report.failures:
+            first = report.failures[0]
+            self.logger.error(
+                "%d parts failed; the first: %s: %s", len(report.failures), first.box, first.reason
+            )
+        return self.finish(self._output(plan, report), report.failures)
+
+    def _output(self, plan: VolumePlan, report: VolumeReport) -> dict[str, Any]:
+        scales = [asdict(scale) for scale in plan.scales]
+        return {
+            **{name: self.args[name] for name in ("dest", "format")},
+            "report": {"scales": scales, **asdict(report)},
+        }
+
+    def warn_of(self, voxel_size_nm: VoxelSize, size: Triple) -> None:
+        """Say how large the volume is, and what looks like a wrong unit."""
+        lengths = (length * count / 1000 for length, count in zip(voxel_size_nm, size, strict=True))
+        extent = " x ".join(f"{length:,.4g}" for length in lengths)
+        sides = " x ".join(f"{length:g}" for length in voxel_size_nm)
+        sys.stdout.write(f"voxels of {sides} nm, in all {extent} um\n")
+        low, high = _PLAUSIBLE_NM
+        if max(voxel_size_nm) > _PLAUSIBLE_ANISOTROPY * min(voxel_size_nm):
+            problem = f"one side is over {_PLAUSIBLE_ANISOTROPY} times another"
+        elif not low <= min(voxel_size_nm) <= max(voxel_size_nm) <= high:
+            problem = "no microscope gives that"
+        else:
+            return
+        # not to the log, which shows errors alone unless more is asked for
+        sys.stderr.write(f"warning: voxel_size: {sides} nm: {problem}; is it in nm?\n")
+
+
+def levels_until_small(size: Triple, chunk_size: Triple) -> int:
+    """Scales until halving has brought every axis of the volume below two chunks, at least one."""
+    levels = 1
+    while any(length > 2 * chunk << (levels - 1) for length, chunk in zip(size, chunk_size, strict=True)):
+        levels += 1
+    return levels
+
+
+def default_memory() -> int:
+    """Half of the memory that this process may use, in bytes."""
+    return usable_memory() // 2
+
+
+def plan_lines(plan: VolumePlan) -> Iterator[str]:
+    """What will be made, in words."""
+    for scale in plan.scales:
+        sizes = " x ".join(str(length) for length in scale.size)
+        sides = " x ".join(f"{length:g}" for length in scale.resolution_nm)
+        yield f"scale {scale.key}: {sizes} voxels of {sides} nm, {scale.chunks:,} chunks"
+    settings = plan.settings
+    yield (
+        f"{settings.chunk_format} volume in {settings.root}: {plan.chunks:,} chunks, "
+        f"{describe_bytes(plan.bytes)} of samples; {len(plan.units):,} parts of "
+        f"at most {describe_bytes(plan.memory_bytes)} of memory"
+    )
+    if plan.shards:
+        largest = max(plan.shards, key=lambda shard: shard.sample_bytes)
+        yield (
+            f"{len(plan.shards):,} shards of at most {describe_bytes(largest.sample_bytes)} of samples; "
+            f"making one takes {describe_bytes(largest.memory_bytes)} of memory"
+        )
+    readings = sum(units[0].finest is None for units in plan.passes)
+    if readings > 1:
+        yield f"the sources are read {readings} times, as the memory does not hold all scales at once"
+    if readings < len(plan.passes):
+        times = len(plan.passes) - readings
+        yield f"coarse scales are made of the chunks of the finest one, which are read {times} times"

@@ -1,0 +1,1 @@
+"""Stacks and volumes behind one port, with one start page."""

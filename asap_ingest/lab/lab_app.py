@@ -1,0 +1,105 @@
+"""Stacks and volumes behind one port: the render service, the volumes below `/volumes`, and a start page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from asap_ingest.errors import ParameterError, VolumeError
+from asap_ingest.lab.lab_page import CONTENT_POLICY, lab_page
+from asap_ingest.neuroglancer_client import client_folder
+from asap_ingest.render_ws.app import build_app
+from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.volumes.serving.served_volume import ServedVolume
+from asap_ingest.volumes.serving.volume_app import base_url, read_only
+from asap_ingest.volumes.serving.volume_list import find_volumes
+from asap_ingest.web.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
+
+VOLUMES = "/volumes"
+#: A folder is looked through this often at most.
+_FRESH_SECONDS = 2.0
+_log = logging.getLogger(__name__)
+
+
+class VolumeFolder:
+    """The volumes below a folder as they are now; none is fine, as some may come.
+
+    Raises
+    ------
+    ParameterError
+        There is no such folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.expanduser()
+        if not self._folder.is_dir():
+            raise ParameterError("volumes", f"there is no folder {self._folder}")
+        self._lock = threading.Lock()
+        self._found: Mapping[str, ServedVolume] = {}
+        self._looked = -_FRESH_SECONDS
+        self._said = ""
+
+    def __call__(self, name: str | None = None) -> Mapping[str, ServedVolume]:
+        """By name; looked for again for an index, and for a `name` that is not known yet."""
+        with self._lock:
+            is_old = time.monotonic() - self._looked >= _FRESH_SECONDS
+            if is_old and (name is None or not _is_in(self._found, name)):
+                self._looked = time.monotonic()
+                self._found = self._look()
+            return self._found
+
+    def _look(self) -> Mapping[str, ServedVolume]:
+        try:
+            return find_volumes(self._folder)
+        except VolumeError as error:
+            if str(error) != self._said:  # once, not at each look
+                self._said = str(error)
+                _log.warning("%s", error)
+            return {}
+
+
+def _is_in(volumes: Mapping[str, ServedVolume], path: str) -> bool:
+    return any(not name or path == name or path.startswith(f"{name}/") for name in volumes)
+
+
+def build_lab_app(
+    service: Service, volumes: VolumeFolder, policy: WebPolicy = DEFAULT_POLICY, token: str | None = None
+) -> ASGIApp:
+    """The application: policy, token, metrics and clean paths are those of the render service."""
+    return build_app(service, policy, token, lambda render: _Lab(render, service, volumes))
+
+
+class _Lab:
+    """Sends a request where its path leads."""
+
+    def __init__(self, render: ASGIApp, service: Service, volumes: VolumeFolder) -> None:
+        self._render = render
+        self._service = service
+        self._volumes = volumes
+        self._volume_app = read_only(volumes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and (path == VOLUMES or path.startswith(f"{VOLUMES}/")):
+            below = {"path": path.removeprefix(VOLUMES) or "/", "root_path": scope["root_path"] + VOLUMES}
+            await self._volume_app({**scope, **below}, receive, send)
+        elif scope["type"] == "http" and path == "/" and scope["method"] in SAFE_METHODS:
+            response = await asyncio.to_thread(self._start_page, Request(scope))
+            await response(scope, receive, send)
+        else:
+            await self._render(scope, receive, send)
+
+    def _start_page(self, request: Request) -> HTMLResponse:
+        with self._service.store.reading() as session:
+            stacks = session.stacks()
+        page = lab_page(stacks, self._volumes(), base_url(request), client_folder() is not None)
+        headers = {"cache-control": "no-store", "content-security-policy": CONTENT_POLICY}
+        return HTMLResponse(page, headers=headers)

@@ -1,0 +1,204 @@
+"""What apply_mipmaps_to_render does to a section, in whatever process: examine, write, copy, verify."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from asap_ingest import storage
+from asap_ingest.execution import Executor
+from asap_ingest.images.downsample import level_shape
+from asap_ingest.mipmaps.path_builder import require_expressible
+from asap_ingest.mipmaps.register import (
+    FolderListings,
+    Registration,
+    new_levels,
+    register_levels,
+    tile_change,
+)
+from asap_ingest.mipmaps.tile_images import Failure, TileSpec
+from asap_ingest.mipmaps.usable_levels import Pyramids, usable_levels
+from asap_ingest.mipmaps.verify import ExpectedLevel, Fault, faults_of
+from asap_ingest.render.stack import Stack
+
+Tiles = dict[str, TileSpec]
+
+
+@dataclass(frozen=True)
+class SectionJob:
+    """One section: from which stack, to which, with which levels.
+
+    Attributes
+    ----------
+    overwrite : bool
+        The target's section is removed first.
+    with_builder : bool
+        The levels are registered by the stack's path builder, not in the tiles.
+    faults : tuple of Failure
+        What verification found: these tiles get no levels.
+    run : str
+        Jobs of one run share listings of folders within a process.
+    """
+
+    source: Stack
+    target: Stack
+    z: float
+    registration: Registration
+    overwrite: bool = False
+    with_builder: bool = False
+    faults: tuple[Failure, ...] = ()
+    run: str = ""
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_place(self) -> bool:
+        return self.target == self.source
+
+
+@dataclass(frozen=True)
+class SectionReport:
+    """What became, or would become, of a section; changes are told by `examine_section` alone."""
+
+    tiles: int
+    tiles_with_levels: int
+    failures: list[Failure]
+    changes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def apply_section(job: SectionJob) -> SectionReport:
+    """Read the tiles, look for their files, write the tiles in one request."""
+    with _collector_paused():
+        resolved = job.source.resolved_tiles(job.z)
+        tiles = resolved["tileIdToSpecMap"]
+        pyramids, failures = _pyramids(job, tiles)
+        for levels in pyramids.values():
+            register_levels(levels)
+        if pyramids or not job.in_place:
+            _write(job, resolved)
+        return SectionReport(len(tiles), len(pyramids), failures)
+
+
+def copy_section(job: SectionJob) -> SectionReport:
+    """Write the tiles to the target as they are."""
+    resolved = job.source.resolved_tiles(job.z)
+    _write(job, resolved)
+    return SectionReport(len(resolved["tileIdToSpecMap"]), 0, [])
+
+
+def check_section(job: SectionJob) -> SectionReport:
+    """Which tiles can get their levels; nothing is written."""
+    tiles = job.source.tiles(job.z)
+    pyramids, failures = _pyramids(job, tiles)
+    return SectionReport(len(tiles), len(pyramids), failures)
+
+
+def examine_section(job: SectionJob) -> SectionReport:
+    """What `apply_section` or, with a builder, `copy_section` would change; nothing is written."""
+    tiles = job.source.tiles(job.z)
+    pyramids, failures = _pyramids(job, tiles)
+    registered = tiles if job.in_place else job.target.tiles(job.z)
+    in_tiles: Pyramids = {} if job.with_builder else pyramids
+    changes = [
+        tile_change(tile, in_tiles.get(tile_id, []), registered.get(tile_id))
+        for tile_id, tile in tiles.items()
+    ]
+    removed = sorted(registered.keys() - tiles.keys()) if job.overwrite else []
+    changes += [{"tileId": tile_id, "remove": True} for tile_id in removed]
+    return SectionReport(len(tiles), len(pyramids), failures, [change for change in changes if change])
+
+
+def _pyramids(job: SectionJob, tiles: Tiles) -> tuple[Pyramids, list[Failure]]:
+    """New levels, by tile id, of the tiles whose files are all there, and the failures of the others.
+
+    Raises
+    ------
+    ParameterError
+        A builder is to name levels that it cannot name.
+    """
+    listings = _listings(job.run)
+    listings.start_section()
+    faulty: dict[str, set[str]] = {}
+    for failure in job.faults:
+        faulty.setdefault(failure.tileId, set()).add(failure.image)
+    with storage.options(job.storage_options):
+        usable, failures = usable_levels(tiles, job.registration, listings, faulty)
+        if job.with_builder:
+            for tile_id, tile in tiles.items():
+                require_expressible(tile_id, new_levels(tile, job.registration), job.registration)
+    return usable, [*job.faults, *failures]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """JSON has no cycles: looking for them in a section's objects takes as long as all the rest."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@lru_cache(maxsize=1)
+def _listings(run: str) -> FolderListings:
+    return FolderListings()
+
+
+def _write(job: SectionJob, resolved: dict[str, Any]) -> None:
+    if job.overwrite:
+        job.target.delete_section(job.z)
+    # the boxes do not change with the pyramid; a tile that was stored without one needs it derived
+    complete = all("minX" in tile and "maxY" in tile for tile in resolved["tileIdToSpecMap"].values())
+    job.target.put_resolved_tiles(resolved, derive_data=not complete)
+
+
+@dataclass(frozen=True)
+class TileCheck:
+    """A tile whose files are to be read: the levels of each of its images."""
+
+    z: float
+    tile_id: str
+    images: tuple[tuple[ExpectedLevel, ...], ...]
+    storage_options: Mapping[str, Any]
+
+
+def verified(jobs: Sequence[SectionJob], executor: Executor) -> list[SectionJob]:
+    """The jobs with what is wrong with the files of their tiles: all of them are read and decoded."""
+    faults: dict[float, list[Failure]] = {job.z: [] for job in jobs}
+    for outcome in executor.run(verify_tile, tile_checks(jobs)):
+        check, found = outcome.item, outcome.value
+        if found is None:
+            found = [Fault("", str(outcome.error) or type(outcome.error).__name__)]
+        faults[check.z] += [Failure(check.tile_id, fault.file, fault.reason) for fault in found]
+    return [replace(job, faults=tuple(faults[job.z])) for job in jobs]
+
+
+def tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
+    """One check a tile, section by section, read when they are needed."""
+    for job in jobs:
+        for tile_id, tile in job.source.tiles(job.z).items():
+            images = [
+                tuple(_expected(new.level_0.shape_yx, uris, sample_type))
+                for new in new_levels(tile, job.registration)
+                for uris, sample_type in ((new.images, None), (new.mask_files, "uint8"))
+            ]
+            yield TileCheck(job.z, tile_id, tuple(images), job.storage_options)
+
+
+def _expected(
+    shape_yx: tuple[int, int] | None, uris: Sequence[str], sample_type: str | None
+) -> Iterator[ExpectedLevel]:
+    """Levels 1 and up of an image of this (height, width)."""
+    for level, uri in enumerate(uris, start=1):
+        yield ExpectedLevel(uri, None if shape_yx is None else level_shape(shape_yx, level), sample_type)
+
+
+def verify_tile(check: TileCheck) -> list[Fault]:
+    """What is wrong with the files of a tile."""
+    with storage.options(check.storage_options):
+        return [fault for levels in check.images for fault in faults_of(levels)]

@@ -1,0 +1,264 @@
+"""One job: read level 0 of an image once, write its levels."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest import storage
+from asap_ingest.errors import FaultyLevelsError, ImageError
+from asap_ingest.images import formats
+from asap_ingest.images.downsample import (
+    Downsampling,
+    as_type,
+    level_shape,
+    levels_of,
+    minimum_levels,
+    to_8bit,
+)
+from asap_ingest.images.memory import ReusedMemory
+from asap_ingest.mipmaps.grey_values import Range, need_16_bits, remark_on
+from asap_ingest.mipmaps.level_sources import Source, refuse_other_size
+from asap_ingest.mipmaps.locations import level_uris, mask_extension
+from asap_ingest.mipmaps.verify import level_0_head, opened, verify_pyramid
+
+Image = NDArray[Any]
+
+#: Compiled code, which takes a while to load: workers are forked with it.
+WORKERS_LOAD = ("asap_ingest.images.kernels",)
+
+#: Level 0 and the levels of one job after the other: no view of them may outlive a job.
+_LEVEL_0_MEMORY, _LEVELS_MEMORY = ReusedMemory(), ReusedMemory()
+
+
+@dataclass(frozen=True)
+class PyramidSettings:
+    """What is the same for all images of a run.
+
+    Attributes
+    ----------
+    root : str
+        Folder of the pyramids, path or URI.
+    extension : str
+        A value of `locations.EXTENSIONS`.
+    levels : int
+        The last level; 1 and up.
+    compression : str
+        Of TIFF levels, a name in `formats.TIFF_COMPRESSIONS`.
+    storage_options : mapping
+        For URIs that are not local.
+    """
+
+    root: str
+    extension: str
+    levels: int
+    downsampling: Downsampling = field(default_factory=Downsampling)
+    convert_to_8bit: bool = True
+    compression: str = "none"
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PyramidJob:
+    """One level-0 image, or mask, and the tiles that use it.
+
+    Attributes
+    ----------
+    levels : tuple of int, optional
+        The levels to write; None: all of the settings.
+    draw : callable, optional
+        `draw(level, shape_yx)` gives the bytes of a 16-bit gray image of that level, drawn by
+        someone else, where `shape_yx` is that of level 0: then the levels are not computed here.
+    drawn_wide : bool
+        A drawing of an 8-bit image holds its values in the high byte.
+    first_of : int
+        How many tiles have this as their first image.
+    slice_number : int, optional
+        Of a TIFF stack, counted from 1.
+    shape_yx : tuple of int, optional
+        (height, width) of the tiles; an image of another size is refused.
+    ranges : frozenset of (float, float)
+        Intensity ranges of the tiles: they decide whether 16-bit levels can become 8-bit ones.
+    """
+
+    image_uri: str
+    tile_ids: tuple[str, ...]
+    settings: PyramidSettings
+    is_mask: bool = False
+    levels: tuple[int, ...] | None = None
+    draw: Callable[[int, tuple[int, int]], bytes] | None = None
+    drawn_wide: bool = False
+    first_of: int = 0
+    slice_number: int | None = None
+    shape_yx: tuple[int, int] | None = None
+    ranges: frozenset[Range] = frozenset()
+
+    @property
+    def source(self) -> Source:
+        return Source(self.image_uri, self.slice_number)
+
+    @cached_property
+    def level_uris(self) -> list[str]:
+        """Where levels 1, 2, ... lie."""
+        settings = self.settings
+        extension = mask_extension(settings.extension) if self.is_mask else settings.extension
+        return level_uris(settings.root, self.image_uri, settings.levels, extension, self.slice_number)
+
+    def uri_of(self, level: int) -> str:
+        return self.level_uris[level - 1]
+
+    def level_type(self, sample_type: str) -> str:
+        """NumPy's name of the levels' samples, given that of level 0."""
+        to_8bit = self.settings.convert_to_8bit and not need_16_bits(self.ranges)
+        return "uint8" if self.is_mask or to_8bit else sample_type
+
+
+@dataclass(frozen=True)
+class PyramidResult:
+    """What a job did: files, bytes, seconds by stage, and what to say of the grey values.
+
+    The stages are `read` (from the file of level 0 to its pixels), `reduce`, `encode` and `write`.
+    """
+
+    written: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    remark: str | None = None
+
+
+def build_pyramid(job: PyramidJob) -> PyramidResult:
+    """Write the job's levels of one image.
+
+    Raises
+    ------
+    MissingFileError, StorageError, ImageError
+        Levels written before the error stay; each is whole.
+    """
+    with storage.options(job.settings.storage_options):
+        levels = tuple(range(1, job.settings.levels + 1)) if job.levels is None else job.levels
+        return _build(job, levels)
+
+
+def build_and_verify(job: PyramidJob) -> PyramidResult:
+    """The same, and every level of the settings is read again.
+
+    Raises
+    ------
+    FaultyLevelsError
+        Names the first level that is not as it must be, besides what `build_pyramid` raises.
+    """
+    result = build_pyramid(job)
+    with storage.options(job.settings.storage_options):
+        faults = verify_pyramid(job)
+    if faults:
+        raise FaultyLevelsError([(fault.file, fault.reason) for fault in faults])
+    return result
+
+
+def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
+    if not levels:  # all are there, maybe those of tiles of another size
+        refuse_other_size(level_0_head(job.source).shape_yx, job.shape_yx)
+        return PyramidResult()
+    clock = StageClock()
+    image, bytes_read = _level_0(job, clock)
+    bytes_written = 0
+    brightest: int | None = None
+    for level, pixels in _timed(_pyramid(job, image, max(levels)), clock):
+        if level == 1 and image.dtype == np.uint16 and pixels.dtype == np.uint8:
+            brightest = int(pixels.max())
+        if level in levels:
+            uri = job.uri_of(level)
+            with clock.stage("encode"):
+                parts = formats.encoded_parts(pixels, uri.rpartition(".")[2], job.settings.compression)
+            with clock.stage("write"):
+                storage.write_bytes(uri, *parts)
+            bytes_written += sum(map(len, parts))
+    remark = None
+    if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.is_mask:
+        remark = remark_on(job.ranges, brightest)
+    return PyramidResult(len(levels), bytes_read, bytes_written, clock.seconds, remark)
+
+
+class StageClock:
+    """Seconds spent in named stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _level_0(job: PyramidJob, clock: StageClock) -> tuple[Image, int]:
+    """Pixels, and how many bytes were read for them: of a stack no more than the slice."""
+    with clock.stage("read"), opened(job.image_uri) as file:
+        image = formats.decode_page(file, job.source.page_index, memory=_LEVEL_0_MEMORY)
+        bytes_read = image.nbytes if job.slice_number is not None else file.seek(0, os.SEEK_END)
+    return _checked(job, image), bytes_read
+
+
+def _checked(job: PyramidJob, image: Image) -> Image:
+    if image.dtype == np.float32:
+        raise ImageError("has floating-point samples; levels have 8 or 16 bit: save it as uint8 or uint16")
+    refuse_other_size(image.shape, job.shape_yx)
+    if job.settings.extension == "jpg" and image.dtype == np.uint16 and need_16_bits(job.ranges):
+        raise ImageError(
+            "has 16 bits, of which its tiles show a part: 8-bit levels, all that fits a JPEG, would not look "
+            "like it; set imgformat tif or png"
+        )
+    return image
+
+
+def _pyramid(job: PyramidJob, image: Image, levels: int) -> Iterator[tuple[int, Image]]:
+    """(level, pixels) for levels 1 to `levels`."""
+    if job.is_mask:
+        return enumerate(minimum_levels(_as_mask(image), levels), start=1)
+    if job.draw is not None:
+        return _drawn(job, image, levels)
+    dtype = np.dtype(job.level_type(str(image.dtype)))
+    means = levels_of(image, levels, job.settings.downsampling, dtype, _LEVELS_MEMORY)
+    return enumerate(means, start=1)
+
+
+def _as_mask(image: Image) -> Image:
+    if image.ndim != 2:
+        raise ImageError("a mask has one channel; this one has colours")
+    return to_8bit(image)
+
+
+def _drawn(job: PyramidJob, image: Image, levels: int) -> Iterator[tuple[int, Image]]:
+    """Levels as the render service draws them, in the depth that the other methods would write."""
+    assert job.draw is not None
+    is_8bit = image.dtype == np.uint8
+    for level in range(1, levels + 1):
+        drawn = formats.decode(job.draw(level, image.shape[:2]))
+        expected = level_shape(image.shape[:2], level)
+        if drawn.shape != expected:
+            raise ImageError(f"level {level} was drawn as {drawn.shape}, not as gray {expected}")
+        if is_8bit and not job.drawn_wide:
+            yield level, drawn.astype(np.uint8)
+        else:
+            yield level, as_type(drawn, np.dtype(job.level_type(str(image.dtype))))
+
+
+def _timed(levels: Iterator[tuple[int, Image]], clock: StageClock) -> Iterator[tuple[int, Image]]:
+    while True:
+        with clock.stage("reduce"):
+            item = next(levels, None)
+        if item is None:
+            return
+        yield item

@@ -1,0 +1,1 @@
+"""Between positions on tiles and in the world."""

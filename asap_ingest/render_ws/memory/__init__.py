@@ -1,0 +1,1 @@
+"""How much memory requests and caches may take, in bytes."""

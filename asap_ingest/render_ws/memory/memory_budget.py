@@ -1,0 +1,164 @@
+"""Memory that requests under way share: each claims what it is about to take, and releases it at its end."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from asap_ingest.render_ws.memory.limits import BusyError, Limits, TooLargeError
+
+#: Bodies and answers up to here are not worth counting.
+SMALL = 2**18
+#: How long a request waits for others to end before it is sent away.
+WAIT_SECONDS = 30.0
+
+
+class MemoryBudget:
+    """Bytes that may be held together; for many threads.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes.
+    what : str
+        What they are needed for, in plural, like `the bodies of requests`.
+    setting : str
+        What sets the limit.
+    """
+
+    def __init__(self, limit: int, what: str, setting: str) -> None:
+        self.limit = limit
+        self.what = what
+        self.setting = setting
+        self.used = 0
+        self.changed = threading.Condition()
+
+    def claim(self) -> Claim:
+        """A claim of nothing yet, to be released at the end of a `with`."""
+        return Claim(self)
+
+
+class Claim:
+    """What one request holds of a budget.
+
+    Only a first claim waits: requests that hold something would wait for each other.
+    """
+
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget = budget
+        self.held = 0
+
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.settle(0)
+
+    def grow(self, size: int, may_wait: bool = False) -> None:
+        """Claim `size` bytes more.
+
+        Raises
+        ------
+        TooLargeError
+            More than there are, whoever else holds some.
+        BusyError
+            The others hold too much, also after `WAIT_SECONDS` where this may wait and held nothing before.
+        """
+        budget = self._budget
+        if self.held + size > budget.limit:
+            raise self._refusal(TooLargeError, f"need {self.held + size} bytes for this request")
+        seconds = WAIT_SECONDS if may_wait and not self.held else 0
+        with budget.changed:
+            if not budget.changed.wait_for(lambda: budget.used + size <= budget.limit, seconds):
+                others = budget.used - self.held
+                raise self._refusal(
+                    BusyError,
+                    f"need {self.held + size} bytes for this request beside {others} for others under way",
+                )
+            budget.used += size
+            self.held += size
+
+    def settle(self, size: int) -> None:
+        """Hold `size` bytes from now on, errors as `grow` where this is more than before."""
+        if size > self.held:
+            self.grow(size - self.held)
+        elif size < self.held:
+            with self._budget.changed:
+                self._budget.used -= self.held - size
+                self._budget.changed.notify_all()
+            self.held = size
+
+    def _refusal(self, kind: type[TooLargeError], asked: str) -> TooLargeError:
+        return kind(self._budget.what, asked, f"{self._budget.limit} bytes", self._budget.setting)
+
+
+class RequestMemory:
+    """What one request holds: its body, its work, and how much its answer was made of.
+
+    Attributes
+    ----------
+    body, work : Claim
+    """
+
+    def __init__(self, budgets: ServiceMemory) -> None:
+        self._answer_bytes = budgets.limits.answer_bytes
+        self.body, self.work = budgets.bodies.claim(), budgets.work.claim()
+        self._read = self._written = 0
+        # up to where neither needs a look: as far as it is claimed, or too little to be
+        self._covered = min(SMALL, self._answer_bytes)
+        self._claimed = 0
+
+    def __enter__(self) -> RequestMemory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.body.settle(0)
+        self.work.settle(0)
+
+    def count_read(self, size: int) -> None:
+        """Some bytes more were read of the database for the answer; errors as `Claim.grow`."""
+        self._read += size
+        if self._read + self._written > self._covered:
+            self._cover("what the answer is made of")
+
+    def count_written(self, size: int) -> None:
+        """Some bytes more of the answer were written; errors as `Claim.grow`."""
+        self._written += size
+        if self._read + self._written > self._covered:
+            self._cover("the answer")
+
+    def keep_answer(self, size: int) -> None:
+        """Hold the answer alone, `size` bytes, until it is sent; errors as `Claim.grow`."""
+        self.body.settle(0)
+        self.work.settle(size if size > SMALL else 0)
+
+    def _cover(self, what: str) -> None:
+        """Claim what was counted, and a quarter more: answers consist of many parts."""
+        largest = max(self._read, self._written)
+        if largest > self._answer_bytes:
+            raise TooLargeError(
+                what, f"has at least {largest} bytes", f"{self._answer_bytes} bytes", "max_answer_mb"
+            )
+        size = self._read + self._written
+        covered = size + min(max(SMALL, size // 4), self._answer_bytes - largest)
+        self.work.grow(covered - self._claimed)
+        self._covered = self._claimed = covered
+
+
+class ServiceMemory:
+    """What all requests of a service hold together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.bodies = MemoryBudget(
+            limits.bodies_bytes, "the bodies of requests under way together", "max_bodies_mb"
+        )
+        self.work = MemoryBudget(limits.work_bytes, "parsed bodies, pictures and answers", "max_work_mb")
+
+    def request(self) -> RequestMemory:
+        """What a request is to hold, until the end of a `with`."""
+        return RequestMemory(self)

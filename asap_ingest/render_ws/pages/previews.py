@@ -1,0 +1,117 @@
+"""Which picture stands for a stack, and what is told about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+from asap_ingest.render_ws.stacks.stack_states import BOUND_FIELDS
+from asap_ingest.render_ws.store import Session, TileFilter
+from asap_ingest.render_ws.wire.stack_records import StackRecord, State
+
+#: Longer side of a picture, pixels.
+PREVIEW_PIXELS = 600
+#: More source pixels than this are not read for a picture: outlines of the tiles are shown.
+MOST_SOURCE_PIXELS = 10**9
+
+
+#: Tiles of a stack that is loading are counted up to here: however many it has, the page costs the same.
+MOST_COUNTED = 20_000
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A stack as the page shows it.
+
+    Attributes
+    ----------
+    tile_count : int
+        `MOST_COUNTED` stands for as many or more while the stack has no stats.
+    box : tuple or None
+        minX, minY, maxX, maxY over all tiles; of a stack without stats those of the first section, None
+        without tiles.
+    picture : str or None
+        URL of the picture, with `{z}` where the section goes.
+    outlines : bool
+        Whether the picture shows outlines of tiles only.
+    """
+
+    record: StackRecord
+    tile_count: int = 0
+    section_count: int = 0
+    z_range: tuple[float, float] | None = None
+    box: tuple[float, float, float, float] | None = None
+    picture: str | None = None
+    outlines: bool = False
+
+
+def overview(session: Session, record: StackRecord) -> Overview:
+    """Look up what the page shows of a stack; works in every state.
+
+    The cost does not depend on the number of tiles: what was counted when the stack became COMPLETE is in its
+    stats, and of a stack that is loading only the first section is read.
+    """
+    if record.state is State.OFFLINE:
+        return Overview(record)
+    bounds = (record.stats or {}).get("stackBounds", {"minX": None})
+    known = None not in bounds.values()
+    counted = _of_stats(record, bounds) if known else _counted_now(session, record)
+    if counted.box is None or counted.z_range is None:
+        return counted
+    scale = _scale(counted.box)
+    outlines = _source_pixels(session, record, counted.z_range[0], scale) > MOST_SOURCE_PIXELS
+    return replace(counted, picture=_picture(counted, scale, outlines), outlines=outlines)
+
+
+def _of_stats(record: StackRecord, bounds: dict[str, Any]) -> Overview:
+    stats: dict[str, Any] = record.stats or {}
+    min_x, min_y, min_z, max_x, max_y, max_z = (float(bounds[name]) for name in BOUND_FIELDS)
+    counts = stats["tileCount"], stats["sectionCount"]
+    return Overview(record, *counts, (min_z, max_z), (min_x, min_y, max_x, max_y))
+
+
+def _counted_now(session: Session, record: StackRecord) -> Overview:
+    z_values = session.z_values(record.key)
+    if not z_values:
+        return Overview(record)
+    count = session.tile_count(record.key, TileFilter(), MOST_COUNTED)
+    box = session.box(record.key, TileFilter(z=z_values[0]))
+    return Overview(record, count, len(z_values), (z_values[0], z_values[-1]), box)
+
+
+def _scale(box: tuple[float, float, float, float]) -> float:
+    longer = max(box[2] - box[0], box[3] - box[1], 1.0)
+    return min(1.0, PREVIEW_PIXELS / longer) if math.isfinite(longer) else 1.0
+
+
+def _picture(shown: Overview, scale: float, outlines: bool) -> str:
+    record = shown.record
+    names = "/".join(f"{kind}/{quote(name, safe='')}" for kind, name in record.stack_id.to_json().items())
+    limit = "&maxTileSpecsToRender=0" if outlines else ""
+    # the last part only defeats caches: while tiles are loaded the picture's tag stays
+    version = f"{record.modified}.{shown.tile_count}"
+    query = f"scale={scale:.6g}{limit}&missing=skip&seams=fill&v={version}"
+    return f"/render-ws/v1/{names}/z/{{z}}/jpeg-image?{query}"
+
+
+def _source_pixels(session: Session, record: StackRecord, z: float, scale: float) -> float:
+    """About how many pixels must be read to draw the section, judged by its first tile."""
+    count = session.tile_count(record.key, TileFilter(z=z), MOST_COUNTED)
+    if count == MOST_COUNTED:
+        return math.inf
+    tile = session.tiles(record.key, TileFilter(z=z), limit=1)[0].parsed()
+    levels = [int(level) for level in _levels(tile)]
+    builder = record.version.get("mipmapPathBuilder", {})
+    wanted = max(0, math.floor(math.log2(1 / scale)))
+    levels += range(min(wanted, builder.get("numberOfLevels", 0)) + 1)
+    level = max((level for level in levels if 0 <= level <= wanted), default=0)
+    return count * float(tile.get("width", 0)) * float(tile.get("height", 0)) / 4.0**level
+
+
+def _levels(tile: dict[str, Any]) -> dict[str, Any]:
+    # a null among the channels is stored like any other
+    first = next(filter(None, tile.get("channels") or []), tile)
+    levels: dict[str, Any] = first["mipmapLevels"]
+    return levels

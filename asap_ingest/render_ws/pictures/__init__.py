@@ -1,0 +1,1 @@
+"""Requests for pictures of tiles, boxes and sections."""

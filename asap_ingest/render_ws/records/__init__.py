@@ -1,1 +1,0 @@
-"""Stacks and tiles: their JSON, their rules, and their way into the database and out of it."""

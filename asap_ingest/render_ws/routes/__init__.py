@@ -1,1 +1,0 @@
-"""Handlers of requests, by what they are about."""

@@ -1,0 +1,1 @@
+"""Stacks: their life cycle, versions, sections and bounds."""

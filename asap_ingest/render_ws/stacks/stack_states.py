@@ -1,0 +1,192 @@
+"""The life of a stack: created, filled, completed, reopened, frozen, put away, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from asap_ingest.render_ws.store import Session, Store
+from asap_ingest.render_ws.wire.json_types import json_double
+from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.render_ws.wire.problems import (
+    IllegalArgumentError,
+    IllegalStateError,
+    NotFoundError,
+    RequestError,
+)
+from asap_ingest.render_ws.wire.stack_records import StackRecord, State
+
+Effect = Callable[[Session, StackRecord], RequestError | None]
+SECTION_FIELDS = ("sectionId", "z", "tileCount", "minX", "maxX", "minY", "maxY")
+BOUND_FIELDS = ("minX", "minY", "minZ", "maxX", "maxY", "maxZ")
+STAT_FIELDS = (
+    "sectionCount",
+    "nonIntegralSectionCount",
+    "tileCount",
+    "transformCount",
+    "minTileWidth",
+    "maxTileWidth",
+    "minTileHeight",
+    "maxTileHeight",
+    "channelNames",
+)
+
+
+def require_stack(session: Session, stack_id: StackId) -> StackRecord:
+    """Record of the stack; NotFoundError if there is none."""
+    record = session.stack(stack_id)
+    if record is None:
+        raise NotFoundError(f"{stack_id} does not exist")
+    return record
+
+
+def require_data(session: Session, stack_id: StackId) -> StackRecord:
+    """Record of the stack; NotFoundError if there is none, or its tiles were put away (OFFLINE)."""
+    record = require_stack(session, stack_id)
+    if record.state is State.OFFLINE and record.sections is None:
+        raise NotFoundError(f"the data of {stack_id} does not exist: it is OFFLINE")
+    return record
+
+
+def require_loading(
+    session: Session, stack_id: StackId, problem: type[RequestError] = IllegalStateError
+) -> StackRecord:
+    """Record of the stack; `problem` unless it is LOADING, NotFoundError if there is none."""
+    record = require_stack(session, stack_id)
+    if record.state is not State.LOADING:
+        raise problem(f"{stack_id} is {record.state} but must be LOADING to change its data")
+    return record
+
+
+def require_changeable(session: Session, stack_id: StackId) -> StackRecord:
+    """Record of the stack; IllegalStateError if it is READ_ONLY, NotFoundError if there is none."""
+    record = require_stack(session, stack_id)
+    if record.state is State.READ_ONLY:
+        raise IllegalStateError(f"{stack_id} cannot be modified because it is READ_ONLY")
+    return record
+
+
+def save_version(store: Store, stack_id: StackId, version: dict[str, Any]) -> None:
+    """Create the stack, or replace its version; it is LOADING afterwards and keeps its tiles.
+
+    Raises
+    ------
+    IllegalStateError
+        For a READ_ONLY stack.
+    """
+    with store.writing() as session:
+        if session.stack(stack_id) is None:
+            session.save_stack(StackRecord(0, stack_id, State.LOADING, 0, 0, version).touched())
+            return
+        record = require_changeable(session, stack_id)
+        session.save_stack(
+            record.touched(
+                state=State.LOADING, version_number=record.version_number + 1, version=version, stats=None
+            )
+        )
+
+
+def delete_stack(store: Store, stack_id: StackId) -> None:
+    """Remove the stack if there is one; IllegalStateError if it is READ_ONLY."""
+    with store.writing() as session:
+        if session.stack(stack_id) is not None:
+            session.delete_stack(require_changeable(session, stack_id).key)
+
+
+def change_state(store: Store, stack_id: StackId, wanted: State) -> None:
+    """Carry out a transition of the table below.
+
+    Raises
+    ------
+    NotFoundError
+        For a missing stack.
+    IllegalArgumentError
+        For a transition that is not in the table: the stack must first be COMPLETE.
+    IllegalStateError
+        For -> COMPLETE without tiles; the state stays.
+    """
+    with store.writing() as session:
+        record = require_stack(session, stack_id)
+        effect = TRANSITIONS.get((record.state, wanted))
+        if effect is None:
+            raise IllegalArgumentError(
+                f"{stack_id} is {record.state} and must first be COMPLETE to become {wanted}"
+            )
+        problem = effect(session, record)
+    if problem is not None:
+        raise problem
+
+
+def _keep(session: Session, record: StackRecord) -> RequestError | None:
+    return None
+
+
+def _complete(session: Session, record: StackRecord) -> RequestError | None:
+    sections = section_data(session, record)
+    bounds_and_counts = session.stats(record.key)
+    if bounds_and_counts[8] == 0:
+        # that somebody tried leaves empty section data behind, where there was none
+        session.save_stack(record.changed(sections=[]))
+        return IllegalStateError(f"{record.stack_id} cannot become COMPLETE because it has no tiles")
+    stats = {
+        "stackBounds": _json_values(zip(BOUND_FIELDS, bounds_and_counts, strict=False)),
+        **dict(zip(STAT_FIELDS, bounds_and_counts[6:], strict=True)),
+    }
+    changes = {"state": State.COMPLETE, "stats": stats, "sections": sections}
+    rebuilt = record.state is State.COMPLETE
+    session.save_stack(record.changed(**changes) if rebuilt else record.touched(**changes))
+    return None
+
+
+def _reopen(session: Session, record: StackRecord) -> RequestError | None:
+    session.save_stack(
+        record.touched(state=State.LOADING, version_number=record.version_number + 1, stats=None)
+    )
+    return None
+
+
+def _freeze(session: Session, record: StackRecord) -> RequestError | None:
+    session.save_stack(record.changed(state=State.READ_ONLY))
+    return None
+
+
+def _thaw(session: Session, record: StackRecord) -> RequestError | None:
+    session.save_stack(record.changed(state=State.COMPLETE))
+    return None
+
+
+def _put_away(session: Session, record: StackRecord) -> RequestError | None:
+    session.delete_data(record.key)
+    session.save_stack(record.touched(state=State.OFFLINE, sections=None))
+    return None
+
+
+def _refuse_completing(session: Session, record: StackRecord) -> RequestError | None:
+    problem = _complete(session, record) if not session.z_values(record.key) else None
+    return problem or IllegalArgumentError(f"{record.stack_id} is OFFLINE and cannot become COMPLETE")
+
+
+#: (from, to) -> what happens; pairs that are missing are refused
+TRANSITIONS: dict[tuple[State, State], Effect] = {
+    (State.LOADING, State.LOADING): _keep,
+    (State.LOADING, State.COMPLETE): _complete,
+    (State.COMPLETE, State.LOADING): _reopen,
+    (State.COMPLETE, State.COMPLETE): _complete,
+    (State.COMPLETE, State.READ_ONLY): _freeze,
+    (State.COMPLETE, State.OFFLINE): _put_away,
+    (State.READ_ONLY, State.COMPLETE): _thaw,
+    (State.READ_ONLY, State.READ_ONLY): _keep,
+    (State.READ_ONLY, State.OFFLINE): _put_away,
+    (State.OFFLINE, State.COMPLETE): _refuse_completing,
+    (State.OFFLINE, State.OFFLINE): _keep,
+}
+
+
+def section_data(session: Session, record: StackRecord, z: float | None = None) -> list[dict[str, Any]]:
+    """Tile count and box per section id and z, computed from the tiles that have a section id."""
+    return [_json_values(zip(SECTION_FIELDS, row, strict=True)) for row in session.sections(record.key, z)]
+
+
+def _json_values(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of values from the database: numbers that are not finite become texts."""
+    return {name: json_double(value) if isinstance(value, float) else value for name, value in pairs}

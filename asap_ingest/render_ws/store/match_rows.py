@@ -1,0 +1,161 @@
+"""Statements about match collections: pairs of tiles and the points that match in them.
+
+A pair is stored with its smaller side as p, but requests name two sides in any order: most questions are
+asked of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from asap_ingest.render_ws.store.statements import Statements
+from asap_ingest.render_ws.wire.match_pairs import PairRow
+from asap_ingest.render_ws.wire.names import CollectionId
+
+PAIR_COLUMNS = "p_group, q_group, p_id, q_id, has_consensus, summary, content"
+_UPSERT_PAIR = (
+    f"INSERT INTO match_pair (collection, {PAIR_COLUMNS}) VALUES (?{', ?' * 7}) ON CONFLICT DO UPDATE SET "
+    "has_consensus = excluded.has_consensus, summary = excluded.summary, content = excluded.content"
+)
+# each step jumps to the next group in the index: groups are few, pairs are many
+_GROUPS = """
+    WITH RECURSIVE found (name) AS (
+        SELECT min({side}) FROM match_pair WHERE collection = :key
+        UNION ALL SELECT (SELECT min({side}) FROM match_pair WHERE collection = :key AND {side} > found.name)
+        FROM found WHERE found.name IS NOT NULL)
+    SELECT name FROM found WHERE name IS NOT NULL"""
+
+
+class PairKind(Enum):
+    """What is asked of a pair: one condition, or two of which one must hold."""
+
+    OF_P_GROUP = ("p_group = :group",)
+    WITHIN_GROUP = ("p_group = :group AND q_group = :group",)
+    OUTSIDE_GROUP = (
+        "p_group = :group AND q_group <> :group",
+        "q_group = :group AND p_group <> :group",
+    )
+    BETWEEN_GROUPS = (
+        "p_group = :group AND q_group = :other_group",
+        "q_group = :group AND p_group = :other_group",
+    )
+    OF_TILE = ("p_group = :group AND p_id = :tile", "q_group = :group AND q_id = :tile")
+    TILE_AND_GROUP = (
+        "p_group = :group AND p_id = :tile AND q_group = :other_group",
+        "q_group = :group AND q_id = :tile AND p_group = :other_group",
+    )
+    TWO_TILES = (
+        "p_group = :group AND p_id = :tile AND q_group = :other_group AND q_id = :other_tile",
+        "q_group = :group AND q_id = :tile AND p_group = :other_group AND p_id = :other_tile",
+    )
+
+
+@dataclass(frozen=True)
+class PairFilter:
+    """Which pairs of a collection; the kind tells which of the names it needs."""
+
+    kind: PairKind
+    group: str
+    tile: str | None = None
+    other_group: str | None = None
+    other_tile: str | None = None
+
+    def values(self, key: int) -> dict[str, Any]:
+        """What the statements below bind."""
+        return {**vars(self), "key": key}
+
+    def selection(self, column: str) -> str:
+        """Statement that gives names and one column of the pairs, in the order of their names.
+
+        Each condition walks an index that has this order: no list of points passes through a sorter.
+        """
+        first = self.kind.value[0]
+        select = f"SELECT p_group, q_group, p_id, q_id, {column} FROM match_pair WHERE collection = :key AND "
+        others = "".join(
+            f" UNION ALL {select}{condition} AND NOT ({first})" for condition in self.kind.value[1:]
+        )
+        return f"{select}{first}{others} ORDER BY p_group, q_group, p_id, q_id"
+
+    def deletions(self) -> list[str]:
+        """Statements that remove the pairs."""
+        # one with OR would look at the whole collection
+        return [
+            f"DELETE FROM match_pair WHERE collection = :key AND {condition}" for condition in self.kind.value
+        ]
+
+
+class MatchStatements(Statements):
+    """Match collections and their pairs; `key` is that of the collection."""
+
+    def match_owners(self) -> list[str]:
+        """Owners of match collections, ascending."""
+        rows = self._connection.execute("SELECT DISTINCT owner FROM match_collection ORDER BY owner")
+        return [row[0] for row in rows]
+
+    def match_collections(self, owner: str) -> list[tuple[str, int]]:
+        """Name and number of pairs of each collection of an owner, the oldest first."""
+        return self._connection.execute(
+            "SELECT name, (SELECT count(*) FROM match_pair WHERE collection = match_collection.key) "
+            "FROM match_collection WHERE owner = ? ORDER BY key",
+            (owner,),
+        ).fetchall()
+
+    def match_collection(self, names: CollectionId) -> int | None:
+        """Key of a collection, None if there is none of that name."""
+        row = self._connection.execute(
+            "SELECT key FROM match_collection WHERE owner = ? AND name = ?", (names.owner, names.name)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def add_match_collection(self, names: CollectionId) -> int:
+        """Make an empty collection; returns its key."""
+        cursor = self._connection.execute(
+            "INSERT INTO match_collection (owner, name) VALUES (?, ?) RETURNING key",
+            (names.owner, names.name),
+        )
+        return int(cursor.fetchone()[0])
+
+    def rename_match_collection(self, key: int, names: CollectionId) -> None:
+        """Give a collection other names; its pairs stay."""
+        self._connection.execute(
+            "UPDATE match_collection SET owner = ?, name = ? WHERE key = ?", (names.owner, names.name, key)
+        )
+
+    def delete_match_collection(self, key: int) -> None:
+        """Remove the collection with its pairs."""
+        self._connection.execute("DELETE FROM match_collection WHERE key = ?", (key,))
+
+    def put_pairs(self, key: int, pairs: Iterable[PairRow]) -> None:
+        """Insert pairs or replace those between the same tiles."""
+        self._connection.executemany(_UPSERT_PAIR, [(key, *vars(pair).values()) for pair in pairs])
+
+    def pairs(self, key: int, which: PairFilter, details: bool = True) -> Iterator[tuple[Any, ...]]:
+        """Rows of p group, q group, p id, q id and JSON, in this order; without details no points."""
+        statement = which.selection("content" if details else "summary")
+        return iter(self._connection.execute(statement, which.values(key)))
+
+    def delete_pairs(self, key: int, which: PairFilter) -> None:
+        """Remove pairs; the collection stays."""
+        for statement in which.deletions():
+            self._connection.execute(statement, which.values(key))
+
+    def p_groups(self, key: int) -> list[str]:
+        """Groups of the p sides, ascending."""
+        rows = self._connection.execute(_GROUPS.format(side="p_group"), {"key": key})
+        return [row[0] for row in rows]
+
+    def q_groups(self, key: int) -> list[str]:
+        """Groups of the q sides, ascending."""
+        rows = self._connection.execute(_GROUPS.format(side="q_group"), {"key": key})
+        return [row[0] for row in rows]
+
+    def consensus_groups(self, key: int) -> list[tuple[str, str]]:
+        """P and q groups between which there are pairs with consensus set data, ascending."""
+        return self._connection.execute(
+            "SELECT DISTINCT p_group, q_group FROM match_pair WHERE collection = ? AND has_consensus "
+            "ORDER BY p_group, q_group",
+            (key,),
+        ).fetchall()

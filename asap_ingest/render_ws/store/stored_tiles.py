@@ -1,0 +1,194 @@
+"""Statements about the tiles and shared transforms of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from asap_ingest.render_ws.store.statements import Statements
+from asap_ingest.render_ws.wire.tile_rows import TileRow
+
+TILE_COLUMNS = "tile_id, z, section_id, group_id, min_x, min_y, max_x, max_y, channels, refs, flat, spec"
+_UPSERT_TILE = (
+    f"INSERT INTO tile (stack, {TILE_COLUMNS}) VALUES (?{', ?' * 12}) ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in TILE_COLUMNS.split(", ")[1:])
+)
+# each step jumps to the next z in the index: thousands of layers of thousands of tiles stay cheap
+_Z_VALUES = """
+    WITH RECURSIVE layer (z) AS (
+        SELECT min(z) FROM tile WHERE stack = :stack
+        UNION ALL SELECT (SELECT min(z) FROM tile WHERE stack = :stack AND z > layer.z)
+        FROM layer WHERE layer.z IS NOT NULL)
+    SELECT z FROM layer WHERE z IS NOT NULL"""
+_SECTIONS = """
+    SELECT section_id, z, count(*), min(min_x), max(max_x), min(min_y), max(max_y) FROM tile
+    WHERE stack = ? AND section_id IS NOT NULL AND z IS NOT NULL {filter}
+    GROUP BY section_id, z ORDER BY section_id, z"""
+
+
+@dataclass(frozen=True)
+class TileFilter:
+    """Which tiles of a stack; None means any. The box is inclusive on all sides."""
+
+    z: float | None = None
+    min_z: float | None = None
+    max_z: float | None = None
+    min_x: float | None = None
+    max_x: float | None = None
+    min_y: float | None = None
+    max_y: float | None = None
+    section_id: str | None = None
+    group_id: str | None = None
+    tile_id: str | bytes | None = None
+
+    #: field -> what it demands of a row
+    CONDITIONS = {
+        "z": "z = ?",
+        "min_z": "z >= ?",
+        "max_z": "z <= ?",
+        "min_x": "max_x >= ?",
+        "max_x": "min_x <= ?",
+        "min_y": "max_y >= ?",
+        "max_y": "min_y <= ?",
+        "section_id": "section_id = ?",
+        "group_id": "group_id = ?",
+        "tile_id": "tile_id = ?",
+    }
+
+    def where(self) -> tuple[str, list[Any]]:
+        """SQL conditions to follow `WHERE stack = ?`, and their values."""
+        asked = {name: getattr(self, name) for name in self.CONDITIONS}
+        asked = {name: value for name, value in asked.items() if value is not None}
+        return "".join(f" AND {self.CONDITIONS[name]}" for name in asked), list(asked.values())
+
+
+class TileStatements(Statements):
+    """Tiles and shared transforms; `key` is that of the stack."""
+
+    def put_transforms(self, key: int, specs: Iterable[tuple[str | bytes, bytes]]) -> None:
+        """Insert or replace shared transforms, given as (id, JSON)."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO transform (stack, transform_id, spec) VALUES (?, ?, ?)",
+            [(key, transform_id, spec) for transform_id, spec in specs],
+        )
+
+    def put_tiles(self, key: int, tiles: Iterable[TileRow]) -> None:
+        """Insert or replace tiles by their id."""
+        # vars() instead of astuple(): the latter copies every spec
+        self._connection.executemany(_UPSERT_TILE, [(key, *vars(tile).values()) for tile in tiles])
+
+    def delete_tiles(self, key: int, which: TileFilter) -> None:
+        """Remove tiles; shared transforms stay."""
+        condition, values = which.where()
+        self._connection.execute(f"DELETE FROM tile WHERE stack = ?{condition}", [key, *values])
+
+    def copy_transforms(self, source: int, target: int) -> None:
+        """Copy the shared transforms whose ids the target lacks."""
+        self._connection.execute(
+            "INSERT OR IGNORE INTO transform SELECT ?, transform_id, spec FROM transform WHERE stack = ?",
+            (target, source),
+        )
+
+    def copy_tiles(self, source: int, target: int, z_values: Sequence[float] | None) -> None:
+        """Copy the tiles (at these z, None: all) whose ids the target lacks."""
+        condition = "" if z_values is None else " AND z IN (SELECT value FROM json_each(?))"
+        self._connection.execute(
+            f"INSERT OR IGNORE INTO tile (stack, {TILE_COLUMNS}) SELECT ?, {TILE_COLUMNS} FROM tile "
+            f"WHERE stack = ?{condition} ORDER BY rowid",
+            [target, source, *([] if z_values is None else [orjson.dumps(z_values).decode()])],
+        )
+
+    def transform(self, key: int, transform_id: str) -> bytes | None:
+        """JSON of a shared transform, None if missing."""
+        row = self._connection.execute(
+            "SELECT spec FROM transform WHERE stack = ? AND transform_id = ?", (key, transform_id)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def tiles(self, key: int, which: TileFilter, limit: int = -1) -> list[TileRow]:
+        """Tiles, by tile id ascending (by code unit, which is the drawing order)."""
+        return [*self.each_tile(key, which, limit)]
+
+    def each_tile(self, key: int, which: TileFilter, limit: int = -1) -> Iterator[TileRow]:
+        """The same, each read when it is asked for."""
+        condition, values = which.where()
+        rows = self._connection.execute(
+            f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ?{condition} ORDER BY tile_id LIMIT ?",
+            [key, *values, limit],
+        )
+        return (TileRow(*row) for row in rows)
+
+    def tiles_in_order(self, key: int, which: TileFilter, columns: Sequence[str]) -> Iterator[TileRow]:
+        """Tiles one after the other, ascending by these columns."""
+        condition, values = which.where()
+        rows = self._connection.execute(
+            f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ?{condition} ORDER BY {', '.join(columns)}",
+            [key, *values],
+        )
+        return (TileRow(*row) for row in rows)
+
+    def each_with_ids(self, key: int, tile_ids: Sequence[str]) -> Iterator[TileRow]:
+        """Tiles with one of these ids, by tile id ascending; unknown ids are left out."""
+        rows = self._connection.execute(
+            f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ? AND tile_id IN "
+            "(SELECT value FROM json_each(?)) ORDER BY tile_id",
+            (key, orjson.dumps(list(tile_ids)).decode()),
+        )
+        return (TileRow(*row) for row in rows)
+
+    def tile_count(self, key: int, which: TileFilter, most: int = -1) -> int:
+        """Number of tiles; counting ends at `most`, unless that is negative."""
+        condition, values = which.where()
+        counted = f"tile WHERE stack = ?{condition}"
+        if most >= 0:
+            counted = f"(SELECT 1 FROM {counted} LIMIT {most})"
+        row = self._connection.execute(f"SELECT count(*) FROM {counted}", [key, *values])
+        return int(row.fetchone()[0])
+
+    def tile_ids(self, key: int, which: TileFilter) -> list[str]:
+        """Tile ids ascending, those that have one."""
+        condition, values = which.where()
+        rows = self._connection.execute(
+            "SELECT tile_id FROM tile WHERE stack = ? AND typeof(tile_id) = 'text' AND tile_id <> ''"
+            f"{condition} ORDER BY tile_id",
+            [key, *values],
+        )
+        return [row[0] for row in rows]
+
+    def tile_bounds(self, key: int, which: TileFilter) -> list[tuple[Any, ...]]:
+        """Rows of min_x, min_y, max_x, max_y, tile id, section id, z, by tile id."""
+        condition, values = which.where()
+        return self._connection.execute(
+            "SELECT min_x, min_y, max_x, max_y, tile_id, section_id, z FROM tile "
+            f"WHERE stack = ?{condition} ORDER BY tile_id",
+            [key, *values],
+        ).fetchall()
+
+    def box(self, key: int, which: TileFilter) -> tuple[float, float, float, float] | None:
+        """Common box min_x, min_y, max_x, max_y of the tiles, None without tiles."""
+        condition, values = which.where()
+        row = self._connection.execute(
+            "SELECT min(min_x), min(min_y), max(max_x), max(max_y), count(*) FROM tile "
+            f"WHERE stack = ?{condition}",
+            [key, *values],
+        ).fetchone()
+        return None if row[4] == 0 else row[:4]
+
+    def z_values(self, key: int) -> list[float]:
+        """Distinct z, ascending."""
+        return [row[0] for row in self._connection.execute(_Z_VALUES, {"stack": key})]
+
+    def z_of_section(self, key: int, section_id: str) -> float | None:
+        """The z of the tile of the section that was stored first, None if it has no tile."""
+        row = self._connection.execute(
+            "SELECT z FROM tile WHERE stack = ? AND section_id = ? ORDER BY rowid LIMIT 1", (key, section_id)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def sections(self, key: int, z: float | None = None) -> list[tuple[Any, ...]]:
+        """Rows of section id, z, tile count, min_x, max_x, min_y, max_y, by section id and z."""
+        statement = _SECTIONS.format(filter="" if z is None else "AND z = ?")
+        return self._connection.execute(statement, (key,) if z is None else (key, z)).fetchall()

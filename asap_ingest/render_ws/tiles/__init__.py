@@ -1,0 +1,1 @@
+"""Tiles: stored, found, copied, deleted and validated."""

@@ -1,0 +1,136 @@
+"""Entries of coordinate requests: how they are read, and what their answers look like.
+
+An entry has the fields tileId, visible, local, world and error, in this order, any of which may be absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asap_ingest.render_ws.wire.json_types import (
+    Fields,
+    MalformedBodyError,
+    double,
+    list_reader,
+    object_reader,
+    text,
+)
+from asap_ingest.render_ws.wire.problems import IllegalStateError
+
+JsonObject = dict[str, Any]
+Entry = JsonObject | None
+
+#: Numbers that a point needs, by their count.
+_NEEDED_NUMBERS = {2: "x and y", 3: "x, y and z"}
+#: Fields that an entry needs for its point.
+_NEEDED_FIELDS = {"local": ("local", "tileId"), "world": ("world",)}
+_FLAGS = {"true": True, "True": True, "false": False, "False": False}
+
+
+@dataclass(frozen=True)
+class ReadPoints:
+    """The points of some entries.
+
+    Attributes
+    ----------
+    places : list of int
+        Which entries have a point.
+    points : list of lists of float
+        Their numbers, two or three each.
+    problems : dict
+        What is wrong with the other entries, by their place.
+    """
+
+    places: list[int]
+    points: list[list[float]]
+    problems: dict[int, str]
+
+
+def read_entries(value: Any) -> list[Entry]:
+    """Read the body of a request for many points.
+
+    Raises
+    ------
+    MalformedBodyError
+        When it is no list of objects, or a field has the wrong type.
+    IllegalStateError
+        For null.
+    """
+    if value is None:
+        raise IllegalStateError("no coordinates given: a list of entries is needed")
+    entries: list[Entry] = _read_list(value)
+    return entries
+
+
+def _flag(value: Any) -> bool | None:
+    if type(value) is bool:
+        return value
+    if type(value) is int:
+        return value != 0
+    if type(value) is str and (value in _FLAGS or not value.strip()):
+        return _FLAGS.get(value)
+    raise MalformedBodyError(f"{str(value)[:80]!r} is neither true nor false")
+
+
+def _numbers(value: Any) -> list[float | str]:
+    # numbers of such a list cannot be absent: null and "" are zero
+    return [0.0 if number is None else number for number in _read_numbers(value)]
+
+
+_read_numbers = list_reader(double)
+ENTRY_FIELDS: Fields = (
+    ("tileId", text),
+    ("visible", _flag),
+    ("local", _numbers),
+    ("world", _numbers),
+    ("error", text),
+)
+_read_list = list_reader(object_reader(ENTRY_FIELDS))
+
+
+def read_points(entries: Sequence[Entry], field: str, count: int) -> ReadPoints:
+    """The first `count` numbers (2 or 3) of the field `local` or `world` of each entry."""
+    read = ReadPoints([], [], {})
+    for place, entry in enumerate(entries):
+        problem = _fault(entry, field, count)
+        if problem is not None:
+            read.problems[place] = problem
+            continue
+        read.places.append(place)
+        # numbers that are not finite stand there as texts
+        read.points.append([float(number) for number in (entry or {})[field][:count]])
+    return read
+
+
+def _fault(entry: Entry, field: str, count: int) -> str | None:
+    if entry is None:
+        return "there is no entry, only null"
+    missing = [name for name in _NEEDED_FIELDS[field] if name not in entry]
+    if missing:
+        return f"there is no {missing[0]} in the entry"
+    if len(entry[field]) < count:
+        return f"{field} needs {_NEEDED_NUMBERS[count]}, it holds {len(entry[field])} numbers"
+    return None
+
+
+def failed(entry: Entry, problem: str) -> JsonObject:
+    """The entry with what went wrong with it."""
+    return {**(entry or {}), "error": problem}
+
+
+def with_tile(entry: JsonObject, tile_id: str | bytes) -> JsonObject:
+    """The entry with the tile filled in; a tile without id leaves none."""
+    rest = {name: value for name, value in entry.items() if name != "tileId"}
+    return {**named(tile_id), **rest}
+
+
+def named(tile_id: str | bytes | None) -> JsonObject:
+    """The first field of an entry; {} for a tile without id."""
+    return {"tileId": tile_id} if isinstance(tile_id, str) else {}
+
+
+def position(point: Sequence[float]) -> str:
+    """A point as the text of an error names it."""
+    return ", ".join(f"{axis} {value}" for axis, value in zip("xyz", point, strict=False))

@@ -1,0 +1,112 @@
+"""Regular expressions of clients, compared in time that grows with the text alone.
+
+RE2 never goes back in a text: `(a+)+$` takes as long as `a+$`, Python's lock is free meanwhile, and the
+memory of an expression is limited. What needs going back (lookarounds, back references, possessive
+quantifiers) it refuses; refused here is also what it would read otherwise than Java.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import re2
+
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
+
+LONGEST_PATTERN = 2000
+#: As long as a path can be; the largest expression takes half a second for it.
+LONGEST_TEXT = 4096
+#: A search may take this, and for each id twice what is usual.
+SEARCH_SECONDS = 2.0
+SECONDS_PER_ID = 1e-5
+#: Preparing the largest expression that fits takes a fifth of a second, with the lock held.
+EXPRESSION_BYTES = 2**17
+OPTIONS = re2.Options()
+OPTIONS.max_mem = EXPRESSION_BYTES
+OPTIONS.log_errors = False
+#: Quoted text, an escape, or a class; `odd` is what Java gives another meaning.
+_PARTS = re.compile(
+    r"\\Q.*?(?:\\E|\Z)|\\."
+    r"|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\\[&]|&(?!&))*(?P<odd>\[|&&)?",
+    re.DOTALL,
+)
+#: How RE2 begins to tell of what no engine takes.
+_BROKEN = ("missing ", "unexpected ", "no argument ", "trailing ")
+
+
+class PatternError(IllegalArgumentError):
+    """An expression that cannot be used, or not on so much text; the text names it."""
+
+    def __init__(self, name: str, pattern: str, reason: str) -> None:
+        super().__init__(f"{name} {pattern[:200]!r} {reason}")
+        self.name = name
+        self.pattern = pattern
+
+
+class BrokenPatternError(PatternError):
+    """A text that is an expression to no engine."""
+
+
+def groups_of_whole(name: str, pattern: str, text: str) -> tuple[str | None, ...] | None:
+    """The groups of an expression that matches a text from end to end; None where it does not.
+
+    Raises
+    ------
+    PatternError
+        `name` is what the client calls the expression.
+    """
+    expression = _prepared(name, pattern)
+    _check_length(name, pattern, text)
+    match = expression.fullmatch(text)
+    return None if match is None else match.groups()
+
+
+def texts_with_pattern(
+    name: str, pattern: str, texts: Sequence[str], seconds: float = SEARCH_SECONDS
+) -> list[str]:
+    """The texts in which an expression is found anywhere, in their order.
+
+    Raises
+    ------
+    PatternError
+        Also when the search takes longer than allowed; `name` is what the client calls the expression.
+    """
+    expression = _prepared(name, pattern)
+    end = time.monotonic() + seconds + SECONDS_PER_ID * len(texts)
+    found = []
+    for text in texts:
+        _check_length(name, pattern, text)
+        if time.monotonic() > end:
+            reason = f"takes too long on {len(texts)} ids: ask for fewer by minZ, maxZ"
+            raise PatternError(name, pattern, reason)
+        if expression.search(text):
+            found.append(text)
+    return found
+
+
+def _prepared(name: str, pattern: str) -> Any:
+    if len(pattern) > LONGEST_PATTERN:
+        raise PatternError(name, pattern, f"has {len(pattern)} characters, {LONGEST_PATTERN} are allowed")
+    odd = next((part["odd"] for part in _PARTS.finditer(pattern) if part["odd"]), None)
+    if odd is not None:
+        raise PatternError(name, pattern, f"cannot be used: {odd} within a class, without \\ before it")
+    try:
+        return re2.compile(pattern, OPTIONS)
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace")[:100]
+        if reason.startswith(_BROKEN):
+            raise BrokenPatternError(name, pattern, f"is no regular expression: {reason}") from error
+        raise PatternError(
+            name,
+            pattern,
+            f"cannot be used: {reason} (as RE2: no lookarounds, back references, possessive quantifiers)",
+        ) from error
+
+
+def _check_length(name: str, pattern: str, text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        reason = f"is compared with {LONGEST_TEXT} characters at most, not with {text[:80]!r}..."
+        raise PatternError(name, pattern, reason)

@@ -1,0 +1,126 @@
+"""What is known of a stack beside its tiles: record, version, statistics, and their JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from asap_ingest.render_ws.wire.json_types import (
+    Fields,
+    date,
+    double,
+    dump,
+    format_date,
+    integer,
+    object_reader,
+    text,
+)
+from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.render_ws.wire.tile_specs import read_path_builder
+
+
+class State(StrEnum):
+    """Where a stack is in its life; only LOADING takes tiles."""
+
+    LOADING = "LOADING"
+    COMPLETE = "COMPLETE"
+    READ_ONLY = "READ_ONLY"
+    OFFLINE = "OFFLINE"
+
+
+RESOLUTION_FIELDS = ("stackResolutionX", "stackResolutionY", "stackResolutionZ")
+VERSION_FIELDS: Fields = (
+    ("createTimestamp", date),
+    ("versionNotes", text),
+    ("cycleNumber", integer),
+    ("cycleStepNumber", integer),
+    *((name, double) for name in RESOLUTION_FIELDS),
+    ("materializedBoxRootPath", text),
+    ("mipmapPathBuilder", read_path_builder),
+    ("alignmentQuality", double),
+    ("defaultChannel", text),
+)
+read_version = object_reader(VERSION_FIELDS)
+
+
+def with_version_field(version: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """A copy of the version with one field set, or removed for None, in the order of the fields."""
+    changed = {**version, name: value}
+    return {key: changed[key] for key, _ in VERSION_FIELDS if changed.get(key) is not None}
+
+
+@dataclass(frozen=True)
+class StackRecord:
+    """One stack.
+
+    Attributes
+    ----------
+    key : int
+        Number of the stack in the database; 0 before it is stored.
+    modified : int
+        Time of the last change of version or state, epoch milliseconds.
+    stats : dict or None
+        Statistics of the last COMPLETE, None while LOADING.
+    sections : list of dict or None
+        Section data as of the last COMPLETE, None if there never was one.
+    """
+
+    key: int
+    stack_id: StackId
+    state: State
+    modified: int
+    version_number: int
+    version: dict[str, Any]
+    stats: dict[str, Any] | None = None
+    sections: list[dict[str, Any]] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Stack metadata as render-ws answers it."""
+        metadata = {
+            "stackId": self.stack_id.to_json(),
+            "state": str(self.state),
+            "lastModifiedTimestamp": format_date(self.modified),
+            "currentVersionNumber": self.version_number,
+            "currentVersion": self.version,
+        }
+        return metadata if self.stats is None else {**metadata, "stats": self.stats}
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> StackRecord:
+        """The record of a row of the database: key, names, and the rest in the order of the fields."""
+        key, owner, project, stack, state, modified, number, *documents = row
+        version, stats, sections = (None if text is None else orjson.loads(text) for text in documents)
+        names = StackId(owner, project, stack)
+        return cls(key, names, State(state), modified, number, version or {}, stats, sections)
+
+    def to_row(self) -> list[Any]:
+        """The row for the database, without the key."""
+        names = self.stack_id
+        head = [names.owner, names.project, names.stack, str(self.state), self.modified, self.version_number]
+        documents = (self.version, self.stats, self.sections)
+        return [*head, *(None if value is None else dump(value) for value in documents)]
+
+    def changed(self, **changes: Any) -> StackRecord:
+        """A copy with changes and the same time stamp."""
+        return replace(self, **changes)
+
+    def touched(self, **changes: Any) -> StackRecord:
+        """A copy with changes and a new time stamp, later than the one before."""
+        return replace(self, modified=max(int(time.time() * 1000), self.modified + 1), **changes)
+
+
+def in_listing_order(records: Iterable[StackRecord]) -> list[StackRecord]:
+    """Sort by project, then latest cycle, step and change first; stacks without cycle last."""
+
+    def order(record: StackRecord) -> tuple[str, str, float, float, int, int]:
+        cycle = record.version.get("cycleNumber", float("-inf"))
+        step = record.version.get("cycleStepNumber", float("-inf"))
+        names = record.stack_id
+        return names.owner, names.project, -cycle, -step, -record.modified, -record.key
+
+    return sorted(records, key=order)

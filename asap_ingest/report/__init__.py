@@ -1,0 +1,1 @@
+"""Pages on sections: one each, and an index over all of them."""

@@ -1,0 +1,201 @@
+"""Many sections through one set of workers.
+
+    place_section --> pyramids of its tiles --> finish_section
+
+Each is a job of its own. What an outcome leads to is handed out with the next item, and the next section is
+placed while tiles of the one before still wait, so workers stay busy from section to section. Two sections
+are held at a time, or as many small ones as keep the workers busy: memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from asap_ingest.errors import ServiceUnreachableError
+from asap_ingest.execution import Executor, Outcome
+from asap_ingest.execution.progress import Progress
+from asap_ingest.execution.remarks import Remark
+from asap_ingest.mipmaps.apply_sections import SectionReport
+from asap_ingest.mipmaps.mipmap_run import MipmapReport
+from asap_ingest.mipmaps.pyramid import WORKERS_LOAD as _PYRAMIDS_LOAD
+from asap_ingest.mipmaps.pyramid import PyramidJob, build_and_verify, build_pyramid
+from asap_ingest.sections.section_upload import UploadReport
+from asap_ingest.sections.section_work import (
+    Finish,
+    PlacedSection,
+    Section,
+    Stale,
+    finish_section,
+    place_section,
+)
+
+#: Workers are forked with these, instead of each taking a second to load them.
+WORKERS_LOAD = (*_PYRAMIDS_LOAD, "renderapi")
+#: Jobs to a worker that wait: below that, a further section is placed.
+_JOBS_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job of a section, by the section's number in the run."""
+
+    number: int
+    job: Callable[[Any], Any]
+    item: Any
+
+
+def do(work: Work) -> Any:
+    """The one job that workers know."""
+    return work.job(work.item)
+
+
+@dataclass
+class IngestedSection:
+    """What became of a section: a report a step, as far as it came, or the error that ended it."""
+
+    section: Section
+    upload: UploadReport | None = None
+    mipmaps: MipmapReport = field(default_factory=MipmapReport)
+    applied: SectionReport | None = None
+    remarks: list[Remark] = field(default_factory=list)
+    error: Exception | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Open:
+    """A section that is under way."""
+
+    number: int
+    result: IngestedSection
+    jobs: deque[PyramidJob] = field(default_factory=deque)
+    under_way: int = 0
+    stale: Stale = field(default_factory=Stale)
+    is_touched: bool = False
+    since: float = field(default_factory=time.perf_counter)
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.result.seconds[step], self.since = now - self.since, now
+
+
+class SectionPipeline:
+    """Iterator of what workers can do next, from the sections and what became of the work before.
+
+    Parameters
+    ----------
+    sections : iterator of Section
+        Drawn when workers need them.
+    workers : int
+    progress : Progress
+        Of tiles; it expects those that the sections name.
+    first, of : int
+        Number of the first section, and of all, to be told.
+    """
+
+    def __init__(
+        self, sections: Iterator[Section], workers: int, progress: Progress, first: int = 1, of: int = 1
+    ) -> None:
+        self._sections = sections
+        self._ahead = _JOBS_AHEAD * workers
+        self._progress, self._of = progress, of
+        self._number = first - 1
+        self._open: dict[int, _Open] = {}
+        self._finishes: deque[Work] = deque()
+
+    def __iter__(self) -> Iterator[Work]:
+        return self
+
+    def __next__(self) -> Work:
+        """The next piece of work; StopIteration also where all that is left waits for outcomes."""
+        if self._finishes:
+            return self._finishes.popleft()
+        if self._needs_section() and (section := next(self._sections, None)) is not None:
+            self._number += 1
+            self._open[self._number] = _Open(self._number, IngestedSection(section))
+            return Work(self._number, place_section, section)
+        for each in self._open.values():
+            if each.jobs:
+                each.under_way, each.is_touched = each.under_way + 1, True
+                verify = each.result.section.run.verify
+                return Work(each.number, build_and_verify if verify else build_pyramid, each.jobs.popleft())
+        raise StopIteration
+
+    def _needs_section(self) -> bool:
+        untouched = [each for each in self._open.values() if not each.is_touched]
+        waiting = sum(len(each.jobs) for each in self._open.values())
+        to_come = sum(max(1, each.result.section.tiles) for each in untouched if not each.jobs)
+        return not untouched or waiting + to_come < self._ahead
+
+    def take(self, outcome: Outcome[Work, Any]) -> IngestedSection | None:
+        """Take in what became of a piece of work; a section that it ended.
+
+        Raises
+        ------
+        ServiceUnreachableError
+            The service is away: no other section would fare better.
+        """
+        each = self._open[outcome.item.number]
+        if outcome.item.job is place_section:
+            return self._placed(each, outcome.value, outcome.error)
+        if outcome.item.job is finish_section:
+            each.lap("apply")
+            each.result.applied = outcome.value
+            return self._end(each, outcome.error)
+        each.under_way -= 1
+        of_job = Outcome(outcome.item.item, outcome.value, outcome.error)
+        moved = each.result.mipmaps.count(of_job)
+        section = each.result.section
+        self._progress.at(each.number, self._of, section.run.stack.name, section.z)
+        self._progress.advance(of_job.item.first_of, moved, failures=of_job.error is not None)
+        self._finish_if_all_are_made(each)
+        return None
+
+    def _placed(
+        self, each: _Open, placed: PlacedSection | None, error: Exception | None
+    ) -> IngestedSection | None:
+        each.lap("tilespecs")
+        if placed is None:
+            self._progress.skip(each.result.section.tiles)
+            return self._end(each, error or RuntimeError("a section was placed without a report"))
+        each.result.upload, each.result.mipmaps = placed.upload, placed.mipmaps
+        each.result.remarks, each.stale = placed.remarks, placed.stale
+        each.jobs.extend(placed.jobs)
+        self._progress.expect(placed.mipmaps.tiles - each.result.section.tiles)
+        self._progress.skip(placed.mipmaps.tiles - sum(job.first_of for job in placed.jobs))
+        self._finish_if_all_are_made(each)
+        return None
+
+    def _finish_if_all_are_made(self, each: _Open) -> None:
+        if each.jobs or each.under_way:
+            return
+        each.is_touched = True
+        each.lap("mipmaps")
+        each.result.mipmaps.close(each.result.seconds["mipmaps"])
+        finish = Finish(each.result.section, each.result.mipmaps, each.stale)
+        self._finishes.append(Work(each.number, finish_section, finish))
+
+    def _end(self, each: _Open, error: Exception | None) -> IngestedSection:
+        if isinstance(error, ServiceUnreachableError):
+            raise error
+        del self._open[each.number]
+        each.result.error = error
+        return each.result
+
+
+def ingest(pipeline: SectionPipeline, executor: Executor) -> Iterator[IngestedSection]:
+    """Have workers do all that a pipeline has; the sections in the order in which they end."""
+    outcomes = executor.run(do, pipeline)
+    try:
+        for outcome in outcomes:
+            ended = pipeline.take(outcome)
+            if ended is not None:
+                yield ended
+    finally:
+        # workers end now, not when somebody lets go of the error
+        if isinstance(outcomes, Generator):
+            outcomes.close()

@@ -1,0 +1,231 @@
+"""Which sections a run does, at which z, and what that will take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from asap_ingest import storage
+from asap_ingest.errors import AsapIngestError, MissingFileError, ParameterError, describe_bytes
+from asap_ingest.images.downsample import level_shape
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.sections.section_list import ZRule
+from asap_ingest.sections.section_state import SUPERSEDED, RunState, SectionRecord
+from asap_ingest.temca.metafile import Metafile, read_metafile
+
+Stamps = Mapping[str, tuple[float, int]]
+#: What a section costs besides its tiles: seconds for requests, the metafile and listings.
+_SECONDS_PER_SECTION = 0.2
+
+
+def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -> list[SectionRecord]:
+    """A record for each metafile, in the state: known ones as they are, changed and new ones planned.
+
+    Sections keep the z that they were given. A region that was imaged again takes the place of its earlier
+    imaging, which is SUPERSEDED.
+
+    Raises
+    ------
+    ParameterError
+        A metafile is not there, or the rule gives no z, or another one than before.
+    """
+    listings: dict[str, Stamps] = {}
+    records = []
+    for metafile in metafiles:
+        record = _record(metafile, _stamp(metafile, listings), state)
+        z = rule.of(metafile)
+        known = state.of(metafile)
+        if known is not None and z is not None and known.z != z:
+            raise ParameterError(
+                "z_from",
+                f"{metafile} was ingested at z {known.z:g}, and would be at z {z:g} now: remove it there, "
+                "and name another state_file",
+            )
+        if known is None:
+            record.z = _next_z(record, state, z_start) if z is None else z
+        state.add(record)
+        records.append(record)
+    _mark_superseded(state)
+    return records
+
+
+def _stamp(metafile: str, listings: dict[str, Stamps]) -> list[float]:
+    folder = storage.parent(metafile)
+    if folder not in listings:
+        listings[folder] = storage.names_and_stamps(folder)
+    stamp = listings[folder].get(metafile.rpartition("/")[2])
+    if stamp is None:
+        raise ParameterError("metafiles", str(MissingFileError(metafile)))
+    return [float(part) for part in stamp]
+
+
+def _record(metafile: str, stamp: list[float], state: RunState) -> SectionRecord:
+    known = state.of(metafile)
+    if known is not None and known.stamp == stamp:
+        return known
+    record = SectionRecord(metafile, known.z if known is not None else 0.0, stamp)
+    try:
+        content = read_metafile(metafile)
+    except AsapIngestError:  # told where it is ingested, beside others that are sound
+        return record
+    record.tiles, record.created = len(content.tiles), content.created
+    if content.region is not None:
+        record.region = [content.region.specimen, content.region.grid, content.region.number]
+    return record
+
+
+def _next_z(record: SectionRecord, state: RunState, z_start: int) -> float:
+    for other in state:
+        if record.region is not None and other.region == record.region:
+            return other.z
+    return max((other.z for other in state), default=z_start - 1.0) + 1.0
+
+
+def _mark_superseded(state: RunState) -> None:
+    newest: dict[Any, SectionRecord] = {}
+    for record in state:
+        if record.region is None:
+            continue
+        key = (record.z, *record.region)
+        other = newest.setdefault(key, record)
+        if (record.created, record.stamp) > (other.created, other.stamp):
+            newest[key] = record
+    for record in state:
+        if record.region is not None and newest[record.z, *record.region] is not record:
+            record.status, record.failures, record.error = SUPERSEDED, [], None
+
+
+def refuse_shared_z(records: Iterable[SectionRecord]) -> None:
+    """ParameterError where two sections would lie at one z, before anything is written."""
+    first: dict[float, SectionRecord] = {}
+    for record in records:
+        if record.status == SUPERSEDED:
+            continue
+        other = first.setdefault(record.z, record)
+        is_same = (
+            record.region is not None and other.region is not None and record.region[:2] == other.region[:2]
+        )
+        if other is not record and not is_same:
+            raise ParameterError(
+                "z_from",
+                f"{other.metafile} and {record.metafile} are of different sections and would both be at z "
+                f"{record.z:g}; correct it, or set append to have both there",
+            )
+
+
+@dataclass
+class Estimate:
+    """What is left to do.
+
+    Attributes
+    ----------
+    read, written : bytes
+    free : bytes, or None where the output is in an object store
+    seconds : None where no image can be read
+    """
+
+    sections: int = 0
+    tiles: int = 0
+    missing_images: int = 0
+    read: int = 0
+    written: int = 0
+    free: int | None = None
+    seconds: float | None = None
+
+    def lines(self, all_sections: int, workers: int) -> list[str]:
+        missing = f", {self.missing_images} of their images missing" if self.missing_images else ""
+        free = "" if self.free is None else f"; {describe_bytes(self.free)} free"
+        lines = [
+            f"{self.sections} of {all_sections} sections to do, {self.tiles:,} tiles{missing}",
+            f"{describe_bytes(self.read)} to read, {describe_bytes(self.written)} to write{free}",
+        ]
+        if self.seconds is not None:
+            lines.append(f"about {_duration(self.seconds)} with {workers} workers")
+        if self.free is not None and self.written > self.free:
+            lines.append("the levels do not fit: free some room, or name another output_dir")
+        return lines
+
+
+def estimate(
+    records: Iterable[SectionRecord],
+    settings: PyramidSettings,
+    image_directory: str | None,
+    workers: int,
+) -> Estimate:
+    """What the records that are not finished will take; metafiles are read, and folders of images listed."""
+    total = Estimate(free=_free(settings.root))
+    probe: str | None = None
+    for record in records:
+        if record.is_finished:
+            continue
+        total.sections += 1
+        try:
+            metafile = read_metafile(record.metafile)
+        except AsapIngestError:
+            continue
+        folder = image_directory or storage.parent(record.metafile)
+        there = _count(total, metafile, folder, settings)
+        probe = probe or there
+    if probe is not None:
+        total.seconds = total.tiles * _seconds_per_tile(probe, settings) / workers
+        total.seconds += total.sections * _SECONDS_PER_SECTION
+    return total
+
+
+def _count(total: Estimate, metafile: Metafile, folder: str, settings: PyramidSettings) -> str | None:
+    """Add a section; an image of it that is there."""
+    listings: dict[str, Stamps] = {}
+    found = None
+    shape = metafile.height, metafile.width
+    bytes_per_sample = 1 if settings.convert_to_8bit else metafile.bytes_per_sample or 1
+    written = sum(
+        height * width * bytes_per_sample
+        for height, width in (level_shape(shape, level) for level in range(1, settings.levels + 1))
+    )
+    for tile in metafile.tiles:
+        uri = storage.join(folder, tile.image)
+        place = storage.parent(uri)
+        if place not in listings:
+            listings[place] = storage.names_and_stamps(place)
+        stamp = listings[place].get(uri.rpartition("/")[2])
+        if stamp is None:
+            total.missing_images += 1
+            continue
+        found = found or uri
+        total.read += stamp[1]
+        total.written += written
+    total.tiles += len(metafile.tiles)
+    return found
+
+
+def _seconds_per_tile(image: str, settings: PyramidSettings) -> float:
+    """A pyramid made once to be timed, and once before to have the code loaded."""
+    with TemporaryDirectory() as folder:
+        job = PyramidJob(image, ("",), replace(settings, root=folder))
+        try:
+            build_pyramid(job)
+            start = time.perf_counter()
+            build_pyramid(job)
+        except AsapIngestError:
+            return 0.0
+        return time.perf_counter() - start
+
+
+def _free(folder: str) -> int | None:
+    path = storage.local_path(folder)
+    if path is None:
+        return None
+    there: Path = next(each for each in (path, *path.parents) if each.exists())
+    return disk_usage(there).free
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,341 @@
+"""A simulated acquisition: the metafile and tiles that the microscope would have written for one section."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest import storage
+from asap_ingest.errors import ParameterError
+from asap_ingest.execution.progress import Progress
+from asap_ingest.simulation.neuropil import draw_section, drawing_parts
+
+_FIRST_EXPOSURE = datetime(2026, 1, 5, 8, 0, 0)  # fixed: a second run writes the same names
+_LONGEST_SIDE = 100_000  # pixels of a section
+_STAGE_ORIGIN_PX = (180_000, 240_000)  # further out than a section is long: no coordinate changes its sign
+_GAIN, _SHOT_NOISE = 16, 1.9  # 12-bit steps per grey value; noise in steps per root of a step
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What the microscope is asked for.
+
+    Attributes
+    ----------
+    grid_shape : tiles of the section, (rows, columns)
+    tile_shape_yx : pixels of a tile, (height, width)
+    bits : 16 writes the 12-bit samples of the camera times 16, as uint16; 8 writes their high byte, as uint8
+    overlap : part of a tile's side that its neighbour shows too, 0 up to but not including 1
+    jitter_px : how far tiles lie from the regular grid, at most, in each axis; the stage position says where
+        they really lie. Never more than a quarter of the overlap, so that neighbours always touch.
+    stage_error_px : how far the stage position is from the truth, at most, in each axis
+    pixel_size_nm : nanometres per pixel; at least 2, because stage positions are whole nanometres
+    seed : the tissue; the same seed gives the same bytes
+    specimen : letters, digits, `-` and `_`
+    roi : number of the region
+
+    Raises
+    ------
+    ParameterError
+        Names the attribute that cannot be used.
+    """
+
+    grid_shape: tuple[int, int] = (4, 4)
+    tile_shape_yx: tuple[int, int] = (3840, 3840)
+    bits: int = 16
+    overlap: float = 0.07
+    jitter_px: int = 30
+    stage_error_px: int = 0
+    pixel_size_nm: float = 3.5
+    seed: int = 0
+    specimen: str = "simulated"
+    roi: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("grid_shape", "tile_shape_yx"):
+            if len(getattr(self, field)) != 2 or min(getattr(self, field)) < 1:
+                raise ParameterError(field, f"is {getattr(self, field)}, needs two numbers of at least 1")
+        if self.bits not in (8, 16):
+            raise ParameterError("bits", f"is {self.bits}, must be 8 or 16")
+        if not 0 <= self.overlap < 1:
+            raise ParameterError("overlap", f"is {self.overlap}, must be at least 0 and less than 1")
+        for field in ("jitter_px", "stage_error_px", "seed", "roi"):
+            if getattr(self, field) < 0:
+                raise ParameterError(field, f"is {getattr(self, field)}, must not be negative")
+        if not self.pixel_size_nm >= 2:
+            raise ParameterError("pixel_size_nm", f"is {self.pixel_size_nm}, must be at least 2")
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.specimen):
+            raise ParameterError("specimen", f"is {self.specimen!r}, may hold letters, digits, - and _ only")
+        if max(self.section_shape_yx) > _LONGEST_SIDE:
+            problem = f"makes a section of {self.section_shape_yx} pixels, at most {_LONGEST_SIDE} a side"
+            raise ParameterError("grid_shape", problem)
+
+    @property
+    def step_yx(self) -> tuple[int, int]:
+        """Pixels from a tile to the next one of the regular grid."""
+        height, width = (max(1, round(side * (1 - self.overlap))) for side in self.tile_shape_yx)
+        return height, width
+
+    @property
+    def largest_jitter_yx(self) -> tuple[int, int]:
+        """`jitter_px`, or less where the overlap is small."""
+        sides = zip(self.tile_shape_yx, self.step_yx, strict=True)
+        height, width = (min(self.jitter_px, (side - step) // 4) for side, step in sides)
+        return height, width
+
+    @property
+    def section_shape_yx(self) -> tuple[int, int]:
+        """Size of the picture that the tiles are cut from; the same for every section of an acquisition."""
+        height, width = (
+            (count - 1) * step + side + 2 * (jitter + self.stage_error_px)
+            for count, step, side, jitter in zip(
+                self.grid_shape, self.step_yx, self.tile_shape_yx, self.largest_jitter_yx, strict=True
+            )
+        )
+        return height, width
+
+
+@dataclass(frozen=True)
+class _Exposure:
+    """One tile to take: `recorded_xy` is what the stage says, `taken_xy` where it is; section pixels."""
+
+    index: int
+    raster_pos: tuple[int, int]
+    recorded_xy: tuple[int, int]
+    taken_xy: tuple[int, int]
+    timestamp: str
+    fps: str
+
+
+def simulate_section(
+    directory: Path,
+    acquisition: Acquisition | None = None,
+    section: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the tiles of one section and then its metafile.
+
+    Overlaps of neighbouring tiles show the same tissue, apart from the camera's noise. A stage position
+    divided by the pixel size, turned by 180 degrees and truncated, gives a tile's place in whole pixels.
+
+    Parameters
+    ----------
+    directory : made if it is missing; files of the same names are replaced
+    acquisition : by default 4 x 4 tiles of 3840 x 3840 pixels, 16 bit
+    section : number of the section, from 0; neighbouring sections show the same cells, a little moved
+    progress : counts parts of the drawing, then tiles
+
+    Returns
+    -------
+    Path
+        The metafile. It is written last: where it lies, its tiles are complete.
+
+    Raises
+    ------
+    ParameterError, StorageError
+    """
+    acquisition = acquisition or Acquisition()
+    if section < 0:
+        raise ParameterError("section", f"is {section}, must not be negative")
+    storage.ensure_writable_folder(str(directory))
+    exposures = _plan(acquisition, section)
+    shape_yx = acquisition.section_shape_yx
+    advance = (lambda parts: None) if progress is None else progress.advance
+    if progress is not None:
+        progress.expect(drawing_parts(shape_yx) + len(exposures))
+    picture = draw_section(shape_yx, acquisition.seed, section, advance)
+
+    def take(exposure: _Exposure) -> dict[str, Any]:
+        tile = _photograph(picture, exposure, acquisition, section)
+        name = _image_name(exposure, acquisition, section)
+        storage.write_bytes(str(Path(directory) / name), _tiff(tile))
+        return _tile_record(name, tile, exposure, acquisition, section)
+
+    # a tile needs about 200 MB while it is made: more threads would cost more memory than they save time
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        records = []
+        for record in pool.map(take, exposures):
+            records.append(record)
+            advance(1)
+    metafile = _metafile(directory, acquisition, section)
+    content = json.dumps([{"metadata": _metadata(acquisition, section)}, {"data": records}], indent=4)
+    storage.write_bytes(str(metafile), content.encode())
+    return metafile
+
+
+def simulated_section(directory: Path, acquisition: Acquisition, section: int = 0) -> Path | None:
+    """The metafile of a section that `simulate_section` has written there before; None if it has not.
+
+    It is the same acquisition where metadata and stage positions are, and complete where every image has its
+    size: a metafile is written last.
+    """
+    metafile = _metafile(directory, acquisition, section)
+    try:
+        described, listed = json.loads(metafile.read_bytes())
+        records = {record["img_path"]: record["img_meta"]["stage_pos"] for record in listed["data"]}
+        smallest = min((metafile.with_name(name).stat().st_size for name in records), default=0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    planned = {
+        _image_name(exposure, acquisition, section): _stage_nm(
+            exposure.recorded_xy, acquisition.pixel_size_nm
+        )
+        for exposure in _plan(acquisition, section)
+    }
+    height, width = acquisition.tile_shape_yx
+    is_complete = smallest >= height * width * acquisition.bits // 8
+    is_same = described == {"metadata": _metadata(acquisition, section)} and records == planned
+    return metafile if is_complete and is_same else None
+
+
+def _metafile(directory: Path, acquisition: Acquisition, section: int) -> Path:
+    created = f"{_start(section):%Y%m%d%H%M%S}"
+    return Path(directory) / f"_metadata_{created}_{_region(acquisition, section)}.json"
+
+
+def _image_name(exposure: _Exposure, acquisition: Acquisition, section: int) -> str:
+    column, row = exposure.raster_pos
+    return f"{exposure.timestamp}_{_region(acquisition, section)}_{column}_{row}.tif"
+
+
+def _plan(acquisition: Acquisition, section: int) -> list[_Exposure]:
+    """Where and when each tile is taken, row by row."""
+    rng = np.random.default_rng([acquisition.seed, 20, section])
+    error = acquisition.stage_error_px
+    time = _start(section)
+    exposures: list[_Exposure] = []
+    for row, column in np.ndindex(*acquisition.grid_shape):
+        recorded, taken = [], []
+        for axis, number in ((1, column), (0, row)):
+            jitter = acquisition.largest_jitter_yx[axis]
+            place = number * acquisition.step_yx[axis] + jitter + error
+            recorded.append(place + int(rng.integers(-jitter, jitter + 1)))
+            taken.append(recorded[-1] + int(rng.integers(-error, error + 1)))
+        seconds = float(rng.uniform(0.344, 0.42))
+        time += timedelta(milliseconds=round(1000 * seconds))
+        fps = f"{1 / seconds:.2f}" if exposures else "0.00"
+        stamp = f"{time:%Y%m%d%H%M%S}{time.microsecond // 1000:03d}"
+        places = (recorded[0], recorded[1]), (taken[0], taken[1])
+        exposures.append(_Exposure(len(exposures), (column, row), *places, stamp, fps))
+    return exposures
+
+
+def _start(section: int) -> datetime:
+    return _FIRST_EXPOSURE + timedelta(hours=section)
+
+
+def _session(acquisition: Acquisition, section: int) -> str:
+    return f"{acquisition.specimen}_{section:04d}_01"
+
+
+def _region(acquisition: Acquisition, section: int) -> str:
+    """What the names of a section's files have in common: session, grid and region."""
+    return f"{_session(acquisition, section)}_{section:06d}_{acquisition.roi}"
+
+
+def _photograph(
+    picture: NDArray[np.uint8], exposure: _Exposure, acquisition: Acquisition, section: int
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Cut a tile and add the camera's shot noise; shape (height, width)."""
+    left, top = exposure.taken_xy
+    height, width = acquisition.tile_shape_yx
+    grey = picture[top : top + height, left : left + width]
+    rng = np.random.default_rng([acquisition.seed, 21, section, exposure.index])
+    samples = rng.standard_normal(grey.shape, dtype=np.float32)
+    steps = np.arange(256, dtype=np.float32) * np.float32(_GAIN)
+    samples *= (np.float32(_SHOT_NOISE) * np.sqrt(steps))[grey]
+    samples += steps[grey]
+    np.clip(np.rint(samples, out=samples), 0, 4095, out=samples)
+    twelve_bit = samples.astype(np.uint16)
+    return twelve_bit * np.uint16(16) if acquisition.bits == 16 else (twelve_bit >> 4).astype(np.uint8)
+
+
+def _tiff(tile: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, tile, byteorder="<", photometric="minisblack", metadata=None)
+    return buffer.getvalue()
+
+
+def _stage_nm(place_xy: tuple[int, int], pixel_size_nm: float) -> list[int]:
+    """The stage position of a place in the section, both axes turned round, in whole nanometres.
+
+    Three tenths of a pixel are added away from zero, so that neither the rounding to nanometres nor that
+    of the division back can carry a truncated place to the pixel before.
+    """
+    x, y = place_xy
+    away_x, away_y = _STAGE_ORIGIN_PX[0] + x, _STAGE_ORIGIN_PX[1] - y
+    return [-round((away_x + 0.3) * pixel_size_nm), round((away_y + 0.3) * pixel_size_nm)]
+
+
+def _tile_record(
+    name: str,
+    tile: NDArray[np.uint8] | NDArray[np.uint16],
+    exposure: _Exposure,
+    acquisition: Acquisition,
+    section: int,
+) -> dict[str, Any]:
+    rng = np.random.default_rng([acquisition.seed, 22, section, exposure.index])
+    pixel_size = float(acquisition.pixel_size_nm)
+    return {
+        "img_path": name,
+        "min": int(tile.min()),
+        "max": int(tile.max()),
+        "focus_score": float(rng.normal(22.2, 0.4)),
+        "img_meta": {
+            "angle": 180.0,
+            "pixel_size_y_move": pixel_size,
+            "fps": exposure.fps,
+            "stage_pos": _stage_nm(exposure.recorded_xy, pixel_size),
+            "raster_index": exposure.index,
+            "raster_pos": list(exposure.raster_pos),
+            "pixel_size_x_move": pixel_size,
+            "pixel_size": pixel_size,
+        },
+        "astig_angle": float(rng.uniform(-np.pi / 2, np.pi / 2)),
+        "astig_score": float(rng.normal(0, 0.03)),
+        "mean": round(float(tile.mean())),
+    }
+
+
+def _metadata(acquisition: Acquisition, section: int) -> dict[str, Any]:
+    height, width = acquisition.tile_shape_yx
+    pixel_size = float(acquisition.pixel_size_nm)
+    middle = acquisition.section_shape_yx[1] // 2, acquisition.section_shape_yx[0] // 2
+    return {
+        "roi_index": acquisition.roi,
+        "roi_creation_time": f"{_start(section):%Y%m%d%H%M%S}",
+        "calibration": {
+            name: {"y_nm_per_pix": size, "nm_per_pix": size, "angle": angle, "x_nm_per_pix": size}
+            for name, size, angle in (("lowmag", 213.0, 102.0), ("highmag", pixel_size, 180.0))
+        },
+        "specimen_id": acquisition.specimen,
+        "notes": "",
+        "placement_id": "",
+        "session_id": _session(acquisition, section),
+        "camera_info": {
+            "height": height,
+            "width": width,
+            "camera_model": "simulated",
+            "pixel_depth": acquisition.bits // 8,
+            "camera_id": "00000000",
+            "camera_bpp": 12 if acquisition.bits == 16 else 8,
+        },
+        "roi_center": _stage_nm(middle, pixel_size),
+        "grid": f"{section:06d}",
+        "aperture_centroid": dict(zip("xy", _stage_nm((0, 0), pixel_size), strict=True)),
+        "autofocus_value": 22.5,
+        "temca_id": "simulated",
+        "overlap": float(acquisition.overlap),
+    }

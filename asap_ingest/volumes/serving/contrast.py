@@ -1,0 +1,99 @@
+"""Which samples a viewer should show black and white: micrographs seldom fill the range of their type."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import logging
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asap_ingest.volumes.serving.served_volume import ServedFile, ServedVolume
+from asap_ingest.volumes.serving.stored_files import DamagedFileError, open_stored, plain_content
+
+#: Of the samples looked at, so many percent are shown black or white.
+_CUT_OFF_PERCENT = 0.5
+#: Chunks that are looked at, of the first so many in the folder of the coarsest scale.
+_CHUNKS, _OF_FIRST = 8, 512
+#: Side of the block that is looked at in formats whose chunks are not plain.
+_BLOCK = 128
+_log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1024)
+def display_range(volume: ServedVolume) -> tuple[float, float] | None:
+    """Low and high end of the samples of some chunks of the coarsest scale.
+
+    None for segments; for volumes without chunks or of one value only; and for compressed ones where
+    `tensorstore` is not installed.
+    """
+    if volume.kind == "segmentation":
+        return None
+    is_plain = bool(volume.folders[volume.scales[-1]].data_type)
+    parts = list(_plain_samples(volume) if is_plain else _compressed_samples(volume))
+    # numbers without percentiles of their own, like bool, become float
+    samples = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+    samples = samples[np.isfinite(samples)]
+    if not samples.size:
+        return None
+    low, high = np.percentile(samples, (_CUT_OFF_PERCENT, 100 - _CUT_OFF_PERCENT))
+    return (float(low), float(high)) if low < high else None
+
+
+def _plain_samples(volume: ServedVolume) -> Iterator[NDArray[Any]]:
+    for served in _some_chunks(volume):
+        try:
+            stored = open_stored(volume.root, served.path)
+            with stored.file:
+                content = plain_content(served, stored)
+        except (OSError, DamagedFileError) as error:
+            _log.warning("%s", error)
+            continue
+        assert served.samples is not None
+        yield np.frombuffer(content, np.dtype(served.samples.data_type).newbyteorder("<"))
+
+
+def _some_chunks(volume: ServedVolume) -> list[ServedFile]:
+    """Chunks of the coarsest scale, as far apart as the first in the folder are."""
+    key = volume.scales[-1]
+    folder = volume.root / key
+    entries = itertools.islice(folder.iterdir(), _OF_FIRST) if folder.is_dir() else iter(())
+    # a name may have ends that a request for it does not have
+    names = sorted({entry.name.partition(".")[0] for entry in entries})
+    found = [served for name in names if (served := volume.find(f"{key}/{name}"))]
+    return found[:: -(-len(found) // _CHUNKS) or 1]
+
+
+def _compressed_samples(volume: ServedVolume) -> Iterator[NDArray[Any]]:
+    if importlib.util.find_spec("tensorstore") is None:
+        return
+    import tensorstore
+
+    try:
+        array = tensorstore.open(_spec(volume), open=True, read=True).result()
+        bounds = zip(array.domain.inclusive_min, array.domain.exclusive_max, strict=True)
+        block = tuple(_middle(low, high) for low, high in bounds)
+        yield np.asarray(array[block].read().result()).ravel()
+    except (ValueError, NotImplementedError) as error:
+        _log.warning("no sample of %s: %s", volume.root, error)
+
+
+def _middle(low: int, high: int) -> slice:
+    center = (low + high) // 2
+    return slice(max(low, center - _BLOCK // 2), min(high, center + _BLOCK // 2))
+
+
+def _spec(volume: ServedVolume) -> dict[str, Any]:
+    kvstore = {"driver": "file", "path": f"{volume.root}/"}
+    if volume.chunk_format != "zarr":
+        return {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": kvstore,
+            "scale_index": len(volume.scales) - 1,
+        }
+    kvstore["path"] += volume.scales[-1]
+    return {"driver": "zarr" if volume.scheme == "zarr2" else "zarr3", "kvstore": kvstore}

@@ -1,0 +1,70 @@
+"""The address that opens volumes in the Neuroglancer client that is served beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from asap_ingest.volumes.serving.contrast import display_range
+from asap_ingest.volumes.serving.served_volume import ServedVolume
+
+#: The client finds its viewer's name between `/v/` and the next slash; any will do.
+CLIENT_PATH = "/neuroglancer/v/volume"
+#: About the pixels that a panel of the viewer has along its shorter side.
+_PANEL_PIXELS = 500
+_LAYER = "volume"
+
+
+def source_url(volume: ServedVolume, base_url: str) -> str:
+    """What a person pastes into Neuroglancer."""
+    return f"{volume.scheme}://{base_url}{quote(f'/{volume.name}') if volume.name else ''}"
+
+
+def viewer_url(volumes: Sequence[ServedVolume], base_url: str, query: str = "") -> str:
+    """The client with volumes as its layers, the whole of the first in view; `query` starts with `?`."""
+    state = orjson.dumps(viewer_state(volumes, base_url))
+    return f"{base_url}{CLIENT_PATH}/index.html{query}#!{quote(state.decode())}"
+
+
+def viewer_state(volumes: Sequence[ServedVolume], base_url: str) -> dict[str, Any]:
+    """What the client is to show, as its address says it; labels lie over images."""
+    ordered = sorted(volumes, key=lambda volume: volume.kind == "segmentation")
+    layers = [_layer(volume, base_url) for volume in ordered]
+    return {
+        **_place(ordered[0]),
+        "layers": layers,
+        "selectedLayer": {"layer": layers[0]["name"]},
+    }
+
+
+def _layer(volume: ServedVolume, base_url: str) -> dict[str, Any]:
+    layer: dict[str, Any] = {
+        "type": "segmentation" if volume.kind == "segmentation" else "image",
+        "name": volume.name or _LAYER,
+        "source": source_url(volume, base_url),
+    }
+    shown = display_range(volume)
+    if shown is not None:
+        layer["shaderControls"] = {"normalized": {"range": shown}}
+    return layer
+
+
+def _place(volume: ServedVolume) -> dict[str, Any]:
+    """Units, middle and zoom; left to the client where the metadata say nothing of space."""
+    axes = volume.axes
+    if not axes:
+        return {"layout": "4panel"}
+    # positions of OME-Zarr are those of the middles of voxels
+    middle = 0.5 if volume.scheme == "precomputed" else 0.0
+    shortest = min(axis.length for axis in axes)
+    lengths = [axis.size * axis.length / shortest for axis in axes]
+    return {
+        "dimensions": {axis.name: [axis.length, axis.unit] for axis in axes},
+        "position": [axis.start + axis.size // 2 + middle for axis in axes],
+        "crossSectionScale": max(lengths[:2]) / _PANEL_PIXELS,
+        "projectionScale": 2 * max(lengths),
+        "layout": "4panel" if len(axes) > 2 and axes[2].size > 1 else "xy",
+    }

@@ -1,0 +1,157 @@
+"""A volume of OME-Zarr, 0.5 (zarr 3) or 0.4 (zarr 2), or a single zarr array: what its metadata name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from asap_ingest.volumes.info import ZARR
+from asap_ingest.volumes.serving.served_volume import (
+    Axis,
+    DescriptionError,
+    Folder,
+    ServedVolume,
+    is_plain_path,
+    read_json,
+)
+
+#: Files of metadata that a folder of a version may have.
+_DOCUMENTS = {3: (ZARR,), 2: (".zgroup", ".zattrs", ".zarray", ".zmetadata")}
+#: Chunks of both versions, whatever separates: `c/0/1/2`, `0.1.2`; `c` of an array without axes.
+_CHUNK = re.compile(r"(?:c|(?:c[/.])?(?:0|[1-9][0-9]{0,11})(?:[/.](?:0|[1-9][0-9]{0,11}))*)")
+#: Meters of the units of length that OME-Zarr names.
+_METERS = {
+    **{"angstrom": 1e-10, "picometer": 1e-12, "nanometer": 1e-9, "micrometer": 1e-6, "millimeter": 1e-3},
+    **{"centimeter": 1e-2, "decimeter": 1e-1, "meter": 1.0, "kilometer": 1e3, "femtometer": 1e-15},
+    **{"inch": 0.0254, "foot": 0.3048, "yard": 0.9144, "mile": 1609.344},
+}
+#: How our own writer, and others, say that coarser scales are made of labels.
+_LABEL_METHODS = ("mode",)
+
+
+def version_of(root: Path) -> int | None:
+    """Version of zarr by the metadata in a folder; None without any."""
+    versions = (3, 2)
+    return next((v for v in versions if any((root / name).is_file() for name in _DOCUMENTS[v])), None)
+
+
+class BareGroupError(DescriptionError):
+    """A group that is no volume, though there may be some below it."""
+
+
+def is_bare_group(root: Path, version: int) -> bool:
+    """Whether a folder is a group without multiscales, like those around the images of a series."""
+    try:
+        _attributes(root, version)
+    except BareGroupError:
+        return True
+    except (DescriptionError, LookupError, TypeError, AttributeError):
+        return False  # whoever opens it is told what is wrong with it
+    return False
+
+
+def open_zarr(root: Path, version: int) -> ServedVolume:
+    """Read the metadata; DescriptionError, or what malformed JSON raises, where they describe no volume."""
+    said = _attributes(root, version)
+    paths = _paths(said, version)
+    finest = _array(root, paths[0], version)
+    is_labels = said is not None and (
+        "image-label" in said or str(said["multiscales"][0].get("type")).lower() in _LABEL_METHODS
+    )
+    labels = _labels(root, version) if said is not None else ()
+    holders = {"", *(part for path in (*paths, *labels) for part in _above(path))}
+    return ServedVolume(
+        root,
+        "zarr",
+        f"zarr{version}",
+        "segmentation" if is_labels else "image",
+        _axes(said["multiscales"][0], finest) if said is not None else (),
+        frozenset(_below(folder, name) for folder in holders for name in _DOCUMENTS[version]),
+        {path: Folder(_CHUNK) for path in paths},
+        tuple(paths),
+        labels=labels,
+    )
+
+
+def _attributes(root: Path, version: int) -> Any:
+    """What OME-Zarr says of a group; None for a single array."""
+    if version == 3:
+        node = read_json(root, ZARR)
+        said = node["attributes"].get("ome", {}) if node["node_type"] == "group" else None
+    elif (root / ".zarray").is_file():
+        said = None
+    else:
+        said = read_json(root, ".zattrs") if (root / ".zattrs").is_file() else {}
+    if said is not None and not said.get("multiscales"):
+        raise BareGroupError(f"{_file_of(version)} is of a group without multiscales of OME-Zarr")
+    return said
+
+
+def _file_of(version: int) -> str:
+    return ZARR if version == 3 else ".zattrs"
+
+
+def _paths(said: Any, version: int) -> list[str]:
+    """Paths of the arrays, finest first; that of a single array is empty."""
+    if said is None:
+        return [""]
+    paths = [dataset["path"] for dataset in said["multiscales"][0]["datasets"]]
+    for path in paths:
+        if not is_plain_path(path):
+            raise DescriptionError(
+                f"{_file_of(version)} has the path {str(path)[:80]!r}: arrays lie in the group, without '..' "
+                "and hidden names"
+            )
+    return paths
+
+
+def _array(root: Path, path: str, version: int) -> Any:
+    array = read_json(root, _below(path, ZARR if version == 3 else ".zarray"))
+    # both are needed by whoever reads the chunks
+    array["data_type" if version == 3 else "dtype"]
+    return array
+
+
+def _labels(root: Path, version: int) -> tuple[str, ...]:
+    """Paths of the groups of labels that lie in the group of an image."""
+    name = _below("labels", _file_of(version))
+    if not (root / name).is_file():
+        return ()
+    said = read_json(root, name)
+    found = said["attributes"].get("ome", said["attributes"]) if version == 3 else said
+    return tuple(f"labels/{label}" for label in found.get("labels", ()) if is_plain_path(label))
+
+
+def _axes(multiscale: Mapping[str, Any], array: Mapping[str, Any]) -> tuple[Axis, ...]:
+    """Axes of space in the order x, y, z, whatever theirs; time and channels are left to the viewer."""
+    scale = _transformation(multiscale["datasets"][0], "scale", [1.0] * len(array["shape"]))
+    translation = _transformation(multiscale["datasets"][0], "translation", [0.0] * len(array["shape"]))
+    overall = _transformation(multiscale, "scale", [1.0] * len(array["shape"]))
+    named = multiscale.get("axes") or [{"name": name} for name in "tczyx"[-len(array["shape"]) :]]
+    found = []
+    for name, step, shift, times, size in zip(
+        named, scale, translation, overall, array["shape"], strict=True
+    ):
+        axis = {"name": name} if isinstance(name, str) else name
+        if axis.get("type", "space" if axis["name"] in ("x", "y", "z") else "") == "space":
+            meters = _METERS.get(str(axis.get("unit")))
+            length = step * times * (meters or 1.0)
+            found.append(Axis(axis["name"], length, "m" if meters else "", shift / step, int(size)))
+    return tuple(reversed(found))
+
+
+def _transformation(said: Mapping[str, Any], kind: str, default: Sequence[float]) -> Sequence[float]:
+    given = said.get("coordinateTransformations", ())
+    return next((one[kind] for one in given if one["type"] == kind), default)
+
+
+def _above(path: str) -> list[str]:
+    """A path and the folders above it."""
+    parts = path.split("/")
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

@@ -1,0 +1,87 @@
+"""Which chunks of a scale share a file: the sharded layout of the precomputed format, with identity hash.
+
+https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md. Chunks are
+numbered by the compressed Morton code of their place, so that a run of numbers is a box of chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from asap_ingest.volumes.grid import Box, Scale, Sharding, Triple
+
+#: A shard holds at least so many bytes of samples, if memory and volume let it, and has so many chunks.
+_LEAST_BYTES = 2**27
+_CHUNK_BITS = (9, 12)
+#: Chunks (as power of 2) that one minishard index lists: a reader gets it before its first chunk.
+_INDEX_BITS = 9
+
+
+def sharding_of(scale: Scale, itemsize: int, data_encoding: str, limit_bytes: int) -> Sharding:
+    """How the chunks of a scale are grouped, for shards of at most `limit_bytes` of samples.
+
+    Shards have 512 to 4096 chunks, of 128 MB or more where 4096 chunks give that; fewer where the
+    limit, or the scale, does not have them. One chunk is the least, whatever the limit.
+    """
+    chunk_bytes = itemsize * scale.chunk_size[0] * scale.chunk_size[1] * scale.chunk_size[2]
+    least, most = _CHUNK_BITS
+    bits = least
+    while bits < most and chunk_bytes << bits < _LEAST_BYTES:
+        bits += 1
+    while bits > 0 and chunk_bytes << bits > limit_bytes:
+        bits -= 1
+    total = len(_axes_of_bits(scale.chunk_counts))
+    bits = min(bits, total)
+    preshift = min(bits, _INDEX_BITS)
+    return Sharding(preshift, bits - preshift, total - bits, data_encoding)
+
+
+def sharding_json(sharding: Sharding) -> dict[str, Any]:
+    """What `info` says of it."""
+    return {
+        "@type": "neuroglancer_uint64_sharded_v1",
+        "preshift_bits": sharding.preshift_bits,
+        "hash": "identity",
+        "minishard_bits": sharding.minishard_bits,
+        "shard_bits": sharding.shard_bits,
+        "minishard_index_encoding": "gzip",
+        "data_encoding": sharding.data_encoding,
+    }
+
+
+def shard_boxes(scale: Scale, sharding: Sharding) -> Iterator[Box]:
+    """The voxels of each shard, cut to the scale; every shard has a chunk."""
+    along = [1, 1, 1]
+    for axis in _axes_of_bits(scale.chunk_counts)[: sharding.chunk_bits]:
+        along[axis] *= 2
+    steps = [count * length for count, length in zip(along, scale.chunk_size, strict=True)]
+    for z, y, x in product(*(range(0, scale.size[axis], steps[axis]) for axis in (2, 1, 0))):
+        right, bottom, end = (
+            min(begin + step, size) for begin, step, size in zip((x, y, z), steps, scale.size, strict=True)
+        )
+        yield Box((x, y, z), (right, bottom, end))
+
+
+def shard_name(scale: Scale, sharding: Sharding, box: Box) -> str:
+    """File of the shard that holds the chunk at the beginning of a box."""
+    number = chunk_number(scale, box) >> sharding.chunk_bits
+    digits = -(-sharding.shard_bits // 4)
+    return f"{number:0{max(digits, 1)}x}.shard"
+
+
+def chunk_number(scale: Scale, chunk: Box) -> int:
+    """Compressed Morton code: bits of the place along x, y, z in turn, without those that are never set."""
+    place = [begin // length for begin, length in zip(chunk.begin, scale.chunk_size, strict=True)]
+    number = 0
+    for position, axis in enumerate(_axes_of_bits(scale.chunk_counts)):
+        number |= (place[axis] & 1) << position
+        place[axis] >>= 1
+    return number
+
+
+def _axes_of_bits(counts: Triple) -> list[int]:
+    """The axis of each bit of a chunk's number, lowest bit first."""
+    bits = [(count - 1).bit_length() for count in counts]
+    return [axis for bit in range(max(bits)) for axis in range(3) if bit < bits[axis]]

@@ -1,0 +1,1 @@
+"""From planes to chunks: the plan, the units that workers do, what is left to do."""

@@ -1,0 +1,1 @@
+"""What both servers share: which pages and hosts they answer, tokens, limits of connections."""
