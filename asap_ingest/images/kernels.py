@@ -158,7 +158,12 @@ def mean_levels_of_rows(
             y = 2 * (top + r)
             kept = top + r if levels == 1 else r
             into = sums[kept * stride :][:half]
-            _halve_rows(image[y], image[y + 1], drop, channels, into, 1, means[(top + r) * half :][:half])
+            mean = means[(top + r) * half :][:half]
+            # a constant number of channels lets the compiler use vectors: 3.6 instead of 33 ms for 16 bits
+            if channels == 1:
+                _halve_rows(image[y], image[y + 1], drop, 1, into, 1, mean)
+            else:
+                _halve_rows(image[y], image[y + 1], drop, channels, into, 1, mean)
         _upper_levels(top, rows, image.shape[0], width, channels, sums, pairs, means, levels)
 
 
