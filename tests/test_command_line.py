@@ -6,14 +6,16 @@ import shlex
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
 from marshmallow import fields
 
 from asap_ingest import __version__
 from asap_ingest.__main__ import main as asap_ingest
+from asap_ingest.commands import program
 from asap_ingest.commands.command_line import with_underscores
-from asap_ingest.commands.command_table import COMMANDS, parser_of, program
+from asap_ingest.commands.command_table import COMMANDS, parser_of
 from asap_ingest.commands.fields import Flag, NotRead
 from asap_ingest.commands.parser import SchemaParser, field_help, fields_by_path
 from asap_ingest.errors import ParameterError, StackNotFoundError, did_you_mean
@@ -100,7 +102,7 @@ def test_field_help_of_any_schema():
     ],
 )
 def test_help_speaks_of_the_program_that_was_started(started, named, listing, monkeypatch):
-    package = program.__file__.rpartition("/")[0]
+    package = Path(program.__file__).parents[1]
     monkeypatch.setattr(sys, "argv", [started.format(package=package)])
     assert parser_of("generate_mipmaps").format_usage().startswith(f"usage: {named} --input_stack")
     assert program.program_name() == listing
@@ -121,7 +123,7 @@ def test_a_module_speaks_of_itself():
 
 
 def test_a_name_to_type_is_found_by_the_shell(monkeypatch, tmp_path):
-    package = program.__file__.rpartition("/")[0]
+    package = Path(program.__file__).parents[1]
     monkeypatch.setattr(sys, "argv", [f"{package}/demo.py"])
     monkeypatch.setattr(sys, "executable", str(tmp_path / "a b" / "python"))
     monkeypatch.chdir(tmp_path)
