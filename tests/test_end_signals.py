@@ -45,15 +45,24 @@ def demo_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("demo")
 
 
-@pytest.mark.parametrize("number", ENDS)
-@pytest.mark.parametrize("inherited", [IGNORED, BLOCKED], ids=["ignored", "blocked"])
-@pytest.mark.parametrize(
-    "program",
-    [render_service, volume_server, pytest.param(demo, marks=pytest.mark.xdist_group("demos of one folder"))],
-)
-def test_a_program_that_serves_ends(tmp_path, demo_folder, program, inherited, number):
+SETTINGS = {"ignored": IGNORED, "blocked": BLOCKED}
+SERVERS = [
+    pytest.param(program, setting, number, id=f"{program.__name__}-{setting}-{number}")
+    for program in (render_service, volume_server)
+    for setting in SETTINGS
+    for number in ENDS
+]
+#: Each of the settings and signals once: a demo takes half a minute, and ends as the servers do.
+DEMOS = [
+    pytest.param(demo, *ending, id=f"demo-{ending[0]}", marks=pytest.mark.xdist_group("demos of one folder"))
+    for ending in zip(SETTINGS, ENDS, strict=True)
+]
+
+
+@pytest.mark.parametrize(("program", "setting", "number"), [*SERVERS, *DEMOS])
+def test_a_program_that_serves_ends(tmp_path, demo_folder, program, setting, number):
     command, address = program(demo_folder if program is demo else tmp_path)
-    with started_with(inherited, command) as process:
+    with started_with(SETTINGS[setting], command) as process:
         try:
             assert any(line.startswith(address) for line in process.stdout)
             process.send_signal(number)

@@ -245,8 +245,11 @@ def test_executors_write_the_same_bytes(tmp_path, chunk_format):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk_format", FORMATS)
-@pytest.mark.parametrize("executor", [SerialExecutor(), PoolExecutor(2)], ids=["serial", "pool"])
+@pytest.mark.parametrize(
+    ("executor", "chunk_format"),
+    [(SerialExecutor(), "raw"), *((PoolExecutor(2), chunk_format) for chunk_format in FORMATS)],
+    ids=["serial-raw", *(f"pool-{chunk_format}" for chunk_format in FORMATS)],
+)
 def test_a_volume_in_an_object_store(store, bucket, inside, tmp_path, chunk_format, executor):
     def remote(**changes):
         run = run_of(f"{bucket}/volume", chunk_format, workers=2, **changes)
