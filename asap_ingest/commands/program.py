@@ -18,7 +18,7 @@ from asap_ingest.secrets import MaskedRecord, masked
 
 P = ParamSpec("P")
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 #: Commands that have a program of their own too.
 _PROGRAMS = {"precomputed_tif": "precomputed-tif", "serve_precomputed": "precomputed-webserver"}
 
