@@ -20,7 +20,7 @@ from asap_ingest.commands.http_server import Announcement, listen
 from asap_ingest.errors import ServiceError, StorageError
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.render_ws.client_scripts.web import get_json
+from asap_ingest.render_ws.client_scripts.client_json import get_json
 from asap_ingest.serve_render import main
 from asap_ingest.web.access_token import VARIABLE, new_token
 from tests.browser import Browser

@@ -33,7 +33,7 @@ def scripts_in(folder: Path) -> Path:
     """The scripts, and what they look for, laid out as in a package below the folder; the wrapper's path."""
     target = folder / "asap_ingest" / "render_ws" / "client_scripts"
     target.mkdir(parents=True)
-    for source in [*Path(CLIENT_SCRIPTS).glob("*.sh"), Path(CLIENT_SCRIPTS) / "run.py"]:
+    for source in [*Path(CLIENT_SCRIPTS).glob("*.sh"), Path(CLIENT_SCRIPTS) / "run_client.py"]:
         shutil.copy(source, target)
     return target / "run_ws_client.sh"
 
@@ -148,7 +148,7 @@ def test_class_and_command_are_printed():
     ran = run_script(IMPORT, ["--owner", "o"])
     assert ran.returncode == 1
     assert f"{IMPORT} --owner o" in ran.stdout
-    assert "--baseDataUrl, --project, --stack: must be given" in ran.stdout
+    assert "--baseDataUrl, --project, --stack, file of tile specs: must be given" in ran.stdout
     assert "--transformFile <value>" in ran.stdout
 
 
