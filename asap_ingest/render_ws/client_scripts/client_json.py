@@ -17,7 +17,6 @@ import orjson
 
 from asap_ingest.errors import ServiceError
 from asap_ingest.render_ws.client_scripts.client_options import ClientError
-from asap_ingest.storage.local import write_bytes
 from asap_ingest.web.access_token import authorization
 
 TIMEOUT_S = 600
@@ -103,6 +102,8 @@ def write_json(path: Path, value: Any) -> None:
     ClientError
         When the folder is missing or cannot be written to.
     """
+    from asap_ingest.storage.local import write_bytes  # few clients write files: the others start without it
+
     if not path.parent.is_dir():
         raise ClientError(f"{path}: cannot be written: there is no folder {path.parent}")
     content = orjson.dumps(value, option=orjson.OPT_INDENT_2)

@@ -134,7 +134,8 @@ def _z_values(options: Options) -> list[float]:
     stored = sorted(map(float, get_json(options.source.url(f"/zValues?{query}"))))
     kept = [z for z in stored if not options.z or z in options.z]
     if not kept:
-        raise ClientError(f"{options.source} has no layers with {query} z {options.z}")
+        asked = " ".join([query, *(f"z={z}" for z in options.z)]).strip()
+        raise ClientError(f"{options.source} has no layers{asked and f' with {asked}'}")
     return kept
 
 
