@@ -53,20 +53,14 @@ _PAGE = Template("""<!DOCTYPE html>
 _NO_CLIENT = "Neuroglancer opens from here with the extra viewer: pip install 'asap_ingest[viewer]'."
 _NO_STACKS = "<p>Stacks appear here once tiles are ingested.</p>"
 _NO_VOLUMES = "<p>Volumes appear here once they are in the folder that is served.</p>"
-_NEW_TAB = 'target="_blank" rel="noopener"'
 
 
 def lab_page(
     stacks: Sequence[StackRecord], volumes: Mapping[str, ServedVolume], base_url: str, has_client: bool
 ) -> str:
-    """The HTML.
+    """The HTML; links are relative, Neuroglancer's sources begin with `base_url`.
 
-    Parameters
-    ----------
-    base_url : str
-        Of the server, for Neuroglancer's sources, which are absolute; links are relative.
-    has_client : bool
-        Whether Neuroglancer is installed.
+    Without the client, Neuroglancer's, it has no links to viewers.
     """
     latest = sorted(stacks, key=lambda record: record.modified, reverse=True)[:_MOST_STACKS]
     more = f"<p>The {len(latest)} that were changed last:</p>" if len(latest) < len(stacks) else ""
@@ -119,8 +113,8 @@ def _volume(volume: ServedVolume, base_url: str, has_client: bool) -> str:
 
 
 def _row(text: str, viewer: str, name: str) -> str:
-    label = escape(f"Open {name} in Neuroglancer")
-    link = f'<a {_NEW_TAB} href="{escape(viewer)}" aria-label="{label}">Neuroglancer</a>' if viewer else ""
+    opens = f'target="_blank" rel="noopener" aria-label="{escape(f"Open {name} in Neuroglancer")}"'
+    link = f'<a {opens} href="{escape(viewer)}">Neuroglancer</a>' if viewer else ""
     return f"<li>{text}{link}</li>"
 
 
