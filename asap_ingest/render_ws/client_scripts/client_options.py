@@ -118,9 +118,10 @@ def _texts_by_flag(known: dict[str, Field[Any]], texts: Sequence[str]) -> dict[s
     """The texts that follow each option that is given; those of the main list by its name."""
     main = next((flag for flag, entry in known.items() if entry.metadata["takes"] is Takes.MAIN_LIST), None)
     given: dict[str, list[str]] = {}
-    remaining = list(texts)
-    while remaining:
-        text = remaining.pop(0)
+    position = 0
+    while position < len(texts):
+        text = texts[position]
+        position += 1
         if text not in known or text == main:
             if main is None:
                 problem = f"is no option of this client; there are {', '.join(known)}"
@@ -130,12 +131,12 @@ def _texts_by_flag(known: dict[str, Field[Any]], texts: Sequence[str]) -> dict[s
         takes = known[text].metadata["takes"]
         if takes is Takes.VALUE and text in given:
             raise OptionError(text, "is given twice")
-        following = list(takewhile(lambda value: not value.startswith("--"), remaining))
+        following = list(takewhile(lambda value: not value.startswith("--"), texts[position:]))
         if takes is not Takes.NOTHING and not following:
             raise OptionError(text, "needs a value")
         count = {Takes.NOTHING: 0, Takes.VALUE: 1}.get(takes, len(following))
         given.setdefault(text, []).extend(following[:count])
-        del remaining[:count]
+        position += count
     return given
 
 
@@ -162,7 +163,8 @@ def usage(options: type[Any]) -> str:
     for entry in fields(options):
         notes = [entry.metadata["about"]] if entry.metadata["about"] else []
         notes += ["required"] if entry.default is MISSING else []
-        notes += [] if entry.default in (MISSING, None, False, ()) else [f"default {entry.default}"]
+        has_default = entry.metadata["takes"] is Takes.VALUE and entry.default not in (MISSING, None)
+        notes += [f"default {entry.default}"] if has_default else []
         lines.append(
             f"  {entry.metadata['flag']}{entry.metadata['takes'].value}".ljust(36) + "; ".join(notes)
         )
