@@ -13,19 +13,15 @@ from pathlib import Path
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.next_command import command_line, say_next
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_DONE, AsapIngestError
+from asap_ingest.errors import EXIT_DONE
 from asap_ingest.render_ws.store import back_up
 
 
 @program
 def main(args: Sequence[str] | None = None) -> int:
-    """Run as a program; the exit code."""
+    """Run as a program; returns the exit code."""
     given = build_parser().parse_args(args)
-    try:
-        size = back_up(given.database, given.backup)
-    except AsapIngestError as error:
-        sys.stderr.write(f"asap_ingest.backup_render_db: error: {error}\n")
-        return error.exit_code
+    size = back_up(given.database, given.backup)
     sys.stdout.write(f"{given.backup}: {size / 1e6:.1f} MB\n")
     say_next(command_line("serve_render", database=given.backup))
     return EXIT_DONE

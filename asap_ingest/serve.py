@@ -1,60 +1,42 @@
 """One address for a lab: stacks, volumes and Neuroglancer.
 
 The embedded render service, the volumes of a folder below /volumes/, and a start page that links and opens
-both. Volumes that are written meanwhile appear by themselves. The first line on standard
+both. Volumes that are written while it runs appear by themselves. The first line on standard
 output is the base URL, written once the server answers; with a token, an address that has it follows. SIGTERM
 and SIGINT end it after the requests under way.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
-from contextlib import closing
 from pathlib import Path
 
+from starlette.types import ASGIApp
+
 from asap_ingest.commands.command_line import CommandParser
-from asap_ingest.commands.http_server import Announcement, EndSignals, chosen_token, listen, serve
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
+from asap_ingest.errors import EXIT_DONE
 from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
 from asap_ingest.render_ws.http.answers import Service
-from asap_ingest.render_ws.store import Store
-from asap_ingest.serve_render import (
-    COMMON,
-    add_service_arguments,
-    check_exposure,
-    chosen_limits,
-    chosen_policy,
-)
+from asap_ingest.serve_render import COMMON, add_service_arguments, run_service
+from asap_ingest.web.web_policy import WebPolicy
 
 
 @program
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
+    """Serve until a signal; returns the exit code: 0, or 2 when the server could not start."""
     arguments = build_parser().parse_args(argv)
-    logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
-    logging.getLogger("asap_ingest").setLevel(arguments.log_level)
-    try:
-        token, policy = chosen_token(arguments.token), chosen_policy(arguments)
-        check_exposure(arguments.bind, arguments.image_roots)
-        volumes = VolumeFolder(arguments.volumes)
-        with (
-            EndSignals() as signals,
-            listen(arguments.bind, arguments.port) as listening,
-            closing(Store(arguments.database)) as store,
-        ):
-            service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
-            app = build_lab_app(service, volumes, policy, token)
-            serve(app, listening, arguments.log_level, signals, Announcement(token, what_next))
-    except AsapIngestError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_BAD_INPUT
+    volumes = VolumeFolder(arguments.volumes)
+
+    def build(service: Service, policy: WebPolicy, token: str | None) -> ASGIApp:
+        return build_lab_app(service, volumes, policy, token)
+
+    run_service(arguments, build, what_next)
     return EXIT_DONE
 
 
 def what_next(url: str) -> list[str]:
-    """What to look at."""
+    """Line for people: the page to open."""
     return [f"open {url}/"]
 
 

@@ -3,12 +3,11 @@
 The folder is a volume, or has volumes below it: then the base URL opens a page that lists them. The first
 line on standard output is the base URL, written once the server answers; for each volume the source to paste
 into Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it
-in a Neuroglancer of our own. SIGTERM and SIGINT end it after the requests under way.
+in a Neuroglancer that this server has. SIGTERM and SIGINT end it after the requests under way.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -16,18 +15,14 @@ from pathlib import Path
 
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import (
-    LOG_LEVELS,
     Announcement,
-    EndSignals,
-    add_host_names,
-    add_token,
+    add_server_arguments,
     chosen_token,
-    listen,
-    serve,
+    prepared_server,
 )
 from asap_ingest.commands.next_command import command_line
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
+from asap_ingest.errors import EXIT_DONE
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.volumes.serving.served_volume import ServedVolume
 from asap_ingest.volumes.serving.viewer_link import source_url, viewer_url
@@ -46,35 +41,21 @@ RESOLUTIONS = {
 
 @program
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
+    """Serve until a signal; returns the exit code: 0, or 2 when the server could not start."""
     arguments = build_parser().parse_args(argv)
-    logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
-    try:
-        token = chosen_token(arguments.token)
-        policy = WebPolicy(host_names(arguments.host_names))
+    token, policy = chosen_token(arguments), WebPolicy(host_names(arguments.host_names))
+    with prepared_server(arguments) as run:
         volumes = find_volumes(arguments.directory.expanduser(), arguments.format)
         served = list(volumes.values())
-        with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
-            serve(
-                build_app(volumes, policy, token),
-                listening,
-                arguments.log_level,
-                signals,
-                Announcement(
-                    token,
-                    lambda url: [*addresses(served, url, token), *what_next(served)],
-                ),
-            )
-    except AsapIngestError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_BAD_INPUT
+        announcement = Announcement(token, lambda url: [*addresses(served, url, token), *what_next(served)])
+        run(build_app(volumes, policy, token), announcement)
     return EXIT_DONE
 
 
 def addresses(volumes: Sequence[ServedVolume], base_url: str, token: str | None = None) -> list[str]:
-    """Where volumes are to be found: their sources; of a single one the viewer, if it is installed.
+    """Sources of the volumes for Neuroglancer; for a single volume also the viewer, if it is installed.
 
-    The page at the base URL has the links of several.
+    The page at the base URL links the viewers of several volumes.
     """
     lines = [source_url(volume, base_url) for volume in volumes]
     if len(volumes) == 1 and client_folder() is not None:
@@ -83,14 +64,14 @@ def addresses(volumes: Sequence[ServedVolume], base_url: str, token: str | None 
 
 
 def what_next(volumes: Sequence[ServedVolume]) -> list[str]:
-    """What to type in another terminal."""
+    """Lines for people: the next command for another terminal."""
     lines = [] if client_folder() else ["for a viewer of our own: pip install 'asap_ingest[viewer]'"]
     checks = [command_line("check_precomputed", str(volume.root)) for volume in volumes[:1]]
     return [*lines, *(f"next: {check}" for check in checks)]
 
 
 def _is_size_unknown(volume: ServedVolume) -> bool:
-    """Whether voxels are 1 x 1 x 1 nm: that is what a volume is written with when nobody said their size."""
+    """Whether voxels are 1 x 1 x 1 nm, the size that a volume is written with when none is given."""
     axes = volume.axes
     return bool(axes) and all(axis.unit and math.isclose(axis.length, 1e-9) for axis in axes)
 
@@ -104,15 +85,9 @@ def _how_to_set_voxel_size(volume: ServedVolume) -> str:
 
 def build_parser() -> CommandParser:
     parser = CommandParser("serve_precomputed", __doc__, common=("port", "bind", "log_level"))
-    parser.add_argument("--port", type=int, default=9000, help="port to listen on, 0 takes a free one")
-    parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
+    add_server_arguments(parser, port=9000)
     parser.add_argument("--directory", type=Path, required=True, help="folder of a volume, or of several")
-    parser.add_argument("--format", choices=SERVED_FORMATS, help="format of the volume (default: found out)")
-    add_token(parser)
-    add_host_names(parser)
-    parser.add_argument(
-        "--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper, help="what is logged, at least"
-    )
+    parser.add_argument("--format", choices=SERVED_FORMATS, help="format of the volume (default: detected)")
     return parser
 
 

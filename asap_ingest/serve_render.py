@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import logging
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from starlette.types import ASGIApp
+
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import (
-    LOG_LEVELS,
     Announcement,
-    EndSignals,
-    add_host_names,
-    add_token,
+    add_server_arguments,
     chosen_token,
-    listen,
-    serve,
+    prepared_server,
 )
 from asap_ingest.commands.next_command import command_line
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
+from asap_ingest.errors import EXIT_DONE, ParameterError
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.memory.limits import SETTINGS, Limits
@@ -36,28 +34,33 @@ from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, lis
 
 @program
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
-    arguments = build_parser().parse_args(argv)
-    logging.getLogger("asap_ingest").setLevel(arguments.log_level)
-    try:
-        token, policy = chosen_token(arguments.token), chosen_policy(arguments)
-        check_exposure(arguments.bind, arguments.image_roots)
-        with (
-            EndSignals() as signals,
-            listen(arguments.bind, arguments.port) as listening,
-            closing(Store(arguments.database)) as store,
-        ):
-            service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
-            app = build_app(service, policy, token)
-            serve(app, listening, arguments.log_level, signals, Announcement(token, what_next))
-    except AsapIngestError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_BAD_INPUT
+    """Serve until a signal; returns the exit code: 0, or 2 when the service could not start."""
+    run_service(build_parser().parse_args(argv), build_app, what_next)
     return EXIT_DONE
 
 
+def run_service(
+    arguments: argparse.Namespace,
+    build: Callable[[Service, WebPolicy, str | None], ASGIApp],
+    further_lines: Callable[[str], Sequence[str]],
+) -> None:
+    """Run an application with a render service until a signal.
+
+    Parameters
+    ----------
+    arguments : those of `add_service_arguments`
+    build : makes the application from the service, the policy and the token
+    further_lines : base URL -> lines to print after it
+    """
+    token, policy = chosen_token(arguments), chosen_policy(arguments)
+    check_exposure(arguments.bind, arguments.image_roots)
+    with prepared_server(arguments) as run, closing(Store(arguments.database)) as store:
+        service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
+        run(build(service, policy, token), Announcement(token, further_lines))
+
+
 def what_next(url: str) -> list[str]:
-    """What to look at, and what to type in another terminal."""
+    """Lines for people: a page to open, and the next command for another terminal."""
     host, _, port = url.partition("://")[2].rpartition(":")
     where = {"render.host": host, "render.port": port, "render.owner": "lab", "render.project": "em"}
     line = command_line("ingest_section", **where, stack="raw", z_index=1, output_dir="mipmaps")
@@ -75,10 +78,9 @@ def build_parser() -> CommandParser:
 
 
 def add_service_arguments(parser: CommandParser) -> None:
-    """Arguments of a render service; `chosen_policy` and `chosen_limits` read some of them."""
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 takes a free one")
+    """Arguments of a render service; `run_service` reads them."""
+    add_server_arguments(parser, port=8080)
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, created when missing")
-    parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--image_roots", type=Path, nargs="+", help="folders that tile images may be read from (default: any)"
     )
@@ -95,13 +97,10 @@ def add_service_arguments(parser: CommandParser) -> None:
         type=_positive,
         help="images of more tiles show outlines only, unless the request says otherwise (default: no limit)",
     )
-    parser.add_argument(
-        "--log_level", choices=LOG_LEVELS, default="WARNING", type=str.upper, help="what is logged, at least"
-    )
 
 
 def chosen_policy(arguments: argparse.Namespace) -> WebPolicy:
-    """Who may do what; ParameterError for what is no host name or origin."""
+    """Which pages may read and write; ParameterError for an invalid host name or origin."""
     return WebPolicy(
         host_names(arguments.host_names),
         listed_origins(arguments.allow_origins),
@@ -117,8 +116,6 @@ def chosen_limits(arguments: argparse.Namespace) -> Limits:
 
 
 def _add_web_arguments(parser: argparse.ArgumentParser) -> None:
-    add_token(parser)
-    add_host_names(parser)
     parser.add_argument(
         "--allow_origins",
         nargs="+",
@@ -152,8 +149,7 @@ def check_exposure(bind: str, image_roots: list[Path] | None) -> None:
     Raises
     ------
     ParameterError
-        For an address that is not loopback, unless the folders to read images from are named; for one
-        of them that is no folder.
+        `bind` is not a loopback address and no folders for images are given, or one of them does not exist.
     """
     if image_roots:
         missing = [str(root) for root in image_roots if not root.is_dir()]

@@ -13,19 +13,15 @@ from pathlib import Path
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.next_command import command_line, say_next
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_DONE, AsapIngestError
+from asap_ingest.errors import EXIT_DONE
 from asap_ingest.render_ws.store import give_back_space
 
 
 @program
 def main(args: Sequence[str] | None = None) -> int:
-    """Run as a program; the exit code."""
+    """Run as a program; returns the exit code."""
     given = build_parser().parse_args(args)
-    try:
-        before, after = give_back_space(given.database)
-    except AsapIngestError as error:
-        sys.stderr.write(f"asap_ingest.vacuum_render_db: error: {error}\n")
-        return error.exit_code
+    before, after = give_back_space(given.database)
     sys.stdout.write(f"{given.database}: {before / 1e6:.1f} MB, now {after / 1e6:.1f} MB\n")
     copy = given.database.with_suffix(f".backup{given.database.suffix}")
     say_next(command_line("backup_render_db", str(given.database), str(copy)))

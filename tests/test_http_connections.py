@@ -270,7 +270,7 @@ def test_the_cap_lies_below_the_limit_of_open_files(tmp_path: Path) -> None:
         process.terminate()
         log = process.communicate(timeout=30)[1]
     assert log.count("\n") == 1
-    assert log.startswith("all 250 connections are in use")
+    assert log.startswith("WARNING: all 250 connections are in use")
 
 
 def test_a_want_of_files_is_one_line(tmp_path: Path) -> None:

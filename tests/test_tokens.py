@@ -20,7 +20,7 @@ from asap_ingest.commands.http_server import Announcement, listen
 from asap_ingest.errors import ServiceError, StorageError
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.render_ws.client_scripts.web import get_json
+from asap_ingest.render_ws.client_scripts.client_json import get_json
 from asap_ingest.serve_render import main
 from asap_ingest.web.access_token import VARIABLE, new_token
 from tests.browser import Browser
@@ -138,11 +138,11 @@ def test_pages_of_others_are_refused_as_ever(render_url: str) -> None:
 
 def test_the_lines_printed_have_the_token() -> None:
     with listen("0.0.0.0", 0) as listening:
-        url, link, further, elsewhere = Announcement(TOKEN, lambda url: [f"of {url}"]).of(listening)
+        url, link, further, elsewhere = Announcement(TOKEN, lambda url: [f"of {url}"]).lines_for(listening)
         assert link == f"with the token: {url}/?{IN_QUERY}"
         assert further == f"of {url}"
         assert elsewhere.endswith(f"/?{IN_QUERY}")
-        assert len(Announcement().of(listening)) == 2
+        assert len(Announcement().lines_for(listening)) == 2
     assert TOKEN not in repr(Announcement(TOKEN))
 
 
@@ -161,7 +161,7 @@ def test_a_token_that_cannot_be_used_is_refused(
     monkeypatch.setenv(VARIABLE, token)
     assert main(["--port", "0", "--database", str(tmp_path / "render.db")]) == 2
     text = capsys.readouterr().err
-    assert text.startswith(f"{VARIABLE}: ")
+    assert f": error: {VARIABLE}: " in text
     assert token not in text
     assert not (tmp_path / "render.db").exists()
 

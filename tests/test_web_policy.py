@@ -8,7 +8,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.web.web_policy import PUBLIC_VIEWER, Place, WebPolicy, host_names, listed_origins
+from asap_ingest.web.web_policy import PUBLIC_VIEWER, Sender, WebPolicy, host_names, listed_origins
 
 POLICY = WebPolicy(frozenset({"render.lab"}), frozenset({"http://friend.lab:8000"}))
 
@@ -68,50 +68,50 @@ def test_a_long_name_is_not_repeated_in_full() -> None:
 @pytest.mark.parametrize(
     ("origin", "place"),
     [
-        (None, Place.OWN),
-        ("http://render.lab:8080", Place.OWN),
-        ("HTTP://Render.LAB:8080", Place.OWN),
-        ("http://render.lab.:8080", Place.OWN),
-        ("https://render.lab:8080", Place.FOREIGN),
-        ("http://render.lab", Place.FOREIGN),
-        ("http://render.lab:8081", Place.FOREIGN),
-        ("http://friend.lab:8000", Place.LISTED),
-        ("http://friend.lab", Place.FOREIGN),
-        ("https://friend.lab:8000", Place.FOREIGN),
-        ("http://localhost", Place.LOOPBACK),
-        ("https://localhost:3000", Place.LOOPBACK),
-        ("http://127.0.0.1:3000", Place.LOOPBACK),
-        ("http://127.9.9.9", Place.LOOPBACK),
-        ("http://[::1]:3000", Place.LOOPBACK),
-        ("http://localhost.evil.example", Place.FOREIGN),
-        ("http://127.0.0.1.evil.example", Place.FOREIGN),
-        ("http://10.1.2.3", Place.FOREIGN),
-        (PUBLIC_VIEWER, Place.VIEWER),
-        (f"{PUBLIC_VIEWER}:443", Place.VIEWER),
-        (PUBLIC_VIEWER.replace("https", "http"), Place.FOREIGN),
-        (f"{PUBLIC_VIEWER}.evil.example", Place.FOREIGN),
-        ("https://evil.example", Place.FOREIGN),
-        ("null", Place.FOREIGN),
-        ("", Place.FOREIGN),
-        ("file://", Place.FOREIGN),
-        ("localhost", Place.FOREIGN),
-        ("http://localhost@evil.example", Place.FOREIGN),
-        ("http://localhost http://evil.example", Place.FOREIGN),
-        ("chrome-extension://localhost", Place.FOREIGN),
+        (None, Sender.OWN),
+        ("http://render.lab:8080", Sender.OWN),
+        ("HTTP://Render.LAB:8080", Sender.OWN),
+        ("http://render.lab.:8080", Sender.OWN),
+        ("https://render.lab:8080", Sender.FOREIGN),
+        ("http://render.lab", Sender.FOREIGN),
+        ("http://render.lab:8081", Sender.FOREIGN),
+        ("http://friend.lab:8000", Sender.LISTED),
+        ("http://friend.lab", Sender.FOREIGN),
+        ("https://friend.lab:8000", Sender.FOREIGN),
+        ("http://localhost", Sender.LOOPBACK),
+        ("https://localhost:3000", Sender.LOOPBACK),
+        ("http://127.0.0.1:3000", Sender.LOOPBACK),
+        ("http://127.9.9.9", Sender.LOOPBACK),
+        ("http://[::1]:3000", Sender.LOOPBACK),
+        ("http://localhost.evil.example", Sender.FOREIGN),
+        ("http://127.0.0.1.evil.example", Sender.FOREIGN),
+        ("http://10.1.2.3", Sender.FOREIGN),
+        (PUBLIC_VIEWER, Sender.VIEWER),
+        (f"{PUBLIC_VIEWER}:443", Sender.VIEWER),
+        (PUBLIC_VIEWER.replace("https", "http"), Sender.FOREIGN),
+        (f"{PUBLIC_VIEWER}.evil.example", Sender.FOREIGN),
+        ("https://evil.example", Sender.FOREIGN),
+        ("null", Sender.FOREIGN),
+        ("", Sender.FOREIGN),
+        ("file://", Sender.FOREIGN),
+        ("localhost", Sender.FOREIGN),
+        ("http://localhost@evil.example", Sender.FOREIGN),
+        ("http://localhost http://evil.example", Sender.FOREIGN),
+        ("chrome-extension://localhost", Sender.FOREIGN),
     ],
 )
-def test_where_a_page_comes_from(origin: str | None, place: Place) -> None:
-    assert POLICY.place(origin, "http://render.lab:8080") is place
+def test_where_a_page_comes_from(origin: str | None, place: Sender) -> None:
+    assert POLICY.sender(origin, "http://render.lab:8080") is place
 
 
 def test_the_port_that_is_meant_anyway_may_be_left_out() -> None:
-    assert POLICY.place("http://render.lab", "http://render.lab:80") is Place.OWN
-    assert POLICY.place("https://render.lab", "https://render.lab:443") is Place.OWN
-    assert POLICY.place("https://render.lab", "https://render.lab:80") is Place.FOREIGN
+    assert POLICY.sender("http://render.lab", "http://render.lab:80") is Sender.OWN
+    assert POLICY.sender("https://render.lab", "https://render.lab:443") is Sender.OWN
+    assert POLICY.sender("https://render.lab", "https://render.lab:80") is Sender.FOREIGN
 
 
 def test_the_public_viewer_may_be_left_out() -> None:
-    assert WebPolicy(public_viewer=False).place(PUBLIC_VIEWER, "http://localhost") is Place.FOREIGN
+    assert WebPolicy(public_viewer=False).sender(PUBLIC_VIEWER, "http://localhost") is Sender.FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_names_are_those_of_the_machine_and_those_given(monkeypatch: pytest.Monk
     "name", ["http://render.lab", "render.lab:80", "*", "*.lab", "", "a b", "a/b", ".lab"]
 )
 def test_what_is_no_name_is_refused(name: str) -> None:
-    with pytest.raises(ParameterError, match="host_names: .* is no host name") as refused:
+    with pytest.raises(ParameterError, match="host_names: .* is not a host name") as refused:
         host_names([name])
     assert "\n" not in str(refused.value)
 
@@ -170,6 +170,6 @@ def test_origins_are_listed_in_one_form() -> None:
     ["null", "*", "viewer.lab", "http://viewer.lab/page", "http://*.lab", "http://", "", "http://a:b"],
 )
 def test_what_is_no_origin_is_refused(origin: str) -> None:
-    with pytest.raises(ParameterError, match="allow_origins: .* is no origin") as refused:
+    with pytest.raises(ParameterError, match="allow_origins: .* is not an origin") as refused:
         listed_origins([origin])
     assert "\n" not in str(refused.value)

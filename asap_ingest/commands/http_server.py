@@ -1,13 +1,15 @@
-"""What the commands that serve have in common: a listening socket, the lines with its URL, a clean end."""
+"""What the commands that run a server share: arguments, a listening socket, the printed URL, a clean end."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import ipaddress
+import logging
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import FrameType
@@ -35,51 +37,38 @@ EVERY_ANSWER = [("x-content-type-options", "nosniff")]
 
 @dataclass(frozen=True)
 class Announcement:
-    """What is printed when a server answers.
+    """What a server prints when it answers.
 
     Attributes
     ----------
     token : str or None
-        What the server asks for: a line has the address with it.
-    lines : callable
-        Further lines, of the base URL.
+        What the server requires: one line is the address with it.
+    further_lines : callable
+        Base URL -> the lines after it.
     """
 
     token: str | None = field(default=None, repr=False)
-    lines: Callable[[str], Sequence[str]] = lambda url: ()
+    further_lines: Callable[[str], Sequence[str]] = lambda url: ()
 
-    def of(self, listening: socket.socket) -> list[str]:
-        """The base URL, and the lines after it."""
+    def lines_for(self, listening: socket.socket) -> list[str]:
+        """The base URL of a listening socket, and the lines after it."""
         url, elsewhere = base_url(listening), url_from_elsewhere(listening)
         query = f"/{token_query(self.token)}" if self.token else ""
-        lines = [url, *([f"with the token: {url}{query}"] if query else []), *self.lines(url)]
+        lines = [url, *([f"with the token: {url}{query}"] if query else []), *self.further_lines(url)]
         return lines if elsewhere is None else [*lines, f"from other machines: {elsewhere}{query}"]
 
 
-def add_token(parser: argparse.ArgumentParser) -> None:
-    """The switch for a token; `chosen_token` reads it."""
+def add_server_arguments(parser: argparse.ArgumentParser, port: int) -> None:
+    """Arguments of every command that runs a server; `port` is the default."""
+    parser.add_argument("--port", type=int, default=port, help="port to listen on, 0 takes a free one")
+    parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--token",
         action="store_true",
-        help=f"answer only those who send a token: the one in the environment variable {VARIABLE} (then this "
+        help=f"answer only requests with a token: the one in the environment variable {VARIABLE} (then this "
         "switch is not needed), else a random one; the second line on standard output is an address with it, "
         "to be opened in a browser",
     )
-
-
-def chosen_token(is_asked_for: bool) -> str | None:
-    """The token that a server is to ask for; None for none.
-
-    Raises
-    ------
-    ParameterError
-        The one in the environment cannot be used.
-    """
-    return token_of_environment() or (new_token() if is_asked_for else None)
-
-
-def add_host_names(parser: argparse.ArgumentParser) -> None:
-    """The argument that names a server; its values are read by `web_policy.host_names`."""
     parser.add_argument(
         "--host_names",
         nargs="+",
@@ -88,6 +77,24 @@ def add_host_names(parser: argparse.ArgumentParser) -> None:
         help="further names that clients know this server by, beside IP addresses, localhost and this "
         "machine's name; requests to any other are refused",
     )
+    parser.add_argument(
+        "--log_level",
+        choices=LOG_LEVELS,
+        default="WARNING",
+        type=str.upper,
+        help="least severe level to log",
+    )
+
+
+def chosen_token(arguments: argparse.Namespace) -> str | None:
+    """The token that the server requires: from the environment, or a random one; None for no token.
+
+    Raises
+    ------
+    ParameterError
+        The token in the environment is not valid.
+    """
+    return token_of_environment() or (new_token() if arguments.token else None)
 
 
 def listen(bind: str, port: int) -> socket.socket:
@@ -125,6 +132,19 @@ def _is_any_address(host: str) -> bool:
     return ipaddress.ip_address(host.partition("%")[0]).is_unspecified
 
 
+@contextmanager
+def prepared_server(arguments: argparse.Namespace) -> Iterator[Callable[[ASGIApp, Announcement], None]]:
+    """Log, listen and handle signals as the arguments say; gives the function that runs an application.
+
+    It returns after SIGTERM or SIGINT, also one that came before it was called, once the requests under way
+    are answered.
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.getLogger("asap_ingest").setLevel(arguments.log_level)
+    with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
+        yield lambda app, announcement: serve(app, listening, arguments.log_level, signals, announcement)
+
+
 class EndSignals:
     """Context in which SIGTERM and SIGINT end a server after the requests under way, or before the first.
 
@@ -133,24 +153,24 @@ class EndSignals:
     """
 
     def __init__(self) -> None:
-        self._came = False
+        self._received = False
         self._server: uvicorn.Server | None = None
-        self._heard = end_signals(self._end)
+        self._handlers = end_signals(self._end)
 
     def __enter__(self) -> EndSignals:
-        self._heard.__enter__()
+        self._handlers.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._heard.__exit__(None, None, None)
+        self._handlers.__exit__(None, None, None)
 
     def reach(self, server: uvicorn.Server) -> None:
-        """The server that is to be ended; at once, if a signal came already."""
+        """Set the server that a signal ends; one that came before ends it at once."""
         self._server = server
-        server.should_exit = self._came
+        server.should_exit = self._received
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        self._came = True
+        self._received = True
         if self._server is not None:
             self._server.should_exit = True
 
@@ -167,7 +187,7 @@ def serve(
     The first line on standard output is the base URL, written once the service answers.
     """
     limits = replace(DEFAULT_LIMITS, connections=connections_that_fit(DEFAULT_LIMITS.connections))
-    server = _AnnouncedServer(
+    server = BoundedServer(
         app,
         limits,
         announcement,
@@ -181,14 +201,24 @@ def serve(
 
 
 class BoundedServer(uvicorn.Server):
-    """uvicorn with limits on connections; `settings` are those of `uvicorn.Config`."""
+    """uvicorn with limits on connections; prints the announcement, if any, when it answers.
 
-    def __init__(self, app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, **settings: Any) -> None:
+    `settings` are those of `uvicorn.Config`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: ConnectionLimits = DEFAULT_LIMITS,
+        announcement: Announcement | None = None,
+        **settings: Any,
+    ) -> None:
         self._connections = Connections(limits)
+        self._announcement = announcement
         config = uvicorn.Config(
             BodyTimeLimit(app, limits),
             http=partial(BoundedProtocol, self._connections),  # type: ignore[arg-type] # called like a class
-            ws="none",  # nothing here speaks it, and its connections would not be counted
+            ws="none",  # no application here uses it, and its connections would not be counted
             backlog=ACCEPTED_AT_ONCE,
             timeout_keep_alive=limits.keep_alive_seconds,
             headers=EVERY_ANSWER,
@@ -202,6 +232,9 @@ class BoundedServer(uvicorn.Server):
         for listening in sockets or ():
             # asyncio took the backlog for the number to accept at once; more than that may wait
             listening.listen(LISTEN_BACKLOG)
+        if self._announcement and sockets and not self.should_exit:
+            sys.stdout.write("".join(f"{line}\n" for line in self._announcement.lines_for(sockets[0])))
+            sys.stdout.flush()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_PER_SECOND == 0:
@@ -209,24 +242,8 @@ class BoundedServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # of connections that cannot be accepted asyncio tells a hundred times a second, each with a traceback
+        # asyncio reports connections that it cannot accept a hundred times a second, each with a traceback
         if is_out_of_files(context.get("exception")):
             self._connections.log_full()
         else:
             loop.default_exception_handler(context)
-
-
-class _AnnouncedServer(BoundedServer):
-    """Writes the base URL, and what is to follow it, when the service answers."""
-
-    def __init__(
-        self, app: ASGIApp, limits: ConnectionLimits, announcement: Announcement, **settings: Any
-    ) -> None:
-        super().__init__(app, limits, **settings)
-        self._announcement = announcement
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if sockets and not self.should_exit:
-            sys.stdout.write("".join(f"{line}\n" for line in self._announcement.of(sockets[0])))
-            sys.stdout.flush()

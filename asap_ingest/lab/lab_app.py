@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from starlette.requests import Request
@@ -19,18 +20,18 @@ from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.volumes.serving.served_volume import ServedVolume
-from asap_ingest.volumes.serving.volume_app import base_url, read_only
+from asap_ingest.volumes.serving.volume_app import VolumesApp, base_url
 from asap_ingest.volumes.serving.volume_list import find_volumes
 from asap_ingest.web.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 
 VOLUMES = "/volumes"
-#: A folder is looked through this often at most.
+#: Least time between two searches of the folder.
 _FRESH_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
 class VolumeFolder:
-    """The volumes below a folder as they are now; none is fine, as some may come.
+    """The volumes below a folder, searched again as needed; there may be none yet.
 
     Raises
     ------
@@ -43,27 +44,26 @@ class VolumeFolder:
         if not self._folder.is_dir():
             raise ParameterError("volumes", f"there is no folder {self._folder}")
         self._lock = threading.Lock()
-        self._found: Mapping[str, ServedVolume] = {}
-        self._looked = -_FRESH_SECONDS
-        self._said = ""
+        self._volumes: Mapping[str, ServedVolume] = {}
+        self._searched_at = -_FRESH_SECONDS
 
     def __call__(self, name: str | None = None) -> Mapping[str, ServedVolume]:
-        """By name; looked for again for an index, and for a `name` that is not known yet."""
+        """By name; the folder is searched again for a list (None), and for a path of no known volume."""
         with self._lock:
-            is_old = time.monotonic() - self._looked >= _FRESH_SECONDS
-            if is_old and (name is None or not _is_in(self._found, name)):
-                self._looked = time.monotonic()
-                self._found = self._look()
-            return self._found
+            is_old = time.monotonic() - self._searched_at >= _FRESH_SECONDS
+            if is_old and (name is None or not _is_in(self._volumes, name)):
+                self._searched_at = time.monotonic()
+                try:
+                    self._volumes = find_volumes(self._folder)
+                except VolumeError as error:
+                    self._volumes = {}
+                    _warn_once(str(error))
+            return self._volumes
 
-    def _look(self) -> Mapping[str, ServedVolume]:
-        try:
-            return find_volumes(self._folder)
-        except VolumeError as error:
-            if str(error) != self._said:  # once, not at each look
-                self._said = str(error)
-                _log.warning("%s", error)
-            return {}
+
+@lru_cache(maxsize=64)
+def _warn_once(problem: str) -> None:
+    _log.warning("%s", problem)
 
 
 def _is_in(volumes: Mapping[str, ServedVolume], path: str) -> bool:
@@ -78,13 +78,13 @@ def build_lab_app(
 
 
 class _Lab:
-    """Sends a request where its path leads."""
+    """Dispatches requests by their path: start page, volumes, render service."""
 
     def __init__(self, render: ASGIApp, service: Service, volumes: VolumeFolder) -> None:
         self._render = render
         self._service = service
         self._volumes = volumes
-        self._volume_app = read_only(volumes)
+        self._volume_app = VolumesApp(volumes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from string import Template
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,7 +17,7 @@ from asap_ingest.volumes.serving.index_page import voxel_text
 from asap_ingest.volumes.serving.served_volume import ServedVolume
 from asap_ingest.volumes.serving.viewer_link import viewer_url
 
-#: Stacks that are named; the page of all stacks has the others.
+#: Stacks in the list; the page of all stacks has the others.
 _MOST_STACKS = 12
 _NM = 1e-9
 _STYLE = (
@@ -37,42 +38,41 @@ CONTENT_POLICY = (
     "default-src 'none'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     f"style-src {inline_source(_STYLE)}"
 )
+_PAGE = Template("""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Stacks and volumes</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="render-ws/view/icon.svg"><style>$style</style></head><body>
+<header><h1>Stacks and volumes</h1>$note</header><main>
+<section aria-labelledby="stacks"><h2 id="stacks">$stack_count</h2>
+<div class="bar"><a class="main button" href="render-ws/view/stacks.html">All stacks</a>
+<a class="button" href="render-ws/view/index.html">Render service</a></div>$stacks</section>
+<section aria-labelledby="volumes"><h2 id="volumes">$volume_count</h2>
+<div class="bar"><a class="main button" href="volumes/">All volumes</a></div>$volumes</section>
+</main></body></html>
+""")
 _NO_CLIENT = "Neuroglancer opens from here with the extra viewer: pip install 'asap_ingest[viewer]'."
-_NEW_TAB = 'target="_blank" rel="noopener"'
+_NO_STACKS = "<p>Stacks appear here once tiles are ingested.</p>"
+_NO_VOLUMES = "<p>Volumes appear here once they are in the folder that is served.</p>"
 
 
 def lab_page(
     stacks: Sequence[StackRecord], volumes: Mapping[str, ServedVolume], base_url: str, has_client: bool
 ) -> str:
-    """The HTML.
+    """The HTML; links are relative, Neuroglancer's sources begin with `base_url`.
 
-    Parameters
-    ----------
-    base_url : str
-        Of the server, for sources of Neuroglancer, which are whole addresses; links are relative.
-    has_client : bool
-        Whether there is a Neuroglancer to open.
+    Without the client, Neuroglancer's, it has no links to viewers.
     """
     latest = sorted(stacks, key=lambda record: record.modified, reverse=True)[:_MOST_STACKS]
+    more = f"<p>The {len(latest)} that were changed last:</p>" if len(latest) < len(stacks) else ""
     stack_rows = "".join(_stack(record, base_url, has_client) for record in latest)
     volume_rows = "".join(_volume(volume, base_url, has_client) for volume in volumes.values())
-    note = "" if has_client else f"<p>{_NO_CLIENT}</p>"
-    more = f"<p>The {len(latest)} that were changed last:</p>" if len(latest) < len(stacks) else ""
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Stacks and volumes</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="render-ws/view/icon.svg"><style>{_STYLE}</style></head><body>'
-        f"<header><h1>Stacks and volumes</h1>{note}</header><main>"
-        f'<section aria-labelledby="stacks"><h2 id="stacks">{_number(len(stacks), "stack")}</h2>'
-        '<div class="bar"><a class="main button" href="render-ws/view/stacks.html">All stacks</a>'
-        '<a class="button" href="render-ws/view/index.html">Render service</a></div>'
-        f"{more}<ul>{stack_rows}</ul>{'' if stacks else '<p>Stacks appear here once tiles are ingested.</p>'}"
-        "</section>"
-        f'<section aria-labelledby="volumes"><h2 id="volumes">{_number(len(volumes), "volume")}</h2>'
-        '<div class="bar"><a class="main button" href="volumes/">All volumes</a></div>'
-        f"<ul>{volume_rows}</ul>"
-        f"{'' if volumes else '<p>Volumes appear here once they are in the folder that is served.</p>'}"
-        "</section></main></body></html>"
+    return _PAGE.substitute(
+        style=_STYLE,
+        note="" if has_client else f"<p>{_NO_CLIENT}</p>",
+        stack_count=_number(len(stacks), "stack"),
+        stacks=f"{more}<ul>{stack_rows}</ul>" if stacks else _NO_STACKS,
+        volume_count=_number(len(volumes), "volume"),
+        volumes=f"<ul>{volume_rows}</ul>" if volumes else _NO_VOLUMES,
     )
 
 
@@ -94,30 +94,28 @@ def _stack(record: StackRecord, base_url: str, has_client: bool) -> str:
     names = record.stack_id
     page = f"render-ws/view/stack.html?{urlencode(names.to_json())}"
     where = f"{names.owner} / {names.project}"
-    text = f'<a href="{escape(page)}">{escape(names.stack)}</a><small>{escape(where)}</small>'
-    # of a stack that is not COMPLETE the service has no bounds, and Neuroglancer shows nothing without
+    text = f'<span><a href="{escape(page)}">{escape(names.stack)}</a><small>{escape(where)}</small></span>'
+    # the service has no bounds of a stack that is not COMPLETE, and Neuroglancer needs them
     is_shown = has_client and record.state == "COMPLETE"
     viewer = stack_viewer(record, base_url) if is_shown else ""
     state = f'<b class="{record.state}">{record.state}</b>' if record.state != "COMPLETE" else ""
-    return "".join(_row(text, state, viewer, names.stack))
+    return _row(text + state, viewer, names.stack)
 
 
 def _volume(volume: ServedVolume, base_url: str, has_client: bool) -> str:
     name = volume.name or volume.root.name
-    size = " x ".join(f"{axis.size:,}" for axis in volume.axes) or "size not said"
+    size = " x ".join(f"{axis.size:,}" for axis in volume.axes) or "unknown size"
     facts = f"{volume.kind}, {size} voxels of {voxel_text(volume)}"
     page = f"volumes/{quote(volume.name)}"
-    text = f'<a href="{escape(page)}">{escape(name)}</a><small>{escape(facts)}</small>'
+    text = f'<span><a href="{escape(page)}">{escape(name)}</a><small>{escape(facts)}</small></span>'
     viewer = viewer_url([volume], f"{base_url}/volumes") if has_client else ""
-    return "".join(_row(text, "", viewer, name))
+    return _row(text, viewer, name)
 
 
-def _row(text: str, state: str, viewer: str, name: str) -> Iterator[str]:
-    yield f"<li><span>{text}</span>{state}"
-    if viewer:
-        label = escape(f"Open {name} in Neuroglancer")
-        yield f'<a {_NEW_TAB} href="{escape(viewer)}" aria-label="{label}">Neuroglancer</a>'
-    yield "</li>"
+def _row(text: str, viewer: str, name: str) -> str:
+    opens = f'target="_blank" rel="noopener" aria-label="{escape(f"Open {name} in Neuroglancer")}"'
+    link = f'<a {opens} href="{escape(viewer)}">Neuroglancer</a>' if viewer else ""
+    return f"<li>{text}{link}</li>"
 
 
 def _number(count: int, noun: str) -> str:

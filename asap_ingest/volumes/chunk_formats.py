@@ -91,13 +91,13 @@ def _around_samples(
     return content[:begin], content[begin + blank.nbytes :]
 
 
-def tiff_samples(content: bytes) -> Chunk:
+def tiff_samples(content: bytes, most_bytes: int | None = None) -> Chunk:
     """The samples (z, y, x) of a TIFF with one page per plane, little-endian.
 
     Raises
     ------
     ImageError
-        It is no such TIFF.
+        It is no such TIFF, or its samples take more than `most_bytes`.
     """
     import tifffile
 
@@ -105,6 +105,9 @@ def tiff_samples(content: bytes) -> Chunk:
         with tifffile.TiffFile(io.BytesIO(content)) as tiff:
             samples = _samples_in_one_piece(tiff, content)
             if samples is None:
+                size = sum(page.nbytes for page in tiff.pages)
+                if most_bytes is not None and size > most_bytes:
+                    raise ImageError(f"has {size:,} bytes of samples; at most {most_bytes:,} are expected")
                 samples = np.stack([page.asarray() for page in tiff.pages])
     except (tifffile.TiffFileError, ValueError, IndexError, struct.error) as error:
         raise ImageError(f"is not a TIFF with equal pages: {error}") from error

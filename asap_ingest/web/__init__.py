@@ -1,1 +1,1 @@
-"""What both servers share: which pages and hosts they answer, tokens, limits of connections."""
+"""What all servers share: the policy for pages and hosts, tokens, limits of connections."""

@@ -1,4 +1,4 @@
-"""The token of a server that answers only those who know it: where it is taken from, how clients send it."""
+"""The token that a server may require: its source, and how clients send it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from asap_ingest.errors import ParameterError
 VARIABLE = "ASAP_INGEST_TOKEN"
 #: In the address that a server prints.
 QUERY_NAME = "token"
-#: What a server says of itself when it asks for its token.
+#: Name of our servers in the challenge of a 401.
 REALM = "asap_ingest"
 _RANDOM_BYTES = 32
-#: Characters that a header may carry (RFC 6750), and more of them than anybody can try.
+#: Characters of a bearer token (RFC 6750), and too many of them to guess.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
 
 
@@ -34,7 +34,7 @@ def token_of_environment() -> str | None:
     if not _TOKEN.fullmatch(token):
         raise ParameterError(
             VARIABLE,
-            "is no token: at least 16 characters of A-Z, a-z, 0-9 and -._~+/ are needed, as "
+            "is not a token: at least 16 characters of A-Z, a-z, 0-9 and -._~+/ are needed, as "
             "`openssl rand -hex 32` makes them",
         )
     return token
@@ -51,10 +51,10 @@ def authorization() -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
-def is_asked_for(status: int, challenge: str) -> bool:
-    """Whether an answer asks for the token of one of our servers; `challenge` is its `WWW-Authenticate`.
+def is_required(status: int, challenge: str) -> bool:
+    """Whether an answer requires the token of one of our servers; `challenge` is its `WWW-Authenticate`.
 
-    Clients of any web server wait for that: a token is not for all of them.
+    Clients that read from any web server send the token only then: other servers must not get it.
     """
     return status == 401 and f'realm="{REALM}"' in challenge
 

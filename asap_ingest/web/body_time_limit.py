@@ -1,4 +1,4 @@
-"""A request body that stops arriving, or hardly moves, is answered 408."""
+"""Time limit of request bodies: one that stops arriving, or is too slow, is answered 408."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GONE: Message = {"type": "http.disconnect"}
 
 
 class BodyTimeLimit:
-    """ASGI layer for which a client that is too slow is one that has gone: what it sent is dropped."""
+    """ASGI middleware that treats a client that is too slow as disconnected: what it sent is dropped."""
 
     def __init__(self, app: ASGIApp, limits: ConnectionLimits) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class _Body:
         if self.is_late:
             return _GONE
         if self._is_whole:
-            # what is waited for now is that the client leaves
+            # the next message is that the client disconnects
             return await self._receive()
         try:
             async with asyncio.timeout_at(self._deadline()):
@@ -68,7 +68,7 @@ class _Body:
         return min(now + self._limits.body_seconds, whole)
 
     async def send(self, message: Message) -> None:
-        # the answer to a client that has gone is not for one that is late
+        # the answer of the application to a disconnected client must not reach one that is late
         if self.is_answered or not self.is_late:
             self.is_answered = True
             await self._send(message)

@@ -1,7 +1,7 @@
-"""Connections of a server: how many there are, and how long it waits for what clients send and take.
+"""Limits of a server's connections: their number, and how long it waits for clients to send and to receive.
 
-uvicorn itself waits for ever for the end of a header, and for clients to take their answers, and accepts
-connections until no file can be opened.
+uvicorn itself waits without limit for the end of a header and for clients that receive their answers, and
+accepts connections until no file can be opened.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
 
-#: A server whose connections stay taken says so again after this time.
+#: Least time between two log lines on a server whose connections are all in use.
 FULL_LOG_SECONDS = 60
 _FULL = b"all connections of this server are in use: try again in a moment"
 _FULL_ANSWER = (
@@ -26,7 +26,7 @@ _FULL_ANSWER = (
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What a server allows its clients.
+    """Limits of connections.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ DEFAULT_LIMITS = ConnectionLimits()
 
 
 class Connections:
-    """The open connections of a server; those that it heard from last are at the end."""
+    """The open connections of a server, ordered by the time of their last data."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
@@ -67,7 +67,7 @@ class Connections:
         self._last_log = float("-inf")
 
     def has_room_for(self, connection: BoundedProtocol) -> bool:
-        """Count a connection; one that waits for its client is closed for it. False where none waits."""
+        """Register a connection; if all are in use, close an idle one for it. False if none is idle."""
         if len(self._open) >= self.limits.connections:
             self.log_full()
             idle = next((other for other in self._open if other.waits_for_client()), None)
@@ -78,7 +78,7 @@ class Connections:
         self._open[connection] = None
         return True
 
-    def heard_from(self, connection: BoundedProtocol) -> None:
+    def touch(self, connection: BoundedProtocol) -> None:
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = None
@@ -87,13 +87,13 @@ class Connections:
         self._open.pop(connection, None)
 
     def close_late(self, now: float) -> None:
-        """Close all whose clients took longer than they may; `now` is the time of the event loop."""
+        """Close the connections that exceed a time limit; `now` is the time of the event loop."""
         for connection in list(self._open):
             if connection.is_late(now, self.limits):
                 connection.transport.abort()
 
     def log_full(self) -> None:
-        """Say that there are no more connections to be had: one line, however many clients ask for one."""
+        """Log that all connections are in use: one line per `FULL_LOG_SECONDS`."""
         now = asyncio.get_running_loop().time()
         if now - self._last_log < FULL_LOG_SECONDS:
             return
@@ -106,12 +106,12 @@ class Connections:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A connection that is counted, and knows since when it waits for its client."""
+    """A connection that is registered, and records since when it waits for its client."""
 
     def __init__(self, connections: Connections, **settings: Any) -> None:
         super().__init__(**settings)
         self._all = connections
-        # since when a header is under way, None: none is
+        # start of the header under way; None for none
         self._header_since: float | None = None
         self._header_bytes = 0
         self._last_byte = self.loop.time()
@@ -130,7 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._all.heard_from(self)
+        self._all.touch(self)
         self._last_byte = self.loop.time()
         if self._header_since is None and self._waits_for_header():
             self._header_since = self._last_byte
@@ -144,16 +144,16 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Note that a header begins, also behind a body that was answered early."""
+        """Record the start of a header, also after a body that was answered early."""
         super().on_message_begin()
         self._header_since, self._header_bytes = self.loop.time(), 0
 
     def _waits_for_header(self) -> bool:
-        # whether a body that was answered early has ended, is not known here
+        # after an early answer the end of the body is not known here
         return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
 
     def waits_for_client(self) -> bool:
-        """Whether no request is here as a whole, and no answer under way."""
+        """Whether neither a complete request nor an answer is under way."""
         if self.cycle is None or self.cycle.response_complete:
             return not self.transport.get_write_buffer_size()
         return self.cycle.more_body

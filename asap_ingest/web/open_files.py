@@ -7,7 +7,7 @@ import resource
 
 #: A connection is a file, and may have another sent.
 FILES_PER_CONNECTION = 2
-#: Databases, images, libraries, connections that are accepted and not yet counted.
+#: Databases, images, libraries, connections that are accepted and not yet registered.
 OTHER_FILES = 640
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -15,14 +15,14 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 def connections_that_fit(most: int) -> int:
     """Raise the limit of open files as far as `most` connections need it; how many connections fit then.
 
-    Where the system allows few files, a quarter of them are for connections at least.
+    If the system allows few files, at least a quarter of them are for connections.
     """
     limit = _raised_to(most * FILES_PER_CONNECTION + OTHER_FILES)
     return min(most, max(1, limit // 4, (limit - OTHER_FILES) // FILES_PER_CONNECTION))
 
 
 def is_out_of_files(error: BaseException | None) -> bool:
-    """Whether it was for want of files, or of memory for them, that something could not be opened."""
+    """Whether an error means that the limit of open files, or the memory for them, is exhausted."""
     return isinstance(error, OSError) and error.errno in _EXHAUSTED
 
 
@@ -36,6 +36,6 @@ def _raised_to(wanted: int) -> int:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     except (OSError, ValueError):
-        # macOS says that there is no limit, and has one
+        # macOS reports no limit, and has one
         return soft
     return allowed

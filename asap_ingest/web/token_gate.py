@@ -1,7 +1,7 @@
 """Requests with the token of a server pass; all others are answered 401.
 
-Programs send it in the header `Authorization`, browsers in a cookie that they get once they open the address
-with the token in it.
+Programs send it in the header `Authorization`, browsers in a cookie, which they get when they open the
+address with the token.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _CHALLENGE = {**_NOT_KEPT, "www-authenticate": f'Bearer realm="{REALM}"'}
 
 
 def behind_token(app: ASGIApp, token: str | None) -> ASGIApp:
-    """An application that asks for a token; the same without one."""
+    """An application that requires a token; unchanged without one."""
     return app if token is None else TokenGate(app, token)
 
 
 class TokenGate:
-    """ASGI layer that lets requests with the token through."""
+    """ASGI middleware that answers 401 to requests without the token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -54,19 +54,19 @@ class TokenGate:
         return _refusal(bool(sent or in_address))
 
     def _is_token(self, text: str) -> bool:
-        # how long it takes does not tell how much of it is right
+        # constant time: the duration does not reveal a correct prefix
         return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), self._token.encode())
 
     def _sent(self, headers: Headers) -> list[str]:
-        """What headers and cookies of a request hold where the token is to be."""
+        """Bearer tokens in the headers, and values of our cookie."""
         kinds = (header.partition(" ") for header in headers.getlist("authorization"))
         sent = [value.strip() for kind, _, value in kinds if kind.lower() == "bearer"]
         cookies = (cookie_parser(header) for header in headers.getlist("cookie"))
-        return [*sent, *(found[self._cookie] for found in cookies if self._cookie in found)]
+        return [*sent, *(values[self._cookie] for values in cookies if self._cookie in values)]
 
     def _to_address_without(self, scope: Scope, others: list[str]) -> Response:
-        """Leave the token in a cookie, and not in the address, where bookmarks and pictures show it."""
-        # relative to what the browser asked for: a proxy may have put a prefix before it
+        """Move the token from the address, which bookmarks and screenshots show, to a cookie."""
+        # relative to the address in the browser, which may have the prefix of a proxy
         last = scope["raw_path"].decode("latin-1").rpartition("/")[2]
         location = f"./{last}{'?' if others else ''}{'&'.join(others)}"
         response = Response(status_code=303, headers={**_NOT_KEPT, "location": location})
@@ -87,5 +87,5 @@ def _refusal(is_wrong: bool) -> Response:
     if is_wrong:
         text = f"the token that was sent is not the one of this server: {_HOW_TO_SEND}"
     else:
-        text = f"this server answers only those who send its token: {_HOW_TO_SEND}"
+        text = f"this server requires its token: {_HOW_TO_SEND}"
     return PlainTextResponse(text, 401, _CHALLENGE)

@@ -1,8 +1,8 @@
-"""Which web pages may use a service: what `Host` and `Origin` of a request tell, and what follows from them.
+"""Which web pages may use a service, by the headers `Host` and `Origin` of a request.
 
 Browsers send requests of any page to any address that they can reach, this machine's included, and only then
-ask whether the page may read the answer. `Origin` says where a page comes from; other programs send none.
-`Host` is the name that the browser looked up: a page may have its own name lead here (DNS rebinding).
+check whether the page may read the answer. `Origin` names the server of the page; other programs send none.
+`Host` is the name that the browser resolved: a page may have its own name resolve to here (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from asap_ingest.errors import ParameterError
 LOCAL_NAME = "localhost"
 PUBLIC_VIEWER = "https://neuroglancer-demo.appspot.com"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-#: What sandboxed pages and pages from files send: it is nobody's.
+#: Origin of sandboxed pages and pages from files.
 NO_ORIGIN = "null"
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _SERVER = r"(?P<name>\[[^\[\]/@\s]+\]|[^\[\]:/?#@\\\s]+?)\.?(?::(?P<port>[0-9]*))?"
@@ -31,18 +31,18 @@ _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 _MOST_QUOTED = 100
 
 
-class Place(Enum):
+class Sender(Enum):
     """Where a request comes from."""
 
     OWN = "a page of the service itself, or no page at all"
-    LISTED = "a page of an origin that was listed"
-    LOOPBACK = "a page that another server of the reader's machine sent"
+    LISTED = "a page of a listed origin"
+    LOOPBACK = "a page of another server on the machine of the browser"
     VIEWER = "Neuroglancer's public demo"
     FOREIGN = "any other page"
 
 
-READERS = (Place.OWN, Place.LISTED, Place.LOOPBACK, Place.VIEWER)
-WRITERS = (Place.OWN, Place.LISTED)
+READERS = (Sender.OWN, Sender.LISTED, Sender.LOOPBACK, Sender.VIEWER)
+WRITERS = (Sender.OWN, Sender.LISTED)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Access:
     refusal : str or None
         Why it gets 403.
     reader : str or None
-        Origin whose pages may read the answer.
+        Origin whose pages may read the answer; None for no page.
     may_write : bool
         Whether it may change something.
     is_cross_origin : bool
@@ -80,7 +80,7 @@ class WebPolicy:
     public_viewer : bool
         Whether Neuroglancer's public demo may read.
     any_page : bool
-        Whether every page may read and write, whatever `Host` says: so does render-ws.
+        Whether every page may read and write under any `Host`, as with render-ws.
     """
 
     host_names: frozenset[str] = frozenset()
@@ -91,46 +91,43 @@ class WebPolicy:
     def access(self, method: str, scheme: str, headers: Headers) -> Access:
         """What a request may do."""
         origin = _origin(headers)
-        place = self.place(origin, f"{scheme}://{headers.get('host', '')}")
-        may_write = self.any_page or place in WRITERS
+        sender = self.sender(origin, f"{scheme}://{headers.get('host', '')}")
+        may_write = self.any_page or sender in WRITERS
         refusal = self.host_refusal(headers)
         if refusal is None and method not in SAFE_METHODS and not may_write:
             refusal = _how_to_let_write(origin or NO_ORIGIN)
-        may_read = self.any_page or place in READERS
+        may_read = self.any_page or sender in READERS
         reader = headers.get("origin") if may_read else None
-        return Access(refusal, reader, may_write, place is not Place.OWN)
+        return Access(refusal, reader, may_write, sender is not Sender.OWN)
 
-    def place(self, origin: str | None, own: str) -> Place:
+    def sender(self, origin: str | None, own: str) -> Sender:
         """Where a request with this `Origin` comes from; `own` is that of the service for the client."""
         if origin is None:
-            return Place.OWN
+            return Sender.OWN
         asking = _normal(origin)
         if asking is None:
-            return Place.FOREIGN
+            return Sender.FOREIGN
         if asking == _normal(own):
-            return Place.OWN
+            return Sender.OWN
         if asking in self.allow_origins:
-            return Place.LISTED
+            return Sender.LISTED
         if _is_loopback(asking):
-            return Place.LOOPBACK
-        return Place.VIEWER if self.public_viewer and asking == PUBLIC_VIEWER else Place.FOREIGN
+            return Sender.LOOPBACK
+        return Sender.VIEWER if self.public_viewer and asking == PUBLIC_VIEWER else Sender.FOREIGN
 
     def host_refusal(self, headers: Headers) -> str | None:
-        """Why the name that a client knows the service by is refused.
+        """Why the `Host` of a request is refused; None if it is not.
 
-        No `Host` at all is fine: HTTP/1.0 has none, and no browser leaves it out.
+        A request without `Host` passes: HTTP/1.0 has none, and no browser omits it.
         """
         if self.any_page:
             return None
-        unknown = next((host for host in headers.getlist("host") if not self._goes_by(host)), None)
+        unknown = next((host for host in headers.getlist("host") if not self._has_name(host)), None)
         if unknown is None:
             return None
-        return (
-            f"this service does not go by the name {unknown[:_MOST_QUOTED]!r}: "
-            "name it with --host_names, if it is to"
-        )
+        return f"{unknown[:_MOST_QUOTED]!r} is not a name of this service: add it with --host_names if it is"
 
-    def _goes_by(self, host: str) -> bool:
+    def _has_name(self, host: str) -> bool:
         name = _name_in(host)
         return name is not None and (name == LOCAL_NAME or name in self.host_names or _is_address(name))
 
@@ -139,7 +136,7 @@ DEFAULT_POLICY = WebPolicy()
 
 
 def machine_names() -> frozenset[str]:
-    """Names that this machine gives itself: the whole one, and its first part."""
+    """Host name of this machine: the whole name, and its first part."""
     name = socket.gethostname().lower().removesuffix(".")
     return frozenset(filter(None, (name, name.partition(".")[0])))
 
@@ -150,24 +147,24 @@ def host_names(texts: Iterable[str]) -> frozenset[str]:
     Raises
     ------
     ParameterError
-        For what is no name, such as one with a scheme or a port.
+        For an invalid name, such as one with a scheme or a port.
     """
     named = [text.lower() for text in texts]
     for name in named:
         if not _NAME.fullmatch(name):
-            raise ParameterError("host_names", f"{name!r} is no host name: like render.lab, without port")
+            raise ParameterError("host_names", f"{name!r} is not a host name: like render.lab, without port")
     return machine_names() | {name.removesuffix(".") for name in named}
 
 
 def listed_origins(texts: Iterable[str]) -> frozenset[str]:
-    """Origins in the form that they are compared in; ParameterError for what is no origin."""
-    found = {text: _normal(text) for text in texts}
-    for text, origin in found.items():
+    """Normalised origins; ParameterError for an invalid one."""
+    origins = {text: _normal(text) for text in texts}
+    for text, origin in origins.items():
         if origin is None:
             raise ParameterError(
-                "allow_origins", f"{text!r} is no origin: like http://viewer.lab:8000, without path"
+                "allow_origins", f"{text!r} is not an origin: like http://viewer.lab:8000, without path"
             )
-    return frozenset(origin for origin in found.values() if origin is not None)
+    return frozenset(origin for origin in origins.values() if origin is not None)
 
 
 def _how_to_let_write(origin: str) -> str:
@@ -178,29 +175,29 @@ def _how_to_let_write(origin: str) -> str:
         )
     return (
         f"pages of the origin {origin[:_MOST_QUOTED]!r} may not change anything here: "
-        "name it with --allow_origins, if they are to"
+        "add it with --allow_origins if they should"
     )
 
 
 def _origin(headers: Headers) -> str | None:
-    """`Origin`; `null` where it is left out by a browser that tells in another way that a page is foreign."""
+    """`Origin`; `null` if a browser omits it but marks the page as foreign by `Sec-Fetch-Site`."""
     if "origin" in headers:
         return headers["origin"]
     return NO_ORIGIN if headers.get("sec-fetch-site") in ("cross-site", "same-site") else None
 
 
 def _normal(origin: str) -> str | None:
-    """An origin in small letters, without the port that is meant anyway; None for what is no origin."""
-    found = _ORIGIN.fullmatch(origin.lower())
-    if found is None or "*" in found["name"]:
+    """An origin in lower case, without the default port; None for an invalid one."""
+    match = _ORIGIN.fullmatch(origin.lower())
+    if match is None or "*" in match["name"]:
         return None
-    port = found["port"]
-    shown = "" if port in (None, "", _DEFAULT_PORTS.get(found["scheme"])) else f":{port}"
-    return f"{found['scheme']}://{found['name']}{shown}"
+    port = match["port"]
+    shown = "" if port in (None, "", _DEFAULT_PORTS.get(match["scheme"])) else f":{port}"
+    return f"{match['scheme']}://{match['name']}{shown}"
 
 
 def _is_loopback(origin: str) -> bool:
-    """Whether a normal origin is that of a web server on the machine of the browser."""
+    """Whether a normalised origin is a web server on the machine of the browser."""
     scheme, _, host = origin.partition("://")
     name = _name_in(host) or ""
     is_local = name == LOCAL_NAME or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
@@ -209,8 +206,8 @@ def _is_loopback(origin: str) -> bool:
 
 def _name_in(host: str) -> str | None:
     """The name in `name`, `name:port`, `[address]:port`, without brackets and a dot at its end."""
-    found = _HOST.fullmatch(host.lower())
-    return found["name"].strip("[]") if found else None
+    match = _HOST.fullmatch(host.lower())
+    return match["name"].strip("[]") if match else None
 
 
 def _is_address(name: str) -> bool:

@@ -17,9 +17,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tensorstore
+import tifffile
 
 from asap_ingest.errors import VolumeError
 from asap_ingest.serve_precomputed import addresses
+from asap_ingest.volumes.serving import stored_files
 from asap_ingest.volumes.serving.viewer_link import viewer_state
 from asap_ingest.volumes.serving.volume_list import find_volumes, open_volume
 from tests.precomputed.serving import ask, serving
@@ -181,6 +183,35 @@ def test_a_compressed_file_that_is_damaged_is_named(tmp_path: Path, suffix: str)
         answer = ask(url, f"/{CHUNK}")
     assert answer.status == 500
     assert f"{CHUNK}{suffix}" in answer.body.decode()
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".br", brotli), (".zstd", zstd)])
+def test_a_small_file_that_holds_a_large_one_is_not_decompressed(
+    tmp_path: Path, suffix: str, pack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_files, "MOST_INFLATED_BYTES", 5_000_000)
+    make_volume(tmp_path, random_array(SHAPE))
+    change_info(tmp_path, mesh="mesh")
+    (tmp_path / CHUNK).unlink()
+    write(tmp_path, {f"{CHUNK}{suffix}": pack(bytes(2305)), f"mesh/1{suffix}": pack(bytes(5_000_001))})
+    with serving(tmp_path) as url:
+        chunk, mesh = ask(url, f"/{CHUNK}"), ask(url, "/mesh/1")
+        assert (chunk.status, mesh.status) == (500, 500)
+        assert "to at most 2,304 bytes" in chunk.body.decode()
+        assert "to at most 5,000,000 bytes" in mesh.body.decode()
+        write(tmp_path, {f"{CHUNK}{suffix}": pack(bytes(2304)), f"mesh/1{suffix}": pack(bytes(5_000_000))})
+        assert ask(url, f"/{CHUNK}").body == bytes(2304)
+        assert ask(url, "/mesh/1").body == bytes(5_000_000)
+
+
+def test_a_tiff_that_holds_a_large_chunk_is_not_decompressed(tmp_path: Path) -> None:
+    make_volume(tmp_path, random_array(SHAPE), "tiff")
+    large = np.zeros((9, 1000, 1000), np.uint8)
+    tifffile.imwrite(tmp_path / f"{CHUNK}.tiff", large, compression="deflate", photometric="minisblack")
+    with serving(tmp_path) as url:
+        answer = ask(url, f"/{CHUNK}")
+    assert answer.status == 500
+    assert "has 9,000,000 bytes of samples; at most 2,304 are expected" in answer.body.decode()
 
 
 def test_a_whole_volume_of_compressed_files(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ TRICKS = [
 
 @pytest.mark.parametrize("target", TRICKS)
 def test_no_other_name_is_served(url: str, target: str) -> None:
-    answer = ask(url, target)
+    answer = ask(url, target, Origin="https://viewer.example")
     assert answer.status == 404
     assert SECRET not in answer.body
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -287,4 +287,4 @@ def test_an_info_that_is_spoilt_while_it_is_served_is_named(tmp_path: Path) -> N
     with serving(tmp_path) as url:
         (tmp_path / "info").write_text("{")
         answer = ask(url, "/info")
-    assert (answer.status, answer.body[:15]) == (500, b"info is no JSON")
+    assert (answer.status, answer.body[:15]) == (500, b"info is not JSO")

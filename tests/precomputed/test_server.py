@@ -203,7 +203,7 @@ def test_parts_of_a_chunk(url: str, header: str, part: slice, told: str) -> None
 
 @pytest.mark.parametrize("header", ["bytes=2304-", "bytes=9999-99999", "bytes=-0", f"bytes={'9' * 5000}-"])
 def test_parts_that_are_not_there(url: str, header: str) -> None:
-    answer = ask(url, CHUNK, Range=header)
+    answer = ask(url, CHUNK, Range=header, Origin="https://viewer.example")
     assert answer.status == 416
     assert answer.headers["content-range"] == "bytes */2304"
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -227,7 +227,7 @@ def test_a_file_is_sent_again_only_when_it_has_changed(tmp_path: Path) -> None:
         tag = ask(url, CHUNK).headers["etag"]
         assert not tag.startswith("W/")
         for named in (tag, f'"other", {tag}', f"W/{tag}", "*"):
-            answer = ask(url, CHUNK, If_None_Match=named)
+            answer = ask(url, CHUNK, If_None_Match=named, Origin="https://viewer.example")
             assert (answer.status, answer.body) == (304, b"")
             assert answer.headers["etag"] == tag
             assert answer.headers["access-control-allow-origin"] == "*"
@@ -259,7 +259,7 @@ def test_what_shrinks_is_compressed_when_asked(tmp_path: Path) -> None:
         for asked in ("gzip", "br, GZIP;q=0.5", "*", "deflate, gzip; q=1"):
             answer = ask(url, CHUNK, Accept_Encoding=asked)
             assert answer.headers["content-encoding"] == "gzip"
-            assert answer.headers["vary"] == "accept-encoding"
+            assert "accept-encoding" in answer.headers["vary"]
             assert int(answer.headers["content-length"]) == len(answer.body) < len(chunk) / 10
             assert gzip.decompress(answer.body) == chunk
         for asked in ("gzip;q=0", "*;q=0", "gzip;q=x", "br", "", "*, gzip;q=0", "identity"):
@@ -344,7 +344,7 @@ def test_a_damaged_chunk_is_an_error_that_names_it(
     path.write_bytes(content)
     with serving(tmp_path) as url, caplog.at_level(logging.ERROR, logger="asap_ingest"):
         for _ in range(3):
-            answer = ask(url, CHUNK)
+            answer = ask(url, CHUNK, Origin="https://viewer.example")
             assert answer.status == 500
             assert f"{CHUNK[1:]}.tiff" in answer.body.decode()
             assert answer.headers["access-control-allow-origin"] == "*"
@@ -503,7 +503,7 @@ def test_what_cannot_be_served_is_refused(
     (tmp_path / ".zgroup").write_text("{}")
     assert ".zattrs is of a group without multiscales" in refused(capsys, "--directory", str(tmp_path))
     assert "70000" in refused(capsys, "--directory", tiff, "--port", "70000")
-    assert "is no host name" in refused(capsys, "--directory", tiff, "--host_names", "a:80")
+    assert "is not a host name" in refused(capsys, "--directory", tiff, "--host_names", "a:80")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert port in refused(capsys, "--directory", tiff, "--port", port)

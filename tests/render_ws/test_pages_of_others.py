@@ -272,7 +272,7 @@ def test_a_name_that_somebody_else_has_lead_here_shows_nothing(browser: Browser,
     """DNS rebinding: for the browser, the page and the service are of one origin."""
     port = site.url.rpartition(":")[2]
     page = browser.open_page(f"http://rebound.example:{port}{V1}/owners")
-    assert "does not go by the name" in page.text("body")
+    assert "is not a name of this service" in page.text("body")
     before = site.content()
     for name, action in actions(site.picture).items():
         if action.script is FETCH and action.mode == "cors":

@@ -130,8 +130,8 @@ def test_arguments_that_name_hosts_and_origins_are_checked(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     usual = ("--port", "0", "--database", str(tmp_path / "render.db"))
-    assert "host_names: 'http://a' is no host name" in refused(capsys, *usual, "--host_names", "http://a")
-    assert "allow_origins: '*' is no origin" in refused(capsys, *usual, "--allow_origins", "*")
+    assert "host_names: 'http://a' is not a host name" in refused(capsys, *usual, "--host_names", "http://a")
+    assert "allow_origins: '*' is not an origin" in refused(capsys, *usual, "--allow_origins", "*")
     assert main([*usual, "--cors", "none"]) == 2
     assert "'listed', 'any'" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""ImportJsonClient: tile specs from files into a stack, with boxes derived here."""
+"""ImportJsonClient: tile specs from files into a stack, with bounding boxes computed here."""
 
 from __future__ import annotations
 
@@ -7,78 +7,60 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asap_ingest.render_ws.client_scripts.boxed_tiles import (
-    TileListError,
+from asap_ingest.render_ws.client_scripts.client_json import read_list
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, main_list, option
+from asap_ingest.render_ws.client_scripts.client_tiles import (
+    Validator,
+    ValidatorOptions,
     box_of,
+    invalid_ids,
     put_tiles,
     referenced,
     tiles_by_id,
     transforms_by_id,
     with_boxes,
 )
-from asap_ingest.render_ws.client_scripts.json_files import read_list
-from asap_ingest.render_ws.client_scripts.options import STACK_OPTIONS, Arguments, Option, Syntax
-from asap_ingest.render_ws.client_scripts.stack_operations import open_for_tiles
-from asap_ingest.render_ws.client_scripts.validators import (
-    VALIDATOR_OPTIONS,
-    Validator,
-    chosen_validator,
-    invalid_ids,
-)
-from asap_ingest.render_ws.client_scripts.web import WebStack, stack_of
+from asap_ingest.render_ws.client_scripts.web_stack import StackOptions, WebStack
 from asap_ingest.render_ws.wire.tile_rows import TileRow
 
 Spec = dict[str, Any]
-SYNTAX = Syntax(
-    (
-        *STACK_OPTIONS,
-        Option("transformFile", "list of the transform specs that tiles refer to"),
-        *VALIDATOR_OPTIONS,
-    ),
-    main="file of tile specs",
-    main_required=True,
-)
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Import:
-    """Where tiles go, the shared transforms by id, and who decides on tiles."""
+@dataclass(frozen=True, kw_only=True)
+class Options(ValidatorOptions, StackOptions):
+    """Options of ImportJsonClient."""
 
-    stack: WebStack
-    shared: Mapping[str, Spec]
-    validator: Validator | None
+    transform_file: str | None = option("transformFile", "list of the transform specs that tiles refer to")
+    tile_files: tuple[str, ...] = main_list("file of tile specs")
 
 
-def run(arguments: Arguments) -> None:
+def run(options: Options) -> None:
     """Import the files one after the other; the stack is LOADING afterwards, also after a failure."""
-    validator = chosen_validator(arguments)
-    path = arguments["transformFile"]
+    validator, path = options.validator(), options.transform_file
     shared = transforms_by_id(read_list(path)) if path else {}
-    job = Import(stack_of(arguments), shared, validator)
-    open_for_tiles(job.stack)
-    for file in arguments.main:
-        import_file(job, file)
+    options.source.open_for_tiles()
+    for file in options.tile_files:
+        import_file(options.source, file, shared, validator)
 
 
-def import_file(job: Import, file: str) -> None:
+def import_file(stack: WebStack, file: str, shared: Mapping[str, Spec], validator: Validator | None) -> None:
     """Import one list of tile specs; an empty one changes nothing."""
     sent = read_list(file)
-    rows = with_boxes(job.shared, tiles_by_id(sent).values()) if sent else []
-    shared = job.shared
-    if job.validator is not None and rows:
-        rows = valid_rows(job.validator, sent, rows)
-        shared = referenced(job.shared, rows)
+    rows = with_boxes(shared, tiles_by_id(sent).values()) if sent else []
+    if validator is not None and rows:
+        rows = _valid_rows(validator, sent, rows)
+        shared = referenced(shared, rows)
         if not rows:
-            raise TileListError(f"{file}: none of its tiles is valid")
+            raise ClientError(f"{file}: none of its tiles is valid")
     if rows:
-        put_tiles(job.stack.url("/resolvedTiles"), shared, rows)
+        put_tiles(stack.url("/resolvedTiles"), shared, rows)
     logger.info("%s: imported %d of %d tiles", file, len(rows), len(sent))
 
 
-def valid_rows(validator: Validator, sent: Sequence[Spec], rows: Sequence[TileRow]) -> list[TileRow]:
-    """Rows of the tiles that the validator lets pass; it sees a tile as sent, with its new box."""
+def _valid_rows(validator: Validator, sent: Sequence[Spec], rows: Sequence[TileRow]) -> list[TileRow]:
+    """Rows of the tiles that the validator accepts; it sees a tile as sent, with its new box."""
     as_sent = {str(tile["tileId"]): tile for tile in sent}
-    refused = invalid_ids(validator, [{**as_sent[str(row.tile_id)], **box_of(row)} for row in rows])
-    return [row for row in rows if row.tile_id not in refused]
+    invalid = invalid_ids(validator, [{**as_sent[str(row.tile_id)], **box_of(row)} for row in rows])
+    return [row for row in rows if row.tile_id not in invalid]

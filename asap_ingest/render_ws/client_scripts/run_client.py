@@ -1,6 +1,6 @@
 """Runs one client by the name of its Java class: `python -m ...run_client <class> <arguments>`.
 
-A client is a module with `SYNTAX`, what it takes, and `run`, what it does. Only the module of the chosen
+A client is a module with `Options`, what it takes, and `run`, what it does. Only the module of the chosen
 client is imported: the start of a client takes longer than most of its work.
 """
 
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from asap_ingest.errors import AsapIngestError
-from asap_ingest.render_ws.client_scripts.options import HelpAskedError, OptionError, parse, usage
+from asap_ingest.errors import EXIT_DONE, AsapIngestError
+from asap_ingest.render_ws.client_scripts.client_options import OptionError, parse, usage
 
 #: Java class -> module of this package.
 CLIENTS = {
@@ -21,19 +21,13 @@ CLIENTS = {
     "org.janelia.render.client.TransformSectionClient": "transform_section",
     "org.janelia.render.client.ValidateTilesClient": "validate_tiles",
     "org.janelia.render.client.StackClient": "stack_client",
-    "org.janelia.render.client.TilePairClient": "tile_pairs",
-    "org.janelia.render.client.CoordinateClient": "coordinate_clients",
+    "org.janelia.render.client.TilePairClient": "tile_pair_client",
+    "org.janelia.render.client.CoordinateClient": "coordinate_client",
     "org.janelia.render.client.RenderSectionClient": "render_section",
     "org.janelia.alignment.Render": "render_file",
 }
-#: Java class -> why there is no such client.
-EXCEPTED = {
-    "org.janelia.render.client.PointMatchClient": (
-        "finding point matches by SIFT is not part of this package; "
-        "run the Java client for them, against this service if wanted: it stores match collections"
-    ),
-}
-EXIT_DONE = 0
+POINT_MATCHES = "org.janelia.render.client.PointMatchClient"
+#: Java's exit code for any failure.
 EXIT_FAILED = 1
 
 logger = logging.getLogger(__name__)
@@ -42,20 +36,22 @@ logger = logging.getLogger(__name__)
 def run_client(class_name: str, arguments: Sequence[str]) -> int:
     """Run a client; gives its exit code, 0 or 1."""
     logger.info("%s %s", class_name, " ".join(arguments))
-    if class_name in EXCEPTED:
-        logger.error("client class %s is not available: %s", class_name, EXCEPTED[class_name])
-        return EXIT_FAILED
     if class_name not in CLIENTS:
-        logger.error("client class %s is not there; there are %s", class_name, ", ".join(sorted(CLIENTS)))
+        logger.error("client class %s does not exist; there are %s", class_name, ", ".join(sorted(CLIENTS)))
+        if class_name == POINT_MATCHES:
+            logger.error(
+                "finding point matches by SIFT is not part of this package: run the Java client for them, "
+                "against this service if wanted, which stores match collections"
+            )
         return EXIT_FAILED
     client = import_module(f"asap_ingest.render_ws.client_scripts.{CLIENTS[class_name]}")
+    if "--help" in arguments:
+        logger.info("%s", usage(client.Options))
+        return int(getattr(client.Options, "help_exit_code", EXIT_FAILED))
     try:
-        client.run(parse(client.SYNTAX, arguments))
-    except HelpAskedError as asked:
-        logger.info("%s", asked)
-        return int(client.SYNTAX.help_exit_code)
+        client.run(parse(client.Options, arguments))
     except OptionError as error:
-        logger.error("%s: %s\n%s", class_name, error, usage(client.SYNTAX))
+        logger.error("%s: %s\n%s", class_name, error, usage(client.Options))
         return EXIT_FAILED
     except (AsapIngestError, OSError) as error:
         logger.error("%s: %s", class_name, error)

@@ -1,30 +1,21 @@
-"""Finding neighbours among the boxes of tiles, and the pairs that they make."""
+"""Pairs of neighbouring tiles, searched by their bounding boxes."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from asap_ingest.errors import AsapIngestError
+import numpy as np
+
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, one_of, option, truth
 
 #: Where the first tile of a pair lies; pairs are sorted in this order, those across layers last.
 POSITIONS = ("TOP", "BOTTOM", "LEFT", "RIGHT")
 OPPOSITE = {"TOP": "BOTTOM", "BOTTOM": "TOP", "LEFT": "RIGHT", "RIGHT": "LEFT"}
 NO_POSITION = len(POSITIONS)
-#: A box over more cells than this is kept apart and looked at in each search.
-MOST_CELLS = 64
-
-
-class MissingSectionError(AsapIngestError):
-    """A tile that is to be paired belongs to no section."""
-
-    def __init__(self, tile_id: str) -> None:
-        super().__init__(f"tile {tile_id} has no layout.sectionId, which pairs are grouped by; add it")
-        self.tile_id = tile_id
 
 
 class TileBox(NamedTuple):
@@ -52,7 +43,7 @@ class TileBox(NamedTuple):
 class Pair(NamedTuple):
     """Two tiles, the lesser (group, id) first; `rank` is the index of p's position in `POSITIONS`.
 
-    Pairs compare in the order in which they are written.
+    Files list pairs in this sort order.
     """
 
     p_group: str
@@ -63,69 +54,48 @@ class Pair(NamedTuple):
     delta_z: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairRules:
-    """Which neighbours make a pair.
+    """Which neighbours make a pair: options of the client."""
 
-    Attributes
-    ----------
-    radius_factor : float
-        The circle around a tile has this times the longer side of its box as radius.
-    radius : float or None
-        Radius in world pixels for every tile instead.
-    excluded_position : str
-        Pairs in one layer of which either tile has this position are left out; "" for none.
-    """
-
-    radius_factor: float = 0.9
-    radius: float | None = None
-    exclude_corners: bool = True
-    exclude_same_layer: bool = False
-    exclude_same_section: bool = False
-    excluded_position: str = ""
+    radius_factor: float = option(
+        "xyNeighborFactor", "radius around a tile: times its longer side", float, 0.9
+    )
+    radius: float | None = option("explicitRadius", "radius around each tile in pixels instead", float)
+    exclude_corners: bool = option(
+        "excludeCornerNeighbors", "leave out tiles that touch at a corner", truth, True
+    )
+    exclude_same_layer: bool = option("excludeSameLayerNeighbors", "only pairs between layers", truth, False)
+    exclude_same_section: bool = option(
+        "excludeSameSectionNeighbors", "only pairs between sections", truth, False
+    )
+    excluded_position: str | None = option(
+        "excludeSameLayerPairsWithPosition", "leave out pairs in a layer", one_of(*POSITIONS)
+    )
 
 
 class BoxIndex:
-    """Boxes by the cells of a square grid that they touch."""
+    """Spatial index of boxes: sorted by their left edges, compared by NumPy."""
 
     def __init__(self, tiles: Sequence[TileBox]) -> None:
-        self.tiles = tiles
-        mean_side = math.fsum(tile.longer_side for tile in tiles) / max(1, len(tiles))
-        self._cell = mean_side or 1.0
-        self._cells: dict[tuple[int, int], list[TileBox]] = defaultdict(list)
-        self._large: list[TileBox] = []
-        for tile in tiles:
-            columns, rows = self._range(tile.min_x, tile.max_x), self._range(tile.min_y, tile.max_y)
-            if len(columns) * len(rows) > MOST_CELLS:
-                self._large.append(tile)
-                continue
-            for column in columns:
-                for row in rows:
-                    self._cells[column, row].append(tile)
-
-    def _range(self, least: float, greatest: float) -> range:
-        return range(math.floor(least / self._cell), math.floor(greatest / self._cell) + 1)
+        self.tiles = sorted(tiles, key=lambda tile: tile.min_x)
+        boxes = np.array([tile[3:] for tile in self.tiles], np.float64).reshape(-1, 4)
+        self._min_x, self._min_y, self._max_x, self._max_y = np.ascontiguousarray(boxes.T)
+        self._widest = float((self._max_x - self._min_x).max(initial=0))
 
     def in_box(self, min_x: float, min_y: float, max_x: float, max_y: float) -> list[TileBox]:
         """Tiles whose box meets this one, edges included."""
-        return [
-            tile
-            for tile in self._candidates(min_x, min_y, max_x, max_y)
-            if tile.min_x <= max_x and tile.max_x >= min_x and tile.min_y <= max_y and tile.max_y >= min_y
-        ]
+        # a rounding error in the difference must not lose a tile: one more pixel on the left
+        first, last = self._min_x.searchsorted((min_x - self._widest - 1, max_x), "right").tolist()
+        near = slice(first, last)
+        meets = (self._max_x[near] >= min_x) & (self._min_y[near] <= max_y) & (self._max_y[near] >= min_y)
+        return [self.tiles[first + position] for position in np.flatnonzero(meets).tolist()]
 
     def in_circle(self, center: tuple[float, float], radius: float) -> list[TileBox]:
         """Tiles whose box meets the circle, edges included."""
         x, y = center
-        found = self.in_box(x - radius, y - radius, x + radius, y + radius)
-        return [tile for tile in found if _distance(tile, x, y) <= radius]
-
-    def _candidates(self, min_x: float, min_y: float, max_x: float, max_y: float) -> Iterable[TileBox]:
-        columns, rows = self._range(min_x, max_x), self._range(min_y, max_y)
-        if len(columns) * len(rows) > len(self._cells):
-            return self.tiles
-        touched = (self._cells.get((column, row), ()) for column in columns for row in rows)
-        return {id(tile): tile for cell in (self._large, *touched) for tile in cell}.values()
+        near = self.in_box(x - radius, y - radius, x + radius, y + radius)
+        return [tile for tile in near if _distance(tile, x, y) <= radius]
 
 
 def _distance(tile: TileBox, x: float, y: float) -> float:
@@ -141,11 +111,11 @@ def layer_pairs(sources: Iterable[TileBox], layers: Sequence[BoxIndex], rules: P
     sources : iterable of TileBox
         Tiles of one layer.
     layers : sequence of BoxIndex
-        Where to look: the layer itself and those after it.
+        Where neighbours are searched: the layer itself and those after it.
 
     Raises
     ------
-    MissingSectionError
+    ClientError
         For a tile with a neighbour, or a neighbour, that belongs to no section.
     """
     return {
@@ -191,7 +161,7 @@ def make_pair(one: TileBox, other: TileBox) -> Pair:
 
 def _section_of(tile: TileBox) -> str:
     if tile.section_id is None:
-        raise MissingSectionError(tile.tile_id)
+        raise ClientError(f"tile {tile.tile_id} has no layout.sectionId, which pairs are grouped by; add it")
     return tile.section_id
 
 

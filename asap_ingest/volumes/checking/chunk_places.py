@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.volumes.checking.faults import FaultError
-from asap_ingest.web.access_token import VARIABLE, authorization, is_asked_for
+from asap_ingest.web.access_token import VARIABLE, authorization, is_required
 
 _TIMEOUT_S = 60
 _WEB = ("http://", "https://")
@@ -182,7 +182,7 @@ class Website:
 
 
 def _asks_for_token(answer: Any) -> bool:
-    return is_asked_for(answer.status_code, answer.headers.get("WWW-Authenticate", ""))
+    return is_required(answer.status_code, answer.headers.get("WWW-Authenticate", ""))
 
 
 def _with_token(request: Any) -> Any:

@@ -1,1 +1,1 @@
-"""Volumes over HTTP: which names a volume has, its files, and the answers to requests for them."""
+"""Volumes over HTTP: what a volume consists of, its files, and the answers to requests for them."""

@@ -1,22 +1,22 @@
-"""One request for a file of a volume -> a response; runs in a thread."""
+"""One request for a file of a volume -> a response; runs in a thread.
+
+Starlette's `FileResponse` does not fit: often what is sent are the decoded samples and not the file; and a
+file stays open from the check of its version to the last byte, so that one that is replaced meanwhile is
+never sent in part.
+"""
 
 from __future__ import annotations
 
 import errno
 import logging
+import re
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from asap_ingest.volumes.serving.http_headers import (
-    RangeNotSatisfiableError,
-    accepts,
-    byte_range,
-    gzipped_if_worthwhile,
-    matching_tag,
-)
 from asap_ingest.volumes.serving.served_volume import ServedFile, ServedVolume
 from asap_ingest.volumes.serving.stored_files import (
     PIECE_BYTES,
@@ -27,9 +27,25 @@ from asap_ingest.volumes.serving.stored_files import (
     plain_content,
 )
 
-#: A volume may be made again under its address: browsers keep chunks, but ask whether they still hold.
+#: A volume may be written again under its address: browsers keep chunks, but revalidate them.
 _CACHE_CONTROL = "no-cache"
+_RANGE = re.compile(r"bytes=\s*([0-9]*)-([0-9]*)\s*")
+#: Numbers with more digits are beyond the end of any file.
+_MOST_DIGITS = 18
+#: Smaller content is sent as it is: the headers outweigh what compression saves.
+_LEAST_BYTES = 1024
+#: Larger content is sent as it is: it would have to be in memory as a whole.
+_MOST_BYTES = 64 * 2**20
+_PROBE_BYTES = 2048
+#: Content whose probe shrinks less takes longer to compress than to send.
+_WORTHWHILE = 0.6
+_FAST = 1
+_GZIP_WINDOW = 31
 _log = logging.getLogger(__name__)
+
+
+class RangeNotSatisfiableError(Exception):
+    """The requested range has no byte of the file."""
 
 
 def text_answer(status: int, text: str, **headers: str) -> Response:
@@ -40,7 +56,7 @@ def text_answer(status: int, text: str, **headers: str) -> Response:
 def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head: bool = False) -> Response:
     """The answer for a path: 404 when the volume has no such file or it was not written.
 
-    A damaged file is 500, which viewers do not ask again for; it is logged once.
+    A damaged file is 500, which viewers do not request again; it is logged once.
     """
     served = volume.find(path)
     if served is None:
@@ -48,10 +64,10 @@ def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head:
     try:
         stored = open_stored(volume.root, served.path)
     except FileNotFoundError:
-        return text_answer(404, f"{served.path} is not there")
+        return text_answer(404, f"{served.path} does not exist")
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            return text_answer(404, "no file has so long a name")
+            return text_answer(404, "the name is too long for a file")
         problem = f"{served.path} cannot be read: {error.strerror}"
         _log_once(problem, f"{volume.root}")
         return text_answer(500, problem)
@@ -62,7 +78,7 @@ def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head:
         _log_once(str(error), f"{volume.root} {stored.version}")
         return text_answer(500, str(error))
     finally:
-        # one that is sent in pieces is closed at its end
+        # a response in pieces closes the file at its end
         if not isinstance(response, _InPieces):
             stored.file.close()
     return response
@@ -74,7 +90,7 @@ def _log_once(problem: str, of_file: str) -> None:
 
 
 class _InPieces(StreamingResponse):
-    """A part of a large file, which is closed at the end, also when the client leaves before."""
+    """A part of a large file, which is closed at the end, also when the client disconnects before."""
 
     def __init__(
         self, stored: StoredFile, start: int, length: int, status: int, headers: Mapping[str, str]
@@ -87,22 +103,22 @@ class _InPieces(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], is_head: bool) -> Response:
+def _of_file(served: ServedFile, stored: StoredFile, request: Mapping[str, str], is_head: bool) -> Response:
     version = "-".join((stored.version, *served.left_out))
     # each encoding of a file has a tag of its own
     tag, *packed_tags = (f'"{version}{end}"' for end in ("", "-gzip", "-br", "-zstd"))
     headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
-    same = matching_tag(asked.get("if-none-match"), (tag, *packed_tags))
+    same = matching_tag(request.get("if-none-match"), (tag, *packed_tags))
     if same:
         return Response(status_code=304, headers=headers | {"etag": same})
     headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
-    range_header = asked.get("range") if asked.get("if-range", tag) == tag else None
-    accepted = asked.get("accept-encoding")
-    is_as_it_lies = not (served.is_tiff or served.left_out or range_header)
-    if stored.encoding and is_as_it_lies and accepts(accepted, stored.encoding):
-        return _packed(stored.read(), stored.encoding, version, headers)
+    range_header = request.get("range") if request.get("if-range", tag) == tag else None
+    accepted = request.get("accept-encoding")
+    is_as_it_lies = not (served.is_tiff or served.left_out)
+    if stored.encoding and is_as_it_lies and not range_header and accepts(accepted, stored.encoding):
+        return _packed(stored.file.read(), stored.encoding, version, headers)
     content = None
-    if stored.size > PIECE_BYTES and not (stored.encoding or served.is_tiff or served.left_out):
+    if stored.size > PIECE_BYTES and is_as_it_lies and not stored.encoding:
         check_size(served, stored.path, stored.size)
     else:
         content = plain_content(served, stored)
@@ -111,27 +127,80 @@ def _of_file(served: ServedFile, stored: StoredFile, asked: Mapping[str, str], i
         part = byte_range(range_header, size)
     except RangeNotSatisfiableError:
         return text_answer(416, f"{served.path} has {size} bytes", **{"content-range": f"bytes */{size}"})
+    packed = None
+    if content is not None and part is None and served.may_shrink and accepts(accepted, "gzip"):
+        packed = gzipped_if_worthwhile(content)
+    if packed is not None:
+        return _packed(packed, "gzip", version, headers)
     start, length = part or (0, size)
     headers["content-length"] = str(length)
     if part:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{size}"
     status = 206 if part else 200
-    if content is None:
-        pieces = _InPieces(stored, start, length, status, headers)
-        return Response(None, status, headers) if is_head else pieces
-    packed = None
-    if part is None and served.may_shrink and accepts(accepted, "gzip"):
-        packed = gzipped_if_worthwhile(content)
-    if packed is not None:
-        return _packed(packed, "gzip", version, headers)
-    return Response(content[start : start + length], status, headers)
+    if content is not None:
+        return Response(content[start : start + length], status, headers)
+    return Response(None, status, headers) if is_head else _InPieces(stored, start, length, status, headers)
 
 
 def _packed(content: bytes, encoding: str, version: str, headers: Mapping[str, str]) -> Response:
     """Content in an encoding, with a tag of its own."""
-    changed = {
-        "content-encoding": encoding,
-        "etag": f'"{version}-{encoding}"',
-        "content-length": str(len(content)),
-    }
-    return Response(content, headers={**headers, **changed})
+    return Response(
+        content, headers={**headers, "content-encoding": encoding, "etag": f'"{version}-{encoding}"'}
+    )
+
+
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """First byte and length of the part that `Range` names; None for the whole.
+
+    Several ranges, other units and broken headers are ignored, as RFC 9110 allows.
+
+    Raises
+    ------
+    RangeNotSatisfiableError
+    """
+    match = _RANGE.fullmatch(header) if header else None
+    if match is None or match.groups() == ("", ""):
+        return None
+    # Python refuses to read numbers of thousands of digits
+    first, last = (digits if len(digits) <= _MOST_DIGITS else "9" * _MOST_DIGITS for digits in match.groups())
+    if not first:
+        start, end = max(size - int(last), 0), size
+    else:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < start:
+            return None
+    if start >= end or start >= size:
+        raise RangeNotSatisfiableError
+    return start, end - start
+
+
+def matching_tag(header: str | None, tags: tuple[str, ...]) -> str | None:
+    """The one of a file's tags that `If-None-Match` names."""
+    if header is None:
+        return None
+    if header.strip() == "*":
+        return tags[0]
+    named = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return next((tag for tag in tags if tag in named), None)
+
+
+def accepts(header: str | None, encoding: str) -> bool:
+    """Whether `Accept-Encoding` allows an encoding: `gzip`, `br` or `zstd`."""
+    weights = {}
+    for part in (header or "").lower().split(","):
+        name, _, parameter = part.partition(";")
+        weights[name.strip()] = parameter.replace(" ", "") or "q=1"
+    weight = weights.get(encoding, weights.get("*", "q=0"))
+    # all that RFC 9110 allows for a weight above zero
+    return re.fullmatch(r"q=(1(\.0*)?|0\.[0-9]*[1-9][0-9]*)", weight) is not None
+
+
+def gzipped_if_worthwhile(content: bytes) -> bytes | None:
+    """Content as gzip; None for what hardly shrinks (noise of a microscope), judged by three small parts."""
+    if not _LEAST_BYTES <= len(content) <= _MOST_BYTES:
+        return None
+    middle = len(content) // 2
+    parts = (content[:_PROBE_BYTES], content[middle : middle + _PROBE_BYTES], content[-_PROBE_BYTES:])
+    if sum(len(zlib.compress(part, _FAST)) for part in parts) > _WORTHWHILE * sum(map(len, parts)):
+        return None
+    return zlib.compress(content, _FAST, _GZIP_WINDOW)

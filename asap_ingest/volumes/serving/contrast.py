@@ -1,4 +1,4 @@
-"""Which samples a viewer should show black and white: micrographs seldom fill the range of their type."""
+"""The range of samples that a viewer should show: micrographs seldom fill the range of their type."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from asap_ingest.volumes.serving.served_volume import ServedFile, ServedVolume
 from asap_ingest.volumes.serving.stored_files import DamagedFileError, open_stored, plain_content
 
-#: Of the samples looked at, so many percent are shown black or white.
+#: Percent of the samples that are shown black, and as many white.
 _CUT_OFF_PERCENT = 0.5
-#: Chunks that are looked at, of the first so many in the folder of the coarsest scale.
+#: Chunks that are read, of the first ones in the folder of the coarsest scale.
 _CHUNKS, _OF_FIRST = 8, 512
-#: Side of the block that is looked at in formats whose chunks are not plain.
+#: Side of the block that is read of formats whose chunks are not plain.
 _BLOCK = 128
 _log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 def display_range(volume: ServedVolume) -> tuple[float, float] | None:
     """Low and high end of the samples of some chunks of the coarsest scale.
 
-    None for segments; for volumes without chunks or of one value only; and for compressed ones where
+    None for segmentations, for volumes without chunks or with one value only, and for compressed ones if
     `tensorstore` is not installed.
     """
     if volume.kind == "segmentation":
         return None
     is_plain = bool(volume.folders[volume.scales[-1]].data_type)
     parts = list(_plain_samples(volume) if is_plain else _compressed_samples(volume))
-    # numbers without percentiles of their own, like bool, become float
+    # some types, like bool, have no percentiles
     samples = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
     samples = samples[np.isfinite(samples)]
     if not samples.size:
@@ -58,14 +58,14 @@ def _plain_samples(volume: ServedVolume) -> Iterator[NDArray[Any]]:
 
 
 def _some_chunks(volume: ServedVolume) -> list[ServedFile]:
-    """Chunks of the coarsest scale, as far apart as the first in the folder are."""
+    """Chunks of the coarsest scale, evenly spaced in the list of names."""
     key = volume.scales[-1]
     folder = volume.root / key
     entries = itertools.islice(folder.iterdir(), _OF_FIRST) if folder.is_dir() else iter(())
-    # a name may have ends that a request for it does not have
+    # stored names may have suffixes that requested names do not have
     names = sorted({entry.name.partition(".")[0] for entry in entries})
-    found = [served for name in names if (served := volume.find(f"{key}/{name}"))]
-    return found[:: -(-len(found) // _CHUNKS) or 1]
+    chunks = [served for name in names if (served := volume.find(f"{key}/{name}"))]
+    return chunks[:: -(-len(chunks) // _CHUNKS) or 1]
 
 
 def _compressed_samples(volume: ServedVolume) -> Iterator[NDArray[Any]]:

@@ -29,7 +29,7 @@ _UNITS = ((1e-9, "nm"), (1e-6, "µm"), (1e-3, "mm"), (1.0, "m"))
 
 
 def index_page(volumes: Mapping[str, ServedVolume], base_url: str, has_client: bool) -> str:
-    """The page; without the client it has the sources alone."""
+    """The HTML; without the client it has no links to viewers."""
     rows = "\n".join(_row(volume, base_url, has_client) for volume in volumes.values())
     together = "".join(_together(group, base_url) for group in _groups(volumes)) if has_client else ""
     head = "".join(f"<th scope=col>{name}</th>" for name in _HEAD)
@@ -41,9 +41,9 @@ def index_page(volumes: Mapping[str, ServedVolume], base_url: str, has_client: b
 
 
 def voxel_text(volume: ServedVolume) -> str:
-    """Sides of a voxel, like `4 x 4 x 40 nm`; without unit where the metadata name none."""
+    """Sides of a voxel, like `4 x 4 x 40 nm`; without unit if the metadata name none."""
     if not volume.axes:
-        return "not said"
+        return "unknown"
     shortest = min(axis.length for axis in volume.axes)
     is_length = all(axis.unit for axis in volume.axes)
     meters, unit = next((one for one in reversed(_UNITS) if one[0] <= shortest), _UNITS[0])
@@ -55,7 +55,7 @@ def _row(volume: ServedVolume, base_url: str, has_client: bool) -> str:
     name = escape(volume.name or volume.root.name)
     if has_client:
         name = f'<a href="{escape(viewer_url([volume], base_url))}">{name}</a>'
-    size = " x ".join(f"{axis.size:,}" for axis in volume.axes) or "not said"
+    size = " x ".join(f"{axis.size:,}" for axis in volume.axes) or "unknown"
     source = f"<code>{escape(source_url(volume, base_url))}</code>"
     return (
         f"<tr><td>{name}</td><td>{escape(volume.kind)}</td><td class=number>{size}</td>"
@@ -69,7 +69,7 @@ def _together(group: Sequence[ServedVolume], base_url: str) -> str:
 
 
 def _groups(volumes: Mapping[str, ServedVolume]) -> Iterator[list[ServedVolume]]:
-    """Volumes that lie side by side, and images with the labels that lie in them."""
+    """Volumes of one folder, and images with the labels in them: groups that open together."""
     inner = {
         f"{image.name}/{path}".lstrip("/"): image.name for image in volumes.values() for path in image.labels
     }

@@ -1,4 +1,4 @@
-"""A volume of the precomputed format: what its `info` names."""
+"""A volume of the precomputed format, read from its `info`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = re.compile("_".join([f"{_NUMBER}-{_NUMBER}"] * 3))
 _STORED_CHUNK = re.compile(rf"{_CHUNK.pattern}(\.tiff)?(?:\.gz|\.br|\.zstd)?")
 _SHARD = re.compile(r"[0-9a-f]+\.shard")
 _DATA_TYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
-#: Encodings of samples that are not compressed yet.
+#: Encodings that do not compress the bytes.
 _PLAIN_ENCODINGS = ("raw", "compressed_segmentation")
 #: Folders beside the scales; all files below them belong to the volume.
 _OTHER_FOLDERS = ("mesh", "skeletons", "segment_properties")
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def open_precomputed(root: Path, wanted: str | None) -> ServedVolume:
-    """Read `info`; DescriptionError, or what malformed JSON raises, where it describes no volume."""
+    """Read `info`; DescriptionError, or what malformed JSON raises, if it describes no volume."""
     info = read_json(root, INFO)
     keys = [_key(scale) for scale in info["scales"]]
     if not keys:
@@ -66,7 +66,7 @@ def _key(scale: Mapping[str, Any]) -> str:
 
 
 def _chunk_format(root: Path, info: Any, wanted: str | None) -> str:
-    """By the first file of a chunk that is found; a volume without chunks may be either."""
+    """Format of the first chunk in the folders of the scales; `wanted` for a volume without chunks."""
     if any(scale.get("sharding") for scale in info["scales"]):
         return "sharded"
     for scale in info["scales"]:
@@ -88,10 +88,10 @@ def _scale_folder(scale: Mapping[str, Any], info: Mapping[str, Any], is_tiff: bo
     if len(sizes) < 2 or min(map(min, sizes[1:])) < 1 or min(sizes[0]) < 0:
         raise DescriptionError(f"info has sizes or chunk sizes below 1 at key {key!r}")
     if data_type not in _DATA_TYPES:
-        raise DescriptionError(f"info has the data_type {data_type!r}, which is not known")
+        raise DescriptionError(f"info has the data_type {data_type!r}, which is unknown")
     if is_tiff and (encoding != "raw" or channels != 1):
         raise DescriptionError(
-            f"info says {channels} channels with encoding {encoding} at key {key!r}: "
+            f"info has {channels} channels with encoding {encoding} at key {key!r}: "
             "TIFF chunks are served as one channel with encoding raw"
         )
     if scale.get("sharding"):
@@ -109,7 +109,10 @@ def _beside(root: Path, info: Mapping[str, Any]) -> dict[str, str]:
             folders[name] = str(path)
             if not (root / folders[name]).is_dir():
                 _log.warning(
-                    "%s: info names %s %r, which is not there: left out of what is served", root, name, path
+                    "%s: info names %s %r, which does not exist: left out of the served info",
+                    root,
+                    name,
+                    path,
                 )
         elif path is not None:
             _log.warning(
@@ -119,10 +122,10 @@ def _beside(root: Path, info: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _axes(finest: Mapping[str, Any]) -> tuple[Axis, ...]:
-    said = (finest["resolution"], finest.get("voxel_offset", (0, 0, 0)), finest["size"])
+    geometry = (finest["resolution"], finest.get("voxel_offset", (0, 0, 0)), finest["size"])
     return tuple(
         Axis(name, float(nm) * _NM, "m", float(start), int(size))
-        for name, nm, start, size in zip("xyz", *said, strict=True)
+        for name, nm, start, size in zip("xyz", *geometry, strict=True)
     )
 
 

@@ -1,35 +1,42 @@
-"""A folder as a volume that can be served: where it lies in space, and which files belong to it.
+"""A folder as a volume that can be served: its position in space, and the files that belong to it.
 
-A volume's metadata name folders; of each, a pattern says which files are served. No other path is opened.
+A volume's metadata name folders; a pattern per folder says which files are served. No other path is opened.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
-#: A part of a path that is spelled in one way: not empty, not hidden, without separators and controls.
+#: A part of a path with one spelling: not empty, not hidden, without separators and control characters.
 _SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
-#: Characters of a path that leave room for where the volume lies; bytes of a name, as file systems have it.
+#: Characters of a path, which leave room for the folder of the volume; bytes of a name, as in file systems.
 LONGEST_PATH, LONGEST_NAME = 2000, 255
 ANY_FILE = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 
 class DescriptionError(Exception):
-    """What a volume's metadata say cannot be served, and why."""
+    """Metadata that describe no volume which can be served, and why."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a file holds: its axes, slowest first, and NumPy's name of the type."""
+    """The array in a file: its axes, slowest first, and NumPy's name of the type."""
 
     shape: tuple[int, ...]
     data_type: str
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes they take."""
+        return math.prod(self.shape) * np.dtype(self.data_type).itemsize
 
     def __str__(self) -> str:
         return f"{' x '.join(map(str, self.shape))} voxels of {self.data_type}"
@@ -37,18 +44,18 @@ class Samples:
 
 @dataclass(frozen=True)
 class ServedFile:
-    """A file that a request may name.
+    """A file of a volume, as a request names it.
 
     Attributes
     ----------
     path : str
         Below the folder of the volume.
     samples : Samples or None
-        What its bytes are, where they are samples and nothing else.
+        The array in it; None for a file with anything but plain samples.
     is_tiff : bool
-        The samples lie in it as a TIFF, and are to be decoded.
+        The samples are a TIFF, which is decoded before it is sent.
     may_shrink : bool
-        It is not compressed yet.
+        Whether its content is uncompressed.
     left_out : tuple of str
         Fields of a JSON object that are not sent.
     """
@@ -63,16 +70,16 @@ class ServedFile:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that a volume names.
+    """A folder that the metadata of a volume name.
 
     Attributes
     ----------
     names : re.Pattern
-        Files below it that are the volume's.
+        Names of the files below it that belong to the volume.
     data_type : str
-        Of chunks with plain samples, whose names then hold their bounds; else empty.
+        Type of chunks with plain samples, whose names hold their bounds; empty for other files.
     may_shrink : bool
-        Its files are not compressed yet.
+        Whether the content of its files is uncompressed.
     """
 
     names: re.Pattern[str] = ANY_FILE
@@ -82,7 +89,7 @@ class Folder:
     may_shrink: bool = False
 
     def file(self, path: str, name: str) -> ServedFile | None:
-        """The file `name` of this folder, which lies at `path`; None for a name that is not the volume's."""
+        """The file `name` of this folder, at `path` in the volume; None for any other name."""
         match = self.names.fullmatch(name)
         if match is None:
             return None
@@ -116,19 +123,19 @@ class Axis:
 
     def __post_init__(self) -> None:
         if self.length <= 0:
-            raise DescriptionError(f"the metadata say that voxels are {self.length} long along {self.name}")
+            raise DescriptionError(f"the metadata have voxels of length {self.length} along {self.name}")
 
 
 @dataclass(frozen=True, eq=False)
 class ServedVolume:
-    """A volume, by what its metadata say.
+    """A volume, as its metadata describe it.
 
     Attributes
     ----------
     root : Path
         Its folder, without links.
     scheme : str
-        How Neuroglancer's sources of this kind begin.
+        Start of Neuroglancer's source URLs of this kind.
     kind : str
         `image` or `segmentation`.
     axes : tuple of Axis
@@ -140,7 +147,7 @@ class ServedVolume:
     scales : tuple of str
         Paths of the folders of the scales, finest first.
     beside : mapping
-        Folders that need not be there, by the field of `info` that names them.
+        Folders that may be missing, by the field of `info` that names them.
     name : str
         Path in the address of the server; empty for the folder that is served itself.
     labels : tuple of str
@@ -160,9 +167,9 @@ class ServedVolume:
     labels: tuple[str, ...] = ()
 
     def find(self, path: str) -> ServedFile | None:
-        """The file that a path stands for; None when the volume has no such file."""
+        """The file at a path; None for a path that is not of the volume."""
         if path in self.documents:
-            # viewers show nothing of a volume that names a folder which is not there
+            # viewers show nothing of a volume that names a missing folder
             absent = tuple(name for name, at in self.beside.items() if not (self.root / at).is_dir())
             return ServedFile(path, may_shrink=True, media_type="application/json", left_out=absent)
         parts = path.split("/")
@@ -174,7 +181,7 @@ class ServedVolume:
 
 
 def is_plain_path(path: Any) -> bool:
-    """Whether a path in metadata stays below its folder, is spelled in one way only, and is not too long."""
+    """Whether a path in metadata stays below its folder, has one spelling only, and is not too long."""
     if not isinstance(path, str) or "%" in path or len(path) > LONGEST_PATH:
         return False
     is_named = all(len(name.encode()) <= LONGEST_NAME for name in path.split("/"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import stat
 import zlib
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import imagecodecs
-import numpy as np
 import orjson
 
 from asap_ingest.errors import ImageError
@@ -23,14 +21,28 @@ from asap_ingest.volumes.serving.served_volume import Samples, ServedFile
 
 #: Larger files are sent in pieces of this size.
 PIECE_BYTES = 4 * 2**20
+#: The most that a compressed file without a known size may hold.
+MOST_INFLATED_BYTES = 256 * 2**20
 _GZIP_WINDOW = 31
-#: Ends of the names of compressed files: what HTTP calls their encoding, and how they are decoded.
-_COMPRESSED: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
-    ".gz": ("gzip", lambda content: zlib.decompress(content, _GZIP_WINDOW)),
-    ".br": ("br", lambda content: bytes(imagecodecs.brotli_decode(content))),
-    ".zstd": ("zstd", lambda content: bytes(imagecodecs.zstd_decode(content))),
-}
 _log = logging.getLogger(__name__)
+
+
+def _inflate(content: bytes, most: int) -> bytes:
+    inflator = zlib.decompressobj(_GZIP_WINDOW)
+    inflated = inflator.decompress(content, most + 1)
+    if len(inflated) > most:
+        raise zlib.error("there is more")
+    if not inflator.eof:
+        raise zlib.error("incomplete or truncated stream")
+    return inflated
+
+
+#: Suffixes of compressed files: HTTP's name of the encoding, and the decoder, which takes the most bytes too.
+_COMPRESSED: Mapping[str, tuple[str, Callable[[bytes, int], bytes]]] = {
+    ".gz": ("gzip", _inflate),
+    ".br": ("br", lambda content, most: bytes(imagecodecs.brotli_decode(content, out=most))),
+    ".zstd": ("zstd", lambda content, most: bytes(imagecodecs.zstd_decode(content, out=most))),
+}
 
 
 class DamagedFileError(Exception):
@@ -39,12 +51,14 @@ class DamagedFileError(Exception):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An open file, and what tells it from a later one of its name.
+    """An open file.
 
     Attributes
     ----------
-    encoding : str
-        How its bytes are compressed, as HTTP names it; empty for none.
+    version : str
+        Differs from that of a later file of the same name.
+    suffix : str
+        Key of `_COMPRESSED`; empty for a file that is not compressed.
     """
 
     path: str
@@ -55,11 +69,8 @@ class StoredFile:
 
     @property
     def encoding(self) -> str:
+        """HTTP's name of its compression; empty for none."""
         return _COMPRESSED[self.suffix][0] if self.suffix else ""
-
-    def read(self) -> bytes:
-        """All bytes, as they lie."""
-        return self.file.read()
 
     def pieces(self, start: int, length: int) -> Iterator[bytes]:
         """A part in pieces."""
@@ -70,12 +81,12 @@ class StoredFile:
 
 
 def open_stored(root: Path, path: str) -> StoredFile:
-    """Open a file, or where it is not there the one with `.gz`, `.br` or `.zstd` at its end.
+    """Open a file, or if it does not exist the one with `.gz`, `.br` or `.zstd` appended.
 
     Raises
     ------
     FileNotFoundError
-        There is none, it is no regular file, or it lies out of the folder, which the log says.
+        There is none, it is not a regular file, or it lies outside of the folder, which is logged.
     OSError
         It cannot be opened.
     """
@@ -89,18 +100,19 @@ def open_stored(root: Path, path: str) -> StoredFile:
 
 def _open(root: Path, path: str, suffix: str) -> StoredFile:
     full = f"{root}/{path}"
-    # for what is no regular file, like a pipe, opening must not wait
+    # opening a pipe must not wait for somebody who writes
     descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    found = os.fstat(descriptor)
+    status = os.fstat(descriptor)
     target = os.path.realpath(full)
     is_inside = target.startswith(f"{root}".rstrip("/") + "/")
     if not is_inside:
         _warn_once(full, target)
-    if not stat.S_ISREG(found.st_mode) or not is_inside:
+    if not stat.S_ISREG(status.st_mode) or not is_inside:
         os.close(descriptor)
         raise FileNotFoundError(full)
     file = os.fdopen(descriptor, "rb", buffering=0)
-    return StoredFile(path, file, found.st_size, f"{found.st_mtime_ns:x}-{found.st_size:x}{suffix}", suffix)
+    version = f"{status.st_mtime_ns:x}-{status.st_size:x}{suffix}"
+    return StoredFile(path, file, status.st_size, version, suffix)
 
 
 @lru_cache(maxsize=1024)
@@ -115,45 +127,52 @@ def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
     ------
     DamagedFileError
     """
-    content = stored.read()
+    content = stored.file.read()
     if stored.suffix:
-        try:
-            content = _COMPRESSED[stored.suffix][1](content)
-        except (zlib.error, imagecodecs.BrotliError, imagecodecs.ZstdError) as error:
-            problem = f"{stored.path} is not compressed with {stored.encoding}: {error}"
-            raise DamagedFileError(problem) from error
+        content = _decompressed(served, stored, content)
     if served.is_tiff:
         return _tiff_content(served, stored.path, content)
     if served.left_out:
         try:
-            said = orjson.loads(content)
+            fields = orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            raise DamagedFileError(f"{stored.path} is no JSON: {error}") from error
-        return orjson.dumps({name: value for name, value in said.items() if name not in served.left_out})
+            raise DamagedFileError(f"{stored.path} is not JSON: {error}") from error
+        return orjson.dumps({name: value for name, value in fields.items() if name not in served.left_out})
     check_size(served, stored.path, len(content))
     return content
+
+
+def _decompressed(served: ServedFile, stored: StoredFile, content: bytes) -> bytes:
+    """The content of a compressed file, of the size of its samples at most."""
+    most = MOST_INFLATED_BYTES
+    if served.samples and not served.is_tiff:
+        most = served.samples.bytes
+    try:
+        return _COMPRESSED[stored.suffix][1](content, most)
+    except (zlib.error, imagecodecs.BrotliError, imagecodecs.ZstdError) as error:
+        raise DamagedFileError(
+            f"{stored.path} cannot be decompressed with {stored.encoding} to at most {most:,} bytes: {error}"
+        ) from error
 
 
 def check_size(served: ServedFile, path: str, size: int) -> None:
     """Raise DamagedFileError for plain samples that are too few or too many."""
     expected = served.samples
-    if expected is None:
-        return
-    wanted = math.prod(expected.shape) * np.dtype(expected.data_type).itemsize
-    if size != wanted:
-        raise DamagedFileError(f"{path} has {size:,} bytes; {wanted:,} are expected for {expected}")
+    if expected is not None and size != expected.bytes:
+        problem = f"{path} has {size:,} bytes; {expected.bytes:,} are expected for {expected}"
+        raise DamagedFileError(problem)
 
 
 def _tiff_content(served: ServedFile, path: str, content: bytes) -> bytes:
     expected = served.samples
     assert expected is not None
     try:
-        samples = tiff_samples(content)
+        samples = tiff_samples(content, expected.bytes)
     except ImageError as error:
         raise DamagedFileError(f"{path} {error}") from error
     # the first axis is that of channels
     wanted = Samples(expected.shape[1:], expected.data_type)
-    found = Samples(samples.shape, samples.dtype.name)
-    if found != wanted:
-        raise DamagedFileError(f"{path} holds {found}, not {wanted} (z, y, x)")
+    actual = Samples(samples.shape, samples.dtype.name)
+    if actual != wanted:
+        raise DamagedFileError(f"{path} holds {actual}, not {wanted} (z, y, x)")
     return samples.tobytes()

@@ -11,15 +11,15 @@ import orjson
 from asap_ingest.volumes.serving.contrast import display_range
 from asap_ingest.volumes.serving.served_volume import ServedVolume
 
-#: The client finds its viewer's name between `/v/` and the next slash; any will do.
+#: The client takes its viewer's name from between `/v/` and the next slash; any name works.
 CLIENT_PATH = "/neuroglancer/v/volume"
-#: About the pixels that a panel of the viewer has along its shorter side.
+#: Pixels along the shorter side of a viewer's panel, about.
 _PANEL_PIXELS = 500
 _LAYER = "volume"
 
 
 def source_url(volume: ServedVolume, base_url: str) -> str:
-    """What a person pastes into Neuroglancer."""
+    """The source URL for Neuroglancer."""
     return f"{volume.scheme}://{base_url}{quote(f'/{volume.name}') if volume.name else ''}"
 
 
@@ -30,11 +30,11 @@ def viewer_url(volumes: Sequence[ServedVolume], base_url: str, query: str = "") 
 
 
 def viewer_state(volumes: Sequence[ServedVolume], base_url: str) -> dict[str, Any]:
-    """What the client is to show, as its address says it; labels lie over images."""
+    """State of the client, as its address has it; labels lie over images."""
     ordered = sorted(volumes, key=lambda volume: volume.kind == "segmentation")
     layers = [_layer(volume, base_url) for volume in ordered]
     return {
-        **_place(ordered[0]),
+        **_view(ordered[0]),
         "layers": layers,
         "selectedLayer": {"layer": layers[0]["name"]},
     }
@@ -52,8 +52,8 @@ def _layer(volume: ServedVolume, base_url: str) -> dict[str, Any]:
     return layer
 
 
-def _place(volume: ServedVolume) -> dict[str, Any]:
-    """Units, middle and zoom; left to the client where the metadata say nothing of space."""
+def _view(volume: ServedVolume) -> dict[str, Any]:
+    """Units, middle and zoom; left to the client if the metadata have no axes of space."""
     axes = volume.axes
     if not axes:
         return {"layout": "4panel"}

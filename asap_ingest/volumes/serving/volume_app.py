@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asap_ingest.neuroglancer_client import client_file, client_folder
 from asap_ingest.volumes.serving.byte_answers import answer, text_answer
@@ -21,48 +22,56 @@ from asap_ingest.volumes.serving.viewer_link import CLIENT_PATH, source_url, vie
 from asap_ingest.web.token_gate import behind_token
 from asap_ingest.web.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 
-_PREFLIGHT_SECONDS = "86400"
-_EXPOSED = (
-    b"access-control-expose-headers",
-    b"content-range, content-length, content-encoding, etag, accept-ranges",
-)
-_READABLE = ((b"access-control-allow-origin", b"*"), _EXPOSED)
+_PREFLIGHT_SECONDS = 86400
+#: Headers that pages of other origins may see.
+_EXPOSED = "content-range, content-length, content-encoding, etag, accept-ranges"
 #: Files may lie on a slow file system: more threads than cores.
 _THREADS = 16
-#: Escapes that spell a separator, a dot or an end in another way; a name of ours has one spelling.
+#: Escapes that spell a separator, a dot or an end in another way; each file has one address.
 _TRICKS = (b"%2f", b"%5c", b"%2e", b"%00")
-#: What a proxy in front may say that its addresses begin with: plain segments, none of dots alone.
+#: Prefix of a proxy in front that is believed: plain segments, none of dots alone.
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
 
-#: The volumes by their names, when a file of one of them is asked for, or (None) the list of them.
+#: Gives the volumes by their names, for a request for a path of one of them or (None) for their list.
 Volumes = Callable[[str | None], Mapping[str, ServedVolume]]
 
 
 def build_app(
     volumes: Mapping[str, ServedVolume], policy: WebPolicy = DEFAULT_POLICY, token: str | None = None
 ) -> ASGIApp:
-    """The application.
+    """The application of a server of volumes, which pages of any origin may read.
 
     Parameters
     ----------
     volumes : mapping
         By their paths in the address; that of a folder that is a volume itself is empty.
     policy : WebPolicy
-        Of it only the names of the server count: volumes may be read by all, and written by nobody.
+        Only its host names count.
     token : str or None
         What all requests must have; None: nothing.
     """
-    return _CrossOrigin(behind_token(_Volumes(lambda name: volumes), token), policy)
+    readable = CORSMiddleware(
+        behind_token(VolumesApp(lambda name: volumes), token),
+        allow_origins=["*"],
+        allow_methods=SAFE_METHODS,
+        allow_headers=["*"],
+        allow_private_network=True,
+        max_age=_PREFLIGHT_SECONDS,
+    )
+
+    async def with_known_host(scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = policy.host_refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (readable if refusal is None else text_answer(403, refusal))(scope, receive, send)
+
+    return with_known_host
 
 
-def read_only(volumes: Volumes) -> ASGIApp:
-    """The volumes as a part of an application that decides itself who may read."""
-    return _ReadOnly(_Volumes(volumes))
+class VolumesApp:
+    """Reading of volumes; the application around it decides who may read.
 
-
-class _Volumes:
-    """Answers in threads: a slow disk, or a chunk to decode, holds up nobody else."""
+    It answers in threads: a slow disk, or a chunk to decode, delays no other request.
+    """
 
     def __init__(self, volumes: Volumes) -> None:
         self._volumes = volumes
@@ -71,8 +80,14 @@ class _Volumes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # nothing is to be done at the start and the end
-        work = partial(self._answer, Request(scope))
-        response = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        if scope["method"] in ("GET", "HEAD"):
+            work = partial(self._answer, Request(scope))
+            response = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        elif scope["method"] == "OPTIONS":
+            response = Response(status_code=204, headers={"allow": ", ".join(SAFE_METHODS)})
+        else:
+            response = text_answer(405, "only GET and HEAD", allow=", ".join(SAFE_METHODS))
+        response.headers["access-control-expose-headers"] = _EXPOSED
         await response(scope, receive, send)
 
     def _answer(self, request: Request) -> Response:
@@ -119,65 +134,3 @@ def base_url(request: Request) -> str:
     known = prefix if _PREFIX.fullmatch(prefix) else ""
     path = request.scope.get("root_path", "")
     return f"{str(request.base_url).rstrip('/').removesuffix(path)}{known}{path}"
-
-
-class _CrossOrigin:
-    """Lets pages of any origin read: every answer says so, whatever its status."""
-
-    def __init__(self, app: ASGIApp, policy: WebPolicy) -> None:
-        self._app = app
-        self._policy = policy
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_READABLE]
-            await send(message)
-
-        app = self._app
-        headers = Headers(scope=scope)
-        refusal = self._policy.host_refusal(headers)
-        if refusal is not None:
-            app = text_answer(403, refusal)
-        elif scope["method"] == "OPTIONS":
-            app = Response(status_code=204, headers=_preflight(headers))
-        elif scope["method"] not in SAFE_METHODS:
-            app = _only_reading()
-        await app(scope, receive, send_with_headers)
-
-
-class _ReadOnly:
-    """Refuses what is no reading; pages that may read an answer see the headers that viewers need."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], _EXPOSED]
-            await send(message)
-
-        is_reading = scope["method"] in ("GET", "HEAD")
-        await (self._app if is_reading else _only_reading())(scope, receive, send_with_headers)
-
-
-def _only_reading() -> Response:
-    return PlainTextResponse("only GET and HEAD", 405, {"allow": ", ".join(SAFE_METHODS)})
-
-
-def _preflight(asked: Headers) -> dict[str, str]:
-    headers = {
-        "allow": ", ".join(SAFE_METHODS),
-        "access-control-allow-methods": ", ".join(SAFE_METHODS),
-        "access-control-allow-headers": asked.get("access-control-request-headers", "*"),
-        "access-control-max-age": _PREFLIGHT_SECONDS,
-        "vary": "access-control-request-headers, access-control-request-private-network",
-    }
-    if asked.get("access-control-request-private-network") == "true":
-        headers["access-control-allow-private-network"] = "true"
-    return headers

@@ -1,4 +1,4 @@
-"""The volumes that a folder is, or that lie below it."""
+"""Search for volumes: a folder itself, or the folders below it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asap_ingest.volumes.serving.served_volume import DescriptionError, ServedVo
 from asap_ingest.volumes.serving.zarr_volume import is_bare_group, open_zarr, version_of
 
 SERVED_FORMATS = ("raw", "sharded", "tiff", "zarr")
-#: Volumes are looked for in folders so many levels down.
+#: Levels of folders that are searched.
 _DEEPEST = 3
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def find_volumes(folder: Path, chunk_format: str | None = None) -> Mapping[str, ServedVolume]:
     """Volumes by their paths in the address: that of the folder itself is empty.
 
-    A folder that is none may have volumes below it; those that cannot be served are named in the log.
+    A folder that is not a volume may have volumes below it; those that cannot be served are logged.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def find_volumes(folder: Path, chunk_format: str | None = None) -> Mapping[str, 
     else:
         volumes = [*_below(root, root, "", chunk_format)]
     if not volumes and version_of(root) is not None:
-        open_volume(root, chunk_format)  # says why this is no volume
+        open_volume(root, chunk_format)  # raises why this is not a volume
     if not volumes:
         raise VolumeError(
             str(folder),
@@ -48,7 +48,7 @@ def find_volumes(folder: Path, chunk_format: str | None = None) -> Mapping[str, 
 
 
 def open_volume(root: Path, chunk_format: str | None = None, name: str = "") -> ServedVolume:
-    """Read what the volume says of itself; its format is found out where it is not given.
+    """Read the metadata of a volume; without `chunk_format` its format is detected.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def _is_volume(folder: Path) -> bool:
 
 
 def _with_labels(image: ServedVolume) -> Iterator[ServedVolume]:
-    """A volume, and those of labels that OME-Zarr keeps in it."""
+    """A volume, and the label volumes that OME-Zarr keeps in it."""
     yield image
     for path in image.labels:
         folder = image.root / path
@@ -90,11 +90,11 @@ def _below(
 ) -> Iterator[ServedVolume]:
     try:
         entries = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
-        held = [(entry, _is_volume(entry)) for entry in entries if not entry.name.startswith(".")]
+        visible = [(entry, _is_volume(entry)) for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        _log.warning("%s cannot be looked into: %s", error.filename or folder, error.strerror)
+        _log.warning("%s cannot be read: %s", error.filename or folder, error.strerror)
         return
-    for entry, is_volume in held:
+    for entry, is_volume in visible:
         path = f"{name}/{entry.name}".lstrip("/")
         if not entry.resolve().is_relative_to(top):
             _log.warning("%s leads out of %s to %s: not served", entry, top, entry.resolve())
@@ -106,7 +106,7 @@ def _below(
 
 
 def _opened(top: Path, folder: Path, name: str, chunk_format: str | None) -> Iterator[ServedVolume]:
-    """The volume, if it can be served; it is no reason not to serve its neighbours."""
+    """The volume, if it can be served; else a line of the log, and its neighbours are served."""
     try:
         if not folder.resolve().is_relative_to(top):
             raise VolumeError(str(folder), f"leads out of {top} to {folder.resolve()}")

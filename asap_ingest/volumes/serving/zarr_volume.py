@@ -1,4 +1,4 @@
-"""A volume of OME-Zarr, 0.5 (zarr 3) or 0.4 (zarr 2), or a single zarr array: what its metadata name."""
+"""A volume of OME-Zarr, 0.5 (zarr 3) or 0.4 (zarr 2), or a single zarr array, read from its metadata."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _METERS = {
     **{"centimeter": 1e-2, "decimeter": 1e-1, "meter": 1.0, "kilometer": 1e3, "femtometer": 1e-15},
     **{"inch": 0.0254, "foot": 0.3048, "yard": 0.9144, "mile": 1609.344},
 }
-#: How our own writer, and others, say that coarser scales are made of labels.
-_LABEL_METHODS = ("mode",)
+#: Downsampling method of label volumes, of our own writer and others.
+_LABEL_METHOD = "mode"
 
 
 def version_of(root: Path) -> int | None:
@@ -38,7 +38,7 @@ def version_of(root: Path) -> int | None:
 
 
 class BareGroupError(DescriptionError):
-    """A group that is no volume, though there may be some below it."""
+    """A group that is not a volume itself, but may have volumes below it."""
 
 
 def is_bare_group(root: Path, version: int) -> bool:
@@ -48,26 +48,26 @@ def is_bare_group(root: Path, version: int) -> bool:
     except BareGroupError:
         return True
     except (DescriptionError, LookupError, TypeError, AttributeError):
-        return False  # whoever opens it is told what is wrong with it
+        return False  # opening it raises what is wrong with it
     return False
 
 
 def open_zarr(root: Path, version: int) -> ServedVolume:
-    """Read the metadata; DescriptionError, or what malformed JSON raises, where they describe no volume."""
-    said = _attributes(root, version)
-    paths = _paths(said, version)
+    """Read the metadata; DescriptionError, or what malformed JSON raises, if they describe no volume."""
+    attributes = _attributes(root, version)
+    paths = _paths(attributes, version)
     finest = _array(root, paths[0], version)
-    is_labels = said is not None and (
-        "image-label" in said or str(said["multiscales"][0].get("type")).lower() in _LABEL_METHODS
+    is_labels = attributes is not None and (
+        "image-label" in attributes or str(attributes["multiscales"][0].get("type")).lower() == _LABEL_METHOD
     )
-    labels = _labels(root, version) if said is not None else ()
+    labels = _labels(root, version) if attributes is not None else ()
     holders = {"", *(part for path in (*paths, *labels) for part in _above(path))}
     return ServedVolume(
         root,
         "zarr",
         f"zarr{version}",
         "segmentation" if is_labels else "image",
-        _axes(said["multiscales"][0], finest) if said is not None else (),
+        _axes(attributes["multiscales"][0], finest) if attributes is not None else (),
         frozenset(_below(folder, name) for folder in holders for name in _DOCUMENTS[version]),
         {path: Folder(_CHUNK) for path in paths},
         tuple(paths),
@@ -76,28 +76,28 @@ def open_zarr(root: Path, version: int) -> ServedVolume:
 
 
 def _attributes(root: Path, version: int) -> Any:
-    """What OME-Zarr says of a group; None for a single array."""
+    """The OME-Zarr attributes of a group; None for a single array."""
     if version == 3:
         node = read_json(root, ZARR)
-        said = node["attributes"].get("ome", {}) if node["node_type"] == "group" else None
+        attributes = node["attributes"].get("ome", {}) if node["node_type"] == "group" else None
     elif (root / ".zarray").is_file():
-        said = None
+        attributes = None
     else:
-        said = read_json(root, ".zattrs") if (root / ".zattrs").is_file() else {}
-    if said is not None and not said.get("multiscales"):
+        attributes = read_json(root, ".zattrs") if (root / ".zattrs").is_file() else {}
+    if attributes is not None and not attributes.get("multiscales"):
         raise BareGroupError(f"{_file_of(version)} is of a group without multiscales of OME-Zarr")
-    return said
+    return attributes
 
 
 def _file_of(version: int) -> str:
     return ZARR if version == 3 else ".zattrs"
 
 
-def _paths(said: Any, version: int) -> list[str]:
+def _paths(attributes: Any, version: int) -> list[str]:
     """Paths of the arrays, finest first; that of a single array is empty."""
-    if said is None:
+    if attributes is None:
         return [""]
-    paths = [dataset["path"] for dataset in said["multiscales"][0]["datasets"]]
+    paths = [dataset["path"] for dataset in attributes["multiscales"][0]["datasets"]]
     for path in paths:
         if not is_plain_path(path):
             raise DescriptionError(
@@ -109,7 +109,7 @@ def _paths(said: Any, version: int) -> list[str]:
 
 def _array(root: Path, path: str, version: int) -> Any:
     array = read_json(root, _below(path, ZARR if version == 3 else ".zarray"))
-    # both are needed by whoever reads the chunks
+    # readers of the chunks need it: KeyError for an array without type
     array["data_type" if version == 3 else "dtype"]
     return array
 
@@ -119,18 +119,18 @@ def _labels(root: Path, version: int) -> tuple[str, ...]:
     name = _below("labels", _file_of(version))
     if not (root / name).is_file():
         return ()
-    said = read_json(root, name)
-    found = said["attributes"].get("ome", said["attributes"]) if version == 3 else said
-    return tuple(f"labels/{label}" for label in found.get("labels", ()) if is_plain_path(label))
+    attributes = read_json(root, name)
+    group = attributes["attributes"].get("ome", attributes["attributes"]) if version == 3 else attributes
+    return tuple(f"labels/{label}" for label in group.get("labels", ()) if is_plain_path(label))
 
 
 def _axes(multiscale: Mapping[str, Any], array: Mapping[str, Any]) -> tuple[Axis, ...]:
-    """Axes of space in the order x, y, z, whatever theirs; time and channels are left to the viewer."""
+    """Spatial axes as x, y, z; time and channels are left to the viewer."""
     scale = _transformation(multiscale["datasets"][0], "scale", [1.0] * len(array["shape"]))
     translation = _transformation(multiscale["datasets"][0], "translation", [0.0] * len(array["shape"]))
     overall = _transformation(multiscale, "scale", [1.0] * len(array["shape"]))
     named = multiscale.get("axes") or [{"name": name} for name in "tczyx"[-len(array["shape"]) :]]
-    found = []
+    axes = []
     for name, step, shift, times, size in zip(
         named, scale, translation, overall, array["shape"], strict=True
     ):
@@ -138,17 +138,17 @@ def _axes(multiscale: Mapping[str, Any], array: Mapping[str, Any]) -> tuple[Axis
         if axis.get("type", "space" if axis["name"] in ("x", "y", "z") else "") == "space":
             meters = _METERS.get(str(axis.get("unit")))
             length = step * times * (meters or 1.0)
-            found.append(Axis(axis["name"], length, "m" if meters else "", shift / step, int(size)))
-    return tuple(reversed(found))
+            axes.append(Axis(axis["name"], length, "m" if meters else "", shift / step, int(size)))
+    return tuple(reversed(axes))
 
 
-def _transformation(said: Mapping[str, Any], kind: str, default: Sequence[float]) -> Sequence[float]:
-    given = said.get("coordinateTransformations", ())
+def _transformation(node: Mapping[str, Any], kind: str, default: Sequence[float]) -> Sequence[float]:
+    given = node.get("coordinateTransformations", ())
     return next((one[kind] for one in given if one["type"] == kind), default)
 
 
 def _above(path: str) -> list[str]:
-    """A path and the folders above it."""
+    """A path and all its parents."""
     parts = path.split("/")
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 

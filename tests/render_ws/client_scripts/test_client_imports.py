@@ -15,7 +15,7 @@ from asap_ingest.render_ws.client_scripts.run_client import CLIENTS
 
 ALLOWED = ("asap_ingest.render_ws", "asap_ingest.storage", "asap_ingest.images", "asap_ingest.errors")
 ALLOWED += ("asap_ingest.web.access_token",)
-FRAME = ("run_client", "options", "web", "json_files")
+FRAME = ("run_client", "client_options", "client_json", "web_stack")
 SLOW_TO_IMPORT = ("numpy", "cv2", "requests", "starlette", "asyncio", "argparse", "tifffile", "PIL")
 
 

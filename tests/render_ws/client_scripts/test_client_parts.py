@@ -8,28 +8,27 @@ import zipfile
 import pytest
 
 from asap_ingest.errors import ServiceError
-from asap_ingest.render_ws.client_scripts.json_files import JsonFileError, read_json, read_list, write_json
-from asap_ingest.render_ws.client_scripts.options import Arguments, OptionError
-from asap_ingest.render_ws.client_scripts.transform_changes import (
-    CHANGE_MODES,
-    REFERENCE_METHODS,
-    TransformChangeError,
-    changed,
-    join_to_last,
-)
-from asap_ingest.render_ws.client_scripts.validators import TemTileValidator, chosen_validator, invalid_ids
-from asap_ingest.render_ws.client_scripts.web import (
-    NoAnswerError,
-    WebStack,
-    WrongUrlError,
-    ask,
-    find_json,
+from asap_ingest.render_ws.client_scripts.client_json import (
     get_json,
+    load_json,
+    read_json,
+    read_list,
+    send,
+    write_json,
 )
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError
+from asap_ingest.render_ws.client_scripts.client_tiles import (
+    TEM_LIMITS,
+    TEM_VALIDATOR,
+    ValidatorOptions,
+    changed,
+    invalid_ids,
+    tem_problem,
+)
+from asap_ingest.render_ws.client_scripts.web_stack import WebStack
 from asap_ingest.render_ws.wire.double_text import double_text
 from tests.render_ws.client import leaf
 
-TEM = "org.janelia.alignment.spec.validator.TemTileSpecValidator"
 FIRST, LAST, NEW = leaf(1), leaf(2), leaf(3)
 
 
@@ -75,13 +74,12 @@ def test_files_that_hold_no_list_are_named(tmp_path, name, content, problem):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(JsonFileError, match=problem) as caught:
+    with pytest.raises(ClientError, match=f"{path}: {problem}"):
         read_list(path)
-    assert caught.value.path == str(path)
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(JsonFileError, match="cannot be written"):
+    with pytest.raises(ClientError, match="cannot be written"):
         write_json(tmp_path / "no" / "a.json", [])
 
 
@@ -107,12 +105,12 @@ def test_numbers_are_written_as_java_writes_them(value, text):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (CHANGE_MODES["APPEND"], [FIRST, LAST, NEW]),
-        (CHANGE_MODES["REPLACE_LAST"], [FIRST, NEW]),
-        (CHANGE_MODES["REPLACE_ALL"], [NEW]),
-        (CHANGE_MODES["CONCATENATE_TO_LAST"], [FIRST, leaf() | {"dataString": "1.0 0.0 0.0 1.0 5.0 0.0"}]),
-        (REFERENCE_METHODS["INSERT_AS_FIRST"], [NEW, FIRST, LAST]),
-        (REFERENCE_METHODS["INSERT_BEFORE_LAST"], [FIRST, NEW, LAST]),
+        ("APPEND", [FIRST, LAST, NEW]),
+        ("REPLACE_LAST", [FIRST, NEW]),
+        ("REPLACE_ALL", [NEW]),
+        ("CONCATENATE_TO_LAST", [FIRST, leaf() | {"dataString": "1.0 0.0 0.0 1.0 5.0 0.0"}]),
+        ("INSERT_AS_FIRST", [NEW, FIRST, LAST]),
+        ("INSERT_BEFORE_LAST", [FIRST, NEW, LAST]),
     ],
 )
 def test_changes_of_a_list_of_transforms(change, expected):
@@ -121,15 +119,20 @@ def test_changes_of_a_list_of_transforms(change, expected):
     assert tile["transforms"]["specList"] == [FIRST, LAST]
 
 
+def with_transforms(*specs):
+    return {"tileId": "t", "transforms": {"type": "list", "specList": list(specs)}}
+
+
 @pytest.mark.parametrize("name", ["REPLACE_LAST", "INSERT_BEFORE_LAST", "APPEND"])
 def test_an_empty_list_takes_the_transform(name):
-    assert REFERENCE_METHODS[name]([], NEW) == [NEW]
+    assert changed(with_transforms(), name, NEW) == with_transforms(NEW)
 
 
 def test_the_joined_matrix_applies_the_old_one_first():
     turned = leaf() | {"dataString": "0 1 -1 0 10 20"}
     shifted = leaf(100, 200)
-    (joined,) = join_to_last([shifted], turned)
+    tile = changed(with_transforms(shifted), "CONCATENATE_TO_LAST", turned)
+    (joined,) = tile["transforms"]["specList"]
     assert joined["dataString"] == "0.0 1.0 -1.0 0.0 -190.0 120.0"
 
 
@@ -145,8 +148,8 @@ def test_the_joined_matrix_applies_the_old_one_first():
     ],
 )
 def test_only_affine_transforms_are_joined(specs):
-    with pytest.raises(TransformChangeError):
-        join_to_last(specs, NEW)
+    with pytest.raises(ClientError, match="concatenate"):
+        changed(with_transforms(*specs), "PRE_CONCATENATE_LAST", NEW)
 
 
 def box(min_x=0.0, min_y=0.0, width=1000.0, height=1000.0, **fields):
@@ -175,31 +178,35 @@ def box(min_x=0.0, min_y=0.0, width=1000.0, height=1000.0, **fields):
     ],
 )
 def test_limits_of_tem_tiles(tile, complaint):
-    found = TemTileValidator()(tile)
-    assert found is None if complaint is None else complaint in str(found)
+    problem = tem_problem(TEM_LIMITS, tile)
+    assert problem is None if complaint is None else complaint in str(problem)
 
 
-def validator_arguments(name, data):
-    return Arguments({"validatorClass": name, "validatorData": data}, [])
+def validator(name, data):
+    return ValidatorOptions(validator_class=name, validator_data=data).validator()
 
 
 def test_limits_are_read_from_the_options():
-    data = "minCoordinate:-500,maxCoordinate:100000,minSize:50,maxSize:60.5"
-    assert chosen_validator(validator_arguments(TEM, data)) == TemTileValidator(-500, 100000, 50, 60.5)
-    assert chosen_validator(validator_arguments(TEM, None)) == TemTileValidator()
-    assert chosen_validator(validator_arguments(None, None)) is None
+    limited = validator(TEM_VALIDATOR, "minCoordinate:-500,maxCoordinate:100000,minSize:50,maxSize:60.5")
+    assert limited(box(min_x=-500.0, width=60.5, height=50.0)) is None
+    assert "-500.0 .. 100000.0" in limited(box(min_x=-501.0, width=60.0, height=60.0))
+    assert "50.0 .. 60.5" in limited(box(width=61.0, height=60.0))
+    assert validator(TEM_VALIDATOR, None)(box()) is None
+    assert validator(None, None) is None
 
 
-@pytest.mark.parametrize(("name", "data"), [("no.Such", None), (TEM, "minimum:5"), (TEM, "minSize:big")])
+@pytest.mark.parametrize(
+    ("name", "data"), [("no.Such", None), (TEM_VALIDATOR, "minimum:5"), (TEM_VALIDATOR, "minSize:big")]
+)
 def test_validators_that_cannot_be_used(name, data):
     with pytest.raises(OptionError):
-        chosen_validator(validator_arguments(name, data))
+        validator(name, data)
 
 
 def test_invalid_tiles_are_logged_with_the_reason(caplog):
     caplog.set_level("INFO")
     tiles = [box(), box(tileId="small", width=3.0)]
-    assert invalid_ids(TemTileValidator(), tiles) == {"small"}
+    assert invalid_ids(validator(TEM_VALIDATOR, None), tiles) == {"small"}
     assert "tile small is invalid: its box is 3.0 long" in caplog.text
     assert invalid_ids(None, tiles) == set()
 
@@ -213,19 +220,26 @@ def test_names_are_quoted_in_addresses():
 
 @pytest.mark.parametrize("url", ["render-ws/v1", "ftp://h/x", "http:///x"])
 def test_what_is_no_url_is_named(url):
-    with pytest.raises(WrongUrlError):
-        ask("GET", url)
+    with pytest.raises(ClientError, match="is not an http or https URL"):
+        send("GET", url)
 
 
 def test_a_service_that_is_not_there_is_named(closed_port):
-    with pytest.raises(NoAnswerError, match=f"127.0.0.1:{closed_port}"):
+    with pytest.raises(ClientError, match=f"127.0.0.1:{closed_port}"):
         get_json(f"http://127.0.0.1:{closed_port}/render-ws/v1/owners")
 
 
 @pytest.mark.slow
-def test_what_is_missing_is_none_only_where_asked(server_url):
+def test_what_is_missing_is_an_error_with_its_status(server_url):
     url = WebStack(f"{server_url}/render-ws/v1", "o", "p", "none").url()
-    assert find_json(url) is None
     with pytest.raises(ServiceError) as caught:
         get_json(url)
     assert caught.value.status == 404
+
+
+@pytest.mark.slow
+def test_json_comes_from_paths_file_urls_and_the_web(tmp_path, server_url):
+    (tmp_path / "a b.json").write_text('{"x": 1}')
+    assert load_json(str(tmp_path / "a b.json")) == {"x": 1}
+    assert load_json(f"file:{tmp_path}/a%20b.json") == load_json(f"file://{tmp_path}/a%20b.json") == {"x": 1}
+    assert load_json(f"{server_url}/render-ws/v1/owners") == []

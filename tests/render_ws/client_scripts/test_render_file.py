@@ -8,14 +8,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from asap_ingest.render_ws.client_scripts.json_files import JsonFileError
-from asap_ingest.render_ws.client_scripts.options import OptionError, parse
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError, parse
 from asap_ingest.render_ws.client_scripts.render_file import (
-    SYNTAX,
+    Options,
     Resolution,
-    UnknownFormatError,
     draw_here,
-    load_json,
     parameters_of,
     run,
     write_image,
@@ -56,7 +53,7 @@ def write_tiles(folder, **more):
 
 
 def render(folder, *arguments, out="out.png"):
-    run(parse(SYNTAX, [*map(str, arguments), "--out", str(folder / out)]))
+    run(parse(Options, [*map(str, arguments), "--out", str(folder / out)]))
     path = folder / out
     return tifffile.imread(path) if path.suffix == ".tif" else np.array(Image.open(path))
 
@@ -85,9 +82,9 @@ def test_pictures_are_those_of_the_service(form, extension, masked, folder, serv
 
 def test_options_override_the_file(folder):
     arguments = ["--parameters_url", str(folder / "parameters.json"), "--out", str(folder / "o.png")]
-    plain = parameters_of(parse(SYNTAX, arguments))
+    plain = parameters_of(parse(Options, arguments))
     changed = parameters_of(
-        parse(SYNTAX, [*arguments, "--scale", "0.25", "--res", "16", "--gray", "--x", "0"])
+        parse(Options, [*arguments, "--scale", "0.25", "--res", "16", "--gray", "--x", "0"])
     )
     assert (plain.x, plain.scale, plain.mesh_cell_size, plain.convert_to_gray) == (1.0, 0.5, 64.0, False)
     assert (changed.x, changed.scale, changed.mesh_cell_size, changed.convert_to_gray) == (
@@ -147,7 +144,7 @@ def test_an_image_lies_behind_what_is_drawn(folder):
 
 def test_resolution_of_a_tiff(folder):
     parameters = parameters_of(
-        parse(SYNTAX, ["--parameters_url", str(folder / "parameters.json"), "--out", "-"])
+        parse(Options, ["--parameters_url", str(folder / "parameters.json"), "--out", "-"])
     )
     canvas = draw_here(parameters)
     write_image(folder / "plain.tif", canvas, parameters)
@@ -171,11 +168,11 @@ def test_resolution_of_a_tiff(folder):
 )
 def test_options_that_are_refused(wrong):
     with pytest.raises(OptionError):
-        parse(SYNTAX, wrong)
+        parse(Options, wrong)
 
 
 def test_faults_leave_no_picture(folder):
-    with pytest.raises(JsonFileError, match=r"nope\.json"):
+    with pytest.raises(ClientError, match=r"nope\.json"):
         render(folder, "--tile_spec_url", folder / "nope.json")
     with pytest.raises(IllegalArgumentError, match="above 0"):
         render(folder, "--width", "0")
@@ -188,14 +185,6 @@ def test_faults_leave_no_picture(folder):
 
 
 def test_an_unknown_extension_leaves_an_empty_file(folder):
-    with pytest.raises(UnknownFormatError, match="jpg"):
+    with pytest.raises(ClientError, match="jpg"):
         render(folder, "--tile_spec_url", folder / "tiles.json", out="out.xyz")
     assert (folder / "out.xyz").read_bytes() == b""
-
-
-@pytest.mark.slow
-def test_json_comes_from_paths_file_urls_and_the_web(folder, server_url):
-    (folder / "a b.json").write_text('{"x": 1}')
-    assert load_json(str(folder / "a b.json")) == {"x": 1}
-    assert load_json(f"file:{folder}/a%20b.json") == load_json(f"file://{folder}/a%20b.json") == {"x": 1}
-    assert load_json(f"{server_url}/render-ws/v1/owners") == []

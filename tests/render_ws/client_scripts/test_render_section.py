@@ -11,14 +11,8 @@ import tifffile
 from PIL import Image
 
 from asap_ingest.errors import ServiceError
-from asap_ingest.render_ws.client_scripts.options import OptionError, parse
-from asap_ingest.render_ws.client_scripts.render_section import (
-    SYNTAX,
-    EmptyLayerError,
-    NoResolutionError,
-    output_path,
-    run,
-)
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError, parse
+from asap_ingest.render_ws.client_scripts.render_section import Options, output_path, run
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 NUMBERS = itertools.count()
@@ -27,7 +21,7 @@ PLAIN = ["--doFilter", "false", "--fillWithNoise", "false"]
 
 def arguments_for(*more, url="http://127.0.0.1:9", stack="s"):
     names = ["--baseDataUrl", f"{url}/render-ws/v1", "--owner", "o", "--project", "p", "--stack", stack]
-    return parse(SYNTAX, [*names, *map(str, more)])
+    return parse(Options, [*names, *map(str, more)])
 
 
 @pytest.mark.parametrize(
@@ -42,8 +36,8 @@ def arguments_for(*more, url="http://127.0.0.1:9", stack="s"):
     ],
 )
 def test_paths(z, more, expected):
-    arguments = arguments_for("--rootDirectory", "/r", *more, z)
-    assert output_path(arguments, float(arguments.main[0])) == Path("/r") / expected
+    options = arguments_for("--rootDirectory", "/r", *more, z)
+    assert output_path(options, options.z_values[0]) == Path("/r") / expected
 
 
 @pytest.mark.parametrize(
@@ -151,7 +145,7 @@ def test_a_tiff_tells_its_resolution(stack, tmp_path):
 def test_a_stack_without_resolution_has_none_to_tell(stack, tmp_path):
     url, _ = stack
     send(url, "POST", "project/p/stack/bare", {})
-    with pytest.raises(NoResolutionError, match="bare"):
+    with pytest.raises(ClientError, match="bare"):
         run(arguments_for("--rootDirectory", tmp_path, "--resolutionUnit", "nm", "5", url=url, stack="bare"))
 
 
@@ -159,7 +153,7 @@ def test_a_stack_without_resolution_has_none_to_tell(stack, tmp_path):
 def test_a_layer_without_tiles_is_an_error(stack, tmp_path):
     with pytest.raises(ServiceError, match="400"):
         rendered(stack, tmp_path, "6")
-    with pytest.raises(EmptyLayerError, match=r"layer 6\.0"):
+    with pytest.raises(ClientError, match=r"layer 6\.0"):
         rendered(stack, tmp_path, "--bounds", "0,100,0,100", "6")
     assert not (tmp_path / "out").exists()
 

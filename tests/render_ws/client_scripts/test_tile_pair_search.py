@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.render_ws.client_scripts.json_files import read_json
-from asap_ingest.render_ws.client_scripts.tile_pair_files import PairFiles
-from asap_ingest.render_ws.client_scripts.tile_pair_layers import IncompleteTileError, layout_box
+from asap_ingest.render_ws.client_scripts.client_json import read_json
+from asap_ingest.render_ws.client_scripts.client_options import ClientError
+from asap_ingest.render_ws.client_scripts.tile_pair_client import PairFiles, layout_box
 from asap_ingest.render_ws.client_scripts.tile_pair_search import (
     NO_POSITION,
     BoxIndex,
-    MissingSectionError,
     Pair,
     PairRules,
     TileBox,
@@ -146,7 +145,7 @@ def test_a_tile_without_section_is_named_once_it_is_to_be_paired():
     alone = box("b", 900, 0, section=None)
     assert layer_pairs([alone], [BoxIndex([alone])], PairRules()) == set()
     tiles = [box("a", 0, 0), box("b", 9, 0, section=None)]
-    with pytest.raises(MissingSectionError, match="tile b "):
+    with pytest.raises(ClientError, match="tile b "):
         layer_pairs(tiles, [BoxIndex(tiles)], PairRules())
 
 
@@ -161,7 +160,7 @@ def test_one_huge_tile_among_small_ones_is_found_everywhere():
 def test_rows_and_columns_become_boxes():
     tile = {"tileId": "a", "z": 2, "layout": {"sectionId": "2.0", "imageRow": 3, "imageCol": 5}}
     assert layout_box(tile) == TileBox("a", "2.0", 2.0, 50.0, 30.0, 60.0, 40.0)
-    with pytest.raises(IncompleteTileError, match="imageRow"):
+    with pytest.raises(ClientError, match="imageRow"):
         layout_box({"tileId": "a", "z": 2, "layout": {"imageCol": 5}})
 
 

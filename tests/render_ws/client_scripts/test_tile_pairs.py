@@ -5,13 +5,10 @@ import itertools
 import orjson
 import pytest
 
-from asap_ingest.render_ws.client_scripts.json_files import JsonFileError, read_json
-from asap_ingest.render_ws.client_scripts.options import OptionError, parse
-from asap_ingest.render_ws.client_scripts.tile_pair_files import PairFiles, part_path
-from asap_ingest.render_ws.client_scripts.tile_pair_search import (
-    Pair,
-)
-from asap_ingest.render_ws.client_scripts.tile_pairs import SYNTAX, NoLayersError, run
+from asap_ingest.render_ws.client_scripts.client_json import read_json
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError, parse
+from asap_ingest.render_ws.client_scripts.tile_pair_client import Options, PairFiles, part_path, run
+from asap_ingest.render_ws.client_scripts.tile_pair_search import Pair
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.golden import send
 
@@ -57,7 +54,7 @@ def test_no_pairs_no_file(tmp_path):
 
 
 def test_a_missing_folder_is_refused_at_once(tmp_path):
-    with pytest.raises(JsonFileError, match="folder"):
+    with pytest.raises(ClientError, match="folder"):
         PairFiles(tmp_path / "absent" / "p.json", "template", 2)
 
 
@@ -84,7 +81,7 @@ def test_names_of_parts(name, part, tmp_path):
 )
 def test_options_that_do_not_fit_together_are_refused(wrong, tmp_path):
     with pytest.raises(OptionError):
-        run(parse(SYNTAX, [*STACK, *wrong, "--toJson", str(tmp_path / "p.json")]))
+        run(parse(Options, [*STACK, *wrong, "--toJson", str(tmp_path / "p.json")]))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -106,7 +103,7 @@ def two_layers(server_url):
 def found_pairs(stack, folder, *more):
     names = ["--owner", stack.owner, "--project", stack.project, "--stack", stack.stack]
     where = ["--baseDataUrl", f"{stack.url}/render-ws/v1", *names, "--toJson", str(folder / "p.json")]
-    run(parse(SYNTAX, [*where, *map(str, more)]))
+    run(parse(Options, [*where, *map(str, more)]))
     if not (folder / "p.json").exists():
         return []
     written = read_json(folder / "p.json")["neighborPairs"]
@@ -185,5 +182,5 @@ def test_the_template_names_the_base_stack(two_layers, tmp_path):
 
 @pytest.mark.slow
 def test_layers_that_are_not_there_are_named(two_layers, tmp_path):
-    with pytest.raises(NoLayersError, match=r"minZ 8\.0"):
+    with pytest.raises(ClientError, match=r"minZ=8\.0"):
         found_pairs(two_layers, tmp_path, "--minZ", 8)
