@@ -1,11 +1,11 @@
 """The source distribution and the wheel build, install and run the demo from outside the repository."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
-import tomllib
 import venv
 import zipfile
 from importlib import metadata
@@ -20,6 +20,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_grou
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "asap_ingest"
+NOT_SOURCES = (
+    ".git",
+    ".venv",
+    "build",
+    "dist",
+    "demo_output",
+    "__pycache__",
+    "*.egg-info",
+    ".*_cache",
+    ".hypothesis",
+)
 
 
 def run(*command, cwd, **variables):
@@ -34,18 +45,12 @@ def run(*command, cwd, **variables):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A folder with the source distribution, and the wheel that is built from it."""
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    assert wanted == ["setuptools>=77"]
     if int(metadata.version("setuptools").split(".")[0]) < 77:
         pytest.skip("setuptools is too old: pip install '.[test]'")
     folder = tmp_path_factory.mktemp("built")
     # a copy, as setuptools leaves files beside its sources
     source = folder / "source"
-    tracked = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines()
-    for name in tracked:
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SOURCES))
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source, cwd=folder)
     return folder
 
