@@ -1,6 +1,6 @@
 # Each target sets up what it needs, in .venv of this folder; no step needs root.
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly coverage fast integration lint format bench clean
+.PHONY: help demo test nightly coverage fast integration lint format docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,12 +46,19 @@ format: $(VENV)/.lint ## format the code as lint wants it
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.docs ## the documentation site, every link checked: build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
+
 bench: $(VENV)/.bench ## measure; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
 $(VENV)/.bench: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,bench]"
 	@touch $@
+
+$(VENV)/.docs: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@ $(VENV)/.demo
 
 $(VENV)/.coverage: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,coverage]"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from asap_ingest.arrays.stack_reader import open_stack
     from asap_ingest.arrays.volume_reader import open_volume
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["__version__", "open_stack", "open_volume", "steps"]
 
 #: Module of each function that is offered here.

@@ -1,4 +1,4 @@
-"""The README's commands run as written, with its JSON, on a small acquisition in the demo's place."""
+"""The commands of the README and of the pages that go on from it run as written, on a small acquisition."""
 
 import json
 import os
@@ -18,12 +18,19 @@ from asap_ingest.commands.http_server import listen
 from asap_ingest.simulation.acquisition import Acquisition, simulate_section
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-JSON_FILES = dict(re.findall(r"```json (\S+)\n(.*?)```", README, re.S))
-PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
-COMMAND_LINES = [
-    line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()
+#: In the order in which a reader follows them; each goes on where the one before ended.
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("tutorial", "day_of_sections", "volumes", "steps"))]
+PAGES.append("docs/from_python.md")
+TEXTS = [(ROOT / page).read_text() for page in PAGES]
+BLOCKS = [
+    block for text in TEXTS for block in re.findall(r"```(json|python|sh) ?(\S*)\n(.*?)```", text, re.S)
 ]
+JSON_FILES = {name: content for kind, name, content in BLOCKS if kind == "json"}
+PYTHON_BLOCKS = [content for kind, _, content in BLOCKS if kind == "python"]
+#: A page repeats commands of another, such as the start of the service: these run once.
+COMMAND_LINES = list(
+    dict.fromkeys(line for kind, _, content in BLOCKS if kind == "sh" for line in content.splitlines())
+)
 #: What lies in the reader's `stack/`.
 PLANES = np.random.default_rng(5).integers(0, 256, (11, 100, 140), np.uint8)
 
@@ -37,7 +44,7 @@ def volume_port():
 
 @pytest.fixture
 def readme_folder(tmp_path, closed_port):
-    """A folder with the demo's acquisition, small, planes of the reader, and the README's JSON files."""
+    """A folder with the demo's acquisition, small, planes of the reader, and the JSON files of the pages."""
     (tmp_path / "stack").mkdir()
     for z, plane in enumerate(PLANES):
         tifffile.imwrite(tmp_path / "stack" / f"z{z}.tif", plane)
@@ -77,7 +84,7 @@ def test_commands_run_as_written(readme_folder, closed_port, volume_port):
 
 def see_what_the_readme_promises(port, folder):
     project = f"http://localhost:{port}/render-ws/v1/owner/lab/project/brain"
-    for stack in ("acquired_with_mipmaps", "steps_with_mipmaps", "steps", "day"):
+    for stack in ("grid", "acquired_with_mipmaps", "steps_with_mipmaps", "steps", "day"):
         tiles = requests.get(f"{project}/stack/{stack}/z/1.0/resolvedTiles", timeout=9).json()[
             "tileIdToSpecMap"
         ]
@@ -95,26 +102,26 @@ def see_the_volumes(url, folder):
     assert chunk == PLANES[:, 64:100, 64:128].tobytes()
     exported = json.loads((folder / "section_volume" / "info").read_text())
     assert exported["scales"][0]["size"][2] == 1
-    for volume in ("volume", "section_volume"):
+    for volume in ("volume", "exported", "section_volume"):
         assert check_precomputed(str(folder / volume), "voxels").findings.faults == []
 
 
 def test_there_is_something_to_run():
     assert len(JSON_FILES) == 6
-    assert len(PYTHON_BLOCKS) == 1
-    assert sum(not line.startswith("make") for line in COMMAND_LINES) == 13
+    assert len(PYTHON_BLOCKS) == 4
+    assert sum(not line.startswith("make") for line in COMMAND_LINES) == 20
+
+
+def test_a_file_has_one_content():
+    given = {(name, content) for kind, name, content in BLOCKS if kind == "json"}
+    assert len(given) == len(JSON_FILES)
 
 
 def test_make_targets_exist():
-    targets = [line.split()[1] for line in COMMAND_LINES if line.startswith("make")]
-    assert targets == ["demo", "test"]
-    for target in (*targets, "lint", "bench", "help"):
+    targets = {line.split()[1] for line in COMMAND_LINES if line.startswith("make")}
+    assert targets == {"demo", "test"}
+    for target in (*targets, "lint", "docs", "bench", "help"):
         subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
-
-
-def test_links_lead_somewhere():
-    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
-        assert (ROOT / link).exists(), link
 
 
 @pytest.mark.parametrize("command", COMMANDS)
