@@ -19,11 +19,11 @@ help: ## this list
 demo: $(VENV)/.demo ## simulate a section, ingest it, draw it: demo_output/section.png
 	$(BIN)/python -m asap_ingest demo $(ARGS)
 
-test: $(VENV)/.test ## all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+test: $(VENV)/.test ## all tests but the long ones
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not long" $(ARGS)
 
-nightly: $(VENV)/.test ## the property tests with all their examples
-	$(BIN)/python -m pytest -n $(WORKERS) -m nightly --hypothesis-profile nightly $(ARGS)
+nightly: $(VENV)/.test ## the long tests, and the property tests with all their examples
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "long or nightly" --hypothesis-profile nightly $(ARGS)
 
 coverage: $(VENV)/.coverage ## all tests again, measured
 	$(BIN)/coverage erase

@@ -61,6 +61,7 @@ def output(folder, name):
     return json.loads((folder / name).read_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", ARRAY_VARIABLES)
 def test_an_array_job_does_what_one_run_does(folder, script):
     (folder / script).write_text(
@@ -80,6 +81,7 @@ def test_an_array_job_does_what_one_run_does(folder, script):
     assert output(folder, "apply_out.json")["report"]["tiles_with_levels"] == 12
 
 
+@pytest.mark.long
 def test_the_dask_command_does_what_one_run_does(folder):
     with local_scheduler(2) as address:
         (folder / "scheduler.txt").write_text(f"{address}\n")

@@ -186,6 +186,7 @@ def test_a_worker_killed_in_mid_run_costs_no_file(dask_scheduler, tmp_path):
     assert not Path(f"/proc/{victim}").exists()
 
 
+@pytest.mark.long
 def test_a_step_loses_no_file_to_a_killed_worker(render, dask_scheduler, tmp_path):
     metafile = write_acquisition(tmp_path / "images", random_tiles(24, shape=(512, 512)))
     run_step(TILESPECS, {"render": render, "metafile": str(metafile), "stack": "raw", "z_index": 1}, tmp_path)
@@ -203,6 +204,7 @@ def test_a_step_loses_no_file_to_a_killed_worker(render, dask_scheduler, tmp_pat
     assert len(listing(output)) == 24 * 3
 
 
+@pytest.mark.long
 def test_a_scheduler_that_goes_away_ends_the_run(scheduler_process, tmp_path):
     process, address = scheduler_process
     outcomes = DaskExecutor(address, 2).run(jobs.touch_slowly, [str(tmp_path / str(n)) for n in range(400)])
@@ -212,6 +214,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(scheduler_process, tmp_path):
         list(outcomes)
 
 
+@pytest.mark.long
 def test_jobs_wait_for_workers_that_come_later(caplog):
     message = "has no workers now; the jobs wait for them"
     caplog.set_level("WARNING", logger="asap_ingest.execution.dask_cluster")
@@ -238,6 +241,7 @@ def test_workers_that_cannot_run_the_jobs_are_named(dask_scheduler, tmp_path, mo
         list(DaskExecutor(dask_scheduler, 2).run(only_here.job, [1, 2]))
 
 
+@pytest.mark.long
 def test_a_cluster_of_this_machine_leaves_nothing(tmp_path):
     started = {outcome.value for outcome in executor(2, "local").run(jobs.process_id, range(6))}
     deadline = time.monotonic() + 5
@@ -246,6 +250,7 @@ def test_a_cluster_of_this_machine_leaves_nothing(tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
+@pytest.mark.long
 def test_standard_error_stays_quiet(tmp_path):
     program = (
         "import logging; logging.basicConfig(); logging.getLogger('asap_ingest').setLevel('WARNING')\n"
@@ -258,6 +263,7 @@ def test_standard_error_stays_quiet(tmp_path):
     assert (ran.stdout, ran.stderr) == ("1\n", "")
 
 
+@pytest.mark.long
 def test_logging_is_left_as_it_was():
     before = {name: logging.getLogger(name).level for name in ("distributed", "distributed.client")}
     list(executor(1, "local").run(jobs.double, [1]))

@@ -50,6 +50,7 @@ def what_it_ends_with_works(command, address):
     assert "section_with_mipmaps" in page.text
 
 
+@pytest.mark.long
 def test_demo_serves_its_stacks(tmp_path):
     with subprocess.Popen(demo_command(tmp_path, "--serve"), stdout=subprocess.PIPE, text=True) as demo:
         line = next(line for line in demo.stdout if line.startswith("open "))

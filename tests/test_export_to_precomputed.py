@@ -335,6 +335,7 @@ def test_the_service_is_down(parameters, tmp_path, closed_port):
     assert not (tmp_path / "volume").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pool_size", [1, 2])
 def test_a_service_that_ends_meanwhile_ends_the_run(parameters, tmp_path, pool_size):
     database = tmp_path / "own.db"

@@ -108,6 +108,7 @@ def installation(tmp_path):
     return tmp_path / "site"
 
 
+@pytest.mark.long
 def test_what_was_compiled_is_kept(installation):
     first, second = (run_from(installation) for _ in range(2))
     assert first.stdout == second.stdout == "[[7, 7], [7, 7]]\n"
@@ -115,6 +116,7 @@ def test_what_was_compiled_is_kept(installation):
     assert second.stderr == ""
 
 
+@pytest.mark.long
 def test_where_nothing_can_be_kept_it_works_all_the_same(installation):
     """Files stand where compiled code would be kept: root may write to any folder."""
     for folder in installation.rglob("*"):

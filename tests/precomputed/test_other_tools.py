@@ -18,6 +18,8 @@ import zarr
 from asap_ingest.check_precomputed import main
 from tests.precomputed.reading import zarr_datasets
 
+pytestmark = pytest.mark.long
+
 SHAPE_ZYX = (40, 260, 300)
 VOXEL_NM = (4, 4, 40)
 IMAGE = (np.indices(SHAPE_ZYX).sum(axis=0) % 251).astype(np.uint8)

@@ -244,6 +244,7 @@ def test_executors_write_the_same_bytes(tmp_path, chunk_format):
     assert all(volume == volumes[0] for volume in volumes)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "chunk_format"),

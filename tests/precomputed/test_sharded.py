@@ -224,6 +224,7 @@ def test_without_tensorstore_nothing_is_begun(stack, tmp_path, monkeypatch):
     assert not (tmp_path / "volume").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_kill_at_any_moment_and_a_rerun_give_the_same_volume(stack, tmp_path):
     program = [sys.executable, "-m", "asap_ingest.precomputed_tif"]

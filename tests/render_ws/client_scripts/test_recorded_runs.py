@@ -7,8 +7,12 @@ import pytest
 from asap_ingest.render_ws.client_scripts.run_client import CLIENTS
 from tests.render_ws.client_scripts.cases import CASES, ClientReplay, recorded_cases
 
-#: StackClient is not among the recordings.
-RECORDED = [name for name in CLIENTS if not name.endswith(".StackClient")]
+#: StackClient is not among the recordings. Clients that draw have hundreds of runs, of a second each.
+RECORDED = [
+    pytest.param(name, marks=[pytest.mark.long] if "Render" in name else [])
+    for name in CLIENTS
+    if not name.endswith(".StackClient")
+]
 
 
 @pytest.mark.slow
