@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
 from asap_ingest.execution.progress import Progress
-from asap_ingest.simulation.neuropil import draw_section, drawing_parts
 
 _FIRST_EXPOSURE = datetime(2026, 1, 5, 8, 0, 0)  # fixed: a second run writes the same names
 _LONGEST_SIDE = 100_000  # pixels of a section
@@ -147,13 +146,16 @@ def simulate_section(
     acquisition = acquisition or Acquisition()
     if section < 0:
         raise ParameterError("section", f"is {section}, must not be negative")
+    # compiled code, which takes a while to load
+    from asap_ingest.simulation.tissue import SECTION_DEPTH, draw_section, drawing_parts
+
     storage.ensure_writable_folder(str(directory))
     exposures = _plan(acquisition, section)
     shape_yx = acquisition.section_shape_yx
     advance = (lambda parts: None) if progress is None else progress.advance
     if progress is not None:
         progress.expect(drawing_parts(shape_yx) + len(exposures))
-    picture = draw_section(shape_yx, acquisition.seed, section, advance)
+    picture = draw_section(shape_yx, acquisition.seed, section * SECTION_DEPTH, advance)
 
     def take(exposure: _Exposure) -> dict[str, Any]:
         tile = _photograph(picture, exposure, acquisition, section)
