@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.simulation.tissue_noise import grain, multiply_by, noise_fields
 from asap_ingest.simulation.tissue_pixels import (
-    FIELDS,
     GRID,
     MYELINATED,
     NEURITE,
@@ -45,7 +45,7 @@ _BALLS_OF_CELL = 40
 #: Kinds of neurites: radius in pixels, its spread, how much they turn, cells in 10**9 cubic pixels (43 µm³).
 _NEURITES = ((15, 0.3, 0.22, 700), (30, 0.4, 0.14, 260), (62, 0.35, 0.07, 18))
 #: Cell bodies and vessels lie in pictures of this size or larger, one cell body in a cube of the side.
-_BODY_SPACING = 6000
+_BODY_SPACING = 7000
 _DOT_SPACING = 13
 
 
@@ -93,10 +93,10 @@ def draw_section(
         memory per pixel beside the result.
     """
     cells = _grow(shape_yx, seed, depth)
-    fields = _fields(shape_yx, seed, depth)
+    fields = noise_fields(shape_yx, seed, depth)
     advance(2)
     dots = _dot_places(shape_yx, seed, depth)
-    grain = [_grain(size, np.random.default_rng([seed, 5, size, int(depth)])) for size in (509, 677)]
+    grains = [grain(size, np.random.default_rng([seed, 5, size, int(depth)])) for size in (509, 677)]
     picture = np.empty(shape_yx, np.uint8)
 
     def draw_band(top: int) -> None:
@@ -107,8 +107,8 @@ def draw_section(
         )
         shade(band, top, fields, cells.cells, *grown)
         near = dots[(dots[:, 1] > top - 8) & (dots[:, 1] < top + len(band) + 8)]
-        draw_dots(band, top, fields, cells.cells, grown[0], near)
-        _multiply(band, grain, top)
+        draw_dots(band, top, fields, cells.cells, *grown, near)
+        multiply_by(grains, band, top)
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(draw_band, range(0, shape_yx[0], _BAND_ROWS)):
@@ -201,31 +201,24 @@ def _neurites(
 def _bodies(shape_yx: tuple[int, int], seed: list[int], layer: int) -> _Cells:
     """Cell bodies, one in a cube of `_BODY_SPACING`, with mitochondria around their nuclei."""
     rng = np.random.default_rng(seed)
-    corners = np.array(
-        [(x, y) for y in range(0, shape_yx[0], _BODY_SPACING) for x in range(0, shape_yx[1], _BODY_SPACING)]
+    cubes = np.indices([-(-side // _BODY_SPACING) for side in shape_yx[::-1]]).reshape(2, -1).T
+    count = len(cubes)
+    middle = np.column_stack([cubes, np.full(count, layer - 1)]) + rng.uniform(
+        (0.3, 0.3, -0.2), (0.7, 0.7, 0.2), (count, 3)
     )
-    count = len(corners)
-    middle = (
-        np.column_stack([corners, np.full(count, (layer - 1) * _BODY_SPACING)])
-        + rng.uniform(0.3, 0.7, (count, 3)) * _BODY_SPACING
-    )
-    radius = rng.uniform(1350, 1700, count)
-    owner = np.arange(count)
-    balls = np.column_stack([middle, radius, owner])
+    middle *= _BODY_SPACING
+    radius, number = rng.uniform(1350, 1700, count), np.arange(count)
     cells = np.column_stack([np.full(count, SOMA), np.full(count, 158), np.zeros(count), radius])
-    outward = rng.standard_normal((count, 300, 3))
-    outward *= (
-        radius[:, np.newaxis] * rng.uniform(0.8, 0.96, (count, 300)) / np.linalg.norm(outward, axis=2)
-    )[..., np.newaxis]
-    along = np.cumsum(rng.standard_normal((count, 300, 1, 3)) * 8 * np.ones((8, 1)), axis=2)
-    places = middle[:, np.newaxis, np.newaxis] + outward[:, :, np.newaxis] + along
-    numbers = np.broadcast_to(owner[:, np.newaxis, np.newaxis], places.shape[:3])
-    mitochondria = np.dstack(
-        [places.reshape(count, -1, 3), np.full((count, 2400), 27.0), numbers.reshape(count, -1)]
-    )
-    return _Cells(
-        balls.astype(np.float32), mitochondria.reshape(-1, 5).astype(np.float32), cells.astype(np.float32)
-    )
+    # 300 mitochondria in each, of 8 balls in a row
+    direction = rng.standard_normal((count, 300, 1, 3))
+    direction /= np.linalg.norm(direction, axis=3, keepdims=True)
+    from_middle = radius[:, np.newaxis, np.newaxis, np.newaxis] * rng.uniform(0.8, 0.96, (count, 300, 1, 1))
+    along = 8 * rng.standard_normal((count, 300, 1, 3)) * np.arange(8)[:, np.newaxis]
+    places = middle[:, np.newaxis, np.newaxis] + from_middle * direction + along
+    thick = np.full(count * 2400, 27)
+    mitochondria = np.column_stack([places.reshape(-1, 3), thick, np.repeat(number, 2400)])
+    balls = np.column_stack([middle, radius, number])
+    return _Cells(*(part.astype(np.float32) for part in (balls, mitochondria, cells)))
 
 
 def _vessel(depth: float) -> _Cells:
@@ -233,38 +226,6 @@ def _vessel(depth: float) -> _Cells:
     ball = (0.95 * _BODY_SPACING, 1.05 * _BODY_SPACING, depth, 820, 0)
     cell = (VESSEL, 132, 0, 820)
     return _Cells(np.array([ball], np.float32), np.empty((0, 5), np.float32), np.array([cell], np.float32))
-
-
-def _fields(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
-    """Smooth noise on the grid, shape (rows, columns, 5), in the order of `FIELDS`."""
-    shape = tuple(-(-side // GRID) + 2 for side in shape_yx)
-    fields = np.zeros((*shape, len(FIELDS)), np.float32)
-    for number, parts in enumerate(FIELDS.values()):
-        for lumps, amplitude in parts:
-            fields[..., number] += np.float32(amplitude) * _noise(
-                shape, lumps, [seed, 2, number, lumps], depth
-            )
-    return fields
-
-
-def _noise(shape_yx: tuple[int, ...], lumps: float, seed: list[int], depth: float) -> Floats:
-    """A cut through smooth noise, mean 0, standard deviation about 1, with lumps of this size in pixels."""
-    import cv2
-
-    step = lumps / 2.5
-    layer, part = divmod(depth / step, 1)
-    weights = np.exp(-(((np.arange(-1, 3) - part) / 0.9) ** 2))
-    weights /= np.linalg.norm(weights)
-    scale = step / GRID
-    small = [int(side / scale) + 4 for side in shape_yx]
-    planes = [
-        weight * np.random.default_rng([*seed, int(layer) + number]).standard_normal(small, np.float32)
-        for number, weight in enumerate(weights)
-    ]
-    # a blur by 0.9 pixels leaves 0.32 of the deviation of white noise
-    smooth = cv2.GaussianBlur(np.sum(planes, axis=0), (0, 0), 0.9) / np.float32(0.32)
-    large = cv2.resize(smooth, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(large[: shape_yx[0], : shape_yx[1]], np.float32)
 
 
 def _grid_of(
@@ -290,26 +251,3 @@ def _dot_places(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
     places[..., 3] = places[..., 3] / 0.6 + 0.5
     x, y = places[..., 0], places[..., 1]
     return places[(x >= 0) & (y >= 0) & (x < shape_yx[1]) & (y < shape_yx[0])]
-
-
-def _grain(size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A square of granular noise that continues across its edges, mean 128; its side is prime, so that
-    two such squares of different sides do not repeat together within a section."""
-    import cv2
-
-    white = rng.standard_normal((size, size), np.float32)
-    total = np.full_like(white, 128)
-    for sigma, weight in ((1.3, 4.5), (3.2, 3.6), (8.0, 1.6)):
-        smooth = cv2.GaussianBlur(np.pad(white, 32, mode="wrap"), (0, 0), sigma)[32:-32, 32:-32]
-        total += weight * smooth / smooth.std()
-        white = white[::-1].T
-    return total.round().clip(0, 255).astype(np.uint8)
-
-
-def _multiply(band: NDArray[np.uint8], patterns: list[NDArray[np.uint8]], top: int) -> None:
-    import cv2
-
-    for pattern in patterns:
-        rows = np.arange(top, top + band.shape[0]) % len(pattern)
-        tiled = np.tile(pattern[rows], (1, -(-band.shape[1] // len(pattern))))
-        cv2.multiply(band, np.ascontiguousarray(tiled[:, : band.shape[1]]), dst=band, scale=1 / 128)

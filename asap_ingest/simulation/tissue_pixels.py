@@ -16,14 +16,6 @@ REACH = 48
 #: Distance from a membrane, in pixels, from which it is not seen.
 _FAR = 15
 NEURITE, MYELINATED, SOMA, VESSEL = range(4)
-#: Noise fields: (size of lumps in pixels, amplitude), summed.
-FIELDS = {
-    "bend_x": ((260, 15), (70, 4.5)),
-    "bend_y": ((260, 15), (70, 4.5)),
-    "lumps": ((150, 1),),
-    "sheets": ((90, 1),),
-    "stain": ((2200, 0.025), (600, 0.02)),
-}
 
 
 @compiled()
@@ -219,7 +211,7 @@ def shade(band: Any, top: Any, fields: Any, kinds: Any, cells: Any, bodies: Any)
     ----------
     band : ndarray of uint8, shape (rows, width); changed
     top : first row of the band
-    fields : ndarray of float32, shape (rows, columns, 5), see `FIELDS`
+    fields : ndarray of float32, shape (rows, columns, 5), see `tissue_noise.FIELDS`
     kinds : ndarray of float32, shape (m, 4): kind, grey, side of synapses and radius of the cells
     cells, bodies : (balls, nearest) of cells and of mitochondria, as `nearest_balls` gives them
     """
@@ -276,7 +268,7 @@ def shade(band: Any, top: Any, fields: Any, kinds: Any, cells: Any, bodies: Any)
 
 
 @compiled()
-def draw_dots(band: Any, top: Any, fields: Any, kinds: Any, cells: Any, dots: Any) -> None:
+def draw_dots(band: Any, top: Any, fields: Any, kinds: Any, cells: Any, bodies: Any, dots: Any) -> None:
     """Draw vesicles at synapses and microtubules in dendrites into a band.
 
     Parameters
@@ -292,12 +284,12 @@ def draw_dots(band: Any, top: Any, fields: Any, kinds: Any, cells: Any, dots: An
         here_x, here_y = x + fields[row, column, 0], y + fields[row, column, 1]
         count = _competing(here_x, here_y, top, nearest, chosen)
         ball, _, distance, _ = _owner(here_x, here_y, balls, chosen, count)
-        if ball < 0:
+        if ball < 0 or _competing(here_x, here_y, top, bodies[1], chosen) > 0:
             continue
         cell = int(balls[ball, 4])
         kind, grey, side, size = kinds[cell, 0], kinds[cell, 1], kinds[cell, 2], kinds[cell, 3]
         radius, rim = math.sqrt(max(40 - z * z, 0.0)), 90
-        if kind == NEURITE and size > 55 and chance < 0.25:
+        if kind == NEURITE and size > 55 and chance < 0.15:
             radius, rim = 2.8, 120
         elif kind != NEURITE or side > 0 or size > 60 or fields[row, column, 2] < 0.5 or chance > 0.75:
             continue
