@@ -89,7 +89,7 @@ def draw_section(
     Returns
     -------
     ndarray of uint8, shape (height, width)
-        Grey without camera noise: membranes near 60, cytoplasm near 170. Needs about two bytes of
+        Grey without camera noise: membranes near 60, cytoplasm near 170. Needs about four bytes of
         memory per pixel beside the result.
     """
     cells = _grow(shape_yx, seed, depth)

@@ -228,12 +228,12 @@ def shade(band: Any, top: Any, fields: Any, kinds: Any, cells: Any, bodies: Any)
             thick_count = _competing(x, y, top, nearest_mitochondria, thick)
             ball, _, distance, _ = _owner(x, y, balls, chosen, count)
             sheets = fields[at, column, 3]
-            is_empty = ball < 0 or (distance > _FAR and kinds[int(balls[ball, 4]), 0] == NEURITE)
+            is_far = ball >= 0 and distance > _FAR and kinds[int(balls[ball, 4]), 0] == NEURITE
             last_row, last_column = (
                 min(first_row + GRID, band.shape[0]),
                 min(first_column + GRID, band.shape[1]),
             )
-            if is_empty and thick_count == 0 and (sheets < -0.4 or sheets > 0.4):
+            if ball < 0 or (is_far and thick_count == 0 and (sheets < -0.4 or sheets > 0.4)):
                 grey = np.float32(172) if ball < 0 else kinds[int(balls[ball, 4]), 1]
                 grey = (grey + 3 * fields[at, column, 2]) * (1 + fields[at, column, 4])
                 band[first_row:last_row, first_column:last_column] = int(grey + 0.5)
