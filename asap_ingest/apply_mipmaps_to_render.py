@@ -28,9 +28,13 @@ from asap_ingest.mipmaps.apply_sections import (
     examine_section,
     verified,
 )
-from asap_ingest.mipmaps.locations import EXTENSIONS
-from asap_ingest.mipmaps.path_builder import PathBuilder, is_same_place, path_builder, raised
-from asap_ingest.mipmaps.register import Registration
+from asap_ingest.mipmaps.levels import EXTENSIONS, Levels
+from asap_ingest.mipmaps.path_builder import (
+    PathBuilder,
+    names_same_files,
+    path_builder,
+    with_most_levels,
+)
 from asap_ingest.mipmaps.tile_images import Failure
 from asap_ingest.render.stack import Stack
 from asap_ingest.schemas import AddMipMapsToStackOutput, AddMipMapsToStackParameters
@@ -43,7 +47,7 @@ class ApplyReport:
     Attributes
     ----------
     changes : list, optional
-        Of a dry run: what would change, tile by tile, as `register.tile_change` tells it.
+        Of a dry run: what would change, tile by tile, as `registration.tile_change` tells it.
     path_builder : dict, optional
         The stack's path builder `before` and `after`, where that is how levels are registered.
     """
@@ -111,7 +115,7 @@ def apply_path_builder(
     return report
 
 
-def plan_path_builder(source: Stack, target: Stack, registration: Registration) -> BuilderChange:
+def plan_path_builder(source: Stack, target: Stack, levels: Levels) -> BuilderChange:
     """The builder that the target gets; a stack that is to be made keeps the source's number of levels.
 
     Raises
@@ -121,13 +125,13 @@ def plan_path_builder(source: Stack, target: Stack, registration: Registration) 
     StackStateError
         The target cannot be changed.
     """
-    wanted = path_builder(registration)
+    wanted = path_builder(levels)
     if target.writable_state() is None:
         present = source.path_builder()
-        same = present is not None and is_same_place(wanted, present)
-        return BuilderChange(None, raised(wanted, present if same else None, target.name))
+        same = present is not None and names_same_files(wanted, present)
+        return BuilderChange(None, with_most_levels(wanted, present if same else None, target.name))
     before = target.path_builder()
-    return BuilderChange(before, raised(wanted, before, target.name))
+    return BuilderChange(before, with_most_levels(wanted, before, target.name))
 
 
 def _over_sections(
@@ -189,9 +193,9 @@ class AddMipMapsToStack(RenderModule):
         return self.stack(self.args["output_stack"] or self.args["input_stack"])
 
     @property
-    def _registration(self) -> Registration:
+    def _levels(self) -> Levels:
         args = self.args
-        return Registration(args["mipmap_dir"], EXTENSIONS[args["imgformat"]], args["levels"])
+        return Levels(args["mipmap_dir"], EXTENSIONS[args["imgformat"]], args["levels"])
 
     def _jobs(self, shard: Shard | None) -> list[SectionJob]:
         args = self.args
@@ -201,7 +205,7 @@ class AddMipMapsToStack(RenderModule):
                 "mipmap_dir", f"{args['mipmap_dir']!r}: no such folder; run generate_mipmaps first"
             )
         common = {
-            "registration": self._registration,
+            "levels": self._levels,
             "overwrite": args["overwrite_zlayer"] and self._target != self._source,
             "with_builder": args["mipmap_path_builder"],
             "run": uuid.uuid4().hex,
@@ -211,7 +215,7 @@ class AddMipMapsToStack(RenderModule):
         return [SectionJob(self._source, self._target, z, **common) for z in taken]
 
     def _builder_change(self) -> BuilderChange:
-        return plan_path_builder(self._source, self._target, self._registration)
+        return plan_path_builder(self._source, self._target, self._levels)
 
     def _report(self, jobs: Sequence[SectionJob], change: BuilderChange | None) -> ApplyReport:
         close_stack = self.args["close_stack"]

@@ -1,4 +1,4 @@
-"""Tiles without a metafile to stack: a table, or the pattern of their files' names, says where they lie.
+"""Tiles without a metafile to stack: positions come from a table, or from a pattern of file names.
 
 python -m asap_ingest.generate_tilespecs_from_table --input_json in.json --output_json out.json
 """
@@ -21,7 +21,7 @@ from asap_ingest.execution.remarks import Remark, tell
 from asap_ingest.render.tilespecs import TileFacts, TileSpecSettings, make_tilespec
 from asap_ingest.sections.occupied_z import OccupiedZ
 from asap_ingest.sections.section_upload import UploadReport, upload_section
-from asap_ingest.tile_tables.read import read_tile_pattern, read_tile_table
+from asap_ingest.tile_tables.read_tables import read_tile_table
 from asap_ingest.tile_tables.table_positions import Placement, affine_about_centre
 from asap_ingest.tile_tables.table_records import PlacedTile, TileTable
 
@@ -67,13 +67,13 @@ def _facts(tile: PlacedTile, pixel_size_nm: float | None) -> TileFacts:
         name=tile.name,
         image_uri=tile.image_uri,
         size=size,
-        affine=affine_about_centre((tile.x, tile.y), size, tile.rotation_degrees),
+        affine=affine_about_centre((tile.x, tile.y), size, tile.row.rotation_degrees),
         layout={
-            "imageCol": tile.column,
-            "imageRow": tile.row,
+            "imageCol": tile.row.column,
+            "imageRow": tile.row.row,
             "stageX": tile.x,
             "stageY": tile.y,
-            "rotation": tile.rotation_degrees,
+            "rotation": tile.row.rotation_degrees,
             "pixelsize": pixel_size_nm,
         },
     )
@@ -81,7 +81,7 @@ def _facts(tile: PlacedTile, pixel_size_nm: float | None) -> TileFacts:
 
 def _notes(table: TileTable) -> Iterator[str]:
     if table.pixel_size_nm is None:
-        yield "nobody says how large pixels are: a new stack has no resolution in x and y; give pixel_size_nm"
+        yield "the pixel size is unknown: a new stack has no resolution in x and y; give pixel_size_nm"
 
 
 def _sum(reports: Sequence[UploadReport]) -> dict[str, Any]:
@@ -132,10 +132,10 @@ class GenerateTileSpecsFromTable(RenderModule):
 
     def _table(self) -> TileTable:
         args = self.args
-        read = read_tile_pattern if "pattern" in args else read_tile_table
         names = ("units", "pixel_size_nm", "overlap_percent", "y_axis")
-        table = read(
+        table = read_tile_table(
             args.get("pattern") or args["table"],
+            is_pattern="pattern" in args,
             z=args.get("z_index"),
             image_directory=args.get("image_directory"),
             placement=Placement(**{name: args.get(name) for name in names}),
@@ -158,7 +158,7 @@ class GenerateTileSpecsFromTable(RenderModule):
         )
 
     def _version(self, table: TileTable) -> dict[str, Any]:
-        """Of a stack that is made; it says no resolution where nobody knows it."""
+        """Version of a new stack, without a resolution where that is unknown."""
         xy = dict.fromkeys(("stackResolutionX", "stackResolutionY"), table.pixel_size_nm)
         known = {} if table.pixel_size_nm is None else xy
         return {**known, "stackResolutionZ": self.args["section_thickness"]} | self.args.get(

@@ -33,7 +33,7 @@ from asap_ingest.commands.fields import (
     optional,
     required,
 )
-from asap_ingest.mipmaps.locations import EXTENSIONS
+from asap_ingest.mipmaps.levels import EXTENSIONS
 
 
 class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):

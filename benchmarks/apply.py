@@ -29,8 +29,7 @@ from asap_ingest import storage
 from asap_ingest.apply_mipmaps_to_render import apply_mipmaps
 from asap_ingest.execution import SerialExecutor
 from asap_ingest.mipmaps.apply_sections import SectionJob
-from asap_ingest.mipmaps.locations import level_uris, mipmap_uri
-from asap_ingest.mipmaps.register import Registration
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.render.service_process import embedded_service
 from asap_ingest.render.stack import RenderConnection, Stack
 
@@ -44,7 +43,7 @@ class Section:
     """Tiles in a stack, and their levels: files that are there, and empty."""
 
     stack: Stack
-    registration: Registration
+    levels: Levels
     tiles: int
 
 
@@ -76,9 +75,9 @@ def section_of(folder: Path, address: str, tiles: int) -> Section:
     host, _, port = address.rpartition(":")
     stack = Stack(RenderConnection(host, int(port), "bench", "em"), "apply")
     specs = [tilespec(folder / "acquisition", *divmod(number, 100)) for number in range(tiles)]
-    registration = Registration(str(folder / "mipmaps"), "tif", LEVELS)
+    levels = Levels(str(folder / "mipmaps"), "tif", LEVELS)
     for spec in specs:
-        for uri in level_uris(registration.root, spec["mipmapLevels"]["0"]["imageUrl"], LEVELS, "tif"):
+        for uri in levels.uris(spec["mipmapLevels"]["0"]["imageUrl"]):
             path = Path(unquote(urlsplit(uri).path))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -86,11 +85,11 @@ def section_of(folder: Path, address: str, tiles: int) -> Section:
     by_id = {spec["tileId"]: spec for spec in specs}
     resolved = {"transformIdToSpecMap": {"lens": LENS}, "tileIdToSpecMap": by_id}
     stack.put_resolved_tiles(resolved, derive_data=True)
-    return Section(stack, registration, tiles)
+    return Section(stack, levels, tiles)
 
 
 def ours(section: Section) -> None:
-    job = SectionJob(section.stack, section.stack, Z, section.registration, run=uuid.uuid4().hex)
+    job = SectionJob(section.stack, section.stack, Z, section.levels, run=uuid.uuid4().hex)
     report = apply_mipmaps(jobs=[job], executor=SerialExecutor())
     assert report.tiles_with_levels == section.tiles
 
@@ -101,7 +100,7 @@ def with_tilespecs(section: Section, place_of: Callable[[str, str, int], tuple[s
     resolved = renderapi.resolvedtiles.get_resolved_tiles_from_z(name, Z, render=render)
     for tile in resolved.tilespecs:
         for level in range(1, LEVELS + 1):
-            uri, path = place_of(section.registration.root, tile.ip[0].imageUrl, level)
+            uri, path = place_of(str(storage.local_path(section.levels.root)), tile.ip[0].imageUrl, level)
             assert os.path.exists(path)  # noqa: PTH110
             tile.ip[level] = renderapi.image_pyramid.MipMap(imageUrl=uri)
     renderapi.resolvedtiles.put_tilespecs(
@@ -109,9 +108,9 @@ def with_tilespecs(section: Section, place_of: Callable[[str, str, int], tuple[s
     )
 
 
-def by_mipmap_uri(root: str, image_uri: str, level: int) -> tuple[str, str]:
+def by_levels(root: str, image_uri: str, level: int) -> tuple[str, str]:
     """URI and path of a level by this package's function for one level, which knows every kind of name."""
-    uri = mipmap_uri(root, image_uri, level, "tif")
+    uri = Levels(root, "tif", level).uris(image_uri)[-1]
     return uri, str(storage.local_path(uri))
 
 
@@ -143,7 +142,7 @@ def bare_requests(section: Section, derive_data: str) -> None:
 #: Name, work, and whether render is asked to derive boxes: TileSpec objects do not keep them.
 WAYS: tuple[tuple[str, Callable[[Section], None], str], ...] = (
     ("asap_ingest", ours, "false"),
-    ("TileSpec objects, mipmap_uri", partial(with_tilespecs, place_of=by_mipmap_uri), "true"),
+    ("TileSpec objects, mipmap_uri", partial(with_tilespecs, place_of=by_levels), "true"),
     ("TileSpec objects, pathlib", partial(with_tilespecs, place_of=by_pathlib), "true"),
     ("TileSpec objects, names joined as text", partial(with_tilespecs, place_of=by_joining_text), "true"),
 )

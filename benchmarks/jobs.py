@@ -58,7 +58,7 @@ def predecessor_pyramid(job: PyramidJob) -> int:
         image = np.asarray(picture)
     if image.dtype != np.uint8:
         image = (image / 256).astype(np.uint8)
-    for level in range(1, job.settings.levels + 1):
+    for level in range(1, job.settings.levels.count + 1):
         image = block_reduce(image, (2, 2), np.mean).astype(np.uint8)
         path = storage.local_path(job.uri_of(level))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ import tifffile
 from asap_ingest.execution import executor
 from asap_ingest.execution.progress import Progress
 from asap_ingest.generate_mipmaps import generate_mipmaps
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, jobs_of
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
 from asap_ingest.render.service_process import embedded_service
@@ -56,7 +57,7 @@ class Section:
         return self.tiles * self.side**2 / 1e6
 
     def run(self, output: Path) -> MipmapRun:
-        return MipmapRun(self.stack, [0.0], PyramidSettings(str(output), "tif", LEVELS))
+        return MipmapRun(self.stack, [0.0], PyramidSettings(Levels(str(output), "tif", LEVELS)))
 
     def jobs(self, output: Path) -> list[PyramidJob]:
         return list(jobs_of(self.run(output), MipmapReport(), Progress()))
@@ -167,7 +168,7 @@ def _new_process(section: Section, output: Path) -> float:
 
 def _copy(job: PyramidJob, sizes: list[int]) -> PlainCopy:
     outputs = [str(_path(uri)) for uri in job.level_uris]
-    return PlainCopy(str(_path(job.image_uri)), tuple(zip(outputs, sizes, strict=True)))
+    return PlainCopy(str(_path(job.image.source.uri)), tuple(zip(outputs, sizes, strict=True)))
 
 
 def _path(uri: str) -> Path:

@@ -17,9 +17,13 @@ from urllib.parse import quote, unquote
 import tifffile
 from PIL import Image
 
-from docs.volume_tissue import SHAPE, planes
+from asap_ingest.images.downsample import mean_levels
+from asap_ingest.simulation.tissue import draw_section
 from tests.browser import Browser
 
+#: Voxels (z, y, x) of 7 nm, twice as long as pixels of the tissue.
+SHAPE = (192, 320, 448)
+SEED = 11
 PICTURE = Path(__file__).with_name("volume.jpg")
 #: Width and height of the window, and of the picture.
 WINDOW, QUALITY = (1280, 800), 82
@@ -46,7 +50,7 @@ def main(folder: Path) -> None:
     stack = folder / "stack"
     if not stack.exists():
         write_planes(stack)
-    size = ["--levels", "3", "--voxel_size", "8,8,8"]
+    size = ["--levels", "3", "--voxel_size", "7,7,7"]
     run("precomputed_tif", "--source", f"{stack}/*.tif", "--dest", f"{folder}/volume", *size).wait()
     server = run("serve_precomputed", "--port", "0", "--directory", f"{folder}/volume", "--format", "tiff")
     try:
@@ -60,8 +64,10 @@ def main(folder: Path) -> None:
 
 def write_planes(folder: Path) -> None:
     folder.mkdir(parents=True)
-    for z, plane in enumerate(planes()):
-        tifffile.imwrite(folder / f"z{z:03}.tif", plane)
+    depth, height, width = SHAPE
+    for z in range(depth):
+        section = draw_section((2 * height, 2 * width), SEED, 2 * z)
+        tifffile.imwrite(folder / f"z{z:03}.tif", next(iter(mean_levels(section, 1, section.dtype))))
         sys.stderr.write(f"\rplane {z + 1} of {SHAPE[0]}")
 
 

@@ -20,7 +20,9 @@ from PIL import Image
 
 from asap_ingest import check_precomputed, storage
 from asap_ingest.images import formats
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_and_verify
+from asap_ingest.mipmaps.tile_images import Source, TileImage
 from asap_ingest.precomputed_tif import PrecomputedTif
 from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 from tests.images.reference import mean, reference
@@ -110,8 +112,8 @@ def comes_out_right(folder, path, right):
     np.testing.assert_array_equal(volume_of(path, folder / "volume"), right[None])
     if "sparse" not in str(path):  # render, and so its embedded service, refuses tiled TIFFs
         np.testing.assert_array_equal(SourceImages(None, 1 << 20).load(ImageSource(path.as_uri())), right)
-    settings = PyramidSettings(str(folder / "mipmaps"), "tif", 2, convert_to_8bit=False)
-    job = PyramidJob(path.as_uri(), ("a.1.0",), settings)
+    settings = PyramidSettings(Levels(str(folder / "mipmaps"), "tif", 2), convert_to_8bit=False)
+    job = PyramidJob(TileImage(Source(path.as_uri()), ("a.1.0",)), settings)
     build_and_verify(job)
     for level in (1, 2):
         written = formats.decode(storage.read_bytes(job.uri_of(level)))

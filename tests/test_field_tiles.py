@@ -10,7 +10,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.tile_images import Source, TileImage
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 from tests.acquisitions import random_tiles, write_acquisition
@@ -159,8 +161,8 @@ def test_a_path_builder_cannot_name_slices(put, steps, slices):
 def test_a_slice_costs_what_it_holds_whatever_the_stack_is(slices, tmp_path):
     """Neither the step nor the service reads, or keeps, other slices."""
     uri = slices(3)["imageUrl"]
-    settings = PyramidSettings(root=str(tmp_path / "m"), extension="tif", levels=1)
-    result = build_pyramid(PyramidJob(uri, ("t",), settings, slice_number=3))
+    settings = PyramidSettings(Levels(str(tmp_path / "m"), "tif", 1))
+    result = build_pyramid(PyramidJob(TileImage(Source(uri, 3), ("t",)), settings))
     assert result.bytes_read == HEIGHT * WIDTH
     image = SourceImages(None, 2**20).load(ImageSource(uri, "IMAGEJ_TIFF_STACK", 3))
     assert (image == GREYS[2]).all()

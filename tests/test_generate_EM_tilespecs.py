@@ -8,7 +8,7 @@ import pytest
 
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.temca.metafile import read_metafile
-from asap_ingest.temca.stage_positions import tile_positions
+from asap_ingest.temca.metafile_tilespecs import tile_positions
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import TILESPECS, command, refused, run_step
 

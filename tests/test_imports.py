@@ -20,7 +20,7 @@ EDGES = {
     "render": "storage web",
     "temca": "execution render storage",
     "tile_tables": "images storage",
-    "simulation": "execution storage",
+    "simulation": "execution images storage",
     "mipmaps": "execution images render storage",
     "report": "images mipmaps render storage temca",
     "sections": "execution images mipmaps render report storage temca",

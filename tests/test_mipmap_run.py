@@ -5,6 +5,7 @@ import json
 
 from asap_ingest.execution.progress import Progress
 from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, jobs_of
 from asap_ingest.mipmaps.pyramid import PyramidSettings
 from asap_ingest.render.stack import RenderConnection, Stack
@@ -26,11 +27,11 @@ def test_the_total_is_that_of_all_sections_from_the_start(render, tmp_path):
     run = MipmapRun(
         Stack(RenderConnection(**render), "raw"),
         [1.0, 2.0, 3.0],
-        PyramidSettings(str(tmp_path / "mipmaps"), "tif", 2),
+        PyramidSettings(Levels(str(tmp_path / "mipmaps"), "tif", 2)),
     )
     with Progress(stream=stream, interval_s=0) as progress:
         for job in jobs_of(run, MipmapReport(), progress):
-            progress.advance(job.first_of)
+            progress.advance(job.image.first_of)
     lines = [json.loads(line)["progress"] for line in stream.getvalue().splitlines()]
     assert [line["of"] for line in lines] == [9] * 9
     assert [(line["section"], line["sections"], line["z"]) for line in lines[1:3]] == [

@@ -12,7 +12,7 @@ from asap_ingest import storage
 from asap_ingest.images import formats
 from asap_ingest.report import section_report
 from asap_ingest.report.section_report import INDEX, write_section_report
-from asap_ingest.report.tile_table import ReportTile, SectionSummary
+from asap_ingest.report.section_tiles import ReportTile, SectionSummary
 
 SIDE = 100
 SIZES = [(1400, 900), (390, 844)]
@@ -145,6 +145,17 @@ def test_the_heat_map_shows_gaps_and_measures(browser, folder):
     page.do(lambda p: p.locator("#measure").select_option("focus_score"))
     assert not np.array_equal(page.screenshot("#heat canvas"), before)
     assert "column 1, row 1" in page.text("main")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_missing_tile_shows_the_page_behind_it(browser, folder, scheme):
+    page = opened(browser, folder / "section_3.html", color_scheme=scheme)
+    page.wait_until("document.querySelector('#sheet img').complete")
+    sheet = page.screenshot("#sheet canvas").astype(float)
+    height, width = sheet.shape[:2]
+    middle = slice(int(0.45 * height), int(0.55 * height))
+    tile, gap = (sheet[middle, int(x * width) : int((x + 0.1) * width)].mean() for x in (0.08, 0.33))
+    assert (gap < 60 < tile) if scheme == "dark" else (tile < 160 < gap)
 
 
 def test_the_index_names_what_stands_out_and_leads_there(browser, folder):

@@ -8,9 +8,10 @@ from asap_ingest.errors import ServiceUnreachableError
 from asap_ingest.execution import Outcome
 from asap_ingest.execution.progress import Progress
 from asap_ingest.mipmaps.apply_sections import SectionJob, SectionReport
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, PyramidSettings
-from asap_ingest.mipmaps.register import Registration
+from asap_ingest.mipmaps.tile_images import Source, TileImage
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.sections.occupied_z import OccupiedZ
@@ -18,12 +19,12 @@ from asap_ingest.sections.section_pipeline import SectionPipeline
 from asap_ingest.sections.section_upload import UploadReport
 from asap_ingest.sections.section_work import PlacedSection, Section, Stale, finish_section, place_section
 
-SETTINGS = PyramidSettings("/mipmaps", "tif", 1)
+SETTINGS = PyramidSettings(Levels("/mipmaps", "tif", 1))
 STACK = Stack(RenderConnection("em1", 8080, "lab", "brain"), "raw")
 
 
 def section(number, tiles):
-    registration = Registration("/mipmaps", "tif", 1)
+    registration = Levels("/mipmaps", "tif", 1)
     z = float(number)
     return Section(
         f"{number}.json",
@@ -39,7 +40,10 @@ def value_of(work):
     """What a worker would answer, without a service and images."""
     if work.job is place_section:
         tiles = work.item.tiles
-        jobs = [PyramidJob(f"/images/{n}.tif", (f"{n}",), SETTINGS, first_of=1) for n in range(tiles)]
+        jobs = [
+            PyramidJob(TileImage(Source(f"/images/{n}.tif"), (f"{n}",), first_of=1), SETTINGS)
+            for n in range(tiles)
+        ]
         return PlacedSection(UploadReport(tiles, tiles, 0, 0, 0.1), MipmapReport(tiles), jobs, [], Stale())
     if work.job is finish_section:
         return SectionReport(work.item.section.tiles, work.item.section.tiles, [])

@@ -12,13 +12,12 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.images import formats
-from asap_ingest.report.contact_sheet import LONGEST_SIDE, layout
-from asap_ingest.report.level_images import level_to_read
-from asap_ingest.report.measures import measured
-from asap_ingest.report.outliers import MOST_DEVIATIONS, measure
 from asap_ingest.report.overlaps import overlaps_of
+from asap_ingest.report.section_facts import MOST_DEVIATIONS, measure
+from asap_ingest.report.section_picture import LONGEST_SIDE, layout
 from asap_ingest.report.section_report import INDEX, write_section_report
-from asap_ingest.report.tile_table import ReportTile, SectionSummary, throughput_texts
+from asap_ingest.report.section_tiles import ReportTile, SectionSummary, throughput_texts
+from asap_ingest.report.tile_measures import level_to_read, measured
 
 SIDE = 640  # level-0 pixels of a tile
 
@@ -129,9 +128,9 @@ def test_tiles_lie_as_on_the_stage_later_ones_on_top(tmp_path):
 def test_the_sheet_is_as_long_whatever_the_section(boxes, size):
     sheet = layout(boxes)
     assert (sheet.width, sheet.height) == size
-    place = sheet.place(boxes[0])
-    assert place.width >= 1 <= place.height
-    assert (place.x + place.width, place.y + place.height) == size
+    rows, columns = sheet.area(boxes[0])
+    assert columns.start < columns.stop == size[0]
+    assert rows.start < rows.stop == size[1]
 
 
 def test_16_bit_is_shown_with_the_range_of_the_section(tmp_path):

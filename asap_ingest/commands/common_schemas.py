@@ -28,7 +28,7 @@ from asap_ingest.commands.fields import (
 )
 from asap_ingest.images.downsample import BLOCK_FUNCTIONS, DOWNSAMPLE_METHODS, PIL_FILTERS
 from asap_ingest.images.formats import TIFF_COMPRESSIONS
-from asap_ingest.mipmaps.locations import EXTENSIONS
+from asap_ingest.mipmaps.levels import EXTENSIONS
 
 
 class AliasedSchema(DefaultSchema):

@@ -29,7 +29,7 @@ class TileTableFields(OneSectionFields):
     )
 
     table = optional(
-        Text, "CSV, TSV, TileConfiguration.txt of Fiji or .mdoc of SerialEM that says where tiles lie"
+        Text, "CSV, TSV, TileConfiguration.txt of Fiji or .mdoc of SerialEM with the positions of the tiles"
     )
     pattern = optional(
         Text,
@@ -42,7 +42,7 @@ class TileTableFields(OneSectionFields):
     )
     units = optional(
         Text,
-        "of x and y; left out: as the table says, or pixels",
+        "of x and y; default: those of the table, else pixels",
         validate=one_of([PIXEL, *UNITS_NM]),
     )
     pixel_size_nm = optional(
@@ -52,17 +52,17 @@ class TileTableFields(OneSectionFields):
     )
     y_axis = optional(
         Text,
-        "down, or up: y grows upwards and is that of a tile's lower edge; left out: up for .mdoc, else down",
+        "down, or up: y grows upwards and is that of a tile's lower edge; default: up for .mdoc, else down",
         validate=one_of(("down", "up")),
     )
-    z_index = optional(ZValue, "z of all tiles; left out: the table or the pattern says it")
+    z_index = optional(ZValue, "z of all tiles; default: from the table or the pattern")
     image_directory = optional(
         Text,
-        "where relative paths begin; left out: at the folder of the table, or the current one for a pattern",
+        "folder of relative paths; default: that of the table, or the working directory for a pattern",
     )
     maximum_intensity = optional(
         WholeNumber,
-        "intensity value to interpret as white; left out: 65535 for tiles of 16 bits, 255 for others",
+        "intensity value to interpret as white; default: 65535 for tiles of 16 bits, 255 for others",
     )
 
     @validates_schema(skip_on_field_errors=True)
@@ -72,8 +72,8 @@ class TileTableFields(OneSectionFields):
 
 
 class GenerateTileSpecsFromTableParameters(TileTableFields, StepParameters):
-    """Upload tilespecs to a new or existing stack, of tiles that lie where a table or the pattern of their
-    names says."""
+    """Upload tilespecs to a new or existing stack, with positions from a table or from a pattern of
+    file names."""
 
     pool_size = optional(
         WholeNumber, "processes to spawn for parallelization", default=1, validate=at_least(1)

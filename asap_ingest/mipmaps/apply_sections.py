@@ -1,4 +1,4 @@
-"""What apply_mipmaps_to_render does to a section, in whatever process: examine, write, copy, verify."""
+"""The jobs of apply_mipmaps_to_render, one for each section: examine, write, copy, verify."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 from asap_ingest import storage
 from asap_ingest.execution import Executor
 from asap_ingest.images.downsample import level_shape
+from asap_ingest.mipmaps.levels import FolderListings, Levels
 from asap_ingest.mipmaps.path_builder import require_expressible
-from asap_ingest.mipmaps.register import (
-    FolderListings,
-    Registration,
+from asap_ingest.mipmaps.registration import (
+    Pyramids,
     new_levels,
     register_levels,
     tile_change,
+    usable_levels,
 )
 from asap_ingest.mipmaps.tile_images import Failure, TileSpec
-from asap_ingest.mipmaps.usable_levels import Pyramids, usable_levels
 from asap_ingest.mipmaps.verify import ExpectedLevel, Fault, faults_of
 from asap_ingest.render.stack import Stack
 
@@ -30,7 +30,7 @@ Tiles = dict[str, TileSpec]
 
 @dataclass(frozen=True)
 class SectionJob:
-    """One section: from which stack, to which, with which levels.
+    """One section: source, target and levels.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class SectionJob:
     with_builder : bool
         The levels are registered by the stack's path builder, not in the tiles.
     faults : tuple of Failure
-        What verification found: these tiles get no levels.
+        Faults that verification found: these tiles get no levels.
     run : str
         Jobs of one run share listings of folders within a process.
     """
@@ -47,7 +47,7 @@ class SectionJob:
     source: Stack
     target: Stack
     z: float
-    registration: Registration
+    levels: Levels
     overwrite: bool = False
     with_builder: bool = False
     faults: tuple[Failure, ...] = ()
@@ -61,7 +61,7 @@ class SectionJob:
 
 @dataclass(frozen=True)
 class SectionReport:
-    """What became, or would become, of a section; changes are told by `examine_section` alone."""
+    """Result of a section's job; only `examine_section` lists changes."""
 
     tiles: int
     tiles_with_levels: int
@@ -70,7 +70,7 @@ class SectionReport:
 
 
 def apply_section(job: SectionJob) -> SectionReport:
-    """Read the tiles, look for their files, write the tiles in one request."""
+    """Read the tiles, list the files of their levels, write the tiles in one request."""
     with _collector_paused():
         resolved = job.source.resolved_tiles(job.z)
         tiles = resolved["tileIdToSpecMap"]
@@ -90,14 +90,14 @@ def copy_section(job: SectionJob) -> SectionReport:
 
 
 def check_section(job: SectionJob) -> SectionReport:
-    """Which tiles can get their levels; nothing is written."""
+    """Find the tiles that can get their levels; nothing is written."""
     tiles = job.source.tiles(job.z)
     pyramids, failures = _pyramids(job, tiles)
     return SectionReport(len(tiles), len(pyramids), failures)
 
 
 def examine_section(job: SectionJob) -> SectionReport:
-    """What `apply_section` or, with a builder, `copy_section` would change; nothing is written."""
+    """List what `apply_section` or, with a builder, `copy_section` would change; nothing is written."""
     tiles = job.source.tiles(job.z)
     pyramids, failures = _pyramids(job, tiles)
     registered = tiles if job.in_place else job.target.tiles(job.z)
@@ -112,12 +112,12 @@ def examine_section(job: SectionJob) -> SectionReport:
 
 
 def _pyramids(job: SectionJob, tiles: Tiles) -> tuple[Pyramids, list[Failure]]:
-    """New levels, by tile id, of the tiles whose files are all there, and the failures of the others.
+    """New levels of the tiles whose files all exist, and the failures of the others.
 
     Raises
     ------
     ParameterError
-        A builder is to name levels that it cannot name.
+        The path builder cannot name these levels.
     """
     listings = _listings(job.run)
     listings.start_section()
@@ -125,16 +125,16 @@ def _pyramids(job: SectionJob, tiles: Tiles) -> tuple[Pyramids, list[Failure]]:
     for failure in job.faults:
         faulty.setdefault(failure.tileId, set()).add(failure.image)
     with storage.options(job.storage_options):
-        usable, failures = usable_levels(tiles, job.registration, listings, faulty)
+        usable, failures = usable_levels(tiles, job.levels, listings, faulty)
         if job.with_builder:
             for tile_id, tile in tiles.items():
-                require_expressible(tile_id, new_levels(tile, job.registration), job.registration)
+                require_expressible(tile_id, new_levels(tile, job.levels), job.levels)
     return usable, [*job.faults, *failures]
 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """JSON has no cycles: looking for them in a section's objects takes as long as all the rest."""
+    """Pause garbage collection: JSON has no cycles, and looking for them takes as long as all the rest."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -159,7 +159,7 @@ def _write(job: SectionJob, resolved: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class TileCheck:
-    """A tile whose files are to be read: the levels of each of its images."""
+    """A tile to verify: the expected levels of each of its images."""
 
     z: float
     tile_id: str
@@ -168,13 +168,13 @@ class TileCheck:
 
 
 def verified(jobs: Sequence[SectionJob], executor: Executor) -> list[SectionJob]:
-    """The jobs with what is wrong with the files of their tiles: all of them are read and decoded."""
+    """The jobs with the faults of their tiles' files, which are all read and decoded."""
     faults: dict[float, list[Failure]] = {job.z: [] for job in jobs}
     for outcome in executor.run(verify_tile, tile_checks(jobs)):
-        check, found = outcome.item, outcome.value
-        if found is None:
-            found = [Fault("", str(outcome.error) or type(outcome.error).__name__)]
-        faults[check.z] += [Failure(check.tile_id, fault.file, fault.reason) for fault in found]
+        check, result = outcome.item, outcome.value
+        if result is None:
+            result = [Fault("", str(outcome.error) or type(outcome.error).__name__)]
+        faults[check.z] += [Failure(check.tile_id, fault.file, fault.reason) for fault in result]
     return [replace(job, faults=tuple(faults[job.z])) for job in jobs]
 
 
@@ -184,7 +184,7 @@ def tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
         for tile_id, tile in job.source.tiles(job.z).items():
             images = [
                 tuple(_expected(new.level_0.shape_yx, uris, sample_type))
-                for new in new_levels(tile, job.registration)
+                for new in new_levels(tile, job.levels)
                 for uris, sample_type in ((new.images, None), (new.mask_files, "uint8"))
             ]
             yield TileCheck(job.z, tile_id, tuple(images), job.storage_options)
@@ -199,6 +199,6 @@ def _expected(
 
 
 def verify_tile(check: TileCheck) -> list[Fault]:
-    """What is wrong with the files of a tile."""
+    """Faults of the files of a tile."""
     with storage.options(check.storage_options):
         return [fault for levels in check.images for fault in faults_of(levels)]

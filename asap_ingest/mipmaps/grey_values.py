@@ -1,4 +1,4 @@
-"""Levels of 16-bit images: when 8 bits are enough to look like level 0, and what to say where they are not.
+"""Levels of 16-bit images: when 8 bits are enough to look like level 0, and warnings where they are not.
 
 Render draws 8-bit levels of a tile whose range reaches beyond 255 as if they were the high byte. With a
 range of 0 to 65535 that looks like level 0. A narrower one shows a few values of the high byte only: 4 of
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 #: minIntensity and maxIntensity of a tile.
 Range = tuple[float, float]
 
-#: Render's default, and that of the first step: tiles that have it say nothing about their 16 bits.
+#: Render's default, and that of the first step: it carries no information about 16 bits.
 UNSAID: Range = (0.0, 255.0)
 _LARGEST = 65535.0
 
-#: Below this value of the high byte, levels have too few greys for their image.
+#: Largest high byte of levels with too few grey values for their image.
 _DARK = 64
 
 KEPT_16_BITS = (
@@ -39,7 +39,7 @@ def need_16_bits(ranges: Iterable[Range]) -> bool:
 
 
 def remark_on(ranges: Iterable[Range], brightest: int | None) -> str | None:
-    """What a user should know about the levels of a 16-bit image that were to have 8 bits.
+    """A warning about the levels of a 16-bit image for which 8 bits were requested.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One run of generate_mipmaps: which images it does, and what became of them."""
+"""One run of generate_mipmaps: the jobs that it has, and their results."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from asap_ingest.execution.progress import Progress
 from asap_ingest.execution.remarks import Remark, note
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.images.downsample import Downsampling
-from asap_ingest.mipmaps.locations import EXTENSIONS
-from asap_ingest.mipmaps.missing_levels import FolderTimes, levels_to_write
+from asap_ingest.mipmaps.levels import EXTENSIONS, FolderTimes, Levels, levels_to_write
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, PyramidSettings
 from asap_ingest.mipmaps.tile_images import Failure, TileImage, TileSpec, images_of, unusable_sources
 from asap_ingest.render.stack import Stack
@@ -22,14 +21,14 @@ from asap_ingest.render.stack import Stack
 
 @dataclass(frozen=True)
 class MipmapRun:
-    """What is to be done.
+    """Parameters of a run.
 
     Attributes
     ----------
     render_draws : bool
-        The render service makes the levels of images (not of masks).
+        The render service draws the levels of images (not of masks).
     force_redo : bool
-        False leaves levels that are there and not older than their image, or than `since`.
+        False keeps levels that exist and are not older than their image, or than `since`.
     verify : bool
         Every level is read again after it was written.
     shard : Shard, optional
@@ -56,7 +55,7 @@ class MipmapRun:
 
 @dataclass
 class MipmapReport:
-    """What a run did: tiles, files, bytes, seconds by stage (summed over workers), failures, warnings."""
+    """Result of a run: tiles, files, bytes, seconds by stage (summed over workers), failures, warnings."""
 
     tiles: int = 0
     files_written: int = 0
@@ -71,7 +70,7 @@ class MipmapReport:
     shard: str | None = None
 
     def count(self, outcome: Outcome[PyramidJob, PyramidResult]) -> int:
-        """Take in what became of a job; the bytes that it moved."""
+        """Add the result of a job; return the bytes that it read and wrote."""
         result = outcome.value
         if result is None:
             self.failures.extend(_failures(outcome))
@@ -82,7 +81,7 @@ class MipmapReport:
         for stage, seconds in result.seconds.items():
             self.spent(stage, seconds)
         if result.remark is not None:
-            note(self.warnings, Remark(result.remark, 1, outcome.item.source.name))
+            note(self.warnings, Remark(result.remark, 1, outcome.item.image.source.name))
         return result.bytes_read + result.bytes_written
 
     def spent(self, stage: str, seconds: float) -> None:
@@ -97,7 +96,7 @@ class MipmapReport:
 
 @dataclass(frozen=True)
 class TileDrawing:
-    """Has the render service draw a tile's own image, without its transforms, at 1 / 2**level."""
+    """Draws a tile's own image by the render service, without transforms, at 1 / 2**level."""
 
     stack: Stack
     tile_id: str
@@ -113,7 +112,7 @@ class TileDrawing:
 
 
 def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterator[PyramidJob]:
-    """Jobs section by section, read when they are needed; counts what needs none."""
+    """Jobs section by section, made when they are needed; counts the tiles that need none."""
     counts = run.stack.tile_counts() if run.shard is None and run.only is None else {}
     progress.expect(sum(counts.get(z, 0) for z in run.z_values))
     for number, z in enumerate(run.z_values, start=1):
@@ -124,12 +123,12 @@ def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterato
         jobs = section_jobs(run, tiles, report)
         progress.at(number, len(run.z_values), run.stack.name, z)
         progress.expect(report.tiles - before - counts.get(z, 0))
-        progress.skip(report.tiles - before - sum(job.first_of for job in jobs))
+        progress.skip(report.tiles - before - sum(job.image.first_of for job in jobs))
         yield from jobs
 
 
 def section_jobs(run: MipmapRun, tiles: Collection[TileSpec], report: MipmapReport) -> list[PyramidJob]:
-    """The jobs of a section's tiles; the report counts tiles, levels that are there, unusable tilespecs."""
+    """The jobs of a section's tiles; the report counts tiles, existing levels and unusable tilespecs."""
     report.failures.extend(
         failure
         for failure in unusable_sources(tiles)
@@ -141,30 +140,21 @@ def section_jobs(run: MipmapRun, tiles: Collection[TileSpec], report: MipmapRepo
         if not run.takes(image.source.name, image.tile_ids):
             continue
         job = _job(run, image, times)
-        skipped = run.settings.levels - len(job.levels or ())
+        skipped = run.settings.levels.count - len(job.levels or ())
         report.tiles += image.first_of
         report.files_skipped += skipped
-        # levels that are there may be those of a tile of another size: then the size is to be looked at
-        if skipped < run.settings.levels or run.verify or image.has_other_sizes:
+        # existing levels may have been made for a tile of another size: then the job checks the size
+        if skipped < run.settings.levels.count or run.verify or image.has_other_sizes:
             jobs.append(job)
     return jobs
 
 
 def _job(run: MipmapRun, image: TileImage, times: FolderTimes) -> PyramidJob:
-    job = PyramidJob(
-        image.source.uri,
-        image.tile_ids,
-        run.settings,
-        image.is_mask,
-        first_of=image.first_of,
-        slice_number=image.source.slice_number,
-        shape_yx=image.shape_yx,
-        ranges=image.ranges,
-    )
+    job = PyramidJob(image, run.settings)
     if run.force_redo:
-        levels = tuple(range(1, run.settings.levels + 1))
+        levels = tuple(range(1, run.settings.levels.count + 1))
     else:
-        levels = levels_to_write(job.image_uri, job.level_uris, times, run.since)
+        levels = levels_to_write(image.source.uri, job.level_uris, times, run.since)
     if image.is_mask or not run.render_draws:
         return replace(job, levels=levels)
     drawing = TileDrawing(run.stack, image.tile_ids[0], image.channel)
@@ -178,19 +168,17 @@ def _failures(outcome: Outcome[PyramidJob, PyramidResult]) -> list[Failure]:
     # a level's error names the level, which is not the image
     named = (
         reason
-        if not isinstance(error, StorageError) or error.uri == job.image_uri
+        if not isinstance(error, StorageError) or error.uri == job.image.source.uri
         else f"{error.uri}: {reason}"
     )
-    return [Failure(tile_id, job.source.name, named) for tile_id in job.tile_ids]
+    return [Failure(tile_id, job.image.source.name, named) for tile_id in job.image.tile_ids]
 
 
 def pyramid_settings(args: Mapping[str, Any]) -> PyramidSettings:
-    """How levels are made, of the parameters of a step."""
+    """Settings of the pyramids, from the parameters of a step."""
     how: dict[str, Any] = {} if args["method"] == "render" else {"method": args["method"]}
     return PyramidSettings(
-        root=args["output_dir"],
-        extension=EXTENSIONS[args["imgformat"]],
-        levels=args["levels"],
+        Levels(args["output_dir"], EXTENSIONS[args["imgformat"]], args["levels"]),
         downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
         convert_to_8bit=args["convert_to_8bit"],
         compression=args["compression"],

@@ -12,25 +12,26 @@ from urllib.parse import quote, unquote
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.mask_files import DynamicMask, is_dynamic
-from asap_ingest.mipmaps.register import NewLevels, Registration
+from asap_ingest.mipmaps.registration import NewLevels
 
 PathBuilder = dict[str, Any]
 
 _FIELD = "mipmap_path_builder"
 
 
-def path_builder(registration: Registration) -> PathBuilder:
-    """The builder that names the files of a registration."""
+def path_builder(levels: Levels) -> PathBuilder:
+    """The builder that names the files of these levels."""
     return {
-        "rootPath": _root(registration.root) + "/",
-        "numberOfLevels": registration.levels,
-        "extension": registration.extension,
+        "rootPath": _root(levels.root) + "/",
+        "numberOfLevels": levels.count,
+        "extension": levels.extension,
     }
 
 
-def raised(wanted: PathBuilder, present: Mapping[str, Any] | None, stack: str) -> PathBuilder:
-    """The builder that a stack gets: with as many levels as the wanted or the present one has.
+def with_most_levels(wanted: PathBuilder, present: Mapping[str, Any] | None, stack: str) -> PathBuilder:
+    """The builder that a stack gets: with the larger number of levels of the two.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def raised(wanted: PathBuilder, present: Mapping[str, Any] | None, stack: str) -
     """
     if not present:
         return wanted
-    if not is_same_place(wanted, present):
+    if not names_same_files(wanted, present):
         raise ParameterError(
             _FIELD,
             f"stack {stack!r} has the builder {_shown(present)}, which differs from {_shown(wanted)}; "
@@ -48,13 +49,13 @@ def raised(wanted: PathBuilder, present: Mapping[str, Any] | None, stack: str) -
     return {**present, "numberOfLevels": max(wanted["numberOfLevels"], present.get("numberOfLevels") or 0)}
 
 
-def is_same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def names_same_files(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two builders name the same files."""
     return _place(one) == _place(other)
 
 
-def require_expressible(tile_id: str, pyramids: Sequence[NewLevels], registration: Registration) -> None:
-    """See that the builder's rule gives the files that the levels are in.
+def require_expressible(tile_id: str, pyramids: Sequence[NewLevels], levels: Levels) -> None:
+    """Check that the builder's rule names the files of the levels.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def require_expressible(tile_id: str, pyramids: Sequence[NewLevels], registratio
         Masks beside JPEG images, which are PNG, and masks that are computed; slices of a TIFF stack;
         level 0 with `..` or behind a URL in an object store.
     """
-    root = _root(registration.root)
+    root = _root(levels.root)
     for new in pyramids:
         for source, uris, kind in (
             (new.level_0.image, new.images, "image"),
@@ -71,7 +72,7 @@ def require_expressible(tile_id: str, pyramids: Sequence[NewLevels], registratio
             if source is None or not uris:
                 continue
             uri = source.url if isinstance(source, DynamicMask) else source.uri
-            built = f"{root}/1{uri.partition(':')[2] or uri}.{registration.extension}"
+            built = f"{root}/1{uri.partition(':')[2] or uri}.{levels.extension}"
             if not _is_file(built, uris[0]):
                 raise ParameterError(_FIELD, f"tile {tile_id}: {_reason(kind, built, uris[0])}")
 

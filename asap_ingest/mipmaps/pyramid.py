@@ -25,14 +25,14 @@ from asap_ingest.images.downsample import (
     to_8bit,
 )
 from asap_ingest.images.memory import ReusedMemory
-from asap_ingest.mipmaps.grey_values import Range, need_16_bits, remark_on
-from asap_ingest.mipmaps.level_sources import Source, refuse_other_size
-from asap_ingest.mipmaps.locations import level_uris, mask_extension
+from asap_ingest.mipmaps.grey_values import need_16_bits, remark_on
+from asap_ingest.mipmaps.levels import Levels
+from asap_ingest.mipmaps.tile_images import TileImage, refuse_other_size
 from asap_ingest.mipmaps.verify import level_0_head, opened, verify_pyramid
 
 Image = NDArray[Any]
 
-#: Compiled code, which takes a while to load: workers are forked with it.
+#: Modules that workers load before they are forked: compiled code takes a while to load.
 WORKERS_LOAD = ("asap_ingest.images.kernels",)
 
 #: Level 0 and the levels of one job after the other: no view of them may outlive a job.
@@ -41,25 +41,19 @@ _LEVEL_0_MEMORY, _LEVELS_MEMORY = ReusedMemory(), ReusedMemory()
 
 @dataclass(frozen=True)
 class PyramidSettings:
-    """What is the same for all images of a run.
+    """Settings that all images of a run share.
 
     Attributes
     ----------
-    root : str
-        Folder of the pyramids, path or URI.
-    extension : str
-        A value of `locations.EXTENSIONS`.
-    levels : int
-        The last level; 1 and up.
+    levels : Levels
+        Where levels lie, and how many there are.
     compression : str
         Of TIFF levels, a name in `formats.TIFF_COMPRESSIONS`.
     storage_options : mapping
         For URIs that are not local.
     """
 
-    root: str
-    extension: str
-    levels: int
+    levels: Levels
     downsampling: Downsampling = field(default_factory=Downsampling)
     convert_to_8bit: bool = True
     compression: str = "none"
@@ -68,62 +62,45 @@ class PyramidSettings:
 
 @dataclass(frozen=True)
 class PyramidJob:
-    """One level-0 image, or mask, and the tiles that use it.
+    """The pyramid of an image or mask.
 
     Attributes
     ----------
+    image : TileImage
+        An image of another size than its tiles is refused; its intensity ranges decide whether 16-bit levels
+        can become 8-bit ones.
     levels : tuple of int, optional
         The levels to write; None: all of the settings.
     draw : callable, optional
-        `draw(level, shape_yx)` gives the bytes of a 16-bit gray image of that level, drawn by
-        someone else, where `shape_yx` is that of level 0: then the levels are not computed here.
+        `draw(level, shape_yx)` returns a 16-bit gray image of that level as bytes of a file, where
+        `shape_yx` is that of level 0: the render service draws the levels.
     drawn_wide : bool
         A drawing of an 8-bit image holds its values in the high byte.
-    first_of : int
-        How many tiles have this as their first image.
-    slice_number : int, optional
-        Of a TIFF stack, counted from 1.
-    shape_yx : tuple of int, optional
-        (height, width) of the tiles; an image of another size is refused.
-    ranges : frozenset of (float, float)
-        Intensity ranges of the tiles: they decide whether 16-bit levels can become 8-bit ones.
     """
 
-    image_uri: str
-    tile_ids: tuple[str, ...]
+    image: TileImage
     settings: PyramidSettings
-    is_mask: bool = False
     levels: tuple[int, ...] | None = None
     draw: Callable[[int, tuple[int, int]], bytes] | None = None
     drawn_wide: bool = False
-    first_of: int = 0
-    slice_number: int | None = None
-    shape_yx: tuple[int, int] | None = None
-    ranges: frozenset[Range] = frozenset()
-
-    @property
-    def source(self) -> Source:
-        return Source(self.image_uri, self.slice_number)
 
     @cached_property
     def level_uris(self) -> list[str]:
-        """Where levels 1, 2, ... lie."""
-        settings = self.settings
-        extension = mask_extension(settings.extension) if self.is_mask else settings.extension
-        return level_uris(settings.root, self.image_uri, settings.levels, extension, self.slice_number)
+        """URIs of levels 1, 2, ..."""
+        return self.settings.levels.uris(*self.image.source, is_mask=self.image.is_mask)
 
     def uri_of(self, level: int) -> str:
         return self.level_uris[level - 1]
 
     def level_type(self, sample_type: str) -> str:
         """NumPy's name of the levels' samples, given that of level 0."""
-        to_8bit = self.settings.convert_to_8bit and not need_16_bits(self.ranges)
-        return "uint8" if self.is_mask or to_8bit else sample_type
+        to_8bit = self.settings.convert_to_8bit and not need_16_bits(self.image.ranges)
+        return "uint8" if self.image.is_mask or to_8bit else sample_type
 
 
 @dataclass(frozen=True)
 class PyramidResult:
-    """What a job did: files, bytes, seconds by stage, and what to say of the grey values.
+    """Files and bytes that a job wrote, its seconds by stage, and a warning about the grey values.
 
     The stages are `read` (from the file of level 0 to its pixels), `reduce`, `encode` and `write`.
     """
@@ -144,17 +121,17 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
         Levels written before the error stay; each is whole.
     """
     with storage.options(job.settings.storage_options):
-        levels = tuple(range(1, job.settings.levels + 1)) if job.levels is None else job.levels
+        levels = tuple(range(1, job.settings.levels.count + 1)) if job.levels is None else job.levels
         return _build(job, levels)
 
 
 def build_and_verify(job: PyramidJob) -> PyramidResult:
-    """The same, and every level of the settings is read again.
+    """Build a pyramid, then read every level of the settings again.
 
     Raises
     ------
     FaultyLevelsError
-        Names the first level that is not as it must be, besides what `build_pyramid` raises.
+        Names the first faulty level; besides the errors of `build_pyramid`.
     """
     result = build_pyramid(job)
     with storage.options(job.settings.storage_options):
@@ -166,7 +143,7 @@ def build_and_verify(job: PyramidJob) -> PyramidResult:
 
 def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
     if not levels:  # all are there, maybe those of tiles of another size
-        refuse_other_size(level_0_head(job.source).shape_yx, job.shape_yx)
+        refuse_other_size(level_0_head(job.image.source).shape_yx, job.image.shape_yx)
         return PyramidResult()
     clock = StageClock()
     image, bytes_read = _level_0(job, clock)
@@ -183,8 +160,8 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
                 storage.write_bytes(uri, *parts)
             bytes_written += sum(map(len, parts))
     remark = None
-    if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.is_mask:
-        remark = remark_on(job.ranges, brightest)
+    if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.image.is_mask:
+        remark = remark_on(job.image.ranges, brightest)
     return PyramidResult(len(levels), bytes_read, bytes_written, clock.seconds, remark)
 
 
@@ -204,18 +181,18 @@ class StageClock:
 
 
 def _level_0(job: PyramidJob, clock: StageClock) -> tuple[Image, int]:
-    """Pixels, and how many bytes were read for them: of a stack no more than the slice."""
-    with clock.stage("read"), opened(job.image_uri) as file:
-        image = formats.decode_page(file, job.source.page_index, memory=_LEVEL_0_MEMORY)
-        bytes_read = image.nbytes if job.slice_number is not None else file.seek(0, os.SEEK_END)
+    """Pixels, and the number of bytes that were read: of a stack no more than the slice."""
+    with clock.stage("read"), opened(job.image.source.uri) as file:
+        image = formats.decode_page(file, job.image.source.page_index, memory=_LEVEL_0_MEMORY)
+        bytes_read = image.nbytes if job.image.source.slice_number is not None else file.seek(0, os.SEEK_END)
     return _checked(job, image), bytes_read
 
 
 def _checked(job: PyramidJob, image: Image) -> Image:
     if image.dtype == np.float32:
         raise ImageError("has floating-point samples; levels have 8 or 16 bit: save it as uint8 or uint16")
-    refuse_other_size(image.shape, job.shape_yx)
-    if job.settings.extension == "jpg" and image.dtype == np.uint16 and need_16_bits(job.ranges):
+    refuse_other_size(image.shape, job.image.shape_yx)
+    if job.settings.levels.extension == "jpg" and image.dtype == np.uint16 and need_16_bits(job.image.ranges):
         raise ImageError(
             "has 16 bits, of which its tiles show a part: 8-bit levels, all that fits a JPEG, would not look "
             "like it; set imgformat tif or png"
@@ -225,7 +202,7 @@ def _checked(job: PyramidJob, image: Image) -> Image:
 
 def _pyramid(job: PyramidJob, image: Image, levels: int) -> Iterator[tuple[int, Image]]:
     """(level, pixels) for levels 1 to `levels`."""
-    if job.is_mask:
+    if job.image.is_mask:
         return enumerate(minimum_levels(_as_mask(image), levels), start=1)
     if job.draw is not None:
         return _drawn(job, image, levels)

@@ -1,4 +1,7 @@
-"""From a section's tiles to the images that need pyramids."""
+"""From the tiles of a section to the images and masks that need pyramids.
+
+Level 0 of a tilespec names an image file, a slice of a TIFF stack, or a mask that render computes.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,105 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asap_ingest.errors import ImageError
 from asap_ingest.mipmaps.grey_values import UNSAID, Range
-from asap_ingest.mipmaps.level_sources import Source, image_of, mask_of
-from asap_ingest.mipmaps.mask_files import DynamicMask
+from asap_ingest.mipmaps.mask_files import DYNAMIC_MASK, DynamicMask, is_dynamic
 
 TileSpec = dict[str, Any]
-_Key = tuple[Source, bool, tuple[int, int] | None]
+Shape = tuple[int, int] | None
+
+TIFF_STACK = "IMAGEJ_TIFF_STACK"
+
+#: Loaders that read the first image of a file.
+_FIRST_IMAGE = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE")
+
+
+class Source(NamedTuple):
+    """An image of a file.
+
+    Attributes
+    ----------
+    slice_number : int or None
+        Of a TIFF stack, counted from 1; None for the first image of any other file.
+    """
+
+    uri: str
+    slice_number: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in reports, retries and shards."""
+        return self.uri if self.slice_number is None else f"{self.uri} slice {self.slice_number}"
+
+    @property
+    def page_index(self) -> int:
+        """Counted from 0."""
+        return 0 if self.slice_number is None else self.slice_number - 1
+
+
+def image_of(entry: Mapping[str, Any]) -> Source | None:
+    """The image of a level's entry; None where it names none.
+
+    Raises
+    ------
+    ImageError
+        An unknown loader, or a slice of a stack without its number.
+    """
+    uri = entry.get("imageUrl")
+    return _source(uri, "image", entry.get("imageLoaderType"), entry.get("imageSliceNumber")) if uri else None
+
+
+def mask_of(entry: Mapping[str, Any], shape_yx: Shape) -> Source | DynamicMask | None:
+    """The mask of a level's entry; None where it names none.
+
+    Raises
+    ------
+    ImageError
+        As `image_of`; a dynamic mask that cannot be read, or of another size than the tile.
+    """
+    uri = entry.get("maskUrl")
+    if not uri:
+        return None
+    loader = entry.get("maskLoaderType")
+    if loader != DYNAMIC_MASK:
+        if is_dynamic(uri):
+            raise ImageError(f"is computed, which takes maskLoaderType {DYNAMIC_MASK}, not {loader!r}")
+        return _source(uri, "mask", loader, entry.get("maskSliceNumber"))
+    mask = DynamicMask.parse(uri)
+    refuse_other_size(mask.shape_yx, shape_yx)
+    return mask
+
+
+def refuse_other_size(shape_yx: tuple[int, ...], tile_yx: Shape) -> None:
+    """Raise ImageError where an image or mask has not the size of its tile."""
+    if tile_yx is not None and shape_yx[:2] != tile_yx:
+        raise ImageError(
+            f"has {shape_yx[1]} x {shape_yx[0]} pixels, but the tile {tile_yx[1]} x {tile_yx[0]}; "
+            "put the right file there, or correct width and height of the tile"
+        )
+
+
+def _source(uri: str, kind: str, loader: str | None, slice_number: Any) -> Source:
+    if loader in _FIRST_IMAGE:
+        return Source(uri)
+    if loader != TIFF_STACK:
+        raise ImageError(
+            f"has {kind}LoaderType {loader!r}, which cannot be read here; "
+            "save it as files, or as slices of TIFF stacks"
+        )
+    if not isinstance(slice_number, int) or slice_number < 1:
+        raise ImageError(f"has {kind}SliceNumber {slice_number!r}; slices of a TIFF stack are counted from 1")
+    return Source(uri, slice_number)
+
+
+_Key = tuple[Source, bool, Shape]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A tile that has no, or not all, levels, and why."""
+    """Why a tile has not all of its levels."""
 
     tileId: str  # noqa: N815 - render's name, as it stands in the output JSON
     image: str
@@ -33,23 +121,23 @@ class TileImage:
     Attributes
     ----------
     shape_yx : tuple of int or None
-        (height, width) of these tiles; None where they do not say it.
+        (height, width) of these tiles; None where their tilespecs lack it.
     channel : str or None
         The channel of the first tile that shows it; None for tiles without channels.
     maximum_intensity : float
         Of that tile or channel.
     first_of : int
-        How many tiles have this as their first image: every tile is counted once.
+        Number of tiles whose first image this is: every tile is counted once.
     ranges : frozenset of (float, float)
-        What tiles and channels say of the grey values to show, also those of other sizes.
+        Intensity ranges of all tiles and channels that show the image, also those of other sizes.
     has_other_sizes : bool
         Tiles of another size use it too.
     """
 
     source: Source
-    is_mask: bool
-    shape_yx: tuple[int, int] | None
     tile_ids: tuple[str, ...]
+    is_mask: bool = False
+    shape_yx: Shape = None
     channel: str | None = None
     maximum_intensity: float = 255.0
     first_of: int = 0
@@ -59,7 +147,7 @@ class TileImage:
 
 @dataclass(frozen=True)
 class Level0:
-    """One place in a tilespec where a pyramid stands.
+    """A pyramid in a tilespec: that of a tile, or of one of its channels.
 
     Attributes
     ----------
@@ -68,14 +156,14 @@ class Level0:
     shown : tuple of float
         Minimum and maximum intensity.
     image, mask
-        What stands there; None also for what cannot be read.
+        None where level 0 names none, or one that cannot be read.
     faults : tuple of (str, str)
         URI of each image or mask that cannot be read, and the reason.
     """
 
     mipmap_levels: dict[str, Any]
     channel: str | None
-    shape_yx: tuple[int, int] | None
+    shape_yx: Shape
     shown: Range
     image: Source | None = None
     mask: Source | DynamicMask | None = None
@@ -101,13 +189,13 @@ def pyramids_of(tile: TileSpec) -> Iterator[Level0]:
 
 
 def _number(value: Any, otherwise: float) -> float:
-    """A number of a tilespec; `otherwise` for what is none: JSON of Java says "NaN" or "Infinity" then."""
+    """A number of a tilespec, or `otherwise`: JSON written by Java has "NaN" and "Infinity"."""
     number = otherwise if value is None else float(value)
     return number if math.isfinite(number) else otherwise
 
 
 def _sources(
-    entry: Mapping[str, Any], shape_yx: tuple[int, int] | None
+    entry: Mapping[str, Any], shape_yx: Shape
 ) -> tuple[Source | None, Source | DynamicMask | None, tuple[tuple[str, str], ...]]:
     """Image, mask and faults of level 0."""
     image, mask, faults = None, None, []
@@ -125,9 +213,9 @@ def _sources(
 
 
 def images_of(tiles: Iterable[TileSpec]) -> list[TileImage]:
-    """Every distinct image and mask of the tiles, in the order in which they come.
+    """The distinct images and masks of the tiles, in their order.
 
-    Each comes once, but once for each size of the tiles that use it: it can be that of one of them only.
+    An image that tiles of several sizes share is listed once for each size: it fits one of them at most.
     """
     users: dict[_Key, list[str]] = {}
     shown_by: dict[_Key, Level0] = {}
@@ -145,8 +233,9 @@ def images_of(tiles: Iterable[TileSpec]) -> list[TileImage]:
     sizes = Counter(key[:2] for key in users)
     return [
         TileImage(
-            *key,
+            key[0],
             tuple(tile_ids),
+            *key[1:],
             channel=shown_by[key].channel,
             maximum_intensity=shown_by[key].shown[1],
             first_of=first_of[key],
@@ -158,7 +247,7 @@ def images_of(tiles: Iterable[TileSpec]) -> list[TileImage]:
 
 
 def unusable_sources(tiles: Iterable[TileSpec]) -> list[Failure]:
-    """Failures that a tilespec alone tells: no level-0 image, images and masks of unknown kinds."""
+    """Failures that follow from the tilespec: no level-0 image, unknown loaders, bad mask URLs."""
     return [
         Failure(tile["tileId"], uri, reason)
         for tile in tiles

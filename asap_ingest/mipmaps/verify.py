@@ -12,7 +12,7 @@ from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
-from asap_ingest.mipmaps.level_sources import Source, refuse_other_size
+from asap_ingest.mipmaps.tile_images import Source, refuse_other_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +25,12 @@ SAMPLE_TYPES = ("uint8", "uint16")
 
 @dataclass(frozen=True)
 class ExpectedLevel:
-    """A file of a pyramid, and what must be in it.
+    """A file of a pyramid, with the size and sample type that it must have.
 
     Attributes
     ----------
     shape_yx : tuple of int or None
-        (height, width); None where a tile does not say its size.
+        (height, width); None where the tilespec lacks it.
     sample_type : str or None
         Of `SAMPLE_TYPES`; None where either will do, as long as all levels of the image have it.
     """
@@ -42,14 +42,14 @@ class ExpectedLevel:
 
 @dataclass(frozen=True)
 class Fault:
-    """A file that is not as it must be, and why."""
+    """A faulty file, and the reason."""
 
     file: str
     reason: str
 
 
 def faults_of(levels: Sequence[ExpectedLevel]) -> list[Fault]:
-    """What is wrong with the levels of one image: every file is read and decoded."""
+    """Faults of the levels of one image: every file is read and decoded."""
     faults = []
     common: str | None = None
     for level in levels:
@@ -70,28 +70,28 @@ def faults_of(levels: Sequence[ExpectedLevel]) -> list[Fault]:
 
 
 def verify_pyramid(job: PyramidJob) -> list[Fault]:
-    """What is wrong with the levels of a job's image.
+    """Faults of the levels of a job's image.
 
     Size and type follow from the header of level 0, whose pixels are not decoded. A level 0 that
     cannot be read is the only fault then.
     """
     try:
-        head = level_0_head(job.source)
-        refuse_other_size(head.shape_yx, job.shape_yx)
+        head = level_0_head(job.image.source)
+        refuse_other_size(head.shape_yx, job.image.shape_yx)
     except (StorageError, ImageError) as error:
-        return [Fault(job.image_uri, _reason(error))]
+        return [Fault(job.image.source.uri, _reason(error))]
     if head.tile_type not in SAMPLE_TYPES:
         reason = f"has {head.tile_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
-        return [Fault(job.image_uri, reason)]
+        return [Fault(job.image.source.uri, reason)]
     written_as = job.level_type(head.tile_type)
-    levels = range(1, job.settings.levels + 1)
+    levels = range(1, job.settings.levels.count + 1)
     return faults_of(
         [ExpectedLevel(job.uri_of(n), level_shape(head.shape_yx, n), written_as) for n in levels]
     )
 
 
 def level_0_head(source: Source) -> formats.ImageHead:
-    """What a level 0 says of itself; its pixels are not decoded.
+    """Size and sample type of a level 0, from its header; pixels are not decoded.
 
     Raises
     ------
@@ -103,17 +103,17 @@ def level_0_head(source: Source) -> formats.ImageHead:
 
 @contextmanager
 def opened(uri: str) -> Iterator[formats.OpenFile]:
-    """A local file as it lies there, of which no more than is wanted is read; others are read as a whole.
+    """Open an image file: a local one in place, so that it is read in part; others are read as a whole.
 
     Raises
     ------
     StorageError
-        Also for what goes wrong inside with a local file.
+        Also for errors of a local file inside of the block.
     """
     path = storage.local_path(uri)
     try:
         if path is None or not path.is_file():
-            with io.BytesIO(storage.read_bytes(uri)) as content:  # which tells what is wrong with a path
+            with io.BytesIO(storage.read_bytes(uri)) as content:  # raises the right error for a path
                 yield content
         else:
             with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""How well neighbouring tiles meet: the shift between what both show of their overlap."""
+"""Residuals of neighbouring tiles: the shift between their pictures of an overlap."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.report.contact_sheet import is_place
-from asap_ingest.report.tile_table import Box, ReportTile
+from asap_ingest.report.section_picture import is_place
+from asap_ingest.report.section_tiles import Box, ReportTile
 
-_NARROWEST = 8  # pixels of an overlap in which a shift can be found
-_LONGEST = 256  # pixels of an overlap that are looked at: more say the same
+Shift = tuple[float, float, float]  # dx, dy, correlation
+
+_NARROWEST = 8  # pixels: in a narrower overlap no shift can be measured
+_LONGEST = 256  # pixels of an overlap that are compared: more give the same result
 #: Below this correlation the two pictures of an overlap do not show the same.
 LEAST_CORRELATION = 0.3
 
@@ -39,8 +41,8 @@ class Strip:
 def overlaps_of(tiles: Sequence[ReportTile]) -> list[Overlap]:
     """Pairs of tiles that share an edge: the overlap is at least half as long as the shorter of their edges.
 
-    Tiles that are turned or stretched (whose box has not the size of their image) are left out: their pixels
-    are not those of the stage.
+    Tiles that are rotated or stretched (whose box differs in size from their image) are left out: their
+    pixels are not those of the stage.
     """
     upright = [index for index, tile in enumerate(tiles) if _is_upright(tile)]
     upright.sort(key=lambda index: tiles[index].box[1])
@@ -69,7 +71,7 @@ def _is_upright(tile: ReportTile) -> bool:
 
 
 def strip_of(image: NDArray[Any], tile: ReportTile, overlap: Overlap) -> Strip | None:
-    """A copy of what a tile shows of an overlap; None where that is too narrow.
+    """A copy of a tile's pixels of an overlap; None where that is too narrow.
 
     Parameters
     ----------
@@ -95,8 +97,8 @@ def strip_of(image: NDArray[Any], tile: ReportTile, overlap: Overlap) -> Strip |
     return Strip(image[slices[1], slices[0]].copy(), corner[0], corner[1])
 
 
-def shift_between(first: Strip, second: Strip, scale: float) -> tuple[float, float, float] | None:
-    """(dx, dy, correlation): how far the second tile's picture lies from the first's.
+def shift_between(first: Strip, second: Strip, scale: float) -> Shift | None:
+    """The offset of the second tile's picture from the first's, and their correlation after it.
 
     Phase correlation [1]_ with a Hann window against the strips' edges, refined to a tenth of a pixel by an
     upsampled matrix multiplication [2]_; the correlation is Pearson's, of what overlaps after the shift.
@@ -109,7 +111,8 @@ def shift_between(first: Strip, second: Strip, scale: float) -> tuple[float, flo
     Returns
     -------
     tuple of float, or None
-        dx and dy in pixels of level 0; None where the strips have different sizes, or one shows nothing.
+        dx and dy in pixels of level 0, correlation; None where the strips have different sizes, one is
+        empty, or the correlation is below `LEAST_CORRELATION`.
 
     References
     ----------
@@ -127,6 +130,8 @@ def shift_between(first: Strip, second: Strip, scale: float) -> tuple[float, flo
     windowed = ((strip - strip.mean()) * window for strip in (one, other))
     (y, x), _, _ = phase_cross_correlation(*windowed, upsample_factor=10, normalization=None)
     correlation = _correlation(one, other, round(y), round(x))
+    if correlation < LEAST_CORRELATION:
+        return None
     return first.x - second.x + float(x) * scale, first.y - second.y + float(y) * scale, correlation
 
 
@@ -139,4 +144,4 @@ def _correlation(one: NDArray[Any], other: NDArray[Any], y: int, x: int) -> floa
     b = other[max(-y, 0) : height + min(-y, 0), max(-x, 0) : width + min(-x, 0)]
     if a.std() == 0 or b.std() == 0:
         return 0.0
-    return float(np.mean((a - a.mean()) * (b - b.mean())) / (a.std() * b.std()))
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])

@@ -1,4 +1,4 @@
-"""A page on each section of a run: what generate_mipmaps leaves in its report_dir."""
+"""The report pages of a run: one for each of its sections."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from asap_ingest.errors import ServiceError
-from asap_ingest.mipmaps.locations import level_uris
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun
 from asap_ingest.mipmaps.tile_images import TileSpec, pyramids_of
 from asap_ingest.render.stack import Stack
 from asap_ingest.report.section_report import write_section_report
-from asap_ingest.report.tile_table import Raster, ReportTile, SectionSummary, throughput_texts
+from asap_ingest.report.section_tiles import Raster, ReportTile, SectionSummary, throughput_texts
 from asap_ingest.temca.metafile import read_metafile
 
 
@@ -21,7 +20,7 @@ def write_section_pages(
 ) -> list[str]:
     """Write `section_<z>.html` for every section of a run, and add them to `sections.html`; their URIs.
 
-    One level of each tile is read: pages are the same whether levels were written by this run or were there.
+    One level of each tile is read: pages do not depend on which run wrote the levels.
     `metafile` gives the focus and astigmatism scores of its tiles, and the raster positions that are planned.
 
     Raises
@@ -37,14 +36,14 @@ def write_section_pages(
     throughput = throughput_texts(
         report.tiles, report.bytes_read, report.bytes_written, report.seconds, report.stage_seconds
     )
-    # seconds of all workers: they do not depend on how many there are, or what else they do meanwhile
+    # summed over workers, so that it does not depend on their number
     seconds = sum(report.stage_seconds.values()) if report.files_written else 0.0
     view = _view(run.stack)
     written = []
     for z in run.z_values:
         tiles = run.stack.resolved_tiles(z)["tileIdToSpecMap"]
         shown = [_report_tile(run, tiles[tile_id], scores, failures) for tile_id in sorted(tiles)]
-        # a run of many sections has a metafile of one of them
+        # in a run of many sections the metafile is that of one
         is_planned = any(_name(tile) in records for tile in tiles.values())
         section = SectionSummary(
             stack=run.stack.name,
@@ -79,12 +78,10 @@ def _report_tile(
     run: MipmapRun, tile: TileSpec, scores: Mapping[str, Mapping[str, float]], failures: Mapping[str, str]
 ) -> ReportTile:
     first = next(pyramids_of(tile))
-    image, settings = first.image, run.settings
-    # JSON of Java has "NaN" and "Infinity" as texts
+    image = first.image
+    # JSON written by Java has "NaN" and "Infinity" as texts
     minx, miny, maxx, maxy = (float(tile.get(side, math.nan)) for side in ("minX", "minY", "maxX", "maxY"))
-    uris = image and level_uris(
-        settings.root, image.uri, settings.levels, settings.extension, image.slice_number
-    )
+    uris = image and run.settings.levels.uris(image.uri, image.slice_number)
     return ReportTile(
         tile_id=tile["tileId"],
         box=(minx, miny, maxx, maxy),

@@ -15,10 +15,9 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import StorageError
-from asap_ingest.report.facts import LABELS, facts_of, summary_of
-from asap_ingest.report.outliers import measure
+from asap_ingest.report.section_facts import LABELS, facts_of, measure, summary_of
+from asap_ingest.report.section_tiles import SectionSummary
 from asap_ingest.report.survey import survey
-from asap_ingest.report.tile_table import SectionSummary
 from asap_ingest.secrets import with_masked_texts
 from asap_ingest.storage.json_documents import parse_json
 
@@ -30,10 +29,10 @@ _READ_AT_ONCE = 32
 
 
 def write_section_report(folder: str, section: SectionSummary) -> str:
-    """Look at a section's tiles and write what was seen into a self-contained HTML file.
+    """Measure a section's tiles and write a self-contained HTML page about them.
 
-    One picture a tile is read. One that cannot be read is a failure of its tile on the page. Besides the page
-    there are its summary, `section_<z>.json`, and `sections.html`, which shows the summaries of the folder,
+    One picture of each tile is read; one that cannot be read is a failure of its tile. Besides the page, its
+    summary is written, `section_<z>.json`, and `sections.html`, which shows all summaries of the folder,
     whichever runs wrote them. The same section and pictures give the same bytes.
 
     Parameters
@@ -64,7 +63,7 @@ def write_section_report(folder: str, section: SectionSummary) -> str:
 
 
 def _write_index(folder: str) -> None:
-    """Write the page of all sections; again while other runs add theirs, whose pages it may have replaced."""
+    """Write the page of all sections; repeat while other runs add theirs, which may overwrite it."""
     while True:
         times = _summary_times(folder)
         sections = _summaries(folder, times)
@@ -79,7 +78,7 @@ def _summary_times(folder: str) -> dict[str, float]:
 
 
 def _summaries(folder: str, times: dict[str, float]) -> list[dict[str, Any]]:
-    """The summaries by z; a file that is none is left out."""
+    """The summaries by z, without files that are not summaries."""
 
     def read(name: str) -> dict[str, Any] | None:
         try:
@@ -90,8 +89,8 @@ def _summaries(folder: str, times: dict[str, float]) -> list[dict[str, Any]]:
         return {**summary, "time": times[name]}
 
     with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
-        asked = [(copy_context(), name) for name in sorted(times)]
-        summaries = readers.map(lambda one: one[0].run(read, one[1]), asked)
+        tasks = [(copy_context(), name) for name in sorted(times)]
+        summaries = readers.map(lambda task: task[0].run(read, task[1]), tasks)
         return sorted(filter(None, summaries), key=lambda summary: float(summary["z"]))
 
 
@@ -110,8 +109,8 @@ def _drift(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _page(name: str, title: str, facts: dict[str, Any], picture: str = "") -> bytes:
-    """One HTML file that asks nobody for anything: its files, with the facts as JSON."""
-    # no text of the facts can end the script that holds them
+    """One HTML file that loads nothing else: script, style, and the facts as JSON."""
+    # "</script>" in a text would end the element
     document = json.dumps(with_masked_texts(facts), separators=(",", ":"), allow_nan=False)
     masked_title = escape(with_masked_texts(title))
     parts = {
@@ -139,7 +138,7 @@ def _script(name: str) -> str:
 
 @cache
 def _policy(name: str) -> str:
-    """Only scripts and styles of ours, whatever a tile is called."""
+    """Content security policy: no scripts and styles but the page's own, whatever a tile is named."""
     script, style = (
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for text in (_script(name), _file("page.css"))

@@ -1,4 +1,4 @@
-"""Looks at all tiles of a section once: what is on the sheet, what stands out, what failed."""
+"""Reads and measures a picture of every tile of a section, and compares neighbours where they overlap."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest import storage
 from asap_ingest.errors import AsapIngestError, StorageError
-from asap_ingest.report import measures
-from asap_ingest.report.contact_sheet import ContactSheet, Layout, fitted, is_place, layout
-from asap_ingest.report.grey_levels import GreyLevels
-from asap_ingest.report.level_images import (
-    LevelImage,
-    content_of,
-    image_of,
+from asap_ingest.report.overlaps import Overlap, Shift, Strip, overlaps_of, shift_between, strip_of
+from asap_ingest.report.section_facts import Measure, measure
+from asap_ingest.report.section_picture import (
+    STEP_OF_8_BIT,
+    ContactSheet,
+    GreyLevels,
+    Layout,
+    fitted,
+    is_place,
+    layout,
+)
+from asap_ingest.report.section_tiles import ReportTile, SectionSummary
+from asap_ingest.report.tile_measures import (
+    CONTRAST,
+    MEAN,
+    NAMES,
+    at_measured_size,
+    gray_image,
     level_to_read,
-    measured_size,
+    measured,
 )
-from asap_ingest.report.outliers import Measure, measure
-from asap_ingest.report.overlaps import (
-    LEAST_CORRELATION,
-    Overlap,
-    Strip,
-    overlaps_of,
-    shift_between,
-    strip_of,
-)
-from asap_ingest.report.tile_table import ReportTile, SectionSummary
 
 _READ_AT_ONCE = 32  # threads hide the time that object stores and network drives take to answer
 _SHADING_SIDE = 32
@@ -41,21 +43,20 @@ _SHADING_SIDE = 32
 RESIDUAL = "residual"
 
 Values = dict[int, float]  # tile index -> value
-Shift = tuple[float, float, float]  # dx, dy, correlation
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a section's report says.
+    """Results for a section's report.
 
     Attributes
     ----------
-    sheet : where tiles lie on the contact sheet; None without a tile that can be placed
+    sheet : layout of the contact sheet; None without a tile that can be placed
     picture : the contact sheet, JPEG
     levels : grey values of all pictures
     shading : ndarray of float, shape (32, 32), or None
-        Median over the tiles of their brightness at a place, as a part of their mean: what a flat
-        illumination would make 1 everywhere.
+        Median over the tiles of their brightness at a place, divided by the tile's mean: 1 everywhere
+        under flat illumination.
     values : measure -> its value for the tiles that have it
     measures : the measures that any tile has
     failures : tile index -> reasons
@@ -72,19 +73,10 @@ class Survey:
     failures: dict[int, str]
     shifts: list[tuple[Overlap, Shift | None]]
 
-    @property
-    def outliers(self) -> dict[int, list[Measure]]:
-        """Tile index -> the measures by which it stands out."""
-        result: dict[int, list[Measure]] = {}
-        for by in self.measures:
-            for index in by.deviations:
-                result.setdefault(index, []).append(by)
-        return dict(sorted(result.items()))
-
 
 @dataclass(frozen=True)
-class _Look:
-    """What was seen of one tile; all but `problem` only where its picture could be read."""
+class _TileResult:
+    """Result for one tile; without a readable picture `problem` and nothing else."""
 
     index: int
     problem: str | None = None
@@ -97,13 +89,13 @@ class _Look:
 
 
 def survey(section: SectionSummary) -> Survey:
-    """Read a picture of every tile once. What cannot be read is a failure of its tile."""
-    observer = _Observer(section)
-    observer.observe()
-    return observer.conclude()
+    """Read a picture of every tile once. One that cannot be read is a failure of its tile."""
+    run = _SurveyRun(section)
+    run.measure_tiles()
+    return run.result()
 
 
-class _Observer:
+class _SurveyRun:
     def __init__(self, section: SectionSummary) -> None:
         self._section = section
         self._sheet = layout(tile.box for tile in section.tiles)
@@ -114,119 +106,116 @@ class _Observer:
         for number, overlap in enumerate(self._overlaps):
             for index in (overlap.first, overlap.second):
                 self._overlaps_of.setdefault(index, []).append(number)
-        self._waiting: dict[int, tuple[int, Strip | None]] = {}
+        self._strips: dict[int, tuple[int, Strip | None]] = {}
         self._shifts: dict[int, Future[Shift | None]] = {}
-        self._values: dict[str, Values] = {measures.MEAN: {}, measures.CONTRAST: {}}
+        self._values: dict[str, Values] = {MEAN: {}, CONTRAST: {}}
         self._failures: dict[int, str] = {}
         self._shadings: list[NDArray[np.float32]] = []
 
-    def observe(self) -> None:
-        # by rows, so that a tile's strips soon meet those of its neighbours
-        indices = sorted(
-            range(len(self._section.tiles)), key=lambda index: self._section.tiles[index].box[1::-1]
-        )
+    def measure_tiles(self) -> None:
+        tiles = self._section.tiles
+        # by rows, so that few strips wait for those of a neighbour
+        indices = sorted(range(len(tiles)), key=lambda index: tiles[index].box[1::-1])
         readers = ThreadPoolExecutor(_READ_AT_ONCE)
-        # OpenCV and SciPy compute without Python's lock
+        # OpenCV and SciPy release the GIL
         computers = ThreadPoolExecutor(os.cpu_count())
         with readers, computers:
-            for look in self._looks(indices, readers, computers):
-                self._take(look)
-                for number, strip in look.strips.items():
-                    self._match(number, look, strip, computers)
+            for result in self._results(indices, readers, computers):
+                self._add(result)
+                for number, strip in result.strips.items():
+                    self._match(number, result, strip, computers)
 
-    def _looks(
+    def _results(
         self, indices: list[int], readers: ThreadPoolExecutor, computers: ThreadPoolExecutor
-    ) -> Iterator[_Look]:
+    ) -> Iterator[_TileResult]:
         for first in range(0, len(indices), _READ_AT_ONCE):
-            # options of object stores belong to the context, which a thread does not have by itself
-            asked = [(copy_context(), index) for index in indices[first : first + _READ_AT_ONCE]]
-            contents = readers.map(lambda one: (one[1], one[0].run(self._read, one[1])), asked)
-            yield from computers.map(lambda one: self._look(*one), list(contents))
+            # storage options belong to the context, which a thread does not inherit
+            tasks = [(copy_context(), index) for index in indices[first : first + _READ_AT_ONCE]]
+            contents = readers.map(lambda task: (task[1], *task[0].run(self._read, task[1])), tasks)
+            yield from computers.map(lambda read: self._result(*read), list(contents))
 
-    def _read(self, index: int) -> tuple[int, bytes | StorageError | None]:
+    def _read(self, index: int) -> tuple[int, bytes | str]:
+        """Level and content of a tile's file, or the reason why there is none."""
         tile = self._section.tiles[index]
+        if not tile.level_uris:
+            return 0, "no mipmap levels"
         level = level_to_read(tile, self._sheet)
-        return level, content_of(tile.level_uris, level) if tile.level_uris else None
-
-    def _look(self, index: int, read: tuple[int, bytes | StorageError | None]) -> _Look:
-        level, content = read
-        if content is None:
-            return _Look(index, "no mipmap levels")
-        if isinstance(content, StorageError):
-            return _Look(index, f"level {level}: {content}")
         try:
-            return self._seen(index, level, image_of(content))
-        except AsapIngestError as error:
-            return _Look(index, f"level {level} {error}")
+            return level, storage.read_bytes(tile.level_uris[level - 1])
+        except StorageError as error:
+            return level, f"level {level}: {error}"
 
-    def _seen(self, index: int, level: int, image: LevelImage) -> _Look:
+    def _result(self, index: int, level: int, content: bytes | str) -> _TileResult:
+        if isinstance(content, str):
+            return _TileResult(index, content)
+        try:
+            return self._measured(index, level, gray_image(content))
+        except AsapIngestError as error:
+            return _TileResult(index, f"level {level} {error}")
+
+    def _measured(self, index: int, level: int, image: NDArray[Any]) -> _TileResult:
         import cv2
 
         tile = self._section.tiles[index]
-        placed = self._sheet is not None and is_place(tile.box)
-        picture = fitted(image.pixels, self._sheet.place(tile.box)) if self._sheet and placed else None
-        pixels = measured_size(image, level, tile.shape_yx).pixels
-        values = measures.measured(pixels)
-        size = 1 << 8 * pixels.dtype.itemsize
+        picture = fitted(image, self._sheet.area(tile.box)) if self._sheet and is_place(tile.box) else None
+        pixels = at_measured_size(image, level, tile.shape_yx)
+        values = measured(pixels)
         sides = (_SHADING_SIDE, _SHADING_SIDE)
         shading = cv2.resize(pixels.astype(np.float32), sides, interpolation=cv2.INTER_AREA)
-        return _Look(
+        numbers = self._overlaps_of.get(index, ())
+        return _TileResult(
             index,
             picture=picture,
-            counts=np.bincount(pixels.ravel(), minlength=size),
+            counts=np.bincount(pixels.ravel(), minlength=1 << 8 * pixels.dtype.itemsize),
             values=values,
-            shading=shading.astype(np.float32) / values[measures.MEAN] if values[measures.MEAN] > 0 else None,
-            strips={
-                number: strip_of(pixels, tile, self._overlaps[number])
-                for number in self._overlaps_of.get(index, ())
-            },
+            shading=shading.astype(np.float32) / values[MEAN] if values[MEAN] > 0 else None,
+            strips={number: strip_of(pixels, tile, self._overlaps[number]) for number in numbers},
             scale=1.0 if tile.shape_yx is None else tile.shape_yx[1] / pixels.shape[1],
         )
 
-    def _take(self, look: _Look) -> None:
-        tile = self._section.tiles[look.index]
-        if reasons := _reasons(tile, look.problem):
-            self._failures[look.index] = reasons
+    def _add(self, result: _TileResult) -> None:
+        tile = self._section.tiles[result.index]
+        if reasons := _reasons(tile, result.problem):
+            self._failures[result.index] = reasons
         for name, score in tile.scores.items():
-            if name not in measures.NAMES and math.isfinite(score):
-                self._values.setdefault(name, {})[look.index] = float(score)
-        if look.counts is None:
+            if name not in NAMES and math.isfinite(score):
+                self._values.setdefault(name, {})[result.index] = float(score)
+        if result.counts is None:
             return
-        if self._canvas and self._sheet and look.picture is not None:
-            self._canvas.paste(look.picture, self._sheet.place(tile.box))
-        self._levels.add(look.counts)
-        in_sheet_units = 256 if len(look.counts) == 256 else 1
-        for name, value in look.values.items():
-            factor = in_sheet_units if name in (measures.MEAN, measures.CONTRAST) else 1
-            self._values.setdefault(name, {})[look.index] = value * factor
-        if look.shading is not None:
-            self._shadings.append(look.shading)
+        if self._canvas and self._sheet and result.picture is not None:
+            self._canvas.paste(result.picture, self._sheet.area(tile.box))
+        self._levels.add(result.counts)
+        step = STEP_OF_8_BIT if len(result.counts) == 256 else 1
+        for name, value in result.values.items():
+            factor = step if name in (MEAN, CONTRAST) else 1
+            self._values.setdefault(name, {})[result.index] = value * factor
+        if result.shading is not None:
+            self._shadings.append(result.shading)
 
-    def _match(self, number: int, look: _Look, strip: Strip | None, computers: ThreadPoolExecutor) -> None:
-        """Keep a tile's strip of an overlap until that of the other tile comes; then look for the shift."""
-        if number not in self._waiting:
-            self._waiting[number] = look.index, strip
+    def _match(
+        self, number: int, result: _TileResult, strip: Strip | None, computers: ThreadPoolExecutor
+    ) -> None:
+        """Store a tile's strip of an overlap, or compare it with the strip of the other tile."""
+        if number not in self._strips:
+            self._strips[number] = result.index, strip
             return
-        other, before = self._waiting.pop(number)
-        if strip is None or before is None:
+        other, stored = self._strips.pop(number)
+        if strip is None or stored is None:
             return
-        pair = (before, strip) if other == self._overlaps[number].first else (strip, before)
-        self._shifts[number] = computers.submit(shift_between, *pair, look.scale)
+        pair = (stored, strip) if other == self._overlaps[number].first else (strip, stored)
+        self._shifts[number] = computers.submit(shift_between, *pair, result.scale)
 
-    def conclude(self) -> Survey:
-        shifts = [
-            (self._overlaps[number], _sure(found.result())) for number, found in sorted(self._shifts.items())
-        ]
+    def result(self) -> Survey:
+        shifts = [(self._overlaps[number], shift.result()) for number, shift in sorted(self._shifts.items())]
         residuals: Values = {}
         for overlap, shift in shifts:
             if shift is not None:
                 for index in (overlap.first, overlap.second):
                     residuals[index] = max(residuals.get(index, 0.0), math.hypot(shift[0], shift[1]))
-        # now that all tiles were seen it is known what a grey value is
-        for name in (measures.MEAN, measures.CONTRAST):
-            self._values[name] = {
-                index: value / self._levels.step for index, value in self._values[name].items()
-            }
+        # the unit of a grey value is known when all tiles were read
+        for name in (MEAN, CONTRAST):
+            of_tiles = self._values[name].items()
+            self._values[name] = {index: value / self._levels.step for index, value in of_tiles}
         values = self._values | {RESIDUAL: residuals}
         return Survey(
             section=self._section,
@@ -241,13 +230,9 @@ class _Observer:
         )
 
 
-def _sure(shift: Shift | None) -> Shift | None:
-    return None if shift is None or shift[2] < LEAST_CORRELATION else shift
-
-
-def _reasons(tile: ReportTile, unreadable: str | None) -> str:
-    # a tile that failed has no levels: that says nothing new
-    reasons = [tile.failure or unreadable]
+def _reasons(tile: ReportTile, problem: str | None) -> str:
+    # that a failed tile has no levels is nothing new
+    reasons = [tile.failure or problem]
     if not is_place(tile.box):
         reasons.append(f"cannot be placed: its box is {tile.box}")
     return "; ".join(reason for reason in reasons if reason)

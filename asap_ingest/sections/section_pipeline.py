@@ -151,7 +151,7 @@ class SectionPipeline:
         moved = each.result.mipmaps.count(of_job)
         section = each.result.section
         self._progress.at(each.number, self._of, section.run.stack.name, section.z)
-        self._progress.advance(of_job.item.first_of, moved, failures=of_job.error is not None)
+        self._progress.advance(of_job.item.image.first_of, moved, failures=of_job.error is not None)
         self._finish_if_all_are_made(each)
         return None
 
@@ -166,7 +166,7 @@ class SectionPipeline:
         each.result.remarks, each.stale = placed.remarks, placed.stale
         each.jobs.extend(placed.jobs)
         self._progress.expect(placed.mipmaps.tiles - each.result.section.tiles)
-        self._progress.skip(placed.mipmaps.tiles - sum(job.first_of for job in placed.jobs))
+        self._progress.skip(placed.mipmaps.tiles - sum(job.image.first_of for job in placed.jobs))
         self._finish_if_all_are_made(each)
         return None
 

@@ -14,6 +14,7 @@ from asap_ingest import storage
 from asap_ingest.errors import AsapIngestError, MissingFileError, ParameterError, describe_bytes
 from asap_ingest.images.downsample import level_shape
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.tile_images import Source, TileImage
 from asap_ingest.sections.section_list import ZRule
 from asap_ingest.sections.section_state import SUPERSEDED, RunState, SectionRecord
 from asap_ingest.temca.metafile import Metafile, read_metafile
@@ -158,7 +159,7 @@ def estimate(
     workers: int,
 ) -> Estimate:
     """What the records that are not finished will take; metafiles are read, and folders of images listed."""
-    total = Estimate(free=_free(settings.root))
+    total = Estimate(free=_free(settings.levels.root))
     probe: str | None = None
     for record in records:
         if record.is_finished:
@@ -185,7 +186,7 @@ def _count(total: Estimate, metafile: Metafile, folder: str, settings: PyramidSe
     bytes_per_sample = 1 if settings.convert_to_8bit else metafile.bytes_per_sample or 1
     written = sum(
         height * width * bytes_per_sample
-        for height, width in (level_shape(shape, level) for level in range(1, settings.levels + 1))
+        for height, width in (level_shape(shape, level) for level in range(1, settings.levels.count + 1))
     )
     for tile in metafile.tiles:
         uri = storage.join(folder, tile.image)
@@ -206,7 +207,9 @@ def _count(total: Estimate, metafile: Metafile, folder: str, settings: PyramidSe
 def _seconds_per_tile(image: str, settings: PyramidSettings) -> float:
     """A pyramid made once to be timed, and once before to have the code loaded."""
     with TemporaryDirectory() as folder:
-        job = PyramidJob(image, ("",), replace(settings, root=folder))
+        job = PyramidJob(
+            TileImage(Source(image), ("",)), replace(settings, levels=replace(settings.levels, root=folder))
+        )
         try:
             build_pyramid(job)
             start = time.perf_counter()

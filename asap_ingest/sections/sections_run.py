@@ -15,7 +15,6 @@ from asap_ingest.execution.progress import Progress
 from asap_ingest.execution.remarks import Remark, note, tell
 from asap_ingest.mipmaps.apply_sections import SectionJob
 from asap_ingest.mipmaps.mipmap_run import MipmapRun, pyramid_settings
-from asap_ingest.mipmaps.register import Registration
 from asap_ingest.render.stack import Stack
 from asap_ingest.render.tilespecs import tilespec_settings
 from asap_ingest.sections.occupied_z import OccupiedZ
@@ -141,7 +140,7 @@ def section_of(
             source,
             target,
             z,
-            Registration(settings.root, settings.extension, settings.levels),
+            settings.levels,
             # listings of folders that were made for another section may be older than this one's levels
             run=uuid.uuid4().hex,
             storage_options=settings.storage_options,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,22 @@ from numpy.typing import NDArray
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
 from asap_ingest.execution.progress import Progress
-from asap_ingest.simulation.neuropil import draw_section, drawing_parts
+from asap_ingest.images import formats
+from asap_ingest.simulation.simulated_metafile import (
+    region_name,
+    section_metadata,
+    stage_nm,
+    start_of,
+    tile_record,
+)
 
-_FIRST_EXPOSURE = datetime(2026, 1, 5, 8, 0, 0)  # fixed: a second run writes the same names
 _LONGEST_SIDE = 100_000  # pixels of a section
-_STAGE_ORIGIN_PX = (180_000, 240_000)  # further out than a section is long: no coordinate changes its sign
 _GAIN, _SHOT_NOISE = 16, 1.9  # 12-bit steps per grey value; noise in steps per root of a step
 
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What the microscope is asked for.
+    """Parameters of a simulated acquisition.
 
     Attributes
     ----------
@@ -36,9 +40,9 @@ class Acquisition:
     tile_shape_yx : pixels of a tile, (height, width)
     bits : 16 writes the 12-bit samples of the camera times 16, as uint16; 8 writes their high byte, as uint8
     overlap : part of a tile's side that its neighbour shows too, 0 up to but not including 1
-    jitter_px : how far tiles lie from the regular grid, at most, in each axis; the stage position says where
-        they really lie. Never more than a quarter of the overlap, so that neighbours always touch.
-    stage_error_px : how far the stage position is from the truth, at most, in each axis
+    jitter_px : largest distance of tiles from the regular grid, in each axis, included in the stage position;
+        reduced to a quarter of the overlap, so that neighbours always touch
+    stage_error_px : largest error of the stage position, in each axis
     pixel_size_nm : nanometres per pixel; at least 2, because stage positions are whole nanometres
     seed : the tissue; the same seed gives the same bytes
     specimen : letters, digits, `-` and `_`
@@ -106,14 +110,14 @@ class Acquisition:
 
 
 @dataclass(frozen=True)
-class _Exposure:
-    """One tile to take: `recorded_xy` is what the stage says, `taken_xy` where it is; section pixels."""
+class Exposure:
+    """One tile to take: the stage reports `stage_nm` and is at `taken_xy`, in pixels of the section."""
 
     index: int
+    image_name: str
     raster_pos: tuple[int, int]
-    recorded_xy: tuple[int, int]
+    stage_nm: list[int]
     taken_xy: tuple[int, int]
-    timestamp: str
     fps: str
 
 
@@ -147,19 +151,21 @@ def simulate_section(
     acquisition = acquisition or Acquisition()
     if section < 0:
         raise ParameterError("section", f"is {section}, must not be negative")
+    # compiled code, which takes a while to load
+    from asap_ingest.simulation.tissue import SECTION_DEPTH, draw_section, drawing_parts
+
     storage.ensure_writable_folder(str(directory))
     exposures = _plan(acquisition, section)
     shape_yx = acquisition.section_shape_yx
     advance = (lambda parts: None) if progress is None else progress.advance
     if progress is not None:
         progress.expect(drawing_parts(shape_yx) + len(exposures))
-    picture = draw_section(shape_yx, acquisition.seed, section, advance)
+    picture = draw_section(shape_yx, acquisition.seed, section * SECTION_DEPTH, advance)
 
-    def take(exposure: _Exposure) -> dict[str, Any]:
+    def take(exposure: Exposure) -> dict[str, Any]:
         tile = _photograph(picture, exposure, acquisition, section)
-        name = _image_name(exposure, acquisition, section)
-        storage.write_bytes(str(Path(directory) / name), _tiff(tile))
-        return _tile_record(name, tile, exposure, acquisition, section)
+        storage.write_bytes(str(Path(directory) / exposure.image_name), formats.encode(tile, "tif"))
+        return tile_record(tile, exposure, acquisition, section)
 
     # a tile needs about 200 MB while it is made: more threads would cost more memory than they save time
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -168,7 +174,7 @@ def simulate_section(
             records.append(record)
             advance(1)
     metafile = _metafile(directory, acquisition, section)
-    content = json.dumps([{"metadata": _metadata(acquisition, section)}, {"data": records}], indent=4)
+    content = json.dumps([{"metadata": section_metadata(acquisition, section)}, {"data": records}], indent=4)
     storage.write_bytes(str(metafile), content.encode())
     return metafile
 
@@ -176,8 +182,8 @@ def simulate_section(
 def simulated_section(directory: Path, acquisition: Acquisition, section: int = 0) -> Path | None:
     """The metafile of a section that `simulate_section` has written there before; None if it has not.
 
-    It is the same acquisition where metadata and stage positions are, and complete where every image has its
-    size: a metafile is written last.
+    It is the same acquisition if metadata and stage positions are equal, and complete if every image has its
+    size: the metafile is written last.
     """
     metafile = _metafile(directory, acquisition, section)
     try:
@@ -186,34 +192,24 @@ def simulated_section(directory: Path, acquisition: Acquisition, section: int = 
         smallest = min((metafile.with_name(name).stat().st_size for name in records), default=0)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    planned = {
-        _image_name(exposure, acquisition, section): _stage_nm(
-            exposure.recorded_xy, acquisition.pixel_size_nm
-        )
-        for exposure in _plan(acquisition, section)
-    }
+    planned = {exposure.image_name: exposure.stage_nm for exposure in _plan(acquisition, section)}
     height, width = acquisition.tile_shape_yx
     is_complete = smallest >= height * width * acquisition.bits // 8
-    is_same = described == {"metadata": _metadata(acquisition, section)} and records == planned
+    is_same = described == {"metadata": section_metadata(acquisition, section)} and records == planned
     return metafile if is_complete and is_same else None
 
 
 def _metafile(directory: Path, acquisition: Acquisition, section: int) -> Path:
-    created = f"{_start(section):%Y%m%d%H%M%S}"
-    return Path(directory) / f"_metadata_{created}_{_region(acquisition, section)}.json"
+    created = f"{start_of(section):%Y%m%d%H%M%S}"
+    return Path(directory) / f"_metadata_{created}_{region_name(acquisition, section)}.json"
 
 
-def _image_name(exposure: _Exposure, acquisition: Acquisition, section: int) -> str:
-    column, row = exposure.raster_pos
-    return f"{exposure.timestamp}_{_region(acquisition, section)}_{column}_{row}.tif"
-
-
-def _plan(acquisition: Acquisition, section: int) -> list[_Exposure]:
+def _plan(acquisition: Acquisition, section: int) -> list[Exposure]:
     """Where and when each tile is taken, row by row."""
     rng = np.random.default_rng([acquisition.seed, 20, section])
     error = acquisition.stage_error_px
-    time = _start(section)
-    exposures: list[_Exposure] = []
+    time = start_of(section)
+    exposures: list[Exposure] = []
     for row, column in np.ndindex(*acquisition.grid_shape):
         recorded, taken = [], []
         for axis, number in ((1, column), (0, row)):
@@ -225,27 +221,16 @@ def _plan(acquisition: Acquisition, section: int) -> list[_Exposure]:
         time += timedelta(milliseconds=round(1000 * seconds))
         fps = f"{1 / seconds:.2f}" if exposures else "0.00"
         stamp = f"{time:%Y%m%d%H%M%S}{time.microsecond // 1000:03d}"
-        places = (recorded[0], recorded[1]), (taken[0], taken[1])
-        exposures.append(_Exposure(len(exposures), (column, row), *places, stamp, fps))
+        name = f"{stamp}_{region_name(acquisition, section)}_{column}_{row}.tif"
+        position_nm = stage_nm((recorded[0], recorded[1]), acquisition.pixel_size_nm)
+        taken_xy = taken[0], taken[1]
+        exposures.append(Exposure(len(exposures), name, (column, row), position_nm, taken_xy, fps))
     return exposures
 
 
-def _start(section: int) -> datetime:
-    return _FIRST_EXPOSURE + timedelta(hours=section)
-
-
-def _session(acquisition: Acquisition, section: int) -> str:
-    return f"{acquisition.specimen}_{section:04d}_01"
-
-
-def _region(acquisition: Acquisition, section: int) -> str:
-    """What the names of a section's files have in common: session, grid and region."""
-    return f"{_session(acquisition, section)}_{section:06d}_{acquisition.roi}"
-
-
 def _photograph(
-    picture: NDArray[np.uint8], exposure: _Exposure, acquisition: Acquisition, section: int
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    picture: NDArray[np.uint8], exposure: Exposure, acquisition: Acquisition, section: int
+) -> NDArray[Any]:
     """Cut a tile and add the camera's shot noise; shape (height, width)."""
     left, top = exposure.taken_xy
     height, width = acquisition.tile_shape_yx
@@ -258,84 +243,3 @@ def _photograph(
     np.clip(np.rint(samples, out=samples), 0, 4095, out=samples)
     twelve_bit = samples.astype(np.uint16)
     return twelve_bit * np.uint16(16) if acquisition.bits == 16 else (twelve_bit >> 4).astype(np.uint8)
-
-
-def _tiff(tile: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
-    import tifffile
-
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, tile, byteorder="<", photometric="minisblack", metadata=None)
-    return buffer.getvalue()
-
-
-def _stage_nm(place_xy: tuple[int, int], pixel_size_nm: float) -> list[int]:
-    """The stage position of a place in the section, both axes turned round, in whole nanometres.
-
-    Three tenths of a pixel are added away from zero, so that neither the rounding to nanometres nor that
-    of the division back can carry a truncated place to the pixel before.
-    """
-    x, y = place_xy
-    away_x, away_y = _STAGE_ORIGIN_PX[0] + x, _STAGE_ORIGIN_PX[1] - y
-    return [-round((away_x + 0.3) * pixel_size_nm), round((away_y + 0.3) * pixel_size_nm)]
-
-
-def _tile_record(
-    name: str,
-    tile: NDArray[np.uint8] | NDArray[np.uint16],
-    exposure: _Exposure,
-    acquisition: Acquisition,
-    section: int,
-) -> dict[str, Any]:
-    rng = np.random.default_rng([acquisition.seed, 22, section, exposure.index])
-    pixel_size = float(acquisition.pixel_size_nm)
-    return {
-        "img_path": name,
-        "min": int(tile.min()),
-        "max": int(tile.max()),
-        "focus_score": float(rng.normal(22.2, 0.4)),
-        "img_meta": {
-            "angle": 180.0,
-            "pixel_size_y_move": pixel_size,
-            "fps": exposure.fps,
-            "stage_pos": _stage_nm(exposure.recorded_xy, pixel_size),
-            "raster_index": exposure.index,
-            "raster_pos": list(exposure.raster_pos),
-            "pixel_size_x_move": pixel_size,
-            "pixel_size": pixel_size,
-        },
-        "astig_angle": float(rng.uniform(-np.pi / 2, np.pi / 2)),
-        "astig_score": float(rng.normal(0, 0.03)),
-        "mean": round(float(tile.mean())),
-    }
-
-
-def _metadata(acquisition: Acquisition, section: int) -> dict[str, Any]:
-    height, width = acquisition.tile_shape_yx
-    pixel_size = float(acquisition.pixel_size_nm)
-    middle = acquisition.section_shape_yx[1] // 2, acquisition.section_shape_yx[0] // 2
-    return {
-        "roi_index": acquisition.roi,
-        "roi_creation_time": f"{_start(section):%Y%m%d%H%M%S}",
-        "calibration": {
-            name: {"y_nm_per_pix": size, "nm_per_pix": size, "angle": angle, "x_nm_per_pix": size}
-            for name, size, angle in (("lowmag", 213.0, 102.0), ("highmag", pixel_size, 180.0))
-        },
-        "specimen_id": acquisition.specimen,
-        "notes": "",
-        "placement_id": "",
-        "session_id": _session(acquisition, section),
-        "camera_info": {
-            "height": height,
-            "width": width,
-            "camera_model": "simulated",
-            "pixel_depth": acquisition.bits // 8,
-            "camera_id": "00000000",
-            "camera_bpp": 12 if acquisition.bits == 16 else 8,
-        },
-        "roi_center": _stage_nm(middle, pixel_size),
-        "grid": f"{section:06d}",
-        "aperture_centroid": dict(zip("xy", _stage_nm((0, 0), pixel_size), strict=True)),
-        "autofocus_value": 22.5,
-        "temca_id": "simulated",
-        "overlap": float(acquisition.overlap),
-    }

@@ -17,7 +17,7 @@ from asap_ingest import storage
 from asap_ingest.errors import MetafileError
 from asap_ingest.storage.json_documents import parse_json
 
-#: Optional numbers of a tile that say how good its picture is; no entry is refused because of them.
+#: Optional scores of a tile's picture; invalid ones are ignored.
 SCORES = ("focus_score", "astig_score")
 
 
@@ -34,11 +34,11 @@ class TileRecord:
     raster : tuple of int
         (column, row).
     angle_degrees : float
-        How the camera is turned against the stage.
+        Rotation of the camera against the stage.
     move_nm : tuple of float
         nm of stage movement per pixel, in x and y.
     scores : tuple of (name, value)
-        What the microscope said of the picture: those of `SCORES` that are there and finite numbers.
+        The microscope's scores of the picture: those of `SCORES` that are finite numbers.
     """
 
     image: str
@@ -56,7 +56,7 @@ class TileRecord:
 
 @dataclass(frozen=True)
 class Region:
-    """Which part of which section an acquisition shows: the same when it is imaged again."""
+    """The part of a section that an acquisition shows; equal when it is imaged again."""
 
     specimen: str
     grid: str
@@ -72,8 +72,8 @@ class Region:
 class Metafile:
     """An acquisition of one region: its camera and its tiles.
 
-    `bytes_per_sample` is what the camera is said to write; `created` is when imaging began, as text that
-    sorts by time. They and `region` are None, or empty, where the metafile does not tell.
+    `bytes_per_sample` is that of the camera; `created` is the time at which imaging began, as text that
+    sorts by time. They and `region` are None, or empty, where the metafile lacks them.
     """
 
     source: str
@@ -95,8 +95,7 @@ def read_metafile(uri: str) -> Metafile:
     ------
     MissingFileError, StorageError
     MetafileError
-        Not JSON, an entry missing, of another type, not finite or out of range, no tiles, or two
-        tiles with the same image name.
+        Not JSON; a missing or invalid entry; no tiles; two tiles with the same image name.
     """
     try:
         document = parse_json(storage.read_bytes(uri))
@@ -133,7 +132,7 @@ def parse_metafile(document: Any, source: str) -> Metafile:
 
 
 def _region(metadata: dict[str, Any]) -> Region | None:
-    """Nobody else reads these entries, so wrong ones do not make the metafile wrong."""
+    """None for invalid entries: nothing else reads them, so they do not invalidate the metafile."""
     with suppress(KeyError, TypeError, ValueError):
         return Region(_text(metadata["specimen_id"]), _text(metadata["grid"]), _whole(metadata["roi_index"]))
     return None
@@ -141,7 +140,7 @@ def _region(metadata: dict[str, Any]) -> Region | None:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A value of the document, and where it stands."""
+    """A value of the document, and its JSON path."""
 
     value: Any
     path: str
@@ -153,11 +152,11 @@ class _Entry:
             raise MetafileError(self.source, self.path, f"{self.value!r} must be an object")
         if name not in self.value:
             raise MetafileError(self.source, path, "is missing")
-        found = self.value[name]
+        value = self.value[name]
         try:
-            return _Entry(check(found), path, self.source)
+            return _Entry(check(value), path, self.source)
         except (TypeError, ValueError) as error:
-            raise MetafileError(self.source, path, f"{_shown(found)} must be {error}") from error
+            raise MetafileError(self.source, path, f"{_shown(value)} must be {error}") from error
 
 
 def _sections(document: Any, source: str) -> dict[str, Any]:
@@ -182,7 +181,7 @@ def _tile(tile: _Entry) -> TileRecord:
 
 
 def _scores(tile: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """The scores that can be used; they judge a picture, so a wrong one does not make the tile wrong."""
+    """The valid scores; an invalid one does not invalidate the tile."""
     for name in SCORES:
         with suppress(TypeError, OverflowError):
             yield name, _number(tile.get(name))

@@ -1,1 +1,1 @@
-"""Where the tiles of sections lie, as tables, file name patterns and other programs' files say it."""
+"""Positions of tiles from tables, file name patterns and files of other programs."""

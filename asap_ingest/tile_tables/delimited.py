@@ -1,8 +1,8 @@
-"""CSV and TSV: a line with the names of the columns, then a line a tile.
+"""CSV and TSV: a line with the names of the columns, then one line for each tile.
 
-The delimiter is a comma, a tab or a semicolon: the one that the first line has most of. Beside semicolons,
-numbers may have a decimal comma, as spreadsheets in many languages write them. Lines that begin with `#` and
-blank ones are left out. Without the line of names there must be three columns, one with the image and two
+The delimiter is a comma, a tab or a semicolon: the most frequent one of the first line. With semicolons,
+numbers may have a decimal comma, as spreadsheets in many languages write them. Blank lines and lines that
+begin with `#` are skipped. Without the line of names there must be three columns, one with the image and two
 with numbers: x and y.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from asap_ingest.tile_tables.entries import Entries, finite_number, shown
 from asap_ingest.tile_tables.table_records import PIXEL, Fault, TableContent, TileTableError
 
-#: Field of a row -> names of its column, in lower case, letters and digits alone.
+#: Field of a row -> names of its column, in lower case, letters and digits only.
 COLUMN_NAMES = {
     "image": (
         "path",
@@ -57,7 +57,7 @@ def read_delimited(text: str, source: str) -> TableContent:
     Raises
     ------
     TileTableError
-        Columns that are missing, entries that are not what they should be.
+        Missing columns, invalid entries.
     """
     delimiter = _delimiter(text)
     lines = list(_lines(text, delimiter, source))
@@ -83,23 +83,23 @@ def read_delimited(text: str, source: str) -> TableContent:
 
 
 def _delimiter(text: str) -> str:
-    first = next((line for line in text.splitlines() if _says_something(line)), "")
+    first = next((line for line in text.splitlines() if _has_content(line)), "")
     outside_quotes = re.sub(r'"[^"]*"', "", first)
     return max(_DELIMITERS, key=outside_quotes.count)
 
 
-def _says_something(line: str) -> bool:
+def _has_content(line: str) -> bool:
     return bool(line.strip(" ,;\t")) and not line.lstrip().startswith("#")
 
 
 def _lines(text: str, delimiter: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells without blanks around them) of lines that say something."""
+    """(line number, stripped cells) of the lines that have any."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
     )
     try:
         for cells in reader:
-            if _says_something(" ".join(cells)):
+            if _has_content(" ".join(cells)):
                 yield reader.line_num, [cell.strip() for cell in cells]
     except csv.Error as error:
         fault = Fault(f"line {reader.line_num}", "", f"cannot be read: {error}", "close its quotes")
@@ -107,7 +107,7 @@ def _lines(text: str, delimiter: str, source: str) -> Iterator[tuple[int, list[s
 
 
 def _columns(names: Sequence[str], line: int, source: str) -> tuple[dict[str, int], str | None]:
-    """Where each field stands, and the unit that x and y have in their names; nothing known: no fields."""
+    """The column of each field, and the unit in the names of x and y; empty without any known name."""
     columns: dict[str, int] = {}
     units = set()
     for place, name in enumerate(names):
@@ -155,7 +155,7 @@ def _missing_columns(names: Sequence[str], columns: Mapping[str, int], line: int
 
 
 def _columns_without_names(cells: Sequence[str], line: int, source: str) -> dict[str, int]:
-    """Three columns of which two hold numbers can mean one thing alone."""
+    """Image, x and y, where three columns of which two hold numbers have no names."""
     numbers = [place for place, cell in enumerate(cells) if _is_number(cell)]
     if len(cells) == 3 and len(numbers) == 2:
         (image,) = {0, 1, 2} - set(numbers)
@@ -173,7 +173,7 @@ def _is_number(text: str) -> bool:
 
 
 def _fits(line: int, cells: Sequence[str], length: int, faults: list[Fault]) -> bool:
-    """Whether a line has no more cells than the first; blank ones at its end may be left out, or added."""
+    """Whether a line has at most as many cells as the first; blank ones at its end do not count."""
     filled = max((place for place, cell in enumerate(cells, start=1) if cell), default=0)
     if filled > length:
         problem = f"has {filled} cells, the first line {length}: {_list(cells)}"

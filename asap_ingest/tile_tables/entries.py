@@ -1,4 +1,4 @@
-"""The entries of one row as text, read as what they should be; what cannot be used is collected as faults."""
+"""The entries of a row: text to numbers and names; entries that are invalid become faults."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Entries:
     Attributes
     ----------
     texts : mapping of field to text
-        Blank ones are not there.
+        Without blank entries.
     titles : mapping of field to text
-        What the table calls a field, for faults.
+        Name of the field in the table, for faults.
     faults : list of Fault
-        Grows with every entry that cannot be used.
+        Collects invalid entries.
     """
 
     place: str
@@ -34,7 +34,7 @@ class Entries:
     faults: list[Fault]
 
     def row(self) -> TableRow:
-        """The tile; where an entry cannot be used, it is None, or a fault names it."""
+        """The tile; an invalid entry becomes None and a fault."""
         rotation = self._read("rotation_degrees", finite_number)
         return TableRow(
             place=self.place,
@@ -50,7 +50,7 @@ class Entries:
         )
 
     def missing(self, field: str, remedy: str) -> str:
-        """Note the fault that an entry which is needed is not there; an empty text in its place."""
+        """Add a fault where a required entry is missing; returns an empty text in its place."""
         if field not in self.texts:
             self.faults.append(Fault(self.place, self.titles.get(field, field), "is empty", remedy))
         return ""
@@ -81,12 +81,12 @@ _REMEDIES = {
 
 
 def shown(text: str) -> str:
-    """A text as messages show it: quoted, cut where it is long."""
+    """A text for messages: quoted, long ones shortened."""
     return repr(text) if len(text) <= _LONGEST_SHOWN else repr(f"{text[: _LONGEST_SHOWN - 3]}...")
 
 
 def finite_number(text: str) -> float:
-    """ValueError with the words that fit after `is not`."""
+    """A number; ValueError with words that fit after `is not`."""
     try:
         value = float(text)
     except ValueError as error:

@@ -10,7 +10,7 @@
 Coordinates are those of the upper left corners, in pixels, y downwards; with `dim = 3` the third is z, here
 the section. Between the semicolons stands the series of a file with several (`multiseries = true`).
 Source: <https://imagej.net/plugins/image-stitching>, and the reader of these files in Fiji's plugin Stitching
-(class Stitching_Grid), which asks for `dim` and for three parts in every line.
+(class Stitching_Grid), which requires `dim` and three parts in every line.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _row(words: str, place: str, axes: str, faults: list[Fault]) -> Iterator[Tab
         problem = f"series {shown(series)} of a file with several"
         faults.append(Fault(place, "", problem, "save each image as a file of its own"))
     elif len(coordinates) != len(axes):
-        problem = f"{parts[2]} has {len(coordinates)} numbers, dim says {len(axes)}"
+        problem = f"{parts[2]} has {len(coordinates)} numbers, dim is {len(axes)}"
         faults.append(Fault(place, "", problem, f"write it like {form}"))
     else:
         texts = dict(zip(axes, map(str.strip, coordinates), strict=True))

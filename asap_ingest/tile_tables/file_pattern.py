@@ -1,7 +1,7 @@
-"""Names of files that say where tiles lie on a grid: `tiles/tile_{row}_{col}.tif`.
+"""File names with the position of a tile on a grid: `tiles/tile_{row}_{col}.tif`.
 
-`{row}`, `{col}` (or `{column}`) and `{z}` stand for digits, `*` for anything but a slash; each may be part of
-the name of a folder, and may come twice, with the same value.
+`{row}`, `{col}` (or `{column}`) and `{z}` match digits, `*` matches anything but a slash; each may be part of
+the name of a folder, and may occur twice, with the same value.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _SHOWN = 3
 
 
 def read_pattern(pattern: str) -> TableContent:
-    """The tiles whose files have names like the pattern, by z, row and column.
+    """The tiles whose files match the pattern, sorted by z, row and column.
 
     Raises
     ------
     ParameterError
         The pattern has no rows or columns, or other fields.
     TileTableError
-        No file has such a name, or two are at one place.
+        No file matches, or two have the same position.
     StorageError
     """
     local = storage.local_path(pattern)
@@ -49,7 +49,7 @@ def read_pattern(pattern: str) -> TableContent:
 
 
 def _split(pattern: str) -> tuple[str, list[str]]:
-    """The folder that has no fields in its name, and the parts of the pattern below."""
+    """The folder above the first field, and the parts of the pattern below it."""
     folder, _, name = pattern.rpartition("/")
     parts = [name]
     while _PART.search(folder):
@@ -59,7 +59,7 @@ def _split(pattern: str) -> tuple[str, list[str]]:
 
 
 def _expression(parts: list[str]) -> re.Pattern[str]:
-    """What the names below the folder are to look like."""
+    """The pattern as a regular expression for names below the folder."""
     seen: set[str] = set()
     pieces = _PART.split("/".join(parts))
     expression = "".join(
@@ -86,7 +86,7 @@ def _field_expression(piece: str, seen: set[str]) -> str:
 
 
 def _rows(folder: str, expression: re.Pattern[str], depth: int) -> Iterator[TableRow]:
-    """The tiles whose files fit, `depth` names below a folder."""
+    """The tiles whose files match, `depth` levels below a folder."""
     for name in _names_below(folder, depth):
         match = expression.fullmatch(name)
         if match:
@@ -114,15 +114,15 @@ def _place(row: TableRow) -> tuple[float, int, int]:
 
 def _nothing_fits(pattern: str, folder: str) -> Fault:
     names = sorted(storage.names_in(folder))
-    found = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    listed = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
     problem = (
-        f"no file has such a name; {folder} has {f'{len(names)} names: {found}' if names else 'no files'}"
+        f"no file has such a name; {folder} has {f'{len(names)} names: {listed}' if names else 'no files'}"
     )
     return Fault("", "", problem, f"correct {shown(pattern)}; {{row}} and {{col}} stand for digits")
 
 
 def _gaps(rows: list[TableRow]) -> Iterator[str]:
-    """One line on places of the grids without a file."""
+    """A message for each section with positions of the grid that have no file."""
     by_z: dict[float, set[tuple[int, int]]] = {}
     for row in rows:
         z, line, column = _place(row)

@@ -83,7 +83,7 @@ def read_serialem(text: str, source: str) -> TableContent:
 
 
 def _sections(text: str, faults: list[Fault]) -> list[_Section]:
-    """The head of the file, then every part with a name in brackets."""
+    """The head of the file, then every section with a name in brackets."""
     sections = [_Section("", "", 0)]
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.strip()
@@ -100,7 +100,7 @@ def _sections(text: str, faults: list[Fault]) -> list[_Section]:
 
 
 def _best_key(images: Sequence[_Section]) -> str:
-    """Piece coordinates if any image has them: a gap in them is a fault, as stage positions are coarse."""
+    """Piece coordinates if any image has them: gaps in them are faults, as stage positions are coarse."""
     if all("AlignedPieceCoords" in image.values for image in images):
         return "AlignedPieceCoords"
     has_pieces = any("PieceCoordinates" in image.values for image in images)
@@ -117,14 +117,14 @@ def _entries(image: _Section, key: str, titles: Mapping[str, str], faults: list[
     if len(numbers) == len(axes):
         texts |= dict(zip(axes, numbers, strict=True))
     else:
-        found = f"{shown(value)} is" if value else "is missing, and should be"
-        problem = f"{found}{' not' if value else ''} {len(axes)} numbers"
+        problem = f"{shown(value)} is not" if value else "is missing, and should be"
+        problem += f" {len(axes)} numbers"
         faults.append(Fault(f"line {line}", key, problem, f"give it like {' '.join('000'[: len(axes)])}"))
     return Entries(f"line {line}", {name: text for name, text in texts.items() if text}, titles, faults)
 
 
 def _pixel_size_nm(sections: Sequence[_Section], faults: list[Fault]) -> float | None:
-    """Of the first section that says it."""
+    """Pixel size of the first section that has one."""
     for section in sections:
         if "PixelSpacing" in section.values:
             line, value = section.values["PixelSpacing"]

@@ -1,4 +1,4 @@
-"""Where tiles lie in their sections: from coordinates of a table, or places on a grid, to pixels."""
+"""Positions of tiles in their sections: from coordinates of a table, or of a grid, to pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from asap_ingest.tile_tables.table_records import (
     TileTableError,
 )
 
-# Dividing by units in floating point moves whole pixels by 1e-11: what is this close to whole is whole.
+# division by units in floating point moves whole pixels by 1e-11: rounding undoes that
 _DECIMALS = 6
 #: render has boxes of 32-bit integers.
 _FARTHEST = 2**31 - 1
@@ -27,12 +27,12 @@ _FARTHEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class Placement:
-    """What a user says of the coordinates of a table; None where the table is to say it.
+    """What a user specifies about the coordinates of a table; None where the table specifies it.
 
     Attributes
     ----------
     units : str or None
-        `pixel`, or a name in `UNITS_NM`; `pixel` where nobody says it.
+        `pixel`, or a name in `UNITS_NM`; by default `pixel`.
     pixel_size_nm : float or None
     overlap_percent : float or None
         Of a tile's side that its neighbour on a grid shows too.
@@ -49,11 +49,11 @@ class Placement:
 def positions(
     content: TableContent, sizes: Sequence[tuple[int, int]], placement: Placement, source: str
 ) -> NDArray[np.float64]:
-    """Upper left corners of the tiles before they are turned.
+    """Upper left corners of the tiles, before rotation.
 
-    Pixels with y downwards stay as they are. With y upwards, the tops of the tiles are counted downwards from
-    the highest; x and y of middles are counted from the leftmost and highest tile. On a grid, the first row
-    and the first column begin at 0, and the step is the tile's side without the overlap, in whole pixels.
+    Positions in pixels with y downwards are kept. With y upwards, the upper edges are counted downwards from
+    the highest one; positions of centres are counted from the leftmost and highest tile. On a grid, the first
+    row and the first column begin at 0, and the step is the tile's side less the overlap, in whole pixels.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def positions(
     Raises
     ------
     ParameterError
-        Something is needed that nobody said: a pixel size, an overlap.
+        A pixel size or an overlap is required.
     TileTableError
         Tiles on a grid that differ in size, positions beyond 2**31 pixels.
     """
@@ -96,9 +96,10 @@ def positions(
 def affine_about_centre(
     tile_xy: tuple[float, float], size: tuple[int, int], degrees: float
 ) -> dict[str, float]:
-    """The affine that puts a tile at its place and turns it clockwise on the screen about its centre.
+    """The affine that moves a tile to its position and rotates it clockwise on the screen about its centre.
 
-    With c = cos and s = sin of the angle, a pixel (u, v) of a tile of (width, height), where pixels have
+    The rotation about a point, x' = R (x - c) + c, written out for y downwards: with c = cos and s = sin of
+    the angle, a pixel (u, v) of a tile of (width, height), where pixels have
     their middles at whole numbers, comes to
 
         x' = x + cx + c (u - cx) - s (v - cy)        cx = (width - 1) / 2
@@ -162,7 +163,7 @@ def _grid(
 ) -> NDArray[np.float64]:
     if overlap_percent is None:
         raise ParameterError(
-            "overlap_percent", "is required: rows and columns alone say where tiles lie; 0 is none"
+            "overlap_percent", "is required: there are rows and columns but no x and y; 0 is none"
         )
     remedy = "crop it, or give a table with x and y"
     first = f"{rows[0].place} {sizes[0][0]} x {sizes[0][1]}"

@@ -1,4 +1,4 @@
-"""What readers of tile tables give, what becomes of it, and how faults of a table are told."""
+"""Records of tile tables: rows as written, tiles as placed, faults."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from itertools import zip_longest
 
 from asap_ingest.errors import AsapIngestError
 
-#: Faults that an error names; the others are counted.
+#: Faults that an error lists; it gives the number of the others.
 _SHOWN = 5
 
-#: nm in a unit of length; `pixel` is as long as `pixel_size_nm` says.
+#: nm in a unit of length; the length of a `pixel` is `pixel_size_nm`.
 UNITS_NM = {"nm": 1.0, "um": 1000.0}
 PIXEL = "pixel"
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """What a table says of one tile, in its own units; None where it does not say it.
+    """A tile's entries in a table, in its units; None where an entry is missing.
 
     Attributes
     ----------
     place : str
-        Where it says it: `line 7`, or a file name.
+        `line 7`, or a file name.
     image : str
-        The image as it is written there: a path or URI.
+        Path or URI of the image, as written in the table.
     row, column : int or None
-        Place in the raster; where there are no x and y, the tile lies on a grid.
+        Raster position; without x and y, it gives the tile's place on a grid.
     width, height : int or None
         Pixels; the image must have them.
     rotation_degrees : float
@@ -48,19 +48,19 @@ class TableRow:
 
 @dataclass(frozen=True)
 class TableContent:
-    """All rows of a table, and what their coordinates mean.
+    """The rows of a table, and the meaning of their coordinates.
 
     Attributes
     ----------
     unit : str or None
-        Of x and y: `PIXEL` or a name in `UNITS_NM`; None where the table does not say it.
+        Of x and y: `PIXEL` or a name in `UNITS_NM`; None where the table has none.
     y_up : bool
         y grows upwards, and is that of the lower edge of a tile.
     is_centre : bool
         x and y are those of the middle of a tile, and their origin is arbitrary.
     pixel_size_nm : float or None
     notes : tuple of str
-        What a user should know.
+        Messages for the user.
     """
 
     rows: tuple[TableRow, ...]
@@ -78,19 +78,17 @@ class PlacedTile:
     Attributes
     ----------
     name : str
-        Different for all tiles of a section.
+        Unique in its section.
     image_uri : str
     x, y : float
-        Upper left corner in pixels of level 0, before the tile is turned; y grows downwards.
+        Upper left corner in pixels of level 0, before the rotation; y grows downwards.
     z : float
     width, height : int
         Pixels of the image.
     sample_type : str
-        NumPy's name of the type of the tile's pixels.
-    rotation_degrees : float
-        Clockwise on the screen, about the tile's centre.
-    row, column : int or None
-        Place in the raster.
+        NumPy's name of the data type of its pixels.
+    row : TableRow
+        Its rotation is about the tile's centre.
     """
 
     name: str
@@ -101,14 +99,12 @@ class PlacedTile:
     width: int
     height: int
     sample_type: str
-    rotation_degrees: float = 0.0
-    row: int | None = None
-    column: int | None = None
+    row: TableRow
 
 
 @dataclass(frozen=True)
 class TileTable:
-    """The tiles of a table, in its order; `pixel_size_nm` is None where nobody said it."""
+    """The tiles of a table, in its order; `pixel_size_nm` is None where it is unknown."""
 
     source: str
     tiles: tuple[PlacedTile, ...]
@@ -122,7 +118,7 @@ class TileTable:
 
     @property
     def region(self) -> None:
-        """Tables do not say which region of which section their tiles show."""
+        """None: tables do not name the region of a section that their tiles show."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +128,9 @@ class Fault:
     Attributes
     ----------
     place : str
-        `line 7`, or a file name; empty for what is wrong with the table as a whole.
+        `line 7`, or a file name; empty for a fault of the table as a whole.
     column : str
-        Name of the column, or of the key; empty for the row as a whole.
+        Name of the column, or of the key; empty for a fault of the row as a whole.
     """
 
     place: str
@@ -148,7 +144,7 @@ class Fault:
 
 
 class TileTableError(AsapIngestError):
-    """A table that cannot be used: its first faults, and the number of the others."""
+    """A table that cannot be used: lists its first faults, and the number of the others."""
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         shown = "; ".join(_with_remedies(faults[:_SHOWN]))
@@ -159,7 +155,7 @@ class TileTableError(AsapIngestError):
 
 
 def _with_remedies(faults: Sequence[Fault]) -> Iterator[str]:
-    """The faults as text; what helps against several in a row comes after the last of them."""
+    """The faults as text; a remedy that several in a row share comes after the last of them."""
     for fault, following in zip_longest(faults, faults[1:]):
         is_last = following is None or following.remedy != fault.remedy
         yield f"{fault} ({fault.remedy})" if is_last else str(fault)

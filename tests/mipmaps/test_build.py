@@ -13,25 +13,29 @@ from asap_ingest import storage
 from asap_ingest.errors import FaultyLevelsError, ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import Downsampling, mean_levels
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_and_verify, build_pyramid
+from asap_ingest.mipmaps.tile_images import Source, TileImage
 from asap_ingest.mipmaps.verify import opened
 from tests.conftest import listing
 
 
 @pytest.fixture
 def settings(tmp_path):
-    return PyramidSettings(root=str(tmp_path / "mipmaps"), extension="tif", levels=3)
+    return PyramidSettings(Levels(str(tmp_path / "mipmaps"), "tif", 3))
 
 
-def job_for(tmp_path, settings, image, name="a.tif", **options):
+def job_for(tmp_path, settings, image, name="a.tif", *, is_mask=False):
     path = tmp_path / "images" / name
     path.parent.mkdir(exist_ok=True)
     tifffile.imwrite(path, image)
-    return PyramidJob(path.as_uri(), ("a.1.0",), settings, **options)
+    return PyramidJob(TileImage(Source(path.as_uri()), ("a.1.0",), is_mask=is_mask), settings)
 
 
 def levels_written(job):
-    return [formats.decode(storage.read_bytes(job.uri_of(n))) for n in range(1, job.settings.levels + 1)]
+    return [
+        formats.decode(storage.read_bytes(job.uri_of(n))) for n in range(1, job.settings.levels.count + 1)
+    ]
 
 
 def image_of(dtype, shape=(37, 50)):
@@ -66,7 +70,9 @@ def test_16bit_stays_if_asked(tmp_path, settings):
 
 @pytest.mark.parametrize("extension", ["tif", "png", "jpg"])
 def test_formats(tmp_path, settings, extension):
-    job = job_for(tmp_path, replace(settings, extension=extension), image_of(np.uint8))
+    job = job_for(
+        tmp_path, replace(settings, levels=replace(settings.levels, extension=extension)), image_of(np.uint8)
+    )
     build_pyramid(job)
     assert [level.shape for level in levels_written(job)] == [(18, 25), (9, 12), (4, 6)]
     assert all(name.endswith(f"a.tif.{extension}") for name in listing(tmp_path / "mipmaps"))
@@ -94,7 +100,9 @@ def test_method_reaches_the_pixels(tmp_path, settings, options):
 def test_mask(tmp_path, settings):
     mask = np.full((8, 8), 255, np.uint8)
     mask[0, 0] = 0
-    job = job_for(tmp_path, replace(settings, extension="jpg"), mask, is_mask=True)
+    job = job_for(
+        tmp_path, replace(settings, levels=replace(settings.levels, extension="jpg")), mask, is_mask=True
+    )
     build_pyramid(job)
     assert job.uri_of(1).endswith("a.tif.png")
     assert [int((level == 0).sum()) for level in levels_written(job)] == [1, 1, 1]
@@ -141,7 +149,7 @@ def test_a_level_that_is_wrong_is_a_fault(tmp_path, settings):
 
 def test_an_image_that_cannot_be_read_leaves_nothing(tmp_path, settings):
     job = job_for(tmp_path, settings, image_of(np.uint8))
-    path = storage.local_path(job.image_uri)
+    path = storage.local_path(job.image.source.uri)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(ImageError, match="cut short"):
         build_pyramid(job)
@@ -150,7 +158,7 @@ def test_an_image_that_cannot_be_read_leaves_nothing(tmp_path, settings):
 
 def test_what_the_file_system_says_of_level_0_names_the_file(tmp_path, settings):
     job = job_for(tmp_path, settings, image_of(np.uint8))
-    with pytest.raises(StorageError, match=r"a.tif: Input/output error"), opened(job.image_uri):
+    with pytest.raises(StorageError, match=r"a.tif: Input/output error"), opened(job.image.source.uri):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
@@ -192,7 +200,7 @@ def test_stages_and_bytes_are_reported(tmp_path, settings):
     job = job_for(tmp_path, settings, image_of(np.uint8))
     result = build_pyramid(job)
     assert set(result.seconds) == {"read", "reduce", "encode", "write"}
-    assert result.bytes_read == len(storage.read_bytes(job.image_uri))
+    assert result.bytes_read == len(storage.read_bytes(job.image.source.uri))
     assert result.bytes_written == sum(map(len, listing(tmp_path / "mipmaps").values()))
 
 
@@ -214,6 +222,7 @@ def drawing(value, dtype=np.uint16):
 )
 def test_levels_drawn_by_the_service(tmp_path, settings, source, wide, to_8bit, drawn, expected):
     settings = replace(settings, convert_to_8bit=to_8bit)
-    job = job_for(tmp_path, settings, image_of(source, (64, 64)), draw=drawing(drawn), drawn_wide=wide)
+    job = job_for(tmp_path, settings, image_of(source, (64, 64)))
+    job = replace(job, draw=drawing(drawn), drawn_wide=wide)
     build_pyramid(job)
     assert {(int(level.max()), level.dtype.type) for level in levels_written(job)} == {expected}

@@ -13,7 +13,9 @@ from skimage.measure import block_reduce
 from asap_ingest import storage
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import PIL_FILTERS, Downsampling
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.tile_images import Source, TileImage
 from tests.examples import examples
 
 METHODS = [Downsampling(), Downsampling(block_func="median")] + [
@@ -78,7 +80,8 @@ def test_files_hold_the_reference(shape, dtype, how, extension, convert, levels,
         path = Path(folder) / "image.tif"
         tifffile.imwrite(path, image)
         job = PyramidJob(
-            str(path), ("t",), PyramidSettings(folder, extension, levels, how, convert_to_8bit=convert)
+            TileImage(Source(str(path)), ("t",)),
+            PyramidSettings(Levels(folder, extension, levels), how, convert_to_8bit=convert),
         )
         build_pyramid(job)
         for level in range(1, levels + 1):

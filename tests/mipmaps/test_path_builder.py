@@ -3,8 +3,9 @@
 import pytest
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.mipmaps.path_builder import path_builder, raised, require_expressible
-from asap_ingest.mipmaps.register import Registration, new_levels
+from asap_ingest.mipmaps.levels import Levels
+from asap_ingest.mipmaps.path_builder import path_builder, require_expressible, with_most_levels
+from asap_ingest.mipmaps.registration import new_levels
 
 BUILDER = {"rootPath": "/out/", "numberOfLevels": 6, "extension": "tif"}
 
@@ -21,19 +22,19 @@ BUILDER = {"rootPath": "/out/", "numberOfLevels": 6, "extension": "tif"}
     ],
 )
 def test_root_is_as_render_joins_it(root, expected):
-    assert path_builder(Registration(root, "tif", 6)) == BUILDER | {"rootPath": expected}
+    assert path_builder(Levels(root, "tif", 6)) == BUILDER | {"rootPath": expected}
 
 
 @pytest.mark.parametrize(("present", "levels"), [(None, 6), ({}, 6), (4, 6), (6, 6), (8, 8)])
-def test_number_of_levels_is_raised(present, levels):
+def test_number_of_levels_is_with_most_levels(present, levels):
     before = BUILDER | {"numberOfLevels": present} if isinstance(present, int) else present
-    assert raised(BUILDER, before, "raw") == BUILDER | {"numberOfLevels": levels}
+    assert with_most_levels(BUILDER, before, "raw") == BUILDER | {"numberOfLevels": levels}
 
 
 @pytest.mark.parametrize("root", ["/out", "/out//", "file:/out", "file:///out/"])
 def test_spellings_of_one_root(root):
     before = {"rootPath": root, "numberOfLevels": 2, "extension": "tif"}
-    assert raised(BUILDER, before, "raw") == before | {"numberOfLevels": 6}
+    assert with_most_levels(BUILDER, before, "raw") == before | {"numberOfLevels": 6}
 
 
 @pytest.mark.parametrize(
@@ -43,15 +44,15 @@ def test_spellings_of_one_root(root):
 def test_builder_for_other_files_is_not_replaced(other):
     (value,) = other.values()
     with pytest.raises(ParameterError, match="stack 'raw' has the builder .*differs.*output_stack") as error:
-        raised(BUILDER, BUILDER | other, "raw")
+        with_most_levels(BUILDER, BUILDER | other, "raw")
     assert repr(value) in str(error.value)
 
 
 def require(root, image, mask=None, extension="tif"):
-    registration = Registration(root, extension, 2)
+    levels = Levels(root, extension, 2)
     entry = {"imageUrl": image} | ({"maskUrl": mask} if mask else {})
     tile = {"tileId": "t", "mipmapLevels": {"0": entry}}
-    require_expressible("t", new_levels(tile, registration), registration)
+    require_expressible("t", new_levels(tile, levels), levels)
 
 
 @pytest.mark.parametrize("image", ["/data/a.tif", "file:/data/a.tif", "file:///data/a%20b%231.tif"])

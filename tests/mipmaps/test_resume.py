@@ -5,15 +5,14 @@ import os
 import pytest
 
 from asap_ingest import storage
-from asap_ingest.mipmaps.locations import level_uris
-from asap_ingest.mipmaps.missing_levels import FolderTimes, levels_to_write
+from asap_ingest.mipmaps.levels import FolderTimes, Levels, levels_to_write
 
 
 @pytest.fixture
 def pyramid(tmp_path):
     """Level 0 and its three levels, files of one byte with a blank in their names."""
     image = tmp_path / "images" / "a b.tif"
-    uris = level_uris(str(tmp_path / "mipmaps"), str(image), 3, "tif")
+    uris = Levels(str(tmp_path / "mipmaps"), "tif", 3).uris(str(image))
     for uri in (str(image), *uris):
         storage.write_bytes(uri, b"x")
     return image, uris

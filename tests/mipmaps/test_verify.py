@@ -12,22 +12,24 @@ from PIL import Image as PilImage
 from asap_ingest import storage
 from asap_ingest.execution import executor
 from asap_ingest.images import formats
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.tile_images import Source, TileImage
 from asap_ingest.mipmaps.verify import ExpectedLevel, Fault, faults_of, verify_pyramid
 
 
 @pytest.fixture
 def settings(tmp_path):
-    return PyramidSettings(root=str(tmp_path / "mipmaps"), extension="tif", levels=3)
+    return PyramidSettings(Levels(str(tmp_path / "mipmaps"), "tif", 3))
 
 
-def job_of(tmp_path, settings, image, name="a.tif", **options):
+def job_of(tmp_path, settings, image, name="a.tif", *, is_mask=False):
     path = tmp_path / name
     if name.endswith(".tif"):
         tifffile.imwrite(path, image)
     else:
         PilImage.fromarray(image).save(path)
-    job = PyramidJob(path.as_uri(), ("a.1.0",), settings, **options)
+    job = PyramidJob(TileImage(Source(path.as_uri()), ("a.1.0",), is_mask=is_mask), settings)
     build_pyramid(job)
     return job
 
@@ -50,20 +52,26 @@ def test_what_was_built_is_right(tmp_path, settings, dtype, to_8bit, name):
 
 @pytest.mark.parametrize("extension", ["tif", "png", "jpg"])
 def test_colours(tmp_path, settings, extension):
-    job = job_of(tmp_path, replace(settings, extension=extension), noise(shape=(37, 50, 3)))
+    job = job_of(
+        tmp_path,
+        replace(settings, levels=replace(settings.levels, extension=extension)),
+        noise(shape=(37, 50, 3)),
+    )
     assert verify_pyramid(job) == []
 
 
 @pytest.mark.parametrize("mask", [noise(np.uint16), noise() > 100], ids=["16 bit", "1 bit"])
 def test_masks_have_8_bits(tmp_path, settings, mask):
-    settings = replace(settings, convert_to_8bit=False, extension="jpg")
+    settings = replace(settings, levels=replace(settings.levels, extension="jpg"), convert_to_8bit=False)
     job = job_of(tmp_path, settings, mask, "mask.png", is_mask=True)
     assert verify_pyramid(job) == []
 
 
 def test_big_endian_level_0(tmp_path, settings):
     tifffile.imwrite(tmp_path / "b.tif", noise(np.uint16), byteorder=">")
-    job = PyramidJob(str(tmp_path / "b.tif"), ("b",), replace(settings, convert_to_8bit=False))
+    job = PyramidJob(
+        TileImage(Source(str(tmp_path / "b.tif")), ("b",)), replace(settings, convert_to_8bit=False)
+    )
     build_pyramid(job)
     assert verify_pyramid(job) == []
 
@@ -103,7 +111,7 @@ def test_every_missing_file_is_listed(tmp_path, settings):
 
 def test_only_the_header_of_level_0_is_read(tmp_path, settings):
     job = job_of(tmp_path, settings, noise(shape=(400, 500)))
-    path = storage.local_path(job.image_uri)
+    path = storage.local_path(job.image.source.uri)
     tifffile.imwrite(path, noise(shape=(400, 500)), compression="zlib", rowsperstrip=400)
     with tifffile.TiffFile(path) as tiff:
         offset, count = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
@@ -115,9 +123,9 @@ def test_only_the_header_of_level_0_is_read(tmp_path, settings):
 
 def test_a_level_0_that_is_cut_short_is_the_fault(tmp_path, settings):
     job = job_of(tmp_path, settings, noise(shape=(400, 500)))
-    os.truncate(storage.local_path(job.image_uri), 1000)
+    os.truncate(storage.local_path(job.image.source.uri), 1000)
     (fault,) = verify_pyramid(job)
-    assert (fault.file, fault.reason[:12]) == (job.image_uri, "is cut short")
+    assert (fault.file, fault.reason[:12]) == (job.image.source.uri, "is cut short")
 
 
 @pytest.mark.parametrize(
@@ -131,10 +139,10 @@ def test_a_level_0_that_is_cut_short_is_the_fault(tmp_path, settings):
 )
 def test_level_0_that_cannot_be_used(tmp_path, settings, content, reason):
     job = job_of(tmp_path, settings, noise())
-    path = storage.local_path(job.image_uri)
+    path = storage.local_path(job.image.source.uri)
     path.unlink() if content is None else path.write_bytes(content)
     (fault,) = verify_pyramid(job)
-    assert fault.file == job.image_uri
+    assert fault.file == job.image.source.uri
     assert fault.reason.startswith(reason)
 
 

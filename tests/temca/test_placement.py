@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asap_ingest.temca.metafile import TileRecord, read_metafile
-from asap_ingest.temca.stage_positions import tile_positions
+from asap_ingest.temca.metafile_tilespecs import tile_positions
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "TEMCA_metafile.json"
 

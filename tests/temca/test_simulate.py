@@ -16,7 +16,7 @@ import tifffile
 
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.execution.progress import Progress
-from asap_ingest.simulation import acquisition, neuropil
+from asap_ingest.simulation import acquisition, tissue
 from asap_ingest.simulation.acquisition import Acquisition, simulate_section, simulated_section
 
 REAL_METAFILE = Path(__file__).parents[2].parent / "shared" / "data" / "TEMCA_metafile.json"
@@ -191,14 +191,15 @@ def test_another_seed_or_section_is_another_picture(small, tmp_path, change, sec
 
 def test_neighbouring_sections_resemble_each_other():
     one, two, other = (
-        neuropil.draw_section((800, 800), seed, section).ravel() for seed, section in ((1, 0), (1, 1), (2, 0))
+        tissue.draw_section((800, 800), seed, depth).ravel()
+        for seed, depth in ((1, 0), (1, tissue.SECTION_DEPTH), (2, 0))
     )
     assert np.corrcoef(one, two)[0, 1] > 0.2
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.1
 
 
 def test_far_sections_hold_as_many_cells_as_the_first():
-    first, far = (neuropil.draw_section((800, 800), 1, section) for section in (0, 5000))
+    first, far = (tissue.draw_section((800, 800), 1, section * tissue.SECTION_DEPTH) for section in (0, 5000))
     assert np.mean(far < 110) > 0.5 * np.mean(first < 110)
 
 
@@ -278,9 +279,9 @@ def test_progress_counts_to_the_end(tmp_path):
 
 
 def test_bands_leave_no_seam(monkeypatch):
-    whole = neuropil.draw_section((700, 300), 3)
-    monkeypatch.setattr(neuropil, "_BAND_ROWS", 64)
-    assert np.array_equal(neuropil.draw_section((700, 300), 3), whole)
+    whole = tissue.draw_section((700, 300), 3)
+    monkeypatch.setattr(tissue, "_BAND_ROWS", 64)
+    assert np.array_equal(tissue.draw_section((700, 300), 3), whole)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_registered_z_is_that_of_the_nearest_section():
         ("dim = 4\n", "line 1, dim: '4' is not 2 or 3 (write dim = 2)"),
         ("a.tif; ; (0, 0)\n", "line 1: stands before the number of axes (begin with dim = 2)"),
         ("dim=2\na.tif (0, 0)\n", "line 2: 'a.tif (0, 0)' cannot be read (write it like tile.tif; ; (x, y))"),
-        ("dim=2\na.tif; ; (0, 0, 1)\n", "line 2: (0, 0, 1) has 3 numbers, dim says 2"),
+        ("dim=2\na.tif; ; (0, 0, 1)\n", "line 2: (0, 0, 1) has 3 numbers, dim is 2"),
         ("dim=2\na.tif; ; (0, left)\n", "line 2, y: 'left' is not a number"),
         ("dim=2\n; ; (0, 0)\n", "line 2, file: is empty"),
         ("dim=2\na.tif; 3; (0, 0)\n", "line 2: series '3' of a file with several"),

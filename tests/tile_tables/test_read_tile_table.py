@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 from asap_ingest.errors import MissingFileError, ParameterError
-from asap_ingest.tile_tables.read import read_tile_pattern, read_tile_table
+from asap_ingest.tile_tables.read_tables import read_tile_table
 from asap_ingest.tile_tables.table_positions import Placement
 from asap_ingest.tile_tables.table_records import TileTableError
 
@@ -93,10 +93,14 @@ def test_image_directory(folder, written):
 
 def test_a_pattern_in_an_image_directory(folder, tmp_path):
     tifffile.imwrite(folder / "sub" / "t_0_1.tif", np.zeros((48, 64), np.uint8))
-    read = read_tile_pattern(
-        "t_{row}_{col}.tif", z=1, image_directory=str(folder / "sub"), placement=Placement(overlap_percent=7)
+    read = read_tile_table(
+        is_pattern=True,
+        source="t_{row}_{col}.tif",
+        z=1,
+        image_directory=str(folder / "sub"),
+        placement=Placement(overlap_percent=7),
     )
-    assert [(tile.name, tile.row, tile.column) for tile in read.tiles] == [("t_0_1", 0, 1)]
+    assert [(tile.name, tile.row.row, tile.row.column) for tile in read.tiles] == [("t_0_1", 0, 1)]
 
 
 def test_equal_names_get_their_folders(folder):
@@ -144,12 +148,12 @@ def test_images_that_cannot_be_read_are_all_named(folder):
 def test_sizes_in_the_table_must_be_those_of_the_images(folder):
     path = table(folder, "path,x,y,width,height\na.tif,0,0,64,48\nsub/a.tif,0,0,64,\nsub/b.tif,0,0,48,64\n")
     image = folder / "sub" / "b.tif"
-    assert f"line 4: says 48 x 64, {image} has 64 x 48 pixels" in refusal_of(path, z=1)
+    assert f"line 4: gives 48 x 64, but {image} has 64 x 48 pixels" in refusal_of(path, z=1)
 
 
 def test_z_is_said_by_the_table_or_by_the_user(folder):
     without = table(folder, "path,x,y\na.tif,0,0\n")
-    with pytest.raises(ParameterError, match="z_index: is required: .*t.csv does not say the z of its tiles"):
+    with pytest.raises(ParameterError, match="z_index: is required: .*t.csv has no z of its tiles"):
         read_tile_table(without)
     two = table(folder, "path,x,y,z\na.tif,0,0,1\nsub/b.tif,0,0,3.5\n", "two.csv")
     with pytest.raises(ParameterError, match=r"z_index: 9: .* has 2 sections, z 1 to 3.5; leave z_index out"):

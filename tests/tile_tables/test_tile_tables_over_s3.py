@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from asap_ingest.tile_tables.read import read_tile_pattern, read_tile_table
+from asap_ingest.tile_tables.read_tables import read_tile_table
 from asap_ingest.tile_tables.table_positions import Placement
 from asap_ingest.tile_tables.table_records import TileTableError
 from tests.s3 import CUT_DOWNLOAD, bucket, credentials, inside, line, store
@@ -55,8 +55,10 @@ def test_an_image_that_is_not_there(table, store, bucket, inside):
 def test_a_pattern_over_folders(store, bucket, inside):
     for z in (1, 2):
         store.put(f"{bucket}/grid/z{z}/t_0_0.tif", tiff((48, 64)))
-    read = read_tile_pattern(
-        f"{bucket}/grid/z{{z}}/t_{{row}}_{{col}}.tif", placement=Placement(overlap_percent=0)
+    read = read_tile_table(
+        is_pattern=True,
+        source=f"{bucket}/grid/z{{z}}/t_{{row}}_{{col}}.tif",
+        placement=Placement(overlap_percent=0),
     )
     assert [(tile.image_uri, tile.z) for tile in read.tiles] == [
         (f"{bucket}/grid/z{z}/t_0_0.tif", z) for z in (1, 2)

@@ -18,6 +18,9 @@ function card(title, ...content) {
   return element("section", {}, element("h2", {}, title), ...content);
 }
 
+/** A name that lines can break at underscores. */
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part, at) => (at ? [element("wbr"), part] : [part]));
+
 /** Four digits, or all before the point. */
 function shown(value) {
   if (value === null || value === undefined) return "";

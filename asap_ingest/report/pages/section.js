@@ -41,7 +41,7 @@ function choose(index) {
     .map((name) => `${name.replace("_", " ")} ${shown(values[name][index])}`);
   for (const about of document.querySelectorAll(".tile")) {
     const link = viewLink(index);
-    about.replaceChildren(element("b", {}, ids[index]), " ", [place, ...figures].filter(Boolean).join(" · "), " ", ...(link ? [link] : []),
+    about.replaceChildren(element("b", {}, ...breakable(ids[index])), " ", [place, ...figures].filter(Boolean).join(" · "), " ", ...(link ? [link] : []),
       ...notes.map((note) => element("p", { class: isFailed(index) ? "bad" : "odd" }, note)));
   }
 }
@@ -71,6 +71,14 @@ function summary() {
     ...parts.flatMap(([kind, text], at) => [at ? " · " : "", element("b", { class: kind }, text)]));
 }
 
+/** A tile's rectangle on the contact sheet; null without a position. */
+function onSheet(index) {
+  if (!isPlaced(index)) return null;
+  const [left, top, right, bottom] = boxes[index];
+  const { left: x, top: y, scale } = facts.sheet;
+  return [(left - x) * scale, (top - y) * scale, (right - left) * scale, (bottom - top) * scale];
+}
+
 function sheet() {
   const section = document.getElementById("sheet");
   const layout = facts.sheet;
@@ -78,18 +86,21 @@ function sheet() {
     section.replaceChildren(element("p", {}, "No tile of this section can be placed: there is nothing to show."));
     return;
   }
-  const rectangles = tiles.map((index) => {
-    if (!isPlaced(index)) return null;
-    const [left, top, right, bottom] = boxes[index];
-    const { scale } = layout;
-    return [(left - layout.left) * scale, (top - layout.top) * scale, (right - left) * scale, (bottom - top) * scale];
-  });
-  maps.push(new TileMap({
+  const rectangles = tiles.map(onSheet);
+  const picture = section.querySelector("img");
+  const seen = rectangles.filter((rectangle, index) => rectangle && (values.mean?.[index] ?? null) !== null);
+  const map = new TileMap({
     frame: section.querySelector(".picture"), rectangles, size: [layout.width, layout.height], tallest: 1200, choose,
     label: "contact sheet of the section",
-    paint: (context, onCanvas, ink) => outlineFound(context, onCanvas, rectangles, ink),
-  }));
-  section.append(legend(element("span", {}, `Tiles lie where the stage says; 1 pixel here is ${shown(1 / layout.scale)} of level 0.`)), tileDetails());
+    paint: (context, onCanvas, ink) => {
+      if (picture.complete && picture.naturalWidth) pictureOfTiles(context, picture, seen.map(onCanvas), ink("line"));
+      outlineFound(context, onCanvas, rectangles, ink);
+    },
+  });
+  picture.hidden = true;
+  picture.decode().then(() => map.draw(), () => {});
+  maps.push(map);
+  section.append(legend(element("span", {}, `Tiles lie at their stage positions; 1 pixel here is ${shown(1 / layout.scale)} of level 0.`)), tileDetails());
 }
 
 /** Rectangles by raster position, or by the stage where tiles have none. */
@@ -100,9 +111,7 @@ function rasterLayout() {
   const size = [of(0, Math.max) - left + 1, of(1, Math.max) - top + 1];
   if (rasters.every((raster) => !raster) || size[0] * size[1] > 50 * ids.length + 1000) {
     if (!facts.sheet) return null;
-    const { width, height, scale, left: x, top: y } = facts.sheet;
-    const of = (index) => { const [l, t, r, b] = boxes[index]; return [(l - x) * scale, (t - y) * scale, (r - l) * scale, (b - t) * scale]; };
-    return { size: [width, height], rectangles: tiles.map((index) => (isPlaced(index) ? of(index) : null)), gaps: [] };
+    return { size: [facts.sheet.width, facts.sheet.height], rectangles: tiles.map(onSheet), gaps: [] };
   }
   const cell = (raster) => raster && [raster[0] - left, raster[1] - top, 1, 1];
   return { size, rectangles: rasters.map(cell), gaps: facts.missingRasters.map(cell) };
@@ -148,7 +157,7 @@ function heatMap() {
 }
 
 function tileTable() {
-  const name = (index) => element("button", { type: "button", class: "plain", click: () => goTo(index) }, ids[index]);
+  const name = (index) => element("button", { type: "button", class: "plain", click: () => goTo(index) }, ...breakable(ids[index]));
   const state = (index) => [isFailed(index) ? `failed: ${failures[index]}` : null, ...(outliersOf.get(index) ?? []).map((of) => `outlier: ${of}`)]
     .filter(Boolean).join("; ");
   const columns = [
@@ -233,7 +242,7 @@ function overlaps() {
   if (!pairs.length) return null;
   const length = ([, , x, y]) => (x === null ? null : Math.hypot(x, y));
   const tile = (at) => ({ value: (pair) => ids[pair[at]], isText: true, isName: true,
-    node: (pair) => element("button", { type: "button", class: "plain", click: () => goTo(pair[at]) }, ids[pair[at]]) });
+    node: (pair) => element("button", { type: "button", class: "plain", click: () => goTo(pair[at]) }, ...breakable(ids[pair[at]])) });
   const columns = [{ label: "tile", ...tile(0) }, { label: "neighbour", ...tile(1) }, { label: "shift, px", value: length },
     { label: "in x", value: (pair) => pair[2] }, { label: "in y", value: (pair) => pair[3] }, { label: "correlation", value: (pair) => pair[4] }];
   const lengths = facts.shifts.map(length).sort((a, b) => a - b);

@@ -78,7 +78,7 @@ class Table {
         node ? node(row) : isText ? (value(row) ?? "") : shown(value(row)))));
   }
 
-  /** All rows that are chosen, not those of the page alone. */
+  /** Save all rows that pass the filter, not only those of the page. */
   save() {
     const columns = this.columns.filter(({ value }) => value);
     saveCsv(this.name, [columns.map(({ label }) => label), ...this.chosen().map((row) => columns.map(({ value }) => value(row)))]);

@@ -1,17 +1,22 @@
-"""A tile table, of whichever kind, as tiles: the readers, the images' sizes, the places.
+"""From a tile table to tiles: picks the reader, reads the sizes of the images, places the tiles.
 
-`read_tile_table` and `read_tile_pattern` are the only parts of this package that open files.
+No other part of this package opens files.
 """
 
 from __future__ import annotations
 
 import codecs
+import posixpath
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from pathlib import PurePosixPath, PureWindowsPath
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, MissingFileError, ParameterError, StorageError
+from asap_ingest.images.formats import read_head
 from asap_ingest.images.pixels import ImageHead
 from asap_ingest.tile_tables.delimited import read_delimited
 from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
@@ -26,61 +31,53 @@ from asap_ingest.tile_tables.table_records import (
     TileTable,
     TileTableError,
 )
-from asap_ingest.tile_tables.tile_files import image_uri, is_relative, read_heads
 
-_AS_IT_SAYS = Placement()
+#: A line that only one kind of table has, and the reader of that kind; other tables are CSV or TSV.
+_READERS: tuple[tuple[re.Pattern[str], Callable[[str, str], TableContent]], ...] = (
+    (FIJI_LINE, read_fiji),
+    (MDOC_LINE, read_serialem),
+)
+# reading a head is waiting for the network: more threads than cores
+_READ_AT_ONCE = 16
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:", re.IGNORECASE)
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_FROM_TABLE = Placement()
 
 
 def read_tile_table(
-    path: str,
+    source: str,
     *,
+    is_pattern: bool = False,
     z: float | None = None,
     image_directory: str | None = None,
-    placement: Placement = _AS_IT_SAYS,
+    placement: Placement = _FROM_TABLE,
 ) -> TileTable:
-    """The tiles of a CSV, a TSV, a `TileConfiguration.txt` or an `.mdoc`: which one, the content tells.
+    """The tiles of a CSV, a TSV, a `TileConfiguration.txt`, an `.mdoc`, or a pattern of file names.
 
     Parameters
     ----------
-    path : path or URI
+    source : path or URI
+        Of the table, whose content tells its kind; with `is_pattern` file names like `tile_{row}_{col}.tif`.
     z : float or None
-        Of all tiles; None: the table says it.
+        Of all tiles; None: from the table.
     image_directory : path or URI, or None
-        Where relative paths begin; None: at the folder of the table.
+        Base of relative paths; None: the folder of the table, or for a pattern the working directory.
 
     Raises
     ------
     TileTableError
         Entries that are missing or wrong, images that cannot be read.
     ParameterError
-        `z` or something of `placement` is needed, or contradicts the table.
+        `z` or a field of `placement` is required, or contradicts the table.
     StorageError
     """
-    text = _text(storage.read_bytes(path), path)
-    read = (
-        read_fiji if FIJI_LINE.search(text) else read_serialem if MDOC_LINE.search(text) else read_delimited
-    )
-    folder = image_directory or storage.parent(path)
-    return _placed(read(text, path), path, z, folder, placement)
-
-
-def read_tile_pattern(
-    pattern: str,
-    *,
-    z: float | None = None,
-    image_directory: str | None = None,
-    placement: Placement = _AS_IT_SAYS,
-) -> TileTable:
-    """The tiles on a grid of which files have names like `tile_{row}_{col}.tif`; else as `read_tile_table`.
-
-    Parameters
-    ----------
-    image_directory : path or URI, or None
-        Where a relative pattern begins; None: at the current folder.
-    """
-    if image_directory is not None and is_relative(pattern):
-        pattern = storage.join(image_directory, pattern)
-    return _placed(read_pattern(pattern), pattern, z, storage.parent(pattern), placement)
+    if is_pattern:
+        if image_directory is not None and _is_relative(source):
+            source = storage.join(image_directory, source)
+        return _placed(read_pattern(source), source, z, storage.parent(source), placement)
+    text = _text(storage.read_bytes(source), source)
+    read = next((reader for line, reader in _READERS if line.search(text)), read_delimited)
+    return _placed(read(text, source), source, z, image_directory or storage.parent(source), placement)
 
 
 def _text(content: bytes, source: str) -> str:
@@ -103,27 +100,17 @@ def _placed(
 ) -> TileTable:
     rows, notes = content.rows, list(content.notes)
     z_values = _z_of_rows(rows, z, source, notes)
-    uris = [image_uri(row.image, folder) for row in rows]
+    uris = [_image_uri(row.image, folder) for row in rows]
     _refuse_twice(rows, uris, z_values, source)
     heads = _usable_heads(rows, uris, source)
     sizes = [(head.shape_yx[1], head.shape_yx[0]) for head in heads]
     corners = positions(content, sizes, placement, source).tolist()
     names = _names(rows, uris, z_values, folder)
     tiles = (
-        PlacedTile(
-            name=names[index],
-            image_uri=uris[index],
-            x=corners[index][0],
-            y=corners[index][1],
-            z=z_values[index],
-            width=sizes[index][0],
-            height=sizes[index][1],
-            sample_type=heads[index].tile_type,
-            rotation_degrees=row.rotation_degrees,
-            row=row.row,
-            column=row.column,
+        PlacedTile(name, uri, x, y, tile_z, head.shape_yx[1], head.shape_yx[0], head.tile_type, row)
+        for row, name, uri, head, (x, y), tile_z in zip(
+            rows, names, uris, heads, corners, z_values, strict=True
         )
-        for index, row in enumerate(rows)
     )
     return TileTable(source, tuple(tiles), placement.pixel_size_nm or content.pixel_size_nm, tuple(notes))
 
@@ -132,7 +119,7 @@ def _z_of_rows(rows: Sequence[TableRow], z: float | None, source: str, notes: li
     own = sorted({row.z for row in rows if row.z is not None})
     if z is None:
         if not own:
-            raise ParameterError("z_index", f"is required: {source} does not say the z of its tiles")
+            raise ParameterError("z_index", f"is required: {source} has no z of its tiles")
         return [row.z for row in rows if row.z is not None]
     if len(own) > 1:
         raise ParameterError(
@@ -160,7 +147,7 @@ def _refuse_twice(
 
 
 def _usable_heads(rows: Sequence[TableRow], uris: Sequence[str], source: str) -> list[ImageHead]:
-    heads = read_heads(uris)
+    heads = _read_heads(uris)
     faults = list(_image_faults(rows, uris, heads))
     if faults:
         raise TileTableError(source, faults)
@@ -173,11 +160,10 @@ def _image_faults(
     for row, uri, head in zip(rows, uris, heads, strict=True):
         shown = _path(uri)
         if isinstance(head, ImageHead):
-            said = row.width or head.shape_yx[1], row.height or head.shape_yx[0]
-            if said != head.shape_yx[::-1]:
-                problem = (
-                    f"says {said[0]} x {said[1]}, {shown} has {head.shape_yx[1]} x {head.shape_yx[0]} pixels"
-                )
+            height, width = head.shape_yx
+            written = row.width or width, row.height or height
+            if written != (width, height):
+                problem = f"gives {written[0]} x {written[1]}, but {shown} has {width} x {height} pixels"
                 yield Fault(row.place, "", problem, "correct it, or leave width and height out")
         else:
             reason = head.problem if isinstance(head, StorageError) else str(head)
@@ -222,3 +208,39 @@ def _path(uri: str) -> str:
 
 def _joined(path: PurePosixPath) -> str:
     return "_".join(part.strip(":") for part in path.parts if part != "/")
+
+
+def _is_relative(path: str) -> bool:
+    """Whether a path is neither absolute, on Windows or elsewhere, nor a URI."""
+    return not (path.startswith("/") or _URI.match(path) or _WINDOWS.match(path))
+
+
+def _image_uri(image: str, folder: str) -> str:
+    """URI of an image as a table names it.
+
+    Relative paths begin at the folder, also with backslashes; absolute Windows paths are reduced to the file
+    name, as their drive does not exist here.
+    """
+    if _WINDOWS.match(image):
+        image = PureWindowsPath(image).name
+    if not _is_relative(image):
+        return storage.as_uri(image)
+    if "/" not in image:
+        image = image.replace("\\", "/")
+    scheme, separator, path = storage.join(folder, image).partition("://")
+    return storage.as_uri(f"{scheme}{separator}{posixpath.normpath(path)}" if separator else scheme)
+
+
+def _read_heads(uris: Sequence[str]) -> list[ImageHead | StorageError | ImageError]:
+    """The header of each image file, or the error of reading it; pixels are not decoded."""
+    with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
+        # storage options belong to the context, which a thread does not inherit
+        tasks = [readers.submit(copy_context().run, _head, uri) for uri in uris]
+        return [head.result() for head in tasks]
+
+
+def _head(uri: str) -> ImageHead | StorageError | ImageError:
+    try:
+        return storage.read_parts(uri, read_head)
+    except (StorageError, ImageError) as error:
+        return error

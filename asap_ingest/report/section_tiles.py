@@ -1,4 +1,4 @@
-"""What a section's report is made from."""
+"""The input of a section's report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Raster = tuple[int, int]
 
 @dataclass(frozen=True)
 class ReportTile:
-    """A tile as the run left it.
+    """A tile after the run.
 
     Attributes
     ----------
@@ -20,13 +20,13 @@ class ReportTile:
     level_uris : sequence of str
         Levels 1, 2, ... of its first image; empty where it has none.
     shape_yx : tuple of int or None
-        (height, width) of level 0, where the tilespec says it.
+        (height, width) of level 0, where the tilespec has it.
     raster : tuple of int or None
         (column, row).
     scores : mapping of float
         The metafile's, `focus_score` and `astig_score`, where known.
     failure : str or None
-        Why it has no, or not all, levels.
+        Why it has not all of its levels.
     """
 
     tile_id: str
@@ -45,9 +45,9 @@ class SectionSummary:
     Attributes
     ----------
     throughput : mapping
-        Shown as it is, a label and its text a line (`throughput_texts` makes it).
+        Label -> text of the lines about throughput (`throughput_texts` makes it).
     seconds : float or None
-        What this section took of the workers' time.
+        Time of the workers for this section.
     view : str or None
         Address of the stack's page, to which `&z=`, `&x=`, `&y=` and `&zoom=` can be added.
     planned : frozenset of (column, row)

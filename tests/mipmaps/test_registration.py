@@ -3,17 +3,10 @@
 import pytest
 
 from asap_ingest import storage
-from asap_ingest.mipmaps.register import (
-    FolderListings,
-    Registration,
-    have_images,
-    missing_levels,
-    new_levels,
-    register_levels,
-    tile_change,
-)
+from asap_ingest.mipmaps.levels import FolderListings, Levels
+from asap_ingest.mipmaps.registration import new_levels, register_levels, tile_change
 
-REGISTRATION = Registration("/out", "jpg", 2)
+LEVELS = Levels("/out", "jpg", 2)
 
 
 def tile(image="file:///data/a.tif", **fields):
@@ -31,8 +24,8 @@ def channels_tile():
     return {"tileId": "t", "z": 1.0, "channels": channels}
 
 
-def registered(spec, registration=REGISTRATION):
-    register_levels(new_levels(spec, registration))
+def registered(spec, levels=LEVELS):
+    register_levels(new_levels(spec, levels))
     return spec
 
 
@@ -62,8 +55,8 @@ def test_what_stood_at_a_level_is_replaced_and_further_levels_stay():
 
 @pytest.mark.parametrize("levels", [{}, {"0": {}}, {"0": {"maskUrl": "/m.png"}}])
 def test_tiles_without_an_image(levels):
-    assert not have_images(new_levels(tile(mipmapLevels=levels), REGISTRATION))
-    assert have_images(new_levels(channels_tile(), REGISTRATION))
+    assert [new.images for new in new_levels(tile(mipmapLevels=levels), LEVELS)] == [[]]
+    assert all(new.images for new in new_levels(channels_tile(), LEVELS))
 
 
 @pytest.fixture
@@ -88,9 +81,9 @@ def write_levels(folder, *names):
 
 
 def missing(listings, folder, *names):
-    registration = Registration(str(folder / "mipmaps"), "tif", 2)
-    pyramids = [new_levels(tile((folder / name).as_uri()), registration) for name in names]
-    return [len(missing_levels(levels, listings)) for levels in pyramids]
+    of = Levels(str(folder / "mipmaps"), "tif", 2)
+    pyramids = [new_levels(tile((folder / name).as_uri()), of) for name in names]
+    return [len(listings.missing(new.images)) for (new,) in pyramids]
 
 
 def test_folders_are_listed_once(tmp_path, asked):
@@ -129,11 +122,11 @@ def test_folders_that_are_done_with_are_forgotten(tmp_path, asked):
 
 
 def change(spec, stands_as):
-    return tile_change(spec, new_levels(spec, REGISTRATION), stands_as)
+    return tile_change(spec, new_levels(spec, LEVELS), stands_as)
 
 
 def test_change_tells_only_the_levels_that_differ():
-    levels = registered(tile(), Registration("/out", "jpg", 1))["mipmapLevels"]
+    levels = registered(tile(), Levels("/out", "jpg", 1))["mipmapLevels"]
     spec = tile(mipmapLevels=levels)
     level_2 = {"2": {"imageUrl": "file:///out/2/data/a.tif.jpg"}}
     assert change(spec, spec) == {"tileId": "t", "set": level_2}
@@ -142,7 +135,7 @@ def test_change_tells_only_the_levels_that_differ():
 
 def test_change_of_channels():
     spec, stands_as = channels_tile(), channels_tile()
-    register_levels(new_levels(stands_as, REGISTRATION)[:1])
+    register_levels(new_levels(stands_as, LEVELS)[:1])
     levels = {str(n): {"imageUrl": f"file:///out/{n}/data/b.tif.jpg"} for n in (1, 2)}
     assert change(spec, stands_as) == {"tileId": "t", "channels": {"TdTomato": levels}}
 

@@ -5,12 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest import storage
-from asap_ingest.mipmaps.locations import EXTENSIONS, level_uris, mask_extension, mipmap_uri
+from asap_ingest.mipmaps.levels import EXTENSIONS, Levels
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="[]"), max_size=12)
 PREFIXES = st.sampled_from(["/", "//", "", "file:/", "file:///", "FILE:///", "s3://b/", "s3://", "/a b/../"])
 PARTS = NAMES | st.sampled_from(["a.tif", "tile_0-1~x.tif", ".", "..", ".hidden", "a%20b"])
 PLACES = st.builds(str.__add__, PREFIXES, st.lists(PARTS, max_size=4).map("/".join))
+
+
+def mipmap_uri(root, image, level, extension):
+    return Levels(root, extension, level).uris(image)[-1]
 
 
 @pytest.mark.parametrize(
@@ -49,13 +53,8 @@ def test_spellings_of_formats():
 
 
 def test_masks_are_never_jpeg():
-    assert [mask_extension(extension) for extension in ("tif", "png", "jpg")] == ["tif", "png", "png"]
-
-
-@given(root=PLACES, image=PLACES, extension=st.sampled_from(["tif", "png", "jpg"]))
-def test_all_levels_at_once_are_those_of_one_by_one(root, image, extension):
-    together = level_uris(root, image, 3, extension)
-    assert together == [mipmap_uri(root, image, level, extension) for level in (1, 2, 3)]
+    masks = [Levels("/out", extension, 1).uris("/m", is_mask=True) for extension in ("tif", "png", "jpg")]
+    assert masks == [[f"file:///out/1/m.{extension}"] for extension in ("tif", "png", "png")]
 
 
 @given(root=PLACES, image=PLACES.filter(lambda image: not image.startswith("s3:")))

@@ -1,0 +1,155 @@
+"""Where the levels of images lie, and which of them are there: the one place that knows it.
+
+The rule is that of render's `mipmapPathBuilder`: `<root>/<n>/<level-0 path>.<extension>`. The step that
+writes levels and the step that registers them both call `Levels.uris`.
+
+Slices of a TIFF stack lie as if the stack were a folder of images, below a folder of their own, so that
+they cannot collide with another image: `<root>/slices/<n>/<level-0 path>/<slice>.<extension>`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote_from_bytes, unquote
+
+from asap_ingest import storage
+
+#: Values of `imgformat`, and the extension that each writes.
+EXTENSIONS = {"tiff": "tif", "tif": "tif", "png": "png", "jpg": "jpg", "jpeg": "jpg"}
+
+# below the root; the other folders there are numbers
+_SLICES = "slices"
+# names that are equal in paths and URIs: nearly all
+_PLAIN_NAME = re.compile(r"[\w~-][\w.~-]*", re.ASCII).fullmatch
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels 1 to `count` of images.
+
+    Attributes
+    ----------
+    root : str
+        Folder of the pyramids: a path or URI, kept as a URI.
+    extension : str
+        A value of `EXTENSIONS`; appended to the name of level 0, which keeps its own.
+    """
+
+    root: str
+    extension: str
+    count: int
+
+    def __post_init__(self) -> None:
+        uri = storage.as_uri(storage.join(self.root, "0"))
+        object.__setattr__(self, "root", uri.removesuffix("/0"))
+
+    def uris(self, image_uri: str, slice_number: int | None = None, *, is_mask: bool = False) -> list[str]:
+        """The URIs of levels 1, 2, ... of an image.
+
+        Parameters
+        ----------
+        image_uri : str
+            Level 0, a path or URI; `file:` URIs are percent-decoded.
+        slice_number : int, optional
+            Of a TIFF stack, counted from 1.
+        is_mask : bool
+            Masks are PNG beside JPEG images: JPEG would blur their edges.
+
+        Returns
+        -------
+        list of str
+            `file:///root/1/data/a.tif.png` for `/data/a.tif`; the bucket is the first folder of an
+            `s3://bucket/key` image.
+        """
+        root, extension = self.root, self.extension
+        if slice_number is not None:
+            root, image_uri = f"{root}/{_SLICES}", f"{image_uri}/{slice_number}"
+        if is_mask and extension == "jpg":
+            extension = "png"
+        is_local = root.startswith("file:")
+        folder, _, name = image_uri.rpartition("/")
+        is_absolute = folder.startswith("/") or ":" in folder
+        if is_absolute and not folder.endswith("/") and _PLAIN_NAME(name):
+            below = f"{_below_root(folder, is_local)}/{name}".lstrip("/")
+        else:
+            below = _below_root.__wrapped__(image_uri, is_local)
+        return [f"{root}/{level}/{below}.{extension}" for level in range(1, self.count + 1)]
+
+
+@lru_cache(maxsize=1024)
+def _below_root(uri: str, is_local: bool) -> str:
+    """The level-0 path, without its leading slash, as it is written in URIs below a root.
+
+    `..` is resolved, so that no level lies outside of the root.
+    """
+    local = storage.local_path(uri)
+    # not split as a URL: in keys of object stores # and ? stand for themselves
+    path = os.path.normpath("/" + uri.partition(":")[2]) if local is None else str(local)
+    path = path.lstrip("/")
+    return quote_from_bytes(os.fsencode(path)) if is_local else path
+
+
+class FolderTimes:
+    """When files were last changed; each folder is listed once."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, dict[str, float]] = {}
+
+    def of(self, uri: str) -> float | None:
+        """Seconds since the epoch; None for a file that does not exist. `uri` is one of `storage.as_uri`."""
+        folder, _, name = uri.rpartition("/")
+        if folder not in self._times:
+            self._times[folder] = storage.names_and_times(folder)
+        return self._times[folder].get(unquote(name) if folder.startswith("file:") else name)
+
+
+def levels_to_write(
+    image_uri: str, level_uris: Sequence[str], times: FolderTimes, since: float = 0.0
+) -> tuple[int, ...]:
+    """Levels (1 and up) that do not exist, or are older than level 0 or than `since`.
+
+    All of them where level 0 does not exist: the job that reads it reports that.
+    """
+    source = times.of(storage.as_uri(image_uri))
+    if source is None:
+        return tuple(range(1, len(level_uris) + 1))
+    oldest = max(source, since)
+    written = enumerate(map(times.of, level_uris), start=1)
+    return tuple(level for level, time in written if time is None or time < oldest)
+
+
+class FolderListings:
+    """Which files exist; each folder is listed once, and no file is looked up by itself.
+
+    A folder that consecutive sections share is listed for the first of them.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, list[set[str]]] = {}
+        self._previous: dict[str, list[set[str]]] = {}
+
+    def start_section(self) -> None:
+        """Drop folders in which the section before had no files: memory stays that of a section."""
+        self._previous, self._folders = self._folders, {}
+
+    def missing(self, uris: Sequence[str]) -> list[str]:
+        """Those of an image's levels, 1 and up, that do not exist."""
+        # the paths of the levels differ in one folder, so that of level 1 stands for all
+        folder, _, name = uris[0].rpartition("/")
+        if "%" in name and folder.startswith("file:"):
+            name = unquote(name)
+        listed = self._folders.get(folder)
+        if listed is None or len(listed) < len(uris):
+            listed = self._folders[folder] = self._listed(folder, name, uris)
+        return [uri for uri, names in zip(uris, listed, strict=False) if name not in names]
+
+    def _listed(self, folder: str, name: str, uris: Sequence[str]) -> list[set[str]]:
+        previous = self._previous.pop(folder, [])
+        # a file that is not in an older listing may have been written meanwhile
+        if len(previous) >= len(uris) and all(name in names for names in previous):
+            return previous
+        return [storage.file_names_in(uri.rpartition("/")[0]) for uri in uris]
