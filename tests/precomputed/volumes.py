@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from asap_ingest.execution import SerialExecutor
 from asap_ingest.execution.progress import Progress
-from asap_ingest.volumes.grid import GridSettings, Triple, scales_of
+from asap_ingest.volumes.axes import Triple
+from asap_ingest.volumes.grid import GridSettings, scales_of
 from asap_ingest.volumes.writing.unit import VolumeSettings
 from asap_ingest.volumes.writing.volume_run import VolumeReport, VolumeRun, build_volume
 from asap_ingest.volumes.writing.write_plan import Budget, VolumePlan, plan_volume, whole_source
