@@ -118,10 +118,6 @@ class Scale:
             for begin, end, offset in zip(chunk.begin, chunk.end, self.offset, strict=True)
         )
 
-    def names(self) -> Iterator[str]:
-        """Names of all chunks."""
-        return (self.chunk_name(chunk) for chunk in self.chunks_in(self.box))
-
 
 def tiles(box: Box, step: Triple, end: Triple) -> Iterator[Box]:
     """Boxes of a size that begin in a box, z slowest, each cut to an end."""

@@ -21,7 +21,7 @@ from asap_ingest.volumes.axes import Triple, per_axis
 from asap_ingest.volumes.checking.faults import FaultError
 from asap_ingest.volumes.checking.volume_files import VolumeFiles
 from asap_ingest.volumes.checking.volume_metadata import CheckedScale
-from asap_ingest.volumes.checking.zarr_arrays import ZarrArray, problem_of
+from asap_ingest.volumes.checking.zarr_arrays import TENSORSTORE_ERRORS, ZarrArray, problem_of
 
 Chunk = NDArray[Any]
 Answer = TypeVar("Answer", bytes, int)
@@ -185,7 +185,7 @@ class ZarrChunks:
             memory[name_in_memory] = content
         try:
             return np.asarray(self._array_in_memory[z, y, x].read().result())
-        except ValueError as error:
+        except TENSORSTORE_ERRORS as error:
             raise FaultError(name, f"cannot be decoded: {problem_of(error)}") from error
         finally:
             del memory[name_in_memory]

@@ -22,6 +22,8 @@ _NO_CODECS: dict[int, dict[str, Any]] = {
     3: {"codecs": [{"name": "bytes"}]},
     2: {"compressor": None, "filters": None},
 }
+#: What tensorstore raises for metadata and chunks that it cannot read.
+TENSORSTORE_ERRORS = (ValueError, NotImplementedError, LookupError, OverflowError)
 #: Sample types that are compared.
 _SAMPLES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32")
 #: Parts of tensorstore's messages besides the problem: status, driver, file in memory, spec.
@@ -76,7 +78,7 @@ class ZarrArray:
     def _naming(self) -> tuple[str, str]:
         """The prefix of the names of chunks, and the separator of their numbers."""
         if self.zarr_format == 2:
-            return "", self.metadata.get("dimension_separator", ".")
+            return "", self.metadata.get("dimension_separator") or "."
         encoding = self.metadata["chunk_key_encoding"]
         is_default = encoding["name"] == "default"
         separator = (encoding.get("configuration") or {}).get("separator", "/" if is_default else ".")
@@ -99,15 +101,17 @@ def read_array(files: VolumeFiles, zarr_format: int, key: str) -> ZarrArray:
     fields = Fields(file, "", metadata)
     fields.expect("zarr_format", zarr_format)
     shape, codecs = fields.whole_numbers("shape", 1), _codecs(fields, zarr_format)
+    if zarr_format == 3:
+        fields.within("chunk_key_encoding").expect("name", "default", "v2")
     unread = ""
     try:
         opened = _open_in_memory(zarr_format, metadata)
-    except ValueError as error:
+    except TENSORSTORE_ERRORS as error:
         # where only the codecs are in the way, they may be right
         unread = f"codec {', '.join(codecs)}: {problem_of(error)}"
         try:
             opened = _open_in_memory(zarr_format, {**metadata, **_NO_CODECS[zarr_format]})
-        except ValueError as other:
+        except TENSORSTORE_ERRORS as other:
             raise FaultError(file, problem_of(other)) from other
     z, y, x = opened.chunk_layout.write_chunk.shape
     if opened.chunk_layout.read_chunk.shape != (z, y, x):
@@ -118,7 +122,7 @@ def read_array(files: VolumeFiles, zarr_format: int, key: str) -> ZarrArray:
     return ZarrArray(zarr_format, metadata, shape, (z, y, x), dtype, unread)
 
 
-def problem_of(error: ValueError) -> str:
+def problem_of(error: Exception) -> str:
     """The problem in an error of tensorstore, without the names of files in memory."""
     return _AROUND_PROBLEM.sub("", str(error))
 
@@ -129,7 +133,8 @@ def _codecs(fields: Fields, zarr_format: int) -> list[str]:
         label, name, codecs = "codecs", "name", fields.filled_list("codecs")
     else:
         label, name = "compressor", "id"
-        codecs = [*(fields.values.get("filters") or []), fields.values.get("compressor")]
+        filters = [] if fields.values.get("filters") is None else fields.get("filters", list)
+        codecs = [*filters, fields.values.get("compressor")]
     return [
         Fields.of(fields.file, f"{label}[{number}]" if zarr_format == 3 else label, codec).get(name, str)
         for number, codec in enumerate(codecs)
