@@ -121,7 +121,7 @@ class StackReader:
         NoSectionsError
             The stack has no section at z.
         ParameterError
-            A DataFrame is asked for, and pandas is not installed.
+            A DataFrame is requested, and pandas is not installed.
         """
         records = [_record(tile) for tile in self.tilespecs(z)]
         has_pandas = find_spec("pandas") is not None

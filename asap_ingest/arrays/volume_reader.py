@@ -74,16 +74,16 @@ class VolumeReader:
         return self.scales[0][key]
 
     def to_dask(self, scale: int = 0) -> Any:
-        """A scale, by its place in `scales`, as a Dask array."""
+        """A scale, by its position in `scales`, as a Dask array."""
         if not 0 <= scale < len(self.scales):
-            raise ParameterError("scale", f"{scale} is not a place in scales: 0 to {len(self.scales) - 1}")
+            raise ParameterError("scale", f"{scale} is not a position in scales, 0 to {len(self.scales) - 1}")
         return self.scales[scale].to_dask()
 
 
 class ScaleReader:
     """One resolution of a volume; all triples are along z, y and x.
 
-    An index is in voxels of the scale, half open, where the volume's metadata place them: in a volume that
+    An index is in voxels of the scale, half open, at the positions of the volume's metadata: in a volume that
     `export_to_precomputed` made, `scales[0][z, y0:y1, x0:x1]` are world coordinates of the stack. Negative
     numbers are coordinates too. Open ends reach to the ends of the scale. An index beyond them is a
     ParameterError; a chunk that is missing or damaged is a VolumeError that names its file.

@@ -22,7 +22,7 @@ _SUM_SHARE = 2.0**-40
 
 
 class Known(NamedTuple):
-    """What the next scale needs of a chunk: sums over the finest scale, or labels.
+    """The voxels of a chunk for the next scale: sums over the finest scale, or labels.
 
     `unknown` is above 0 where a chunk of a finer scale could not be read.
     """
@@ -65,7 +65,7 @@ class Means:
         return not_means(chunk, self._values, self._counts) & (self._unknown == 0)
 
     def known(self, chunk: Array | None) -> Known:
-        """What the next scale needs of the chunk, whatever its own samples are."""
+        """The chunk for the next scale; sums do not depend on its own samples."""
         return Known(self._values, self._unknown)
 
     @staticmethod

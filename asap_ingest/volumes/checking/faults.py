@@ -77,9 +77,9 @@ class Findings:
     Attributes
     ----------
     notes : list of str
-        What could not be compared or listed.
+        Parts that could not be compared or listed.
     not_known : list of str
-        What may be right, but is of a kind that cannot be checked.
+        Parts that may be right, but are of a kind that cannot be checked.
     """
 
     notes: list[str] = field(default_factory=list)
