@@ -14,8 +14,8 @@ from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError
 from asap_ingest.execution.progress import Progress
-from asap_ingest.volumes.checking.chunk_places import place_of
 from asap_ingest.volumes.checking.volume_check import DEPTHS, Check, check_volume
+from asap_ingest.volumes.checking.volume_files import open_files
 
 
 def check_precomputed(volume: str, depth: str = "voxels") -> Check:
@@ -24,18 +24,18 @@ def check_precomputed(volume: str, depth: str = "voxels") -> Check:
     Raises
     ------
     ParameterError, VolumeError, StorageError
-        There is no volume, or it cannot be reached.
+        There is no volume, it cannot be reached, or it is zarr and tensorstore is not installed.
     """
-    place = place_of(volume)
+    files = open_files(volume)
     with Progress("chunk") as progress:
-        return check_volume(place, depth, progress, volume)
+        return check_volume(files, depth, progress, volume)
 
 
 @program
 def main(args: Sequence[str] | None = None) -> int:
-    """Run as a program; the exit code: 0 without faults, 1 with faults, 2 where there is no volume.
+    """Run as a program; the exit code: 0 without faults, 1 with faults, 2 if there is no volume.
 
-    What is not known here is no fault.
+    Parts that are `not known here` are not faults.
     """
     try:
         arguments = build_parser().parse_args(args)

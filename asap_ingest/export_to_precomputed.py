@@ -13,11 +13,12 @@ from typing import Any
 from asap_ingest.commands.render_step import RenderModule
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.commands.volume_schemas import ExportToPrecomputedParameters
-from asap_ingest.commands.volume_step import VolumeModule, VoxelSize
+from asap_ingest.commands.volume_step import VolumeModule
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
 from asap_ingest.execution import Executor, Outcome
 from asap_ingest.render.box_images import BOX_FORMS, Drawing
 from asap_ingest.render.stack import Stack
+from asap_ingest.volumes.axes import Lengths
 from asap_ingest.volumes.grid import Box, Scale
 from asap_ingest.volumes.sources.stack_planes import (
     StackPlanes,
@@ -29,7 +30,7 @@ from asap_ingest.volumes.sources.stack_planes import (
 from asap_ingest.volumes.writing.unit import Unit
 from asap_ingest.volumes.writing.write_plan import Budget, whole_source
 
-#: An answer is in memory twice while it arrives.
+#: Copies of an answer in memory while it arrives.
 _ANSWER_COPIES = 2
 #: Parameters, beside extent and layout, that decide the voxels.
 _ORIGIN_PARAMETERS = ("dtype", "min_intensity", "max_intensity", "filter", "channels", "z_gaps")
@@ -43,7 +44,7 @@ _QUERY = {
 
 @dataclass(frozen=True)
 class Export:
-    """What is exported: a stack as it is now, its sections, and where they lie."""
+    """The stack to export, its sections and their extent."""
 
     stack: Stack
     metadata: Mapping[str, Any]
@@ -54,7 +55,7 @@ class Export:
 
 @dataclass(frozen=True)
 class WhileServed:
-    """An executor that stops when the service of a stack answers no more."""
+    """An executor that stops when the service of a stack no longer answers."""
 
     executor: Executor
     stack: Stack
@@ -87,12 +88,12 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
 
     @cached_property
     def executor(self) -> Executor:
-        """Ends the run where the service is gone: else every unit would wait for it in vain."""
+        """Ends the run if the service is gone: else every unit would wait for it in vain."""
         return WhileServed(super().executor, self.stack(self.args["input_stack"]))
 
     @property
     def budget(self) -> Budget:
-        """What the answers of the service leave of the memory."""
+        """The memory without that of the service's answers."""
         whole = super().budget
         answers = self._box_side**2 * self._pixel_bytes * whole.workers
         return replace(whole, memory_bytes=whole.memory_bytes - answers)
@@ -106,7 +107,7 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
         affordable = isqrt(super().budget.bytes_per_worker // 2 // self._pixel_bytes)
         return max(1, min(self.args["box_size"], affordable))
 
-    def _voxel_size(self, stack: Stack, metadata: Mapping[str, Any]) -> VoxelSize:
+    def _voxel_size(self, stack: Stack, metadata: Mapping[str, Any]) -> Lengths:
         version = metadata.get("currentVersion") or {}
         x, y, z = (version.get(f"stackResolution{axis}") for axis in "XYZ")
         if "voxel_size" in self.args:
@@ -125,7 +126,7 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
         bounds = given if len(given) == len(names) else {**stack_bounds(stack, z_values), **given}
         for low, high in (("minX", "maxX"), ("minY", "maxY")):
             if bounds[low] >= bounds[high]:
-                problem = f"{bounds[low]:g} is not below {high} ({bounds[high]:g}): there is nothing between"
+                problem = f"{bounds[low]:g} is not below {high} ({bounds[high]:g}): the extent is empty"
                 raise ParameterError(low, problem)
         return bounds
 
@@ -143,7 +144,7 @@ class ExportToPrecomputed(VolumeModule, RenderModule):
         return Drawing(self.args["dtype"], query, modified_of(dict(metadata)))
 
     def _origin(self, export: Export) -> dict[str, Any]:
-        """What decides the voxels: a changed stack is not mixed with what was drawn of it before."""
+        """What decides the voxels: voxels of a changed stack are not mixed with older ones."""
         connection = export.stack.connection
         described = {
             "render": connection.base_url,
@@ -194,7 +195,7 @@ def z_ranges(z_values: Sequence[int]) -> str:
 
 
 def export_lines(export: Export) -> list[str]:
-    """Where the volume lies and which of its planes have sections, in words."""
+    """Lines about the extent of the volume and the planes that have sections."""
     (left, top, first), (right, bottom, end) = export.extent.begin, export.extent.end
     missing = export.z_values[-1] - export.z_values[0] + 1 - len(export.z_values)
     lines = [
@@ -202,9 +203,7 @@ def export_lines(export: Export) -> list[str]:
         f"sections at z {z_ranges(export.z_values)}; {missing} planes between them have none",
     ]
     if export.metadata["state"] == "LOADING":
-        lines.append(
-            "the stack is LOADING: the service does not tell when its tiles change; better complete it"
-        )
+        lines.append("the stack is LOADING: changes of its tiles are not detected; complete it first")
     return lines
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import add, sub
 from pathlib import Path
 
 from asap_ingest import storage
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.commands.volume_schemas import PrecomputedTifParameters
-from asap_ingest.commands.volume_step import VolumeModule, VoxelSize
+from asap_ingest.commands.volume_step import VolumeModule
 from asap_ingest.errors import ParameterError
 from asap_ingest.images.tiff_stacks import PlaneChoice
-from asap_ingest.volumes.grid import Box, Triple
+from asap_ingest.volumes.axes import Lengths, per_axis
+from asap_ingest.volumes.grid import Box
 from asap_ingest.volumes.sources.missing_planes import STAND_INS, damaged_planes, repeated, without
 from asap_ingest.volumes.sources.plane_files import ImagePlanes
 from asap_ingest.volumes.sources.preflight import FaultyFile, find_files, missing_notes, preflight
-from asap_ingest.volumes.writing.margin import WithMargin
-from asap_ingest.volumes.writing.unit import PlaneSource
 from asap_ingest.volumes.writing.write_plan import whole_source
 
 #: More files than this are printed by their first and last ones.
@@ -36,24 +36,20 @@ class PrecomputedTif(VolumeModule):
         for line in order_lines(files):
             sys.stdout.write(f"{line}\n")
         source, rule = shown_source(self.args["source"]), self.args.get("on_missing")
-        found = preflight(source, files, self._choice, rule)
-        _warn(found.notes)
-        planes = found.planes if rule is None else self._with_stand_ins(found.planes, rule)
-        voxel_size_nm = self._voxel_size(found.voxel_size_nm, files[0])
+        checked = preflight(source, files, self._choice, rule)
+        _warn(checked.notes)
+        planes = checked.planes if rule is None else self._with_stand_ins(checked.planes, rule)
+        voxel_size_nm = self._voxel_size(checked.voxel_size_nm, files[0])
         begin = self.args["voxel_offset"]
-        x, y, z = (start + length for start, length in zip(begin, planes.size, strict=True))
-        extent, scales = self.grid(Box(begin, (x, y, z)), voxel_size_nm)
+        extent, scales = self.grid(Box(begin, per_axis(add, begin, planes.size)), voxel_size_nm)
+        planes = planes.with_margin(per_axis(sub, begin, extent.begin))
         self.warn_of(voxel_size_nm, extent.size)
-        part = replace(
-            whole_source(_placed(planes, begin, extent), scales, self.settings),
-            whole_planes=planes.whole_planes,
-        )
+        part = replace(whole_source(planes, scales, self.settings), whole_planes=planes.whole_planes)
         origin = {"sources": planes.files, "step": "precomputed_tif", "samples": planes.sample_type}
-        before = [""] * (begin[2] - extent.begin[2])
-        return self.make(part, origin, [*before, *planes.fingerprints()])
+        return self.make(part, origin, planes.fingerprints())
 
     def _with_stand_ins(self, planes: ImagePlanes, rule: str) -> ImagePlanes:
-        """The planes after a look at their samples; what stands in for those that are not there."""
+        """The planes with stand-ins for those that are missing or cannot be decoded."""
         if rule not in STAND_INS:
             return planes
         damaged = dict(damaged_planes(planes, self.executor))
@@ -74,24 +70,18 @@ class PrecomputedTif(VolumeModule):
         if inside:
             raise ParameterError("dest", f"{self.args['dest']!r}: the source {inside[0]} lies in it")
 
-    def _voxel_size(self, said: VoxelSize | None, first: str) -> VoxelSize:
-        size = self.args.get("voxel_size", said)
+    def _voxel_size(self, stored: Lengths | None, first: str) -> Lengths:
+        size = self.args.get("voxel_size", stored)
         if size is None:
-            problem = f"voxel_size: {first} does not say it, so 1,1,1 nm is taken; to set it, run this again"
+            problem = f"voxel_size: {first} has none, so 1,1,1 nm is assumed; to set it, run this again"
             _warn([f"{problem} with --voxel_size x,y,z in nm, like 4,4,40: the chunks stay as they are"])
         return size or (1.0, 1.0, 1.0)
 
 
 def _warn(notes: Iterable[str]) -> None:
     for note in notes:
-        # not to the log, which shows errors alone unless more is asked for
+        # not to the log, which by default shows errors only
         sys.stderr.write(f"warning: {note}\n")
-
-
-def _placed(planes: ImagePlanes, begin: Triple, extent: Box) -> PlaneSource:
-    """The planes at their place in an extent that may begin earlier."""
-    x, y, z = (here - there for here, there in zip(begin, extent.begin, strict=True))
-    return WithMargin(planes, (x, y, z)) if (x, y, z) != (0, 0, 0) else planes
 
 
 def shown_source(sources: Sequence[str]) -> str:

@@ -208,7 +208,8 @@ def requests_per_second(address: str, names: list[str], clients: int) -> float:
 
 def server_rows(stack: Stack) -> Iterator[list[object]]:
     finest = stack.scales[0]
-    names = [f"{finest.key}/{name}" for name in islice(finest.names(), 512)]
+    chunks = islice(finest.chunks_in(finest.box), 512)
+    names = [f"{finest.key}/{finest.chunk_name(chunk)}" for chunk in chunks]
     own = ("-m", "asap_ingest.serve_precomputed", "--port", "0", "--directory", ".", "--format")
     plain = ("-u", "-m", "http.server", "0", "--bind", "127.0.0.1")
     servers = (

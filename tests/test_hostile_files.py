@@ -195,8 +195,8 @@ def million_planes(path: Path) -> None:
 CIRCLE = "is cut short or damaged: of its pages only"
 MANY = "planes; the limit is 100,000"
 IMAGES: dict[str, tuple[Make, str]] = {
-    "pipe": (os.mkfifo, "is no regular file"),
-    "device": (lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+    "pipe": (os.mkfifo, "is not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "is not a regular file"),
     "page that follows itself": (
         lambda path: path.write_bytes(circle(1)),
         CIRCLE,

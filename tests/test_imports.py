@@ -28,7 +28,7 @@ EDGES = {
     "volumes.sources": "execution images render volumes",
     "volumes.writing": "execution images storage volumes",
     "volumes.serving": "neuroglancer_client volumes web",
-    "volumes.checking": "execution storage web",
+    "volumes.checking": "execution storage volumes web",
     "arrays": "render volumes volumes.checking volumes.sources web",
     "render_ws": "",
     "render_ws.wire": "",

@@ -274,7 +274,7 @@ REFUSED = [
     ({"memory": "1KB"}, "are too few: one column of chunks"),
     ({"pool_size": 0}, "pool_size"),
     ({"source": "s3://bucket/*.tif"}, "must be files of this machine"),
-    ({"source": "/nowhere/*.tif"}, "names no file"),
+    ({"source": "/nowhere/*.tif"}, "matches no file"),
     ({"dest": "/proc/volume"}, "/proc/volume: cannot be written"),
     ({"dask_scheduler": "nowhere"}, "dask_scheduler"),
     ({"level": 3}, "did you mean levels?"),

@@ -39,7 +39,7 @@ def test_the_line_that_older_documents_have(tmp_path, capsys):
     line = ["--source", f"{folder}/img_*.tif", "--dest", str(tmp_path / "volume"), "--levels", "2"]
     assert precomputed_tif.main(line) == 0
     (warning,) = capsys.readouterr().err.splitlines()
-    assert "img_0.tif does not say it, so 1,1,1 nm is taken" in warning
+    assert "img_0.tif has none, so 1,1,1 nm is assumed" in warning
     assert "--voxel_size x,y,z in nm" in warning
     assert info_of(tmp_path / "volume")["scales"][0]["resolution"] == [1, 1, 1]
 

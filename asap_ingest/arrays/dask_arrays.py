@@ -1,4 +1,4 @@
-"""Dask arrays of what can be read box by box."""
+"""Dask arrays of sources that are read box by box."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class LazySource:
-    """What Dask takes chunks from.
+    """A source of chunks for Dask.
 
     Attributes
     ----------
@@ -33,15 +33,15 @@ class LazySource:
     ndim = 3
 
     def __getitem__(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
-        # Dask hands on what is sliced of a chunk: numbers, steps and reversed slices too
-        asked = [
+        # Dask passes on numbers, steps and reversed slices within a chunk
+        ranges = [
             range(*along.indices(length)) if isinstance(along, slice) else range(int(along), int(along) + 1)
             for along, length in zip(key, self.shape, strict=True)
         ]
-        z, y, x = (range(min(along, default=0), max(along, default=-1) + 1) for along in asked)
+        z, y, x = (range(min(along, default=0), max(along, default=-1) + 1) for along in ranges)
         picked = tuple(
             slice(None, None, along.step) if isinstance(one, slice) else 0
-            for one, along in zip(key, asked, strict=True)
+            for one, along in zip(key, ranges, strict=True)
         )
         samples: NDArray[Any] = self.read((z, y, x))[picked]
         return samples
@@ -59,6 +59,6 @@ def lazy_array(source: LazySource, chunks: Shape) -> Any:
         raise ParameterError("to_dask", "needs dask: pip install 'asap_ingest[dask]'")
     import dask.array
 
-    # else Dask would look at a sample, and hash the source for a name
+    # with meta and without a name Dask reads no sample and hashes no source
     meta = np.empty((0, 0, 0), source.dtype)
     return dask.array.from_array(source, chunks=chunks, asarray=False, fancy=False, name=False, meta=meta)

@@ -6,9 +6,9 @@ Pixels are those that the service draws: `stack[z, y0:y1, x0:x1]`, in world coor
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.arrays.dask_arrays import LazySource, lazy_array
-from asap_ingest.arrays.world_index import Ranges, WorldIndex, world_index
+from asap_ingest.arrays.world_index import Ranges, world_index
 from asap_ingest.errors import NoSectionsError, ParameterError
-from asap_ingest.render.box_images import BOX_FORMS, Drawing, DrawnBox, draw_box
+from asap_ingest.render.box_images import BOX_FORMS, Drawing
 from asap_ingest.render.stack import RenderConnection, Stack
+from asap_ingest.volumes.axes import per_axis
 from asap_ingest.volumes.grid import Box
 from asap_ingest.volumes.sources.stack_planes import StackPlanes, stack_bounds, whole_extent
 
@@ -28,26 +29,11 @@ _API = "/render-ws"
 _BOX_SIDE = 2048
 #: Fields of a tilespec, and of its layout, that a record has.
 _TILE_FIELDS = (
-    "tileId",
-    "z",
-    "minX",
-    "minY",
-    "maxX",
-    "maxY",
-    "width",
-    "height",
-    "minIntensity",
-    "maxIntensity",
+    *("tileId", "z", "minX", "minY", "maxX", "maxY", "width", "height"),
+    *("minIntensity", "maxIntensity"),
 )
 _LAYOUT_FIELDS = (
-    "sectionId",
-    "camera",
-    "temca",
-    "imageRow",
-    "imageCol",
-    "stageX",
-    "stageY",
-    "rotation",
+    *("sectionId", "camera", "temca", "imageRow", "imageCol", "stageX", "stageY", "rotation"),
     "pixelsize",
 )
 
@@ -89,10 +75,11 @@ def open_stack(url: str, path: str, dtype: str = "uint8") -> StackReader:
 class StackReader:
     """A stack, read-only; `open_stack` makes it. Pickles are small.
 
-    An index is in world coordinates, half open: `stack[z, y0:y1, x0:x1]` is what the service draws at scale 1
-    from x0 up to, not including, x1. Negative numbers are coordinates too. Open ends take the bounds of the
-    stack. A number for z gives (height, width), and NoSectionsError where no section is; a slice of z gives
-    (planes, height, width), a plane for every whole z, 0 where no section is. Pixels without tile are 0.
+    An index is in world coordinates, half open: `stack[z, y0:y1, x0:x1]` has the pixels that the service
+    draws at scale 1 from x0 up to, not including, x1. Negative numbers are coordinates too. Open ends take
+    the bounds of the stack. A number for z gives (height, width), or NoSectionsError without such a section;
+    a slice of z gives (planes, height, width), with a plane for every whole z, which is 0 without a section.
+    Pixels without tile are 0.
     """
 
     stack: Stack
@@ -110,15 +97,15 @@ class StackReader:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the service says of the stack, as render's JSON: state, resolution, number of tiles."""
+        """Metadata of the stack as render's JSON: state, resolution, number of tiles."""
         return self.stack.require()
 
     def tilespecs(self, z: float) -> list[dict[str, Any]]:
-        """Tilespecs of a section as render's JSON; NoSectionsError where no section is."""
-        found = self.stack.tiles(z)
-        if not found:
+        """Tilespecs of a section as render's JSON; NoSectionsError if the stack has no such section."""
+        tiles = self.stack.tiles(z)
+        if not tiles:
             raise NoSectionsError(self.stack.name, f"z {z:g}", self.z_values)
-        return list(found.values())
+        return list(tiles.values())
 
     def tiles(self, z: float, *, as_frame: bool | None = None) -> Any:
         """Tiles of a section as a table: place, size, grey values, layout, image of level 0, count of levels.
@@ -132,9 +119,9 @@ class StackReader:
         Raises
         ------
         NoSectionsError
-            No section is at z.
+            The stack has no section at z.
         ParameterError
-            A DataFrame is asked for, and pandas is not installed.
+            A DataFrame is requested, and pandas is not installed.
         """
         records = [_record(tile) for tile in self.tilespecs(z)]
         has_pandas = find_spec("pandas") is not None
@@ -155,7 +142,9 @@ class StackReader:
         else:
             sections = {0: self._section(first)}
             index = world_index((0, *others), extent)
-        return index.of(_drawn(self._planes(index, sections), index))
+        z, y, x = index.ranges
+        planes = self._planes(Box((x.start, y.start, 0), (x.stop, y.stop, len(z))), map(sections.get, z))
+        return index.of(_drawn(planes, per_axis(range, index.shape)))
 
     def to_dask(self, scale: float = 1.0) -> Any:
         """All sections as a Dask array (sections, height, width) that is drawn when it is computed.
@@ -173,15 +162,17 @@ class StackReader:
         ParameterError
             dask is not installed, or the scale is another one.
         """
-        step = _step_of(scale)
-        sections = ScaledSections(self.stack, self.dtype, tuple(self.z_values), self._extent()[1:], step)
-        source = LazySource(sections.shape, np.dtype(self.dtype), sections.read)
+        z_values, (_, y, x) = self.z_values, self._extent()
+        extent = Box((x.start, y.start, 0), (x.stop, y.stop, len(z_values)))
+        planes = self._planes(extent, z_values, _step_of(scale))
+        width, height, depth = planes.size
+        source = LazySource((depth, height, width), planes.dtype, partial(_drawn, planes))
         return lazy_array(source, (1, _BOX_SIDE, _BOX_SIDE))
 
     def _section(self, z: Any) -> float:
-        found = self.z_values
-        if not isinstance(z, (int, float, np.number)) or float(z) not in found:
-            raise NoSectionsError(self.stack.name, f"z {z}", found)
+        z_values = self.z_values
+        if not isinstance(z, (int, float, np.number)) or float(z) not in z_values:
+            raise NoSectionsError(self.stack.name, f"z {z}", z_values)
         return float(z)
 
     def _extent(self) -> Ranges:
@@ -192,61 +183,18 @@ class StackReader:
         x, y, z = (range(begin, end) for begin, end in zip(box.begin, box.end, strict=True))
         return z, y, x
 
-    def _planes(self, index: WorldIndex, sections: Mapping[int, float]) -> StackPlanes:
-        z, y, x = index.ranges
-        extent = Box((x.start, y.start, z.start), (x.stop, y.stop, z.stop))
-        shown = tuple(sections.get(plane) for plane in z)
-        return StackPlanes(self.stack, Drawing(self.dtype), extent, shown, _BOX_SIDE)
+    def _planes(self, extent: Box, sections: Iterable[float | None], step: int = 1) -> StackPlanes:
+        return StackPlanes(self.stack, Drawing(self.dtype), extent, tuple(sections), _BOX_SIDE, step)
 
 
-@dataclass(frozen=True)
-class ScaledSections:
-    """Sections at a scale, in pixels that count from the first one.
-
-    Attributes
-    ----------
-    rows_columns : pair of range
-        World coordinates that are shown; the last pixels may reach beyond.
-    step : int
-        Side of a pixel in world coordinates.
-    """
-
-    stack: Stack
-    sample_type: str
-    z_values: tuple[float, ...]
-    rows_columns: tuple[range, ...]
-    step: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(sections, height, width)."""
-        height, width = (-(-len(along) // self.step) for along in self.rows_columns)
-        return len(self.z_values), height, width
-
-    def read(self, ranges: Ranges) -> NDArray[Any]:
-        """Pixels (sections, height, width) of a box that counts from the first one."""
-        planes, rows, columns = ranges
-        pixels = np.empty((len(planes), len(rows), len(columns)), self.sample_type)
-        if pixels.size:
-            for place, plane in enumerate(planes):
-                pixels[place] = self._drawn(self.z_values[plane], rows, columns)
-        return pixels
-
-    def _drawn(self, z: float, rows: range, columns: range) -> NDArray[Any]:
-        y, x = self.rows_columns
-        left, top = x.start + columns.start * self.step, y.start + rows.start * self.step
-        box = DrawnBox(z, left, top, len(columns) * self.step, len(rows) * self.step, self.step)
-        return draw_box(self.stack, box, Drawing(self.sample_type))
-
-
-def _drawn(planes: StackPlanes, index: WorldIndex) -> NDArray[Any]:
-    depth, height, width = index.shape
-    pixels = np.zeros((depth, height, width), planes.dtype)
-    if height and width:
-        for place in range(depth):
-            plane = planes.read(place, slice(0, height), slice(0, width))
-            if plane is not None:
-                pixels[place] = plane
+def _drawn(planes: StackPlanes, ranges: Ranges) -> NDArray[Any]:
+    """Pixels (planes, height, width) of a box that counts from the first one; 0 without a section."""
+    pixels = np.zeros(per_axis(len, ranges), planes.dtype)
+    z_range, y, x = ranges
+    for position, z in enumerate(z_range if pixels.size else ()):
+        plane = planes.read(z, slice(y.start, y.stop), slice(x.start, x.stop))
+        if plane is not None:
+            pixels[position] = plane
     return pixels
 
 

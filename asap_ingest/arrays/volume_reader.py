@@ -1,8 +1,7 @@
 """A volume for Python programs: its scales as arrays (z, y, x), from a folder or a URL.
 
 Samples are read as `check_precomputed` reads them: the precomputed format (files, also if compressed, shards,
-TIFF chunks) and OME-Zarr. Encodings and codecs that it does not know are read by tensorstore, which the extra
-`volumes` installs.
+TIFF chunks) and OME-Zarr. Other encodings are read by tensorstore alone. The extra `volumes` installs it.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from functools import cached_property
-from importlib.util import find_spec
 from itertools import product
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,14 @@ from numpy.typing import NDArray
 from asap_ingest.arrays.dask_arrays import LazySource, lazy_array
 from asap_ingest.arrays.world_index import AXES, Ranges, world_index
 from asap_ingest.errors import ParameterError, VolumeError
-from asap_ingest.volumes.checking.chunk_files import ChunkReader
-from asap_ingest.volumes.checking.chunk_places import address_of, place_of
+from asap_ingest.volumes.axes import Triple, per_axis
+from asap_ingest.volumes.checking.chunk_readers import ChunkReader
 from asap_ingest.volumes.checking.faults import FaultError, NotKnownError
-from asap_ingest.volumes.checking.volume_check import description_of, level_of
+from asap_ingest.volumes.checking.volume_check import description_of, reader_of
+from asap_ingest.volumes.checking.volume_files import address_of, open_files
 from asap_ingest.volumes.checking.volume_metadata import CheckedScale, Description
-from asap_ingest.volumes.checking.zarr_arrays import ARRAY_FILES
+from asap_ingest.volumes.checking.zarr_arrays import DRIVERS
+from asap_ingest.volumes.tensorstore_extra import require_tensorstore
 from asap_ingest.web.access_token import authorization
 
 
@@ -43,12 +44,8 @@ def open_volume(path_or_url: str) -> VolumeReader:
         There is no volume, its metadata are wrong, or it cannot be reached.
     """
     volume = str(path_or_url)
-    return VolumeReader(volume, _described(volume))
-
-
-def _described(volume: str) -> Description:
     try:
-        return description_of(place_of(volume), volume)
+        return VolumeReader(volume, description_of(open_files(volume), volume))
     except (FaultError, NotKnownError) as error:
         raise VolumeError(volume, str(error)) from error
 
@@ -77,16 +74,16 @@ class VolumeReader:
         return self.scales[0][key]
 
     def to_dask(self, scale: int = 0) -> Any:
-        """A scale, by its place in `scales`, as a Dask array."""
+        """A scale, by its position in `scales`, as a Dask array."""
         if not 0 <= scale < len(self.scales):
-            raise ParameterError("scale", f"{scale} is not a place in scales: 0 to {len(self.scales) - 1}")
+            raise ParameterError("scale", f"{scale} is not a position in scales, 0 to {len(self.scales) - 1}")
         return self.scales[scale].to_dask()
 
 
 class ScaleReader:
     """One resolution of a volume; all triples are along z, y and x.
 
-    An index is in voxels of the scale, half open, where the volume's metadata place them: in a volume that
+    An index is in voxels of the scale, half open, at the positions of the volume's metadata: in a volume that
     `export_to_precomputed` made, `scales[0][z, y0:y1, x0:x1]` are world coordinates of the stack. Negative
     numbers are coordinates too. Open ends reach to the ends of the scale. An index beyond them is a
     ParameterError; a chunk that is missing or damaged is a VolumeError that names its file.
@@ -122,15 +119,14 @@ class ScaleReader:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         index = world_index(key, lambda: self._extent)
-        for axis, asked, whole in zip(AXES, index.ranges, self._extent, strict=True):
-            if asked.start < whole.start or asked.stop > whole.stop:
-                problem = f"{asked.start}:{asked.stop} reaches beyond the volume's {whole.start}:{whole.stop}"
+        for axis, along, whole in zip(AXES, index.ranges, self._extent, strict=True):
+            if along.start < whole.start or along.stop > whole.stop:
+                problem = f"{along.start}:{along.stop} reaches beyond the volume's {whole.start}:{whole.stop}"
                 raise ParameterError(axis, problem)
-        z, y, x = (
-            range(asked.start - start, asked.stop - start)
-            for asked, start in zip(index.ranges, self.begin, strict=True)
+        ranges = per_axis(
+            lambda along, start: range(along.start - start, along.stop - start), index.ranges, self.begin
         )
-        return index.of(self.read((z, y, x)))
+        return index.of(self.read(ranges))
 
     def to_dask(self) -> Any:
         """The scale as a Dask array (z, y, x), chunk by chunk; its first sample is the voxel `begin`.
@@ -147,43 +143,38 @@ class ScaleReader:
         if self._scale.unread:
             z, y, x = (slice(along.start, along.stop) for along in ranges)
             return np.asarray(self._tensorstore[z, y, x].read().result())
-        z_size, y_size, x_size = map(len, ranges)
-        samples = np.empty((z_size, y_size, x_size), self.dtype)
-        for place in _chunks(ranges, self.chunk_shape) if samples.size else ():
-            chunk = self._chunk(place)
-            starts = [count * length for count, length in zip(place, self.chunk_shape, strict=True)]
-            target, source = _overlap(ranges, starts, chunk.shape)
-            samples[target] = chunk[source]
+        samples = np.empty(per_axis(len, ranges), self.dtype)
+        for index in _chunks(ranges, self.chunk_shape) if samples.size else ():
+            try:
+                chunk = self._reader.read(index[::-1])
+            except FaultError as error:
+                raise VolumeError(self._volume, str(error)) from error
+            # ends of the part of the chunk that lies in the box, from the volume's first voxel
+            starts = per_axis(mul, index, self.chunk_shape)
+            low = per_axis(lambda along, start: max(along.start, start), ranges, starts)
+            high = per_axis(
+                lambda along, start, length: min(along.stop, start + length), ranges, starts, chunk.shape
+            )
+            begin = per_axis(lambda along: along.start, ranges)
+            samples[_slices(low, high, begin)] = chunk[_slices(low, high, starts)]
         return samples
-
-    def _chunk(self, place: tuple[int, int, int]) -> NDArray[Any]:
-        z, y, x = place
-        try:
-            chunk = self._reader.read((x, y, z))
-        except FaultError as error:
-            raise VolumeError(self._volume, str(error)) from error
-        assert chunk is not None, "only scales that can be read come here"
-        return chunk
 
     @property
     def _reader(self) -> ChunkReader:
-        """Of this thread: readers keep what they have learned of the files."""
+        """The reader of this thread: readers cache indices of shards, and are not shared."""
         if not hasattr(self._threads, "reader"):
-            self._threads.reader = level_of(place_of(self._volume), self._description, self._number).reader
+            self._threads.reader = reader_of(open_files(self._volume), self._description, self._number)
         reader: ChunkReader = self._threads.reader
         return reader
 
     @property
     def _extent(self) -> Ranges:
-        z, y, x = (range(start, start + length) for start, length in zip(self.begin, self.shape, strict=True))
-        return z, y, x
+        return per_axis(lambda start, length: range(start, start + length), self.begin, self.shape)
 
     @cached_property
     def _tensorstore(self) -> Any:
         """The scale (z, y, x), its first voxel at 0."""
-        if find_spec("tensorstore") is None:
-            problem = f"scale {self.key}: {self._scale.unread}; reading it needs tensorstore: pip install "
-            raise VolumeError(self._volume, f"{problem}'asap_ingest[volumes]'")
+        require_tensorstore("volume", f"scale {self.key}: reading {self._scale.unread}")
         import tensorstore
 
         try:
@@ -204,49 +195,32 @@ class ScaleReader:
         if address.startswith("http"):
             headers = [f"{name}: {value}" for name, value in authorization().items()]
             store = {"driver": "http", "base_url": address, "path": "/", "headers": headers}
-        if "zarr" not in self._scale.layout:
+        array = self._scale.array
+        if array is None:
             return {"driver": "neuroglancer_precomputed", "kvstore": store, "scale_index": self._number}
-        is_zarr_3 = self._scale.layout["zarr"].files == ARRAY_FILES[3]
-        return {"driver": "zarr3" if is_zarr_3 else "zarr", "kvstore": store, "path": f"{self.key}/"}
+        return {"driver": DRIVERS[array.zarr_format], "kvstore": store, "path": f"{self.key}/"}
 
 
 def _reopened(volume: str, number: int) -> ScaleReader:
     return open_volume(volume).scales[number]
 
 
-def _begin_xyz(scale: CheckedScale) -> tuple[int, int, int]:
-    """First voxel: what `info` says, or where the translation of OME-Zarr leads."""
-    if "zarr" not in scale.layout:
+def _begin_xyz(scale: CheckedScale) -> Triple:
+    """First voxel: the offset in `info`, or the position by the translation of OME-Zarr."""
+    if scale.array is None:
         return scale.offset
-    x, y, z = (
-        round(corner / length + 0.5)
-        for corner, length in zip(scale.corner_nm, scale.resolution_nm, strict=True)
-    )
-    return x, y, z
+    return per_axis(lambda corner, length: round(corner / length + 0.5), scale.corner_nm, scale.resolution_nm)
 
 
-def _chunks(ranges: Ranges, chunk_shape: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
-    """Places in the grid, z slowest, of the chunks that hold a part of a box."""
-    counts = (
-        range(along.start // length, -(-along.stop // length))
-        for along, length in zip(ranges, chunk_shape, strict=True)
+def _chunks(ranges: Ranges, chunk_shape: Triple) -> Iterator[Triple]:
+    """Indices (z, y, x), z slowest, of the chunks that hold a part of a box."""
+    return product(
+        *per_axis(
+            lambda along, length: range(along.start // length, -(-along.stop // length)), ranges, chunk_shape
+        )
     )
-    yield from product(*counts)
 
 
-def _overlap(
-    ranges: Ranges, starts: list[int], shape: tuple[int, ...]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where the part of a chunk that lies in a box goes in the box, and where it is in the chunk."""
-    lows = [max(along.start, start) for along, start in zip(ranges, starts, strict=True)]
-    highs = [
-        min(along.stop, start + length) for along, start, length in zip(ranges, starts, shape, strict=True)
-    ]
-    in_box = tuple(
-        slice(low - along.start, high - along.start)
-        for low, high, along in zip(lows, highs, ranges, strict=True)
-    )
-    in_chunk = tuple(
-        slice(low - start, high - start) for low, high, start in zip(lows, highs, starts, strict=True)
-    )
-    return in_box, in_chunk
+def _slices(low: Triple, high: Triple, begin: Triple) -> tuple[slice, slice, slice]:
+    """Slices between two corners, counted from a third one."""
+    return per_axis(lambda first, end, start: slice(first - start, end - start), low, high, begin)

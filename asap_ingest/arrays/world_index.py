@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from asap_ingest.errors import ParameterError
+from asap_ingest.volumes.axes import per_axis
 
 AXES = ("z", "y", "x")
 #: Whole numbers along z, y and x.
@@ -18,7 +19,7 @@ Ranges = tuple[range, range, range]
 
 @dataclass(frozen=True)
 class WorldIndex:
-    """What an index selects.
+    """A checked index.
 
     Attributes
     ----------
@@ -33,8 +34,7 @@ class WorldIndex:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Length along z, y and x."""
-        depth, height, width = map(len, self.ranges)
-        return depth, height, width
+        return per_axis(len, self.ranges)
 
     def of(self, samples: NDArray[Any]) -> NDArray[Any]:
         """Samples (z, y, x) without the axes that have a single number."""
@@ -47,31 +47,29 @@ def world_index(key: Any, extent: Callable[[], Ranges]) -> WorldIndex:
     Parameters
     ----------
     extent : callable
-        Where open ends of slices, and axes that are left out, begin and end; called if there are any.
+        Called for the ends of open slices and of axes that are left out.
 
     Raises
     ------
     ParameterError
-        It has more axes, a step, an end before its start, or something else than whole numbers.
+        It has too many axes, a step, an end before its start, or numbers that are not whole.
     """
     keys = key if isinstance(key, tuple) else (key,)
     if len(keys) > len(AXES):
         raise ParameterError("index", f"has {len(keys)} axes; there are z, y, x")
     keys = (*keys, *[slice(None)] * (len(AXES) - len(keys)))
-    z, y, x = (
-        _range(axis, key, extent, number) for number, (axis, key) in enumerate(zip(AXES, keys, strict=True))
-    )
-    single_z, single_y, single_x = (not isinstance(key, slice) for key in keys)
-    return WorldIndex((z, y, x), (single_z, single_y, single_x))
+    ranges = per_axis(lambda number, key: _range(number, key, extent), range(3), keys)
+    return WorldIndex(ranges, per_axis(lambda key: not isinstance(key, slice), keys))
 
 
-def _range(axis: str, key: Any, extent: Callable[[], Ranges], number: int) -> range:
+def _range(number: int, key: Any, extent: Callable[[], Ranges]) -> range:
+    axis = AXES[number]
     if not isinstance(key, slice):
         position = _whole(axis, key)
         return range(position, position + 1)
     if key.step not in (None, 1):
         raise ParameterError(
-            axis, f"slices have no step; {key.step} was given: take every n-th of the result"
+            axis, f"slices have no step, not {key.step}; take every n-th pixel of the result"
         )
     start = extent()[number].start if key.start is None else _whole(axis, key.start)
     stop = extent()[number].stop if key.stop is None else _whole(axis, key.stop)

@@ -31,11 +31,13 @@ from asap_ingest.commands.fields import (
 from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.images.plane_reductions import REDUCTIONS
 from asap_ingest.images.voxel_size import NM_OF_UNITS
+from asap_ingest.volumes.chunk_formats import CHUNK_FORMATS
 from asap_ingest.volumes.grid import AUTO_FACTOR
 from asap_ingest.volumes.sources.missing_planes import ON_MISSING
 
 _SHOWN_UNITS = ("nm", "um", "mm", "cm")
-VOLUME_FORMATS = ("tiff", "raw", "sharded", "zarr")
+#: `zarr_format` chooses zarr2.
+VOLUME_FORMATS = tuple(name for name in CHUNK_FORMATS if name != "zarr2")
 _BYTES = {
     f"{letter}{ending}": base**power
     for power, letter in enumerate("KMGT", 1)
@@ -43,7 +45,7 @@ _BYTES = {
 }
 
 
-class Triple(fields.List):
+class TripleField(fields.List):
     """Three numbers x, y, z: a JSON list, or text like `4,4,40`."""
 
     metavar = "X,Y,Z"
@@ -65,7 +67,7 @@ class Triple(fields.List):
         return tuple(super()._deserialize(list(value), attr, data, **kwargs))
 
 
-class VoxelSizeField(Triple):
+class VoxelSizeField(TripleField):
     """Sides of a voxel in nm, or with units, like `4nm,4nm,0.04um`; one with a unit is for all axes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -77,16 +79,12 @@ class VoxelSizeField(Triple):
         return super()._deserialize(parts, attr, data, **kwargs)
 
     def _in_nm(self, side: Any) -> Any:
-        found = (
-            re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([^\W\d_]+)\s*", side)
-            if isinstance(side, str)
-            else None
-        )
-        if found is None:
+        match = re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([^\W\d_]+)\s*", str(side))
+        if match is None:
             return side
-        if found[2] not in NM_OF_UNITS or not _is_number(found[1]):
+        if match[2] not in NM_OF_UNITS or not _is_number(match[1]):
             raise self.make_error("unit", units=", ".join(_SHOWN_UNITS))
-        return round(float(found[1]) * NM_OF_UNITS[found[2]], 9)
+        return round(float(match[1]) * NM_OF_UNITS[match[2]], 9)
 
 
 def _is_number(text: str) -> bool:
@@ -97,7 +95,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-class FactorField(Triple):
+class FactorField(TripleField):
     """Three whole numbers, or `auto`."""
 
     metavar = "X,Y,Z|auto"
@@ -116,9 +114,9 @@ class MemorySize(fields.Raw):
     default_error_messages = {"invalid": "must be a number of bytes, or text like 500MB, 4GB or 4GiB"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        found = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?B|B|)\s*", str(value).upper())
+        match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?B|B|)\s*", str(value).upper())
         try:
-            size = int(float(found[1]) * _BYTES.get(found[2], 1)) if found else 0
+            size = int(float(match[1]) * _BYTES.get(match[2], 1)) if match else 0
         except ValueError as error:
             raise self.make_error("invalid") from error
         if size <= 0:
@@ -126,7 +124,7 @@ class MemorySize(fields.Raw):
         return size
 
 
-class Place(Text):
+class FolderField(Text):
     """A path or URI; `~` is the home folder, also where no shell has replaced it."""
 
     metavar = "FOLDER"
@@ -140,14 +138,14 @@ def _positive() -> validate.Range:
 
 
 class VolumeParameters(CommonParameters):
-    """What both ways of making a volume have."""
+    """Parameters of both steps that make a volume."""
 
     common: ClassVar[tuple[str, ...]] = (
         *("voxel_size", "levels", "format", "factor", "type", "chunk_size", "memory", "pool_size", "dry_run"),
     )
     aliases: ClassVar[dict[str, str]] = {"n_cores": "pool_size"}
 
-    dest = required(Place, "folder of the volume, path or URI")
+    dest = required(FolderField, "folder of the volume, path or URI")
     levels = optional(
         WholeNumber,
         "number of scales, full resolution included (default: until a few chunks hold all)",
@@ -166,7 +164,7 @@ class VolumeParameters(CommonParameters):
         validate=one_of((2, 3)),
         default=3,
     )
-    chunk_size = Triple(
+    chunk_size = TripleField(
         WholeNumber,
         from_to(1, 65536),
         load_default=(64, 64, 64),
@@ -198,7 +196,9 @@ class VolumeParameters(CommonParameters):
         default="image",
     )
     memory = MemorySize(
-        metadata={"description": "for the arrays of all workers, like 4GB (default: half of what is there)"}
+        metadata={
+            "description": "for the arrays of all workers, like 4GB (default: half of the usable memory)"
+        }
     )
     pool_size = optional(
         WholeNumber,
@@ -208,9 +208,9 @@ class VolumeParameters(CommonParameters):
     )
     dask_scheduler = optional(Text, "tcp://host:port of a Dask scheduler, or local, for the workers")
     force_redo = optional(
-        Flag, "false keeps chunks that are there, and writes those of changed planes again", default=False
+        Flag, "false keeps existing chunks, and rewrites those of changed planes", default=False
     )
-    dry_run = optional(Flag, "say what would be made, and make nothing", default=False)
+    dry_run = optional(Flag, "print the plan of the volume, and write nothing", default=False)
 
 
 class PrecomputedTifParameters(VolumeParameters):
@@ -222,11 +222,11 @@ class PrecomputedTifParameters(VolumeParameters):
     )
     on_missing = optional(
         Text,
-        "files that cannot be read, and gaps in the numbers of file names: refuse them, put a black plane "
-        "there, or repeat the plane before (default: refuse files, close gaps with a warning)",
+        "files that cannot be read, and gaps in the numbers of file names: refuse them, put a black plane, "
+        "or repeat the plane before (default: refuse files, close gaps with a warning)",
         validate=one_of(ON_MISSING),
     )
-    voxel_offset = Triple(
+    voxel_offset = TripleField(
         WholeNumber,
         from_to(-INT32_MAX, INT32_MAX),
         load_default=(0, 0, 0),
@@ -262,8 +262,8 @@ class ExportToPrecomputedParameters(VolumeParameters, SectionSelection, StepPara
         validate=one_of(("uint8", "uint16")),
         default="uint8",
     )
-    min_intensity = optional(fields.Float, "grey value that becomes black (default: what the tiles say)")
-    max_intensity = optional(fields.Float, "grey value that becomes white (default: what the tiles say)")
+    min_intensity = optional(fields.Float, "grey value that becomes black (default: that of the tiles)")
+    max_intensity = optional(fields.Float, "grey value that becomes white (default: that of the tiles)")
     filter = optional(
         Flag, "have the service normalise contrast; it adds noise, so two runs differ", default=False
     )
@@ -280,7 +280,7 @@ class ExportToPrecomputedParameters(VolumeParameters, SectionSelection, StepPara
     )
     box_size = optional(
         WholeNumber,
-        "pixels along x and y that are asked of the service at once, at most",
+        "pixels along x and y of one request to the service, at most",
         validate=from_to(64, 8192),
         default=4096,
     )
@@ -302,8 +302,8 @@ class ExportToPrecomputedParameters(VolumeParameters, SectionSelection, StepPara
 
 
 class VolumeOutput(DefaultSchema):
-    """What a step that made a volume leaves."""
+    """Output of a step that made a volume."""
 
     dest = required(Text, "folder of the volume")
-    format = required(Text, "how its chunks lie there")
+    format = required(Text, "format of its chunks")
     report = optional(fields.Dict, "scales, units, chunks, bytes, seconds, failures")

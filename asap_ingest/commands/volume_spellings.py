@@ -1,4 +1,4 @@
-"""Spellings that the command line of a volume may have besides ours: those of older programs."""
+"""Spellings of older programs that the command line of a volume accepts too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asap_ingest.commands.command_line import grouped
 from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.errors import ParameterError
 
-#: Microscopes and their users said micrometres there.
+#: Older programs take micrometres.
 _NM = 1000
 
 
@@ -20,8 +20,7 @@ class VolumeParser(SchemaParser):
 
 
 def our_spelling(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a command line without what only older programs write: `--segmentation` is
-    `--type segmentation`.
+    """Arguments of a command line in our spelling: `--segmentation` becomes `--type segmentation`.
 
     Raises
     ------
@@ -43,7 +42,7 @@ def _require_units(values: Sequence[str]) -> None:
     sides = ",".join(values).split(",")
     try:
         nm = ",".join(f"{float(side) * _NM:.9g}" for side in sides)
-    except ValueError:  # it has units, or is no number, which its field says
+    except ValueError:  # it has units, or is not a number, which its field reports
         return
     problem = (
         f"{','.join(values)}: was in micrometres in older programs, and --voxel_size is in nm; "
@@ -53,7 +52,7 @@ def _require_units(values: Sequence[str]) -> None:
 
 
 def _type_of(values: Sequence[str]) -> list[str]:
-    said = values[0].lower() if values else "true"
-    if len(values) > 1 or said not in ("true", "false"):
+    flag = values[0].lower() if values else "true"
+    if len(values) > 1 or flag not in ("true", "false"):
         raise ParameterError("segmentation", f"{' '.join(values)!r}: takes no value, or true or false")
-    return ["--type", "segmentation"] if said == "true" else []
+    return ["--type", "segmentation"] if flag == "true" else []

@@ -1,4 +1,4 @@
-"""The base of the steps that make a volume: grid and memory, what will be made, the run, the report."""
+"""The base of the steps that make a volume: grid, memory, plan, run and report."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from asap_ingest.commands.volume_spellings import VolumeParser
 from asap_ingest.errors import ParameterError, describe_bytes
 from asap_ingest.execution.machine_resources import usable_cores, usable_memory
 from asap_ingest.execution.progress import Progress
-from asap_ingest.volumes.grid import Box, GridSettings, Scale, Triple, aligned, numbered, scales_of
-from asap_ingest.volumes.writing.sharded_writer import require_tensorstore
+from asap_ingest.volumes.axes import Lengths, Triple
+from asap_ingest.volumes.grid import Box, GridSettings, Scale, aligned, numbered, scales_of
+from asap_ingest.volumes.tensorstore_extra import require_tensorstore
 from asap_ingest.volumes.writing.unit import Unit, VolumeSettings
 from asap_ingest.volumes.writing.volume_run import VolumeReport, VolumeRun, build_volume
 from asap_ingest.volumes.writing.write_plan import Budget, VolumePlan, plan_volume
 
-#: Longest side of a voxel over its shortest: more is hardly ever meant.
+#: Longest side of a voxel over its shortest, at most.
 _PLAUSIBLE_ANISOTROPY = 100
-#: Sides of voxels in nm that microscopes give.
+#: Sides of voxels in nm that microscopes produce.
 _PLAUSIBLE_NM = (0.05, 100_000)
-
-VoxelSize = tuple[float, float, float]
 
 
 class VolumeModule(StepModule):
@@ -45,7 +44,7 @@ class VolumeModule(StepModule):
             return None
         return command_line("serve_precomputed", directory=self.args["dest"])
 
-    def scales(self, size: Triple, voxel_size_nm: VoxelSize, offset: Triple = (0, 0, 0)) -> list[Scale]:
+    def scales(self, size: Triple, voxel_size_nm: Lengths, offset: Triple = (0, 0, 0)) -> list[Scale]:
         """The scales that the parameters ask for."""
         arguments = self.args
         levels = arguments.get("levels", levels_until_small(size, arguments["chunk_size"]))
@@ -53,15 +52,15 @@ class VolumeModule(StepModule):
         scales = scales_of(size, voxel_size_nm, grid, offset)
         return numbered(scales) if arguments["format"] == "zarr" else scales
 
-    def grid(self, extent: Box, voxel_size_nm: VoxelSize) -> tuple[Box, list[Scale]]:
+    def grid(self, extent: Box, voxel_size_nm: Lengths) -> tuple[Box, list[Scale]]:
         """The scales, and the extent begun so early that it begins with whole voxels of all of them."""
         self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
         while True:
             coarsest = self.scales(extent.size, voxel_size_nm)[-1]
-            found = aligned(extent, coarsest.factor)
-            if found == extent:
+            larger = aligned(extent, coarsest.factor)
+            if larger == extent:
                 break
-            extent = found  # being larger, it may be halved more often
+            extent = larger  # which may be halved more often
         scales = self.scales(extent.size, voxel_size_nm, extent.begin)
         return extent, scales
 
@@ -83,14 +82,14 @@ class VolumeModule(StepModule):
         return Budget(self.args.get("memory", default_memory()), min(self.args["pool_size"], usable_cores()))
 
     def make(self, part: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
-        """Say what will be made of a source, make it, write the output; the exit code."""
+        """Print the plan of a volume, make it, write the output; the exit code."""
         dtype = part.source.dtype
         if self.args["type"] == "segmentation" and dtype.kind == "f":
             raise ParameterError(
                 "type", "labels of a segmentation are whole numbers; these samples are float32"
             )
-        if self.args["format"] == "sharded":
-            require_tensorstore()
+        if self.settings.format.is_sharded:
+            require_tensorstore("format", "sharded")
         plan = plan_volume(part, self.budget)
         for line in plan_lines(plan):
             sys.stdout.write(f"{line}\n")
@@ -114,8 +113,8 @@ class VolumeModule(StepModule):
             "report": {"scales": scales, **asdict(report)},
         }
 
-    def warn_of(self, voxel_size_nm: VoxelSize, size: Triple) -> None:
-        """Say how large the volume is, and what looks like a wrong unit."""
+    def warn_of(self, voxel_size_nm: Lengths, size: Triple) -> None:
+        """Print the size of the volume, and a warning if it looks like a wrong unit."""
         lengths = (length * count / 1000 for length, count in zip(voxel_size_nm, size, strict=True))
         extent = " x ".join(f"{length:,.4g}" for length in lengths)
         sides = " x ".join(f"{length:g}" for length in voxel_size_nm)
@@ -124,10 +123,10 @@ class VolumeModule(StepModule):
         if max(voxel_size_nm) > _PLAUSIBLE_ANISOTROPY * min(voxel_size_nm):
             problem = f"one side is over {_PLAUSIBLE_ANISOTROPY} times another"
         elif not low <= min(voxel_size_nm) <= max(voxel_size_nm) <= high:
-            problem = "no microscope gives that"
+            problem = "no microscope produces that"
         else:
             return
-        # not to the log, which shows errors alone unless more is asked for
+        # not to the log, which by default shows errors only
         sys.stderr.write(f"warning: voxel_size: {sides} nm: {problem}; is it in nm?\n")
 
 
@@ -145,7 +144,7 @@ def default_memory() -> int:
 
 
 def plan_lines(plan: VolumePlan) -> Iterator[str]:
-    """What will be made, in words."""
+    """Lines about the volume that will be made."""
     for scale in plan.scales:
         sizes = " x ".join(str(length) for length in scale.size)
         sides = " x ".join(f"{length:g}" for length in scale.resolution_nm)

@@ -1,7 +1,6 @@
-"""The grid of a volume: which scales it has, how large they are, and which chunks they are made of.
+"""The grid of a volume: its scales, their sizes, and the positions and names of their chunks.
 
-Everything that needs a size, a position or a name of a chunk asks here. Axes are x, y, z; a box is
-half-open: `begin` lies in it, `end` does not.
+Axes are x, y, z; a box is half-open: `begin` lies in it, `end` does not.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from operator import floordiv, mul, sub
 
 from asap_ingest.errors import ParameterError
+from asap_ingest.volumes.axes import Lengths, Triple, ceil_div, ceil_to, per_axis
 
-Triple = tuple[int, int, int]
-
-#: `factor` that halves z only where voxels are at least nearly as long in z as in x and y.
+#: `factor` that halves z only once voxels are nearly as long in x and y.
 AUTO_FACTOR = "auto"
 #: Voxels whose sides differ less than this are near isotropic: halving x and y again would make it worse.
 _NEAR_ISOTROPIC = math.sqrt(2)
@@ -30,7 +29,7 @@ class Box:
 
     @property
     def size(self) -> Triple:
-        return _triple(end - begin for begin, end in zip(self.begin, self.end, strict=True))
+        return per_axis(sub, self.end, self.begin)
 
     @property
     def voxels(self) -> int:
@@ -39,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Sharding:
-    """How the chunks of a scale are grouped into files, by the bits of their numbers.
+    """The grouping of a scale's chunks into files, by the bits of their numbers.
 
     Attributes
     ----------
@@ -58,7 +57,7 @@ class Sharding:
 
     @property
     def chunk_bits(self) -> int:
-        """A shard has two to the power of this places for chunks."""
+        """The number of bits that count the chunks of one shard."""
         return self.preshift_bits + self.minishard_bits
 
 
@@ -90,13 +89,13 @@ class Scale:
     size: Triple
     offset: Triple
     chunk_size: Triple
-    resolution_nm: tuple[float, float, float]
+    resolution_nm: Lengths
     sharding: Sharding | None = None
 
     @property
     def chunk_counts(self) -> Triple:
         """Chunks along x, y and z."""
-        return _triple(-(-size // chunk) for size, chunk in zip(self.size, self.chunk_size, strict=True))
+        return per_axis(ceil_div, self.size, self.chunk_size)
 
     @property
     def chunks(self) -> int:
@@ -109,19 +108,8 @@ class Scale:
 
     def chunks_in(self, box: Box) -> Iterator[Box]:
         """Boxes of the chunks that begin in a box, z slowest; both counted from the first voxel."""
-        ranges = [
-            range(-(-begin // chunk) * chunk, end, chunk)
-            for begin, end, chunk in zip(box.begin, box.end, self.chunk_size, strict=True)
-        ]
-        for z, y, x in product(*reversed(ranges)):
-            begin = (x, y, z)
-            yield Box(begin, self._end(begin))
-
-    def _end(self, begin: Triple) -> Triple:
-        return _triple(
-            min(start + chunk, size)
-            for start, chunk, size in zip(begin, self.chunk_size, self.size, strict=True)
-        )
+        first = per_axis(ceil_to, box.begin, self.chunk_size)
+        return tiles(Box(first, box.end), self.chunk_size, self.size)
 
     def chunk_name(self, chunk: Box) -> str:
         """File name that the precomputed format gives a chunk: `x0-x1_y0-y1_z0-z1`, with the offset."""
@@ -130,14 +118,17 @@ class Scale:
             for begin, end, offset in zip(chunk.begin, chunk.end, self.offset, strict=True)
         )
 
-    def names(self) -> Iterator[str]:
-        """Names of all chunks."""
-        return (self.chunk_name(chunk) for chunk in self.chunks_in(self.box))
+
+def tiles(box: Box, step: Triple, end: Triple) -> Iterator[Box]:
+    """Boxes of a size that begin in a box, z slowest, each cut to an end."""
+    for z, y, x in product(*reversed(per_axis(range, box.begin, box.end, step))):
+        stop = per_axis(lambda start, length, most: min(start + length, most), (x, y, z), step, end)
+        yield Box((x, y, z), stop)
 
 
 @dataclass(frozen=True)
 class GridSettings:
-    """What decides the grid besides the extent.
+    """Parameters of the grid besides the extent.
 
     Attributes
     ----------
@@ -155,7 +146,7 @@ class GridSettings:
 
 def scales_of(
     size: Triple,
-    voxel_size_nm: tuple[float, float, float],
+    voxel_size_nm: Lengths,
     settings: GridSettings,
     offset: Triple = (0, 0, 0),
 ) -> list[Scale]:
@@ -172,11 +163,21 @@ def scales_of(
     scales: list[Scale] = []
     factor: Triple = (1, 1, 1)
     while len(scales) < settings.levels:
-        scales.append(_scale(size, voxel_size_nm, settings.chunk_size, offset, factor))
-        step = _step(scales[-1], settings.factor)
+        if any(start % times for start, times in zip(offset, factor, strict=True)):
+            raise ParameterError("offset", f"{offset} is not a multiple of {factor}, the factor of a scale")
+        scale = Scale(
+            key="_".join(map(str, factor)),
+            factor=factor,
+            size=per_axis(ceil_div, size, factor),
+            offset=per_axis(floordiv, offset, factor),
+            chunk_size=settings.chunk_size,
+            resolution_nm=per_axis(mul, voxel_size_nm, factor),
+        )
+        scales.append(scale)
+        step = _step(scale, settings.factor)
         if step == (1, 1, 1):
             break
-        factor = _triple(old * new for old, new in zip(factor, step, strict=True))
+        factor = per_axis(mul, factor, step)
     return scales
 
 
@@ -187,46 +188,22 @@ def numbered(scales: Sequence[Scale]) -> list[Scale]:
 
 def aligned(extent: Box, factor: Triple) -> Box:
     """The extent, begun earlier so that it begins at multiples of a factor."""
-    x, y, z = (begin // times * times for begin, times in zip(extent.begin, factor, strict=True))
-    return Box((x, y, z), extent.end)
-
-
-def _scale(
-    size: Triple,
-    voxel_size_nm: tuple[float, float, float],
-    chunk_size: Triple,
-    offset: Triple,
-    factor: Triple,
-) -> Scale:
-    if any(start % times for start, times in zip(offset, factor, strict=True)):
-        raise ParameterError("offset", f"{offset} is not a multiple of {factor}, the factor of a scale")
-    x, y, z = (length * times for length, times in zip(voxel_size_nm, factor, strict=True))
-    return Scale(
-        key="_".join(str(times) for times in factor),
-        factor=factor,
-        size=_triple(-(-length // times) for length, times in zip(size, factor, strict=True)),
-        offset=_triple(start // times for start, times in zip(offset, factor, strict=True)),
-        chunk_size=chunk_size,
-        resolution_nm=(x, y, z),
-    )
+    begin = per_axis(lambda start, times: start // times * times, extent.begin, factor)
+    return Box(begin, extent.end)
 
 
 def _step(scale: Scale, factor: Triple | str) -> Triple:
     """Factor from a scale to the next; 1 along axes that have one voxel left."""
     wanted = _auto_step(scale) if isinstance(factor, str) else factor
-    return _triple(times if size > 1 else 1 for times, size in zip(wanted, scale.size, strict=True))
+    return per_axis(lambda times, size: times if size > 1 else 1, wanted, scale.size)
 
 
 def _auto_step(scale: Scale) -> Triple:
-    """Halve every axis along which voxels are not yet clearly longer than along the shortest.
+    """Halve every axis along which voxels are not clearly longer than along the shortest.
 
-    Axes of one voxel do not count: nothing can be halved there.
+    Axes of one voxel do not count: they cannot be halved.
     """
     lengths = zip(scale.resolution_nm, scale.size, strict=True)
     shortest = min((length for length, size in lengths if size > 1), default=min(scale.resolution_nm))
-    return _triple(2 if length < shortest * 2 / _NEAR_ISOTROPIC else 1 for length in scale.resolution_nm)
-
-
-def _triple(values: Iterator[int] | list[int]) -> Triple:
-    x, y, z = values
-    return x, y, z
+    longest_to_halve = shortest * 2 / _NEAR_ISOTROPIC
+    return per_axis(lambda length: 2 if length < longest_to_halve else 1, scale.resolution_nm)

@@ -1,4 +1,4 @@
-"""What a volume says of itself: `info` of the precomputed format, or the metadata of OME-Zarr 0.5 or 0.4.
+"""The metadata of a volume: `info` of the precomputed format, or those of OME-Zarr 0.5 or 0.4.
 
 https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/volume.md,
 https://ngff.openmicroscopy.org/0.5, https://ngff.openmicroscopy.org/0.4 and
@@ -7,25 +7,26 @@ https://zarr-specs.readthedocs.io/en/latest (core of version 3, and version 2).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 
-from asap_ingest.volumes.chunk_formats import ZSTD_LEVEL
 from asap_ingest.volumes.grid import Scale
 from asap_ingest.volumes.shard_grid import sharding_json
 
 INFO = "info"
 ZARR = "zarr.json"
-#: What OME-Zarr calls the way in which coarser scales are made.
+#: Fast rather than small: electron micrographs hardly shrink further.
+ZSTD_LEVEL = 1
+#: `type` of OME-Zarr, the way in which coarser scales are made.
 _ZARR_KINDS = {"image": "mean", "segmentation": "mode"}
 
 
-def precomputed_info(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, Any]:
-    """The content of `info`. TIFF chunks are named `raw` too: that is how they are served."""
-    return {
+def precomputed_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
+    """`info`. The encoding of TIFF chunks is `raw` too, as they are served so."""
+    info = {
         "@type": "neuroglancer_multiscale_volume",
         "type": kind,
         "data_type": dtype.name,
@@ -43,12 +44,7 @@ def precomputed_info(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -
             for scale in scales
         ],
     }
-
-
-def zarr_group(scales: Sequence[Scale], kind: str = "image") -> dict[str, Any]:
-    """`zarr.json` of the group: OME-Zarr 0.5."""
-    attributes = {"ome": {"version": "0.5", "multiscales": [_multiscales(scales, kind)]}}
-    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    return {INFO: _json(info)}
 
 
 def _multiscales(scales: Sequence[Scale], kind: str) -> dict[str, Any]:
@@ -74,7 +70,7 @@ def _dataset(scale: Scale, finest: Scale) -> dict[str, Any]:
     return {"path": scale.key, "coordinateTransformations": transformations}
 
 
-def zarr_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
+def _zarr_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
     """`zarr.json` of one scale."""
     return {
         "zarr_format": 3,
@@ -93,7 +89,7 @@ def zarr_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
     }
 
 
-def zarr_2_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
+def _zarr_2_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
     """`.zarray` of one scale."""
     return {
         "zarr_format": 2,
@@ -108,17 +104,16 @@ def zarr_2_array(scale: Scale, dtype: np.dtype[Any]) -> dict[str, Any]:
     }
 
 
-def _precomputed_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
-    return {INFO: _json(precomputed_info(scales, dtype, kind))}
+def zarr_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
+    """`zarr.json` of the arrays and of the group, which is OME-Zarr 0.5."""
+    arrays = {f"{scale.key}/{ZARR}": _json(_zarr_array(scale, dtype)) for scale in scales}
+    attributes = {"ome": {"version": "0.5", "multiscales": [_multiscales(scales, kind)]}}
+    return {**arrays, ZARR: _json({"zarr_format": 3, "node_type": "group", "attributes": attributes})}
 
 
-def _zarr_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
-    arrays = {f"{scale.key}/{ZARR}": _json(zarr_array(scale, dtype)) for scale in scales}
-    return {**arrays, ZARR: _json(zarr_group(scales, kind))}
-
-
-def _zarr_2_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
-    arrays = {f"{scale.key}/.zarray": _json(zarr_2_array(scale, dtype)) for scale in scales}
+def zarr_2_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
+    """`.zarray` of the arrays; `.zattrs` and `.zgroup` of the group, which is OME-Zarr 0.4."""
+    arrays = {f"{scale.key}/.zarray": _json(_zarr_2_array(scale, dtype)) for scale in scales}
     multiscales = {"version": "0.4", **_multiscales(scales, kind)}
     group = {".zattrs": _json({"multiscales": [multiscales]}), ".zgroup": _json({"zarr_format": 2})}
     return {**arrays, **group}
@@ -126,13 +121,3 @@ def _zarr_2_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> d
 
 def _json(value: dict[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
-
-
-#: For a format: its files beside the chunks, by name; the last one makes the folder a volume.
-DESCRIPTIONS: dict[str, Callable[[Sequence[Scale], np.dtype[Any], str], dict[str, bytes]]] = {
-    "raw": _precomputed_files,
-    "sharded": _precomputed_files,
-    "tiff": _precomputed_files,
-    "zarr": _zarr_files,
-    "zarr2": _zarr_2_files,
-}

@@ -1,18 +1,19 @@
-"""Which chunks of a scale share a file: the sharded layout of the precomputed format, with identity hash.
+"""The sharded layout of the precomputed format, with identity hash: the chunks that share a file.
 
 https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md. Chunks are
-numbered by the compressed Morton code of their place, so that a run of numbers is a box of chunks.
+numbered by the compressed Morton code of their position, so that a run of numbers is a box of chunks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from operator import floordiv, mul
 from typing import Any
 
-from asap_ingest.volumes.grid import Box, Scale, Sharding, Triple
+from asap_ingest.volumes.axes import Triple, per_axis
+from asap_ingest.volumes.grid import Box, Scale, Sharding, tiles
 
-#: A shard holds at least so many bytes of samples, if memory and volume let it, and has so many chunks.
+#: Least bytes of samples in a shard, if memory and volume allow it; bits of its number of chunks.
 _LEAST_BYTES = 2**27
 _CHUNK_BITS = (9, 12)
 #: Chunks (as power of 2) that one minishard index lists: a reader gets it before its first chunk.
@@ -20,10 +21,10 @@ _INDEX_BITS = 9
 
 
 def sharding_of(scale: Scale, itemsize: int, data_encoding: str, limit_bytes: int) -> Sharding:
-    """How the chunks of a scale are grouped, for shards of at most `limit_bytes` of samples.
+    """The grouping of a scale's chunks into shards of at most `limit_bytes` of samples.
 
-    Shards have 512 to 4096 chunks, of 128 MB or more where 4096 chunks give that; fewer where the
-    limit, or the scale, does not have them. One chunk is the least, whatever the limit.
+    Shards have 512 to 4096 chunks, and 128 MB or more if 4096 chunks have that; fewer if the limit or
+    the scale is smaller, but at least one chunk.
     """
     chunk_bytes = itemsize * scale.chunk_size[0] * scale.chunk_size[1] * scale.chunk_size[2]
     least, most = _CHUNK_BITS
@@ -39,7 +40,7 @@ def sharding_of(scale: Scale, itemsize: int, data_encoding: str, limit_bytes: in
 
 
 def sharding_json(sharding: Sharding) -> dict[str, Any]:
-    """What `info` says of it."""
+    """`sharding` of `info`."""
     return {
         "@type": "neuroglancer_uint64_sharded_v1",
         "preshift_bits": sharding.preshift_bits,
@@ -53,15 +54,9 @@ def sharding_json(sharding: Sharding) -> dict[str, Any]:
 
 def shard_boxes(scale: Scale, sharding: Sharding) -> Iterator[Box]:
     """The voxels of each shard, cut to the scale; every shard has a chunk."""
-    along = [1, 1, 1]
-    for axis in _axes_of_bits(scale.chunk_counts)[: sharding.chunk_bits]:
-        along[axis] *= 2
-    steps = [count * length for count, length in zip(along, scale.chunk_size, strict=True)]
-    for z, y, x in product(*(range(0, scale.size[axis], steps[axis]) for axis in (2, 1, 0))):
-        right, bottom, end = (
-            min(begin + step, size) for begin, step, size in zip((x, y, z), steps, scale.size, strict=True)
-        )
-        yield Box((x, y, z), (right, bottom, end))
+    axes = _axes_of_bits(scale.chunk_counts)[: sharding.chunk_bits]
+    chunks = per_axis(lambda axis: 1 << axes.count(axis), (0, 1, 2))
+    return tiles(scale.box, per_axis(mul, chunks, scale.chunk_size), scale.size)
 
 
 def shard_name(scale: Scale, sharding: Sharding, box: Box) -> str:
@@ -72,12 +67,12 @@ def shard_name(scale: Scale, sharding: Sharding, box: Box) -> str:
 
 
 def chunk_number(scale: Scale, chunk: Box) -> int:
-    """Compressed Morton code: bits of the place along x, y, z in turn, without those that are never set."""
-    place = [begin // length for begin, length in zip(chunk.begin, scale.chunk_size, strict=True)]
+    """Compressed Morton code: bits of the position along x, y, z in turn, without those that are always 0."""
+    index = list(per_axis(floordiv, chunk.begin, scale.chunk_size))
     number = 0
     for position, axis in enumerate(_axes_of_bits(scale.chunk_counts)):
-        number |= (place[axis] & 1) << position
-        place[axis] >>= 1
+        number |= (index[axis] & 1) << position
+        index[axis] >>= 1
     return number
 
 

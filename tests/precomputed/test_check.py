@@ -138,7 +138,7 @@ def test_label_that_is_no_mode(tmp_path):
     ("field", "value", "problem"),
     [
         ("size", [18, 11, 7], "scale 2_2_2: size is (18, 11, 7); (37, 21, 13) over (2, 2, 2)"),
-        ("resolution", [9, 8, 80], "scale 2_2_2: resolution is (9, 8, 80) nm, no whole multiple"),
+        ("resolution", [9, 8, 80], "scale 2_2_2: resolution is (9, 8, 80) nm, not a whole multiple"),
         ("voxel_offset", [1, 0, 0], "scale 2_2_2: begins at (8.0, 0.0, 0.0) nm"),
         ("size", [19, 11], "info: scales[1].size: is [19, 11]; it must be three numbers"),
         ("size", [19, 11, 0], "info: scales[1].size: is [19, 11, 0]"),

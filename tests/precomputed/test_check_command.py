@@ -162,7 +162,16 @@ def test_what_is_no_volume(arguments, capsys):
 
 def test_folder_without_a_volume(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
-    assert "is no volume: it has none of info, zarr.json, .zgroup" in capsys.readouterr().err
+    assert "is not a volume: it has none of info, zarr.json, .zgroup" in capsys.readouterr().err
+
+
+def test_zarr_needs_the_extra(tmp_path, capsys, monkeypatch):
+    noise_volume(tmp_path / "zarr", "zarr")
+    noise_volume(tmp_path / "sharded", "sharded")
+    monkeypatch.setitem(sys.modules, "tensorstore", None)
+    assert main([str(tmp_path / "zarr")]) == 2
+    assert "reading zarr needs tensorstore: pip install 'asap_ingest[volumes]'" in capsys.readouterr().err
+    assert main([str(tmp_path / "sharded")]) == 0
 
 
 @pytest.mark.slow
@@ -172,7 +181,8 @@ def test_shares_no_code_with_the_writer():
         "import asap_ingest.volumes.checking as package\n"
         "for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
         "    importlib.import_module(module.name)\n"
-        "others = [name for name in sys.modules if not name.startswith(package.__name__)]\n"
+        "shared = (package.__name__, 'asap_ingest.volumes.axes', 'asap_ingest.volumes.tensorstore_extra')\n"
+        "others = [name for name in sys.modules if not name.startswith(shared)]\n"
         "print([name for name in others if name.startswith(('asap_ingest.volumes.', 'asap_ingest.images', "
         "'tensorstore'))])"
     )

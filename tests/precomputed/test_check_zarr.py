@@ -48,10 +48,10 @@ DOT = {"chunk_key_encoding": {"name": "v2", "separator": "."}}
 
 
 def compressors():
-    from numcodecs import BZ2, GZip, Zlib, Zstd
+    from numcodecs import BZ2, LZ4, GZip, Zlib, Zstd
 
-    known = [None, Zlib(), GZip(), Zstd()]
-    return [(codec, None) for codec in known] + [(BZ2(), "codec bz2")]
+    known = [None, BZ2(), Zlib(), GZip(), Zstd()]
+    return [(codec, None) for codec in known] + [(LZ4(), "codec lz4: ")]
 
 
 @pytest.mark.parametrize(("compressor", "unread"), compressors())
@@ -64,7 +64,8 @@ def test_zarr_2(tmp_path, compressor, unread, naming):
     assert victim.is_file()
     expected = [f"scale {name}: {unread}" for name in "01"] if unread else []
     for depth in ("voxels", "chunks"):
-        assert not_known(folder, depth) == expected
+        lines = not_known(folder, depth)
+        assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
     victim.write_bytes(b"")
     assert faults_of(folder, "chunks") == [f"{victim.relative_to(folder)}: missing or empty"]
 
@@ -93,16 +94,14 @@ def big_labels():
         ({"compressors": zarr.codecs.BloscCodec(cname="zstd")}, None),
         ({"compressors": zarr.codecs.GzipCodec()}, None),
         ({"shards": (16, 16, 32)}, "codec sharding_indexed"),
-        ({"filters": zarr.codecs.TransposeCodec(order=(2, 1, 0))}, "codec transpose"),
+        ({"filters": zarr.codecs.TransposeCodec(order=(2, 1, 0))}, None),
     ],
 )
 def test_zarr_3(tmp_path, settings, unread):
     folder = by_zarr_python(tmp_path / "v", 3, random_array(SHAPE_ZYX), settings=settings)
     expected = [f"scale {name}: {unread}" for name in "01"] if unread else []
     for depth in ("voxels", "chunks"):
-        found = not_known(folder, depth)
-        assert len(found) == len(expected)
-        assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+        assert not_known(folder, depth) == expected
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -128,7 +127,7 @@ def test_scales_without_a_position(tmp_path, zarr_format):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("gaussian", "made by 'gaussian', not known here"),
+        ("gaussian", "made by 'gaussian', which is not known"),
         (None, "the group has no type that says how scales are made"),
     ],
 )
@@ -161,11 +160,15 @@ def test_voxel_of_zarr_2_that_is_wrong(tmp_path):
 @pytest.mark.parametrize(
     ("file", "change", "problem"),
     [
-        (".zattrs", {"multiscales": []}, ".zattrs: multiscales: is []"),
+        (".zattrs", {"multiscales": []}, ".zattrs: multiscales: is []; it must not be empty"),
         ("1/.zarray", {"shape": [7, 11]}, "1/.zarray: shape: is [7, 11]"),
-        ("1/.zarray", {"dtype": "<z9"}, "1/.zarray: dtype: is '<z9'"),
-        ("1/.zarray", {"order": "K"}, "1/.zarray: order: is 'K'"),
-        ("1/.zarray", {"fill_value": "much"}, "1/.zarray: fill_value: is 'much'"),
+        (
+            "1/.zarray",
+            {"dtype": "<z9"},
+            '1/.zarray: Error parsing object member "dtype": Unsupported zarr dtype: "<z9"',
+        ),
+        ("1/.zarray", {"order": "K"}, '1/.zarray: Error parsing object member "order"'),
+        ("1/.zarray", {"fill_value": "much"}, '1/.zarray: Error parsing object member "fill_value"'),
         ("1/.zarray", {"compressor": "zstd"}, "1/.zarray: compressor: is 'zstd'"),
         ("1/.zarray", {"shape": [8, 11, 19]}, "scale 1: size is (19, 11, 8)"),
     ],
@@ -188,10 +191,10 @@ def test_other_nodes_of_zarr_are_not_known(tmp_path, zarr_format):
     folder = by_zarr_python(tmp_path / "v", zarr_format, random_array(SHAPE_ZYX))
     by_zarr_python(folder / "labels/cells", zarr_format, random_array(SHAPE_ZYX))
     zarr.create_group(str(folder / "labels"), zarr_format=zarr_format)
-    assert not_known(folder) == ["folder labels: part of the zarr that is no scale"]
+    assert not_known(folder) == ["folder labels: part of the zarr that is not a scale"]
     (folder / "notes").mkdir()
     (folder / "notes/a.txt").write_text("")
-    assert faults_of(folder) == ["notes/a.txt: is no file of the volume"]
+    assert faults_of(folder) == ["notes/a.txt: does not belong to the volume"]
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -178,7 +178,7 @@ def test_gaps_are_closed_where_nothing_is_said_and_named(given, tmp_path, capsys
         (tmp_path / "stack" / f"z{z}.tif").unlink()
     assert run(given) == 0
     (line,) = capsys.readouterr().err.splitlines()
-    assert "3 missing in the numbers of the file names: 6, 20..21; the planes move together" in line
+    assert "3 missing in the numbers of the file names: 6, 20..21; they are closed" in line
     np.testing.assert_array_equal(voxels(given["dest"], "raw"), np.delete(ARRAY, (6, 20, 21), axis=0))
 
 

@@ -71,7 +71,7 @@ def test_folders_below_are_searched_where_asked(tmp_path):
 
 def test_nothing_found_says_what_to_do(tmp_path):
     with pytest.raises(
-        ParameterError, match=r"source: .* names no file; in a shell, put the pattern in quotes"
+        ParameterError, match=r"source: .* matches no file; in a shell, put the pattern in quotes"
     ):
         find_files(f"{tmp_path}/*.tif")
     with pytest.raises(ParameterError, match=r"is a folder; name its files, like .*/\*.tif"):
@@ -126,7 +126,7 @@ FAULTS = {
         "has 4 times; choose one with --time, from 0 to 3",
     ),
     "series.ome.tif": (None, "has 2 image series (30 x 20 uint8, 30 x 20 uint8); choose one with --series"),
-    "pipe.tif": (os.mkfifo, "is no regular file"),
+    "pipe.tif": (os.mkfifo, "is not a regular file"),
 }
 
 

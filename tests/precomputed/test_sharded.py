@@ -219,7 +219,7 @@ def arguments_of(stack, dest):
 
 def test_without_tensorstore_nothing_is_begun(stack, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorstore", None)
-    with pytest.raises(ParameterError, match=r"pip install asap_ingest\[volumes\]"):
+    with pytest.raises(ParameterError, match=r"pip install 'asap_ingest\[volumes\]'"):
         PrecomputedTif(args=arguments_of(stack, tmp_path / "volume")).run()
     assert not (tmp_path / "volume").exists()
 

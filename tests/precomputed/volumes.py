@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from asap_ingest.execution import SerialExecutor
 from asap_ingest.execution.progress import Progress
-from asap_ingest.volumes.grid import GridSettings, Triple, scales_of
+from asap_ingest.volumes.axes import Triple
+from asap_ingest.volumes.grid import GridSettings, Scale, scales_of
 from asap_ingest.volumes.writing.unit import VolumeSettings
 from asap_ingest.volumes.writing.volume_run import VolumeReport, VolumeRun, build_volume
 from asap_ingest.volumes.writing.write_plan import Budget, VolumePlan, plan_volume, whole_source
@@ -48,6 +49,11 @@ def random_array(shape_zyx: tuple[int, int, int], dtype: str = "uint8", seed: in
     if np.dtype(dtype).kind == "f":
         return random.normal(size=shape_zyx).astype(dtype)
     return random.integers(0, np.iinfo(dtype).max, shape_zyx, dtype, endpoint=True)
+
+
+def chunk_names(scale: Scale) -> list[str]:
+    """Names of all chunks, z slowest."""
+    return [scale.chunk_name(chunk) for chunk in scale.chunks_in(scale.box)]
 
 
 def plan_of(

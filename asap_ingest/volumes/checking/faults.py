@@ -1,4 +1,4 @@
-"""What is wrong with a volume, and what of it is not known here."""
+"""Faults of a volume, and what of it cannot be checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from asap_ingest.errors import AsapIngestError
 
-#: So many faults of one kind are kept, and so many kinds; the others are counted.
+#: Faults of one kind that are kept as examples; the others are counted.
 EXAMPLES = 5
 _MOST_KINDS = 100
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.]*")
@@ -16,13 +16,7 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.]*")
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong.
-
-    Attributes
-    ----------
-    place : str
-        File or chunk, below the volume's folder.
-    """
+    """One defect; `place` is a file or chunk below the volume's folder."""
 
     place: str
     problem: str
@@ -32,7 +26,7 @@ class Fault:
 
 
 class FaultError(AsapIngestError):
-    """A fault without which something could be read."""
+    """A defect that keeps something from being read."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}")
@@ -40,7 +34,7 @@ class FaultError(AsapIngestError):
 
 
 class NotKnownError(AsapIngestError):
-    """The volume is of a kind that is right, but cannot be checked here."""
+    """The volume may be right, but it is of a kind that cannot be checked."""
 
 
 @dataclass
@@ -50,9 +44,9 @@ class FaultGroup:
     Attributes
     ----------
     where : str
-        Scale or folder of the faults; the place itself where the fault is of no group.
+        Scale or folder of the faults; the place itself where the fault belongs to no group.
     count : int
-        Chunks or files with such a fault. Chunks of a shard that is missing count one by one.
+        Chunks or files with such a fault. Chunks of a missing shard count one by one.
     examples : dict of Fault to None
         The first different ones.
     """
@@ -67,7 +61,7 @@ class FaultGroup:
             self.examples[fault] = None
 
     def lines(self) -> Iterator[str]:
-        """All faults where they are few; else how many there are, and the first."""
+        """All faults if they are few; else their number and the first ones."""
         is_cut = self.count > len(self.examples)
         if is_cut:
             yield f"{self.where}: {self.count:,} faults of one kind; the first:"
@@ -78,14 +72,14 @@ class FaultGroup:
 
 @dataclass
 class Findings:
-    """What a check found, in the order in which it was found.
+    """Results of a check, in the order in which they came up.
 
     Attributes
     ----------
     notes : list of str
-        What was not looked at for want of means.
+        Parts that could not be compared or listed.
     not_known : list of str
-        What is right as far as it was looked at, but of a kind that is not known here.
+        Parts that may be right, but are of a kind that cannot be checked.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -107,7 +101,7 @@ class Findings:
         return sum(group.count for group in self.groups)
 
     def add(self, fault: Fault, where: str = "") -> None:
-        """Count a fault of a scale or folder; without one the fault stands for itself."""
+        """Count a fault of a scale or folder; without one the fault is a group of its own."""
         key = (where or fault.place, _NUMBER.sub("N", fault.problem))
         if key not in self._groups and len(self._groups) >= _MOST_KINDS:
             key = ("others", "")

@@ -1,13 +1,13 @@
-"""What lies beside the scales of a volume: the record of its making, names of labels, meshes, skeletons."""
+"""Files beside the scales of a volume: provenance, names of labels, meshes, skeletons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from asap_ingest.volumes.checking.chunk_places import Place
 from asap_ingest.volumes.checking.faults import Fault, FaultError
-from asap_ingest.volumes.checking.volume_metadata import Fields, read_json
+from asap_ingest.volumes.checking.json_fields import Fields, read_json
+from asap_ingest.volumes.checking.volume_files import VolumeFiles
 
 PROVENANCE = "provenance"
 #: Fields of `info` that name a folder, with the types that the folder's own `info` may have.
@@ -19,12 +19,12 @@ SIDE_TYPES = {
 _MOST_ID = 2**64
 
 
-def provenance_faults(place: Place) -> Iterator[Fault]:
-    """Where `provenance` is not as cloud-volume's schema has it."""
-    if place.size(PROVENANCE) is None:
+def provenance_faults(files: VolumeFiles) -> Iterator[Fault]:
+    """Differences of `provenance` from cloud-volume's schema."""
+    if files.size(PROVENANCE) is None:
         return
     try:
-        record = read_json(place, PROVENANCE)
+        record = read_json(files, PROVENANCE)
     except FaultError as error:
         yield error.fault
         return
@@ -46,40 +46,40 @@ def _unreadable(problem: str) -> Fault:
     return Fault(PROVENANCE, f"{problem}, or cloud-volume and igneous may not open the volume")
 
 
-def side_faults(place: Place, info: Mapping[str, Any]) -> Iterator[Fault]:
-    """What is wrong with the folders that `info` names, as far as their own `info` shows it."""
+def side_faults(files: VolumeFiles, info: Mapping[str, Any]) -> Iterator[Fault]:
+    """Defects of the folders that `info` names, as far as their own `info` shows them."""
     for name, types in SIDE_TYPES.items():
         folder = info.get(name)
         if not folder:
             continue
         try:
-            _check_folder(place, name, Fields("info", "", info).get(name, str), types)
+            _check_folder(files, name, Fields("info", "", info).get(name, str), types)
         except FaultError as error:
             yield error.fault
 
 
-def not_known_folders(place: Place, info: Mapping[str, Any]) -> Iterator[str]:
-    """Folders that `info` names, of which no more than their own `info` is read."""
+def not_known_folders(files: VolumeFiles, info: Mapping[str, Any]) -> Iterator[str]:
+    """Folders that `info` names, of which only their own `info` is checked."""
     for name in ("mesh", "skeletons"):
         folder = info.get(name)
         if not folder:
             continue
-        if place.size(f"{folder}/info") is not None:
+        if files.size(f"{folder}/info") is not None:
             yield f"folder {folder} ({name}): only its info is read"
-        elif place.has_folder(folder) is False:
+        elif files.has_folder(folder) is False:
             yield f"folder {folder} ({name}): info names it, but it is not there"
         else:
             yield f"folder {folder} ({name}): it has no info"
 
 
-def _check_folder(place: Place, name: str, folder: str, types: tuple[str, ...]) -> None:
+def _check_folder(files: VolumeFiles, name: str, folder: str, types: tuple[str, ...]) -> None:
     file = f"{folder}/info"
-    if place.size(file) is None:
+    if files.size(file) is None:
         # meshes of older programs have no info; meshes and skeletons may be made later than the labels
-        if name == "segment_properties" or (name == "skeletons" and place.has_folder(folder)):
+        if name == "segment_properties" or (name == "skeletons" and files.has_folder(folder)):
             raise FaultError(file, f"missing; the volume's info names the folder as {name}")
         return
-    fields = Fields(file, "", read_json(place, file))
+    fields = Fields(file, "", read_json(files, file))
     fields.expect("@type", *types)
     if name == "segment_properties":
         _check_properties(fields.within("inline"))

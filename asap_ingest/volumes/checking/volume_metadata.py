@@ -1,19 +1,19 @@
-"""What a volume says of itself, however it says it."""
+"""A volume as its own metadata describe it, and whether its scales fit together."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from asap_ingest.storage.json_documents import parse_json
-from asap_ingest.volumes.checking.chunk_places import Place
-from asap_ingest.volumes.checking.faults import Fault, FaultError
+from asap_ingest.volumes.axes import Lengths, Triple, ceil_div, per_axis
+from asap_ingest.volumes.checking.faults import Fault
+from asap_ingest.volumes.checking.zarr_arrays import ZarrArray
 
-Index = tuple[int, int, int]
-Lengths = tuple[float, float, float]
+_CLOSE = 1e-6
+_UNREAD = "samples cannot be read here"
 
 
 @dataclass(frozen=True)
@@ -25,54 +25,58 @@ class CheckedScale:
     corner_nm : triple of float
         Position of the lower corner of the first voxel.
     offset : triple of int
-        Part of the names of chunks.
-    layout : mapping
-        How chunks are stored: `sharding` of `info`, or a zarr array's metadata.
+        Added to positions in the names of chunks.
+    sharding : mapping or None
+        `sharding` of `info`.
+    array : ZarrArray or None
+        None in the precomputed format.
+    lacks_chunks : bool
+        Chunks of an array may have no file: they hold its fill value.
     unread : str
-        Why samples cannot be read here, though they may be right; empty where they can.
+        Why the check cannot read samples, though they may be right; empty where it can.
     """
 
     key: str
-    size: Index
-    chunk_size: Index
+    size: Triple
+    chunk_size: Triple
     resolution_nm: Lengths
     corner_nm: Lengths
-    offset: Index = (0, 0, 0)
-    layout: Mapping[str, Any] = field(default_factory=dict)
+    offset: Triple = (0, 0, 0)
+    sharding: Mapping[str, Any] | None = None
+    array: ZarrArray | None = None
+    lacks_chunks: bool = False
     unread: str = ""
 
     @property
-    def counts(self) -> Index:
+    def counts(self) -> Triple:
         """Chunks along each axis."""
-        x, y, z = (-(-size // chunk) for size, chunk in zip(self.size, self.chunk_size, strict=True))
-        return x, y, z
+        return per_axis(ceil_div, self.size, self.chunk_size)
 
     @property
     def chunks(self) -> int:
         return math.prod(self.counts)
 
-    def indices(self) -> Iterator[Index]:
-        """The place of every chunk in the grid, z slowest."""
+    def indices(self) -> Iterator[Triple]:
+        """The position of every chunk in the grid, z slowest."""
         x_count, y_count, z_count = self.counts
         for z, y, x in product(range(z_count), range(y_count), range(x_count)):
             yield x, y, z
 
-    def has(self, index: Index) -> bool:
-        return all(0 <= place < count for place, count in zip(index, self.counts, strict=True))
+    def has(self, index: Triple) -> bool:
+        return all(0 <= position < count for position, count in zip(index, self.counts, strict=True))
 
-    def begin(self, index: Index) -> Index:
+    def begin(self, index: Triple) -> Triple:
         """First voxel of a chunk, counted from that of the scale."""
-        x, y, z = (place * chunk for place, chunk in zip(index, self.chunk_size, strict=True))
-        return x, y, z
+        return per_axis(lambda position, chunk: position * chunk, index, self.chunk_size)
 
-    def shape_xyz(self, index: Index) -> Index:
+    def shape_xyz(self, index: Triple) -> Triple:
         """Voxels of a chunk, fewer at the upper ends."""
-        begin = self.begin(index)
-        x, y, z = (
-            min(chunk, size - start)
-            for chunk, size, start in zip(self.chunk_size, self.size, begin, strict=True)
+        return per_axis(
+            lambda chunk, size, start: min(chunk, size - start),
+            self.chunk_size,
+            self.size,
+            self.begin(index),
         )
-        return x, y, z
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Description:
     Attributes
     ----------
     is_segmentation : bool
-        Coarser scales hold labels that occur, not means.
+        Coarser scales hold the most frequent label, not means.
     dtype : str
         Name of the sample type.
     files : tuple of str
@@ -90,9 +94,9 @@ class Description:
     side_folders : tuple of str
         Folders of other things, like meshes.
     faults : tuple of Fault
-        What is wrong with it, though it could be read.
+        Defects of the description that did not keep it from being read.
     not_known : tuple of str
-        What it says that is not known here.
+        Parts of it that cannot be checked.
     uncompared : str
         Why voxels of coarser scales cannot be compared; empty where they can.
     """
@@ -107,83 +111,57 @@ class Description:
     uncompared: str = ""
 
 
-def read_json(place: Place, name: str) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises
-    ------
-    FaultError
-    """
-    content = place.read(name)
-    if content is None:
-        raise FaultError(name, "missing")
-    try:
-        value = parse_json(content)
-    except ValueError as error:
-        raise FaultError(name, f"is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise FaultError(name, f"holds a {type(value).__name__}; it must hold an object")
-    return value
+def factor_of(scale: CheckedScale, finer: CheckedScale) -> Triple | None:
+    """Voxels of a finer scale along x, y and z in one of a scale; None where they are not whole."""
+    ratios = per_axis(lambda long, short: long / short, scale.resolution_nm, finer.resolution_nm)
+    factor = per_axis(round, ratios)
+    whole = (
+        number >= 1 and abs(ratio - number) <= _CLOSE * number
+        for ratio, number in zip(ratios, factor, strict=True)
+    )
+    return factor if all(whole) else None
 
 
-@dataclass(frozen=True)
-class Fields:
-    """Fields of a JSON object; what is not as it must be is a FaultError that names it."""
+def scale_faults(volume: Description) -> Iterator[Fault]:
+    """Defects of sizes, positions and resolutions in the description."""
+    finest = volume.scales[0]
+    for before, scale in zip((finest, *volume.scales), volume.scales, strict=False):
+        place = f"scale {scale.key}"
+        factor, factor_before = factor_of(scale, finest), factor_of(before, finest)
+        if factor is None:
+            yield Fault(
+                place,
+                f"resolution is {scale.resolution_nm} nm, not a whole multiple of {finest.resolution_nm}, "
+                f"that of the finest scale",
+            )
+            continue
+        size = per_axis(ceil_div, finest.size, factor)
+        if size != scale.size:
+            yield Fault(place, f"size is {scale.size}; {finest.size} over {factor}, rounded up, is {size}")
+        if not _same_corner(scale, finest):
+            yield Fault(place, f"begins at {scale.corner_nm} nm, the finest scale at {finest.corner_nm}")
+        if factor_before and any(now < old for now, old in zip(factor, factor_before, strict=True)):
+            yield Fault(place, f"is finer than scale {before.key} before it")
 
-    file: str
-    path: str
-    values: Mapping[str, Any]
 
-    @classmethod
-    def of(cls, file: str, path: str, value: Any) -> Fields:
-        """Those of a value, which must be an object."""
-        if not isinstance(value, dict):
-            raise FaultError(file, f"{path}: is {value!r}; it must be an object")
-        return cls(file, f"{path}.", value)
+def comparable(scales: tuple[CheckedScale, ...]) -> tuple[int, str]:
+    """Number of scales, from the finest on, whose voxels can be compared; the reason against the next."""
+    finest = scales[0]
+    for number, (finer, scale) in enumerate(zip((finest, *scales), scales, strict=False)):
+        if scale.unread:
+            return number, _UNREAD
+        if factor_of(scale, finer) is None:
+            return number, f"its voxels are not whole blocks of those of scale {finer.key}"
+        if scale.chunk_size != finer.chunk_size:
+            return number, f"chunks are not as large as in scale {finer.key}"
+        factor = factor_of(scale, finest)
+        if factor is None or scale.size != per_axis(ceil_div, finest.size, factor):
+            return number, "its size does not fit the finest scale"
+    return len(scales), ""
 
-    def within(self, name: str) -> Fields:
-        return Fields(self.file, f"{self.path}{name}.", self.get(name, dict))
 
-    def get(self, name: str, kind: type | tuple[type, ...]) -> Any:
-        value = self.values.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise self.wrong(name)
-        return value
-
-    def whole_number(self, name: str, least: int) -> int:
-        value: int = self.get(name, int)
-        if value < least:
-            raise self.wrong(name, f"; it must be at least {least}")
-        return value
-
-    def whole_numbers(self, name: str, least: int) -> Index:
-        """Three whole numbers."""
-        found = self._three(name)
-        if not all(type(number) is int and number >= least for number in found):
-            raise self.wrong(name)
-        return found[0], found[1], found[2]
-
-    def numbers(self, name: str) -> Lengths:
-        """Three finite numbers."""
-        found = self._three(name)
-        if not all(type(number) in (int, float) and math.isfinite(number) for number in found):
-            raise self.wrong(name)
-        return found[0], found[1], found[2]
-
-    def expect(self, name: str, *allowed: Any) -> Any:
-        """A value, which must be one of those allowed."""
-        value = self.values.get(name)
-        if value not in allowed:
-            raise self.wrong(name, f"; known are {', '.join(map(repr, allowed))}")
-        return value
-
-    def wrong(self, name: str, hint: str = "") -> FaultError:
-        if name not in self.values:
-            return FaultError(self.file, f"{self.path}{name}: missing{hint}")
-        return FaultError(self.file, f"{self.path}{name}: is {self.values[name]!r}{hint}")
-
-    def _three(self, name: str) -> list[Any]:
-        value = self.values.get(name)
-        if not isinstance(value, list) or len(value) != 3:
-            raise self.wrong(name, "; it must be three numbers")
-        return value
+def _same_corner(scale: CheckedScale, finest: CheckedScale) -> bool:
+    return all(
+        abs(here - there) <= _CLOSE * max(1, abs(there), side)
+        for here, there, side in zip(scale.corner_nm, finest.corner_nm, scale.resolution_nm, strict=True)
+    )

@@ -6,28 +6,38 @@ once, and one of each scale is in memory at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from operator import add, mul, sub
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.volumes.checking.chunk_blocks import voxel_counts
-from asap_ingest.volumes.checking.chunk_files import Chunk, ChunkReader
-from asap_ingest.volumes.checking.comparison import Blocks, Comparison, Part
+from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
+from asap_ingest.volumes.checking.chunk_readers import Chunk, ChunkReader
+from asap_ingest.volumes.checking.comparison import Known, Means, voxel_counts
 from asap_ingest.volumes.checking.faults import Fault, FaultError, Findings
-from asap_ingest.volumes.checking.scale_sizes import factor_of
-from asap_ingest.volumes.checking.volume_metadata import CheckedScale, Index
+from asap_ingest.volumes.checking.volume_metadata import CheckedScale, factor_of
 
 
 @dataclass(frozen=True)
 class Level:
-    """A scale with what reads its chunks."""
+    """A scale with the reader of its chunks."""
 
     scale: CheckedScale
     reader: ChunkReader
+
+    def read(self, index: Triple, findings: Findings, *, lookup: bool = False) -> Chunk | None:
+        """A chunk; None if it cannot be read or is only looked up, with a fault if it is defective."""
+        try:
+            if not (lookup or self.scale.unread):
+                return self.reader.read(index)
+            self.reader.look(index)
+        except FaultError as error:
+            findings.add(error.fault, f"scale {self.scale.key}")
+        return None
 
 
 @dataclass(frozen=True)
@@ -38,115 +48,69 @@ class Walk:
     ----------
     levels : sequence of Level
         Finest first; chunks are equally large, and each scale is a whole multiple of the one before.
-    seen : callable
+    comparison : Means or Modes
+    advance : callable
         Called after each chunk with its bytes.
     """
 
     levels: Sequence[Level]
     dtype: np.dtype[Any]
-    comparison: type[Comparison]
+    comparison: type[Means]
     findings: Findings
-    seen: Callable[[int], None]
+    advance: Callable[[int], None]
 
     def run(self) -> None:
         """Compare all voxels."""
         coarsest = len(self.levels) - 1
         for index in self.levels[coarsest].scale.indices():
-            self._chunk(coarsest, index)
+            self._compare(coarsest, index)
 
-    def _chunk(self, number: int, index: Index) -> Part:
+    def _compare(self, number: int, index: Triple) -> Known:
         """Read a chunk and all those below it."""
         level = self.levels[number]
-        gathered = self._gather(number, index) if number else None
-        chunk = read_chunk(level, index, self.findings)
-        self.seen(0 if chunk is None else chunk.nbytes)
-        if gathered is None:
-            return self.comparison.finest(chunk, _reversed(level.scale.shape_xyz(index)), self.dtype)
+        below = self._gather(number, index) if number else None
+        chunk = level.read(index, self.findings)
+        self.advance(0 if chunk is None else chunk.nbytes)
+        if below is None:
+            return self.comparison.finest(chunk, _zyx(level.scale.shape_xyz(index)), self.dtype)
         if chunk is not None:
-            self._report(level.scale, index, gathered.faulty(chunk))
-        return gathered.part(chunk)
+            self._report(level.scale, index, below.faulty(chunk))
+        return below.known(chunk)
 
-    def _gather(self, number: int, index: Index) -> Comparison:
-        scale, finer = self.levels[number].scale, self.levels[number - 1].scale
-        step = _factor(scale, finer)
-        first = _times(scale.begin(index), step)
-        end = _least(_times(_plus(scale.begin(index), scale.shape_xyz(index)), step), finer.size)
-        finer_shape = _plus(end, first, -1)
-        blocks = Blocks(
-            shape=_reversed(scale.shape_xyz(index)),
-            finer_shape=_reversed(finer_shape),
-            step=_reversed(step),
-            counts=self._counts(scale, index),
-            dtype=self.dtype,
-        )
-        gathered = self.comparison(blocks)
+    def _gather(self, number: int, index: Triple) -> Means:
+        """Everything below a chunk."""
+        finest, finer, scale = (self.levels[which].scale for which in (0, number - 1, number))
+        begin, shape = scale.begin(index), scale.shape_xyz(index)
+        step, factor = factor_of(scale, finer), factor_of(scale, finest)
+        assert step, "only comparable scales come here"
+        assert factor
+        first = per_axis(mul, begin, step)
+        end = per_axis(min, per_axis(mul, per_axis(add, begin, shape), step), finer.size)
+        counts = voxel_counts(_zyx(shape), _zyx(begin), _zyx(factor), _zyx(finest.size))
+        finer_shape = per_axis(sub, end, first)
+        below = self.comparison(counts, _zyx(finer_shape), _zyx(step), self.dtype)
         # chunks are equally large, so each lies below one chunk only
-        for child in _places(first, end, finer.chunk_size):
-            begin = _plus(finer.begin(child), first, -1)
-            gathered.add(self._chunk(number - 1, child), _reversed(begin))
-        return gathered
-
-    def _counts(self, scale: CheckedScale, index: Index) -> NDArray[Any]:
-        finest = self.levels[0].scale
-        return voxel_counts(
-            _reversed(scale.shape_xyz(index)),
-            _reversed(scale.begin(index)),
-            _reversed(_factor(scale, finest)),
-            _reversed(finest.size),
+        children = per_axis(
+            lambda start, stop, length: range(start // length, ceil_div(stop, length)),
+            first,
+            end,
+            finer.chunk_size,
         )
+        for z, y, x in product(*reversed(children)):
+            child = (x, y, z)
+            below.add(self._compare(number - 1, child), _zyx(per_axis(sub, finer.begin(child), first)))
+        return below
 
-    def _report(self, scale: CheckedScale, index: Index, faulty: NDArray[Any]) -> None:
+    def _report(self, scale: CheckedScale, index: Triple, faulty: NDArray[Any]) -> None:
         count = int(np.count_nonzero(faulty))
         if not count:
             return
-        z, y, x = (int(place) for place in np.argwhere(faulty)[0])
-        begin = _plus(scale.begin(index), scale.offset)
-        voxel = _plus(begin, (x, y, z))
+        begin = per_axis(add, scale.begin(index), scale.offset)
+        voxel = per_axis(add, begin, np.argwhere(faulty)[0][::-1].tolist())
         problem = f"{count} of {faulty.size} voxels are {self.comparison.wrong}; the first at {voxel}"
         where = f"scale {scale.key}"
         self.findings.add(Fault(f"{where} chunk at {begin}", problem), where)
 
 
-def read_chunk(level: Level, index: Index, findings: Findings) -> Chunk | None:
-    """A chunk; None where it cannot be read, with a fault if it is not as it must be."""
-    try:
-        return level.reader.read(index)
-    except FaultError as error:
-        findings.add(error.fault, f"scale {level.scale.key}")
-        return None
-
-
-def _places(first: Index, end: Index, chunk_size: Index) -> Iterator[Index]:
-    """Indices of the chunks between two voxels."""
-    x_places, y_places, z_places = (
-        range(start // length, -(-stop // length))
-        for start, stop, length in zip(first, end, chunk_size, strict=True)
-    )
-    for z, y, x in product(z_places, y_places, x_places):
-        yield x, y, z
-
-
-def _factor(scale: CheckedScale, finer: CheckedScale) -> Index:
-    factor = factor_of(scale, finer)
-    if factor is None:
-        raise ValueError(f"scale {scale.key} is no multiple of scale {finer.key}")
-    return factor
-
-
-def _reversed(values: Index) -> Index:
-    return values[2], values[1], values[0]
-
-
-def _plus(values: Index, others: Index, times: int = 1) -> Index:
-    x, y, z = (value + times * other for value, other in zip(values, others, strict=True))
-    return x, y, z
-
-
-def _times(values: Index, factors: Index) -> Index:
-    x, y, z = (value * factor for value, factor in zip(values, factors, strict=True))
-    return x, y, z
-
-
-def _least(values: Index, others: Index) -> Index:
-    x, y, z = map(min, values, others)
-    return x, y, z
+def _zyx(triple: Triple) -> Triple:
+    return triple[2], triple[1], triple[0]

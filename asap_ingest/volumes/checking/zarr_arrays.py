@@ -1,173 +1,153 @@
-"""Arrays of zarr 2 and 3: their metadata, and how their chunks are decompressed."""
+"""Arrays of zarr 2 and 3, as tensorstore reads their metadata and chunks."""
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from asap_ingest.volumes.checking.chunk_places import Place
-from asap_ingest.volumes.checking.decompression import DECODERS
+from asap_ingest.volumes.axes import Triple
 from asap_ingest.volumes.checking.faults import FaultError
-from asap_ingest.volumes.checking.volume_metadata import Fields, Index, read_json
+from asap_ingest.volumes.checking.json_fields import Fields, read_json
+from asap_ingest.volumes.checking.volume_files import VolumeFiles
+from asap_ingest.volumes.tensorstore_extra import require_tensorstore
 
-#: Files that describe an array, the first of which must be there.
+#: Files that describe an array, the first of which must exist.
 ARRAY_FILES = {3: ("zarr.json",), 2: (".zarray", ".zattrs")}
+DRIVERS = {3: "zarr3", 2: "zarr"}
+_NO_CODECS: dict[int, dict[str, Any]] = {
+    3: {"codecs": [{"name": "bytes"}]},
+    2: {"compressor": None, "filters": None},
+}
+#: What tensorstore raises for metadata and chunks that it cannot read.
+TENSORSTORE_ERRORS = (ValueError, NotImplementedError, LookupError, OverflowError)
+#: Sample types that are compared.
 _SAMPLES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32")
-_OTHER_SAMPLES = ("bool", "float16", "float64", "complex64", "complex128")
-_BYTE_ORDERS: dict[Any, Literal["<", ">"]] = {"little": "<", "big": ">"}
+#: Parts of tensorstore's messages besides the problem: status, driver, file in memory, spec.
+_AROUND_PROBLEM = re.compile(
+    r"^[A-Z_]+: |Error opening \"\w+\" driver: |Error reading \"[^\"]*\": | \[tensorstore_spec=.*", re.S
+)
 
 
 @dataclass(frozen=True)
 class ZarrArray:
-    """One array; shapes are (z, y, x).
+    """The metadata of one array; shapes are (z, y, x).
 
     Attributes
     ----------
-    first, separator : str
-        Chunks are files named `first` (if any), then their places along z, y, x, with the separator between.
-    codecs : tuple of str
-        Names in `DECODERS`, in the order of compression.
-    fill_value : number
-        Sample of chunks without a file.
+    chunk_shape : triple of int
+        Voxels of a file.
     unread : str
-        Why chunks cannot be read here; empty where they can.
-    files : tuple of str
-        Files that describe the array.
+        Why the check cannot read samples; empty where it can.
     """
 
-    shape: Index
-    chunk_shape: Index
+    zarr_format: int
+    metadata: dict[str, Any]
+    shape: Triple
+    chunk_shape: Triple
     dtype: np.dtype[Any]
-    first: str
-    separator: str
-    codecs: tuple[str, ...]
-    fill_value: Any
     unread: str
-    files: tuple[str, ...]
 
-    def name(self, place: Index) -> str:
-        """File of the chunk at a place (z, y, x), below the array's folder."""
-        parts = [self.first] if self.first else []
-        return self.separator.join([*parts, *map(str, place)])
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that describe the array."""
+        return ARRAY_FILES[self.zarr_format]
 
-    def place(self, name: str) -> Index | None:
-        """Place (z, y, x) of the chunk that a file holds; None for other files."""
-        numbers = name.removeprefix(f"{self.first}{self.separator}" if self.first else "").split(
-            self.separator
-        )
-        if len(numbers) != 3 or not all(number.isascii() and number.isdecimal() for number in numbers):
+    def chunk_name(self, position: Triple) -> str:
+        """File of the chunk at a position (z, y, x), below the array's folder."""
+        prefix, separator = self._naming
+        return prefix + separator.join(map(str, position))
+
+    def chunk_position(self, name: str) -> Triple | None:
+        """Position (z, y, x) of the chunk that a file holds; None for other files."""
+        prefix, separator = self._naming
+        match = re.fullmatch(re.escape(prefix) + re.escape(separator).join([r"(\d+)"] * 3), name, re.A)
+        if match is None:
             return None
-        z, y, x = map(int, numbers)
-        return (z, y, x) if self.name((z, y, x)) == name else None
+        z, y, x = map(int, match.groups())
+        return (z, y, x) if self.chunk_name((z, y, x)) == name else None
+
+    def open_in_memory(self) -> Any:
+        """The array as tensorstore opens it, in memory and without chunks."""
+        return _open_in_memory(self.zarr_format, self.metadata)
+
+    @property
+    def _naming(self) -> tuple[str, str]:
+        """The prefix of the names of chunks, and the separator of their numbers."""
+        if self.zarr_format == 2:
+            return "", self.metadata.get("dimension_separator") or "."
+        encoding = self.metadata["chunk_key_encoding"]
+        is_default = encoding["name"] == "default"
+        separator = (encoding.get("configuration") or {}).get("separator", "/" if is_default else ".")
+        return f"c{separator}" if is_default else "", separator
 
 
-def read_array(place: Place, zarr_format: int, key: str) -> ZarrArray:
+def read_array(files: VolumeFiles, zarr_format: int, key: str) -> ZarrArray:
     """The array in a folder.
 
     Raises
     ------
     FaultError
         Metadata are missing or ill-formed.
+    ParameterError
+        tensorstore is not installed.
     """
+    require_tensorstore("volume", "reading zarr")
     file = f"{key}/{ARRAY_FILES[zarr_format][0]}"
-    fields = Fields(file, "", read_json(place, file))
+    metadata = read_json(files, file)
+    fields = Fields(file, "", metadata)
     fields.expect("zarr_format", zarr_format)
-    return _of_zarr_3(fields) if zarr_format == 3 else _of_zarr_2(fields)
-
-
-def _of_zarr_3(fields: Fields) -> ZarrArray:
-    fields.expect("node_type", "array")
-    grid = fields.within("chunk_grid")
-    grid.expect("name", "regular")
-    encoding = fields.within("chunk_key_encoding")
-    is_default = encoding.expect("name", "default", "v2") == "default"
-    separator = "/" if is_default else "."
-    if "separator" in (encoding.values.get("configuration") or {}):
-        separator = encoding.within("configuration").expect("separator", "/", ".")
-    codecs = _codecs(fields)
-    order = (codecs[0].values.get("configuration") or {}).get("endian", "little")
-    return _array(
-        fields,
-        chunk_shape=grid.within("configuration").whole_numbers("chunk_shape", 1),
-        sample_type=fields.get("data_type", str),
-        byte_order=_BYTE_ORDERS.get(order, "<"),
-        naming=("c" if is_default else "", separator),
-        codecs=[codec.get("name", str) for codec in codecs],
-    )
-
-
-def _codecs(fields: Fields) -> list[Fields]:
-    codecs = fields.get("codecs", list)
-    if not codecs:
-        raise fields.wrong("codecs", "; there must be one at least")
-    return [Fields.of(fields.file, f"codecs[{number}]", codec) for number, codec in enumerate(codecs)]
-
-
-def _of_zarr_2(fields: Fields) -> ZarrArray:
-    written = fields.get("dtype", str)
+    shape, codecs = fields.whole_numbers("shape", 1), _codecs(fields, zarr_format)
+    if zarr_format == 3:
+        fields.within("chunk_key_encoding").expect("name", "default", "v2")
+    unread = ""
     try:
-        dtype = np.dtype(written)
-    except TypeError as error:
-        raise fields.wrong("dtype") from error
-    codecs = ["bytes" if fields.expect("order", "C", "F") == "C" else "order F"]
-    steps = [*(fields.values.get("filters") or []), fields.values.get("compressor")]
-    for step in steps:
-        if step is not None:
-            codecs.append(Fields.of(fields.file, "compressor", step).get("id", str))
-    separator = (
-        fields.expect("dimension_separator", "/", ".") if "dimension_separator" in fields.values else "."
-    )
-    return _array(
-        fields,
-        chunk_shape=fields.whole_numbers("chunks", 1),
-        sample_type=dtype.name,
-        byte_order=">" if written.startswith(">") else "<",
-        naming=("", separator),
-        codecs=codecs,
-    )
+        opened = _open_in_memory(zarr_format, metadata)
+    except TENSORSTORE_ERRORS as error:
+        # where only the codecs are in the way, they may be right
+        unread = f"codec {', '.join(codecs)}: {problem_of(error)}"
+        try:
+            opened = _open_in_memory(zarr_format, {**metadata, **_NO_CODECS[zarr_format]})
+        except TENSORSTORE_ERRORS as other:
+            raise FaultError(file, problem_of(other)) from other
+    z, y, x = opened.chunk_layout.write_chunk.shape
+    if opened.chunk_layout.read_chunk.shape != (z, y, x):
+        unread = "codec sharding_indexed"
+    dtype = np.dtype(opened.dtype.numpy_dtype)
+    if dtype.name not in _SAMPLES:
+        unread = f"samples of {dtype.name}"
+    return ZarrArray(zarr_format, metadata, shape, (z, y, x), dtype, unread)
 
 
-def _array(
-    fields: Fields,
-    *,
-    chunk_shape: Index,
-    sample_type: str,
-    byte_order: Literal["<", ">"],
-    naming: tuple[str, str],
-    codecs: list[str],
-) -> ZarrArray:
-    """What both versions have in common; the first codec makes bytes of samples."""
-    if sample_type not in (*_SAMPLES, *_OTHER_SAMPLES):
-        raise FaultError(fields.file, f"sample type: is {sample_type!r}; known are {', '.join(_SAMPLES)}")
-    others = [name for name in codecs[1:] if name not in DECODERS]
-    if codecs[0] != "bytes":
-        others.insert(0, codecs[0])
-    unread = f"codec {', '.join(others)}" if others else ""
-    if sample_type in _OTHER_SAMPLES:
-        unread = f"samples of {sample_type}"
-    version = fields.values["zarr_format"]
-    return ZarrArray(
-        shape=fields.whole_numbers("shape", 1),
-        chunk_shape=chunk_shape,
-        dtype=np.dtype(sample_type).newbyteorder(byte_order),
-        first=naming[0],
-        separator=naming[1],
-        codecs=tuple(codecs[1:]),
-        fill_value=_fill_value(fields, sample_type),
-        unread=unread,
-        files=ARRAY_FILES[version],
-    )
+def problem_of(error: Exception) -> str:
+    """The problem in an error of tensorstore, without the names of files in memory."""
+    return _AROUND_PROBLEM.sub("", str(error))
 
 
-def _fill_value(fields: Fields, sample_type: str) -> Any:
-    value = fields.values.get("fill_value")
-    if sample_type in _OTHER_SAMPLES:
-        return 0
-    if isinstance(value, str) and value.startswith("0x"):
-        return np.array(int(value, 16), f"u{np.dtype(sample_type).itemsize}").view(sample_type)[()]
-    try:
-        return np.dtype(sample_type).type(0 if value is None else value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise fields.wrong("fill_value", f"; it must be a sample of {sample_type}") from error
+def _codecs(fields: Fields, zarr_format: int) -> list[str]:
+    """Names of all codecs."""
+    if zarr_format == 3:
+        label, name, codecs = "codecs", "name", fields.filled_list("codecs")
+    else:
+        label, name = "compressor", "id"
+        filters = [] if fields.values.get("filters") is None else fields.get("filters", list)
+        codecs = [*filters, fields.values.get("compressor")]
+    return [
+        Fields.of(fields.file, f"{label}[{number}]" if zarr_format == 3 else label, codec).get(name, str)
+        for number, codec in enumerate(codecs)
+        if codec is not None
+    ]
+
+
+def _open_in_memory(zarr_format: int, metadata: dict[str, Any]) -> Any:
+    """An array with these metadata and no chunks."""
+    import tensorstore
+
+    context = tensorstore.Context()
+    memory = tensorstore.KvStore.open("memory://", context=context).result()
+    memory[ARRAY_FILES[zarr_format][0]] = json.dumps(metadata).encode()
+    spec = {"driver": DRIVERS[zarr_format], "kvstore": "memory://"}
+    return tensorstore.open(spec, context=context, open=True, read=True).result()

@@ -16,8 +16,8 @@ import imagecodecs
 import orjson
 
 from asap_ingest.errors import ImageError
-from asap_ingest.volumes.chunk_formats import tiff_samples
 from asap_ingest.volumes.serving.served_volume import Samples, ServedFile
+from asap_ingest.volumes.tiff_chunks import tiff_samples
 
 #: Larger files are sent in pieces of this size.
 PIECE_BYTES = 4 * 2**20

@@ -1,4 +1,4 @@
-"""Planes that are not there: gaps in the numbers of file names, files that cannot be read."""
+"""Missing planes: gaps in the numbers of file names, files that cannot be read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from asap_ingest.execution import Executor
 from asap_ingest.images.plane_samples import PlaneFile
 from asap_ingest.volumes.sources.plane_files import ImagePlanes
 
-#: What stands in for a plane that is not there.
+#: Replacements for a missing plane.
 STAND_INS = ("black", "repeat")
 ON_MISSING = ("refuse", *STAND_INS)
-#: Rows that are decoded at once to see whether they can be.
+#: Rows that are decoded at once, to find out whether they can be.
 _ROWS = 2048
 _SHOWN_RANGES = 6
 
@@ -30,7 +30,7 @@ class Gap:
 
 
 def gaps_between(files: Sequence[str]) -> list[Gap]:
-    """Gaps in the numbers of file names that differ in one number alone; none where they are not numbered.
+    """Gaps in the numbers of file names that differ in one number alone; none for other names.
 
     Numbers that all go in steps, like 10, 20, 30, have no gaps.
     """
@@ -57,7 +57,7 @@ def _numbers_of(files: Sequence[str]) -> list[int]:
 
 
 def gap_words(gaps: Sequence[Gap]) -> str:
-    """The numbers that are missing, in one line, like `3, 7..9`."""
+    """The missing numbers in one line, like `3, 7..9`."""
     ranges = [
         f"{gap.numbers[0]}..{gap.numbers[-1]}" if len(gap.numbers) > 1 else str(gap.numbers[0])
         for gap in gaps
@@ -67,36 +67,28 @@ def gap_words(gaps: Sequence[Gap]) -> str:
     return f"{count} missing in the numbers of the file names: {', '.join(ranges[:_SHOWN_RANGES])}{more}"
 
 
-@dataclass(frozen=True)
-class _Look:
-    """A plane whose samples are decoded to see whether they can be."""
-
-    z: int
-    planes: ImagePlanes
-
-
 def damaged_planes(planes: ImagePlanes, executor: Executor) -> Iterator[tuple[int, str]]:
     """(z, reason) of planes whose samples cannot be decoded.
 
-    Uncompressed ones need no look: the length of their files has been compared.
+    Uncompressed ones are not decoded: the preflight has compared the lengths of their files.
     """
     compressed = (z for z, plane in enumerate(planes.planes) if plane is not None and plane.offset is None)
-    for outcome in executor.run(_decode, [_Look(z, planes.part(z, z + 1)) for z in compressed]):
+    for outcome in executor.run(_decode, [planes.part(z, z + 1) for z in compressed]):
         if isinstance(outcome.error, ImageError | StorageError):
-            yield outcome.item.z, str(outcome.error)
+            yield outcome.item.first, str(outcome.error)
         elif outcome.error is not None:
             raise outcome.error
 
 
-def _decode(look: _Look) -> None:
-    width, height, _ = look.planes.size
-    step = height if look.planes.whole_planes else _ROWS
+def _decode(plane: ImagePlanes) -> None:
+    width, height, _ = plane.size
+    step = height if plane.whole_planes else _ROWS
     for top in range(0, height, step):
-        look.planes.read(look.z, slice(top, min(top + step, height)), slice(0, width))
+        plane.read(plane.first, slice(top, min(top + step, height)), slice(0, width))
 
 
 def without(planes: ImagePlanes, damaged: Sequence[int]) -> ImagePlanes:
-    """The planes with nothing where some are damaged."""
+    """The planes, with None for damaged ones."""
     left: list[PlaneFile | None] = list(planes.planes)
     for z in damaged:
         left[z] = None
@@ -104,7 +96,7 @@ def without(planes: ImagePlanes, damaged: Sequence[int]) -> ImagePlanes:
 
 
 def repeated(planes: ImagePlanes) -> ImagePlanes:
-    """Planes that are not there show the one before; at the beginning, the first that is there."""
+    """The planes, with missing ones replaced by the one before; at the beginning, by the first one."""
     shown = next(plane for plane in planes.planes if plane is not None)
     filled = []
     for plane in planes.planes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.images.plane_samples import PlaneFile, read_plane
-from asap_ingest.volumes.grid import Triple
+from asap_ingest.volumes.axes import Triple, per_axis
 
-#: Enough that a changed plane is not taken for the old one: one in 10**14.
+#: A changed plane has the old fingerprint once in 10**14.
 _FINGERPRINT_DIGITS = 12
 
 
@@ -24,14 +25,16 @@ class ImagePlanes:
 
     Attributes
     ----------
+    planes : tuple of PlaneFile or None
+        None for a black plane.
     sample_type : str
         Name of the samples' type, like `uint16`.
-    planes : tuple of PlaneFile or None
-        None where there is nothing to show.
     whole_planes : bool
         Whatever part of a plane is read, all of it is decoded.
     first : int
         z of the first of the planes.
+    margin : pair of int
+        Black columns and rows before the images, which `size` includes.
     """
 
     planes: tuple[PlaneFile | None, ...]
@@ -39,6 +42,7 @@ class ImagePlanes:
     sample_type: str
     whole_planes: bool = False
     first: int = 0
+    margin: tuple[int, int] = (0, 0)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -48,19 +52,36 @@ class ImagePlanes:
         planes = self.planes[first - self.first : end - self.first]
         return replace(self, planes=planes, first=first)
 
+    def with_margin(self, before: Triple) -> ImagePlanes:
+        """The planes with black voxels before them along x, y and z."""
+        x, y, z = before
+        size = per_axis(add, self.size, before)
+        return replace(self, planes=(*[None] * z, *self.planes), size=size, margin=(x, y))
+
     def read(self, z: int, rows: slice, columns: slice) -> NDArray[Any] | None:
         """Samples (height, width) of a part of a plane; of files that allow it, only its rows are read.
 
-        None where there is nothing to show.
+        None for a black plane.
 
         Raises
         ------
         StorageError, ImageError
-            The file is not what it was when it was looked at first.
+            The file has changed since the preflight.
         """
-        width, height, _ = self.size
         plane = self.planes[z - self.first]
-        return None if plane is None else read_plane(plane, (height, width), self.dtype, rows, columns)
+        if plane is None:
+            return None
+        (left, top), (width, height, _) = self.margin, self.size
+        inside_yx = (height - top, width - left)
+        y = slice(max(rows.start - top, 0), rows.stop - top)
+        x = slice(max(columns.start - left, 0), columns.stop - left)
+        black_yx = y.start + top - rows.start, x.start + left - columns.start
+        if black_yx == (0, 0):
+            return read_plane(plane, inside_yx, self.dtype, y, x)
+        samples = np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        if y.stop > y.start and x.stop > x.start:
+            samples[black_yx[0] :, black_yx[1] :] = read_plane(plane, inside_yx, self.dtype, y, x)
+        return samples
 
     @property
     def files(self) -> list[str]:
@@ -72,7 +93,7 @@ class ImagePlanes:
         return dict.fromkeys(plane.file for plane in self.planes if plane is not None)
 
     def fingerprints(self) -> list[str]:
-        """For each plane, what changes with its file: of path, length, time and place in it."""
+        """For each plane a hash of its file's path, length and time, and of its position in it."""
         states = {name: _state_of(name) for name in self._names}
         return ["" if plane is None else _fingerprint(states[plane.file], plane) for plane in self.planes]
 

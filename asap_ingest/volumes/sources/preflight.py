@@ -1,4 +1,4 @@
-"""A look at the heads of all source files before anything is written."""
+"""The check of all source files before anything is written."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from asap_ingest.images.plane_reductions import SAMPLE_TYPES
 from asap_ingest.images.plane_samples import PlaneFile, PlaneStack, picture_stack, require_gray
 from asap_ingest.images.tiff_pages import TIFF_STARTS
 from asap_ingest.images.tiff_stacks import DEFAULT_CHOICE, PlaneChoice, tiff_stack
+from asap_ingest.volumes.axes import Lengths
 from asap_ingest.volumes.sources.missing_planes import STAND_INS, Gap, gap_words, gaps_between
 from asap_ingest.volumes.sources.plane_files import ImagePlanes
 
@@ -27,40 +28,44 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class FaultyFile:
-    """A source file that cannot be used, and why."""
+    """A source file that cannot be used, with the reason."""
 
     file: str
     reason: str
 
 
 class SourceError(ParameterError):
-    """Source files that cannot become a volume: all of them, with reasons."""
+    """Source files that cannot become a volume, with reasons."""
 
     def __init__(self, source: str, faults: Sequence[FaultyFile]) -> None:
-        shown = "; ".join(f"{fault.file} {fault.reason}" for fault in faults[:_SHOWN])
-        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        super().__init__("source", f"{source!r}: {shown}{more}")
+        super().__init__("source", f"{source!r}: {_first_of(faults)}")
         self.faults = list(faults)
+
+
+def _first_of(faults: Sequence[FaultyFile]) -> str:
+    """The first faults in one line, with the number of others."""
+    shown = "; ".join(f"{fault.file} {fault.reason}" for fault in faults[:_SHOWN])
+    return shown + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")
 
 
 def find_files(*sources: str) -> list[str]:
     """Files that patterns and names stand for, each once, in natural order: `z9.tif` before `z10.tif`.
 
-    Folders are left out; a link to nowhere is not, as a plane would be missing. Brackets in the names of
-    folders and files that are there are no patterns.
+    Folders are left out; a broken link is not, as a plane would be missing. Brackets in the names of
+    existing folders and files are not patterns.
 
     Raises
     ------
     ParameterError
-        One of them names none.
+        A pattern or name has no file.
     """
     try:
-        found = dict.fromkeys(file for source in sources for file in _files_of(source))
-    except OSError as error:  # of a name that the system does not take
+        files = dict.fromkeys(file for source in sources for file in _files_of(source))
+    except OSError as error:  # of a name that the system does not accept
         names = ", ".join(sources)
         shown = names if len(names) <= 80 else f"{names[:77]}..."
         raise ParameterError("source", f"{shown!r}: {error.strerror or error}") from error
-    return sorted(found, key=natural_key)
+    return sorted(files, key=natural_key)
 
 
 def _files_of(source: str) -> list[str]:
@@ -73,14 +78,14 @@ def _files_of(source: str) -> list[str]:
     # Path.glob knows neither patterns that begin with / nor ** as glob has it
     pattern = _with_literal_folders(source)
     for tried in (pattern, pattern.replace("[", "[[]")):
-        found = [name for name in glob.iglob(tried, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
-        if found:
-            return found
-    raise ParameterError("source", f"{source!r} names no file; in a shell, put the pattern in quotes")
+        files = [name for name in glob.iglob(tried, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
+        if files:
+            return files
+    raise ParameterError("source", f"{source!r} matches no file; in a shell, put the pattern in quotes")
 
 
 def _with_literal_folders(source: str) -> str:
-    """A pattern in which the names of folders that are there stand for themselves."""
+    """A pattern with the names of existing folders escaped."""
     parts = source.split("/")
     literal = 0
     while literal < len(parts) and Path("/".join(parts[: literal + 1]) or "/").exists():
@@ -96,30 +101,30 @@ def natural_key(name: str) -> list[tuple[int, int | str, str]]:
 
 @dataclass(frozen=True)
 class SourcePlanes:
-    """The planes of all source files, in order, and what the files say besides.
+    """The planes of all source files, in order, with other metadata.
 
     Attributes
     ----------
     voxel_size_nm : triple of float or None
-        Where the first file says it.
+        As stored in the first file.
     notes : tuple of str
-        What a user should know: images that are left out, samples that lose precision.
+        Warnings: images that are left out, samples that lose precision.
     """
 
     planes: ImagePlanes
-    voxel_size_nm: tuple[float, float, float] | None
+    voxel_size_nm: Lengths | None
     notes: tuple[str, ...] = ()
 
 
 def preflight(
     source: str, files: Sequence[str], choice: PlaneChoice = DEFAULT_CHOICE, on_missing: str | None = None
 ) -> SourcePlanes:
-    """Look at all files.
+    """Check the headers of all files.
 
     Parameters
     ----------
     on_missing : name in `ON_MISSING` or None
-        `black` and `repeat` leave a place for planes whose files cannot be used, or whose numbers are
+        `black` and `repeat` keep the positions of planes whose files cannot be used, or whose numbers are
         missing; `refuse` refuses both; None refuses such files and closes gaps in the numbers.
 
     Raises
@@ -131,17 +136,17 @@ def preflight(
     """
     gaps = gaps_between(files)
     if gaps and on_missing == "refuse":
-        problem = f"{source!r}: {gap_words(gaps)}; on_missing black or repeat leaves their places"
+        problem = f"{source!r}: {gap_words(gaps)}; on_missing black or repeat keeps their positions"
         raise ParameterError("source", problem)
-    keeps_places = on_missing in STAND_INS
-    looked_at = list(_stacks_of(files, choice))
-    faults = [stack for stack in looked_at if isinstance(stack, FaultyFile)]
-    stacks = [stack for stack in looked_at if isinstance(stack, PlaneStack)]
-    strangers = list(_strangers(stacks))
-    if strangers or not stacks or (faults and not keeps_places):
-        raise SourceError(source, [*faults, *strangers])
+    keeps_gaps = on_missing in STAND_INS
+    checked = list(_stacks_of(files, choice))
+    faults = [stack for stack in checked if isinstance(stack, FaultyFile)]
+    stacks = [stack for stack in checked if isinstance(stack, PlaneStack)]
+    outliers = list(_outliers(stacks))
+    if outliers or not stacks or (faults and not keeps_gaps):
+        raise SourceError(source, [*faults, *outliers])
     first = stacks[0]
-    planes = tuple(_in_place(looked_at, gaps if keeps_places else []))
+    planes = tuple(_in_place(checked, gaps if keeps_gaps else []))
     size = (first.shape[2], first.shape[1], len(planes))
     whole_planes = any(stack.whole_planes for stack in stacks)
     images = ImagePlanes(planes, size, first.sample_type, whole_planes)
@@ -149,12 +154,10 @@ def preflight(
     return SourcePlanes(images, first.voxel_size_nm, tuple(notes))
 
 
-def _in_place(
-    looked_at: Sequence[PlaneStack | FaultyFile], gaps: Sequence[Gap]
-) -> Iterator[PlaneFile | None]:
+def _in_place(checked: Sequence[PlaneStack | FaultyFile], gaps: Sequence[Gap]) -> Iterator[PlaneFile | None]:
     """The planes of all files, with None for each that is missing."""
     missing = {gap.file: len(gap.numbers) for gap in gaps}
-    for stack in looked_at:
+    for stack in checked:
         yield from [None] * missing.get(stack.file, 0)
         yield from stack.planes if isinstance(stack, PlaneStack) else [None]
 
@@ -163,21 +166,19 @@ def _gap_notes(gaps: Sequence[Gap], on_missing: str | None) -> Iterator[str]:
     if gaps and on_missing in STAND_INS:
         yield f"{gap_words(gaps)}; on_missing: {on_missing}"
     elif gaps:
-        yield f"{gap_words(gaps)}; the planes move together, on_missing black or repeat leaves their places"
+        yield f"{gap_words(gaps)}; they are closed, on_missing black or repeat keeps their positions"
 
 
 def missing_notes(on_missing: str | None, faults: Sequence[FaultyFile]) -> Iterator[str]:
     """One line that names files whose planes are missing."""
     if faults:
-        shown = "; ".join(f"{fault.file} {fault.reason}" for fault in faults[:_SHOWN])
-        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        yield f"on_missing: {on_missing}: {shown}{more}"
+        yield f"on_missing: {on_missing}: {_first_of(faults)}"
 
 
 def _stacks_of(files: Sequence[str], choice: PlaneChoice) -> Iterator[PlaneStack | FaultyFile]:
-    """The planes of each file; those of a set, whose files name one another, once.
+    """The planes of each file; those of a set, whose files refer to each other, once.
 
-    A file that names others is looked at before them, so that a set is not read once for each of its files.
+    A file that refers to others is read before them, so that a set is not read once for each of its files.
     """
     left = list(files)
     while left:
@@ -199,7 +200,7 @@ def _members(stack: PlaneStack | FaultyFile) -> set[str]:
     return {str(Path(name).resolve()) for name in names}
 
 
-def _strangers(stacks: Sequence[PlaneStack]) -> Iterable[FaultyFile]:
+def _outliers(stacks: Sequence[PlaneStack]) -> Iterable[FaultyFile]:
     """Files that differ from most others, and stacks among single planes."""
     if not stacks:
         return
@@ -237,7 +238,7 @@ def _rounding(stack: PlaneStack) -> str:
 def _stack_or_fault(file: str, choice: PlaneChoice) -> PlaneStack | FaultyFile:
     try:
         if Path(file).exists() and not Path(file).is_file():
-            return FaultyFile(file, "is no regular file")
+            return FaultyFile(file, "is not a regular file")
         with Path(file).open("rb") as opened:
             start = opened.read(4)
         stack = tiff_stack(file, choice) if start in TIFF_STARTS else picture_stack(file)

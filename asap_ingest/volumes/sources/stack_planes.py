@@ -15,21 +15,24 @@ from numpy.typing import NDArray
 from asap_ingest.errors import ServiceError
 from asap_ingest.render.box_images import Drawing, DrawnBox, draw_box
 from asap_ingest.render.stack import Stack
-from asap_ingest.volumes.grid import Box, Triple
+from asap_ingest.volumes.axes import Triple, ceil_div
+from asap_ingest.volumes.grid import Box
 
 
 @dataclass(frozen=True)
 class StackPlanes:
-    """A part of a stack, drawn at full resolution, as a `PlaneSource`.
+    """A part of a stack as the service draws it, as a `PlaneSource`.
 
     Attributes
     ----------
     extent : Box
         In world coordinates.
     sections : tuple of float or None
-        z of the section that each plane of the extent shows; None for one that stays black.
+        z of the section that each plane of the extent shows; None for a black plane.
     box_side : int
-        Pixels along x and y that one request asks for at most.
+        Pixels along x and y of one request at most.
+    step : int
+        Side of a pixel in world coordinates, a power of 2.
     """
 
     stack: Stack
@@ -37,10 +40,12 @@ class StackPlanes:
     extent: Box
     sections: tuple[float | None, ...]
     box_side: int
+    step: int = 1
 
     @property
     def size(self) -> Triple:
-        return self.extent.size
+        width, height, depth = self.extent.size
+        return ceil_div(width, self.step), ceil_div(height, self.step), depth
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -50,7 +55,7 @@ class StackPlanes:
         return self
 
     def read(self, z: int, rows: slice, columns: slice) -> NDArray[Any] | None:
-        """Samples (height, width) of a part of a plane, drawn box by box; None where there is no section.
+        """Samples (height, width) of a part of a plane, drawn box by box; None without a section.
 
         Raises
         ------
@@ -64,13 +69,13 @@ class StackPlanes:
         for down, across in product(_parts(rows, self.box_side), _parts(columns, self.box_side)):
             box = DrawnBox(
                 section,
-                left + across.start,
-                top + down.start,
-                across.stop - across.start,
-                down.stop - down.start,
+                left + across.start * self.step,
+                top + down.start * self.step,
+                (across.stop - across.start) * self.step,
+                (down.stop - down.start) * self.step,
+                self.step,
             )
-            place = (_from(down, rows), _from(across, columns))
-            plane[place] = draw_box(self.stack, box, self.drawing)
+            plane[_from(down, rows), _from(across, columns)] = draw_box(self.stack, box, self.drawing)
         return plane
 
 
@@ -84,7 +89,7 @@ def _from(part: slice, whole: slice) -> slice:
 
 
 def stack_bounds(stack: Stack, z_values: Sequence[float]) -> dict[str, float]:
-    """minX, minY, maxX and maxY of a stack; of its sections, where it has not been completed.
+    """minX, minY, maxX and maxY of a stack; of its sections if it has not been completed.
 
     Tiles lie from the minima up to, not including, the maxima.
     """
@@ -93,13 +98,13 @@ def stack_bounds(stack: Stack, z_values: Sequence[float]) -> dict[str, float]:
     except ServiceError as error:
         if error.status != 400:
             raise
-    found = [stack_json(stack, f"/z/{z}/bounds") for z in z_values]
+    sections = [stack_json(stack, f"/z/{z}/bounds") for z in z_values]
     folds = (("minX", min), ("minY", min), ("maxX", max), ("maxY", max))
-    return {name: fold(bounds[name] for bounds in found) for name, fold in folds}
+    return {name: fold(bounds[name] for bounds in sections) for name, fold in folds}
 
 
 def stack_json(stack: Stack, path: str) -> Any:
-    """What the service answers below a stack."""
+    """The service's answer at a path below a stack."""
     return stack.connection.session.get(stack.url + path).json()
 
 
@@ -110,7 +115,7 @@ def whole_extent(bounds: dict[str, float], z_values: Sequence[int]) -> Box:
 
 
 def sections_of_planes(extent: Box, z_values: Sequence[int], fill_gaps: bool) -> tuple[int | None, ...]:
-    """Which section each plane of an extent shows; in gaps none, or again the one before."""
+    """The section that each plane of an extent shows; in gaps None, or the one before."""
     existing = set(z_values)
     shown: list[int | None] = []
     for z in range(extent.begin[2], extent.end[2]):

@@ -1,1 +1,1 @@
-"""From planes to chunks: the plan, the units that workers do, what is left to do."""
+"""From planes to chunks: the plan, the jobs of workers, the rest of an earlier run."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import floordiv
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest import storage
+from asap_ingest.errors import MissingFileError
 from asap_ingest.images.plane_reductions import REDUCTIONS, Carry, Reduction, Step
-from asap_ingest.volumes.chunk_formats import CHUNK_FORMATS
-from asap_ingest.volumes.grid import Box, Scale, Triple
-from asap_ingest.volumes.writing.unit_planes import planes_of
+from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
+from asap_ingest.volumes.chunk_formats import CHUNK_FORMATS, ChunkFormat
+from asap_ingest.volumes.grid import Box, Scale
 
 Plane = NDArray[Any]
 #: A chunk is in memory twice while it is written: as array and as bytes.
 _CHUNK_COPIES = 2
 #: And a plane that is decoded as a whole: as samples, and as the file that they come from.
 _WHOLE_COPIES = 2
+#: Folder for the chunks that are packed into shards later.
+_UNPACKED = ".raw"
 
 
 class PlaneSource(Protocol):
@@ -30,7 +34,7 @@ class PlaneSource(Protocol):
     ----------
     size : triple of int
         Voxels along x, y and z.
-    dtype : dtype of the samples, one of `images.volumes.SAMPLE_TYPES`
+    dtype : dtype of the samples, one of `images.plane_reductions.SAMPLE_TYPES`
     """
 
     @property
@@ -40,15 +44,15 @@ class PlaneSource(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
 
     def read(self, z: int, rows: slice, columns: slice) -> Plane | None:
-        """Samples (height, width) of a part of plane z; None where there is no such plane."""
+        """Samples (height, width) of a part of plane z; None for a missing plane."""
 
     def part(self, first: int, end: int) -> PlaneSource:
-        """What a worker needs that reads only planes from `first` up to, not including, `end`."""
+        """The source for a worker that reads only planes from `first` up to, not including, `end`."""
 
 
 @dataclass(frozen=True)
 class VolumeSettings:
-    """What is the same for all units of a volume.
+    """Settings of all units of a volume.
 
     Attributes
     ----------
@@ -63,16 +67,18 @@ class VolumeSettings:
     kind: str = "image"
     storage_options: Mapping[str, Any] = field(default_factory=dict)
 
-    def chunk_uri(self, scale: Scale, chunk: Box) -> str:
-        """Where a chunk lies."""
-        name = CHUNK_FORMATS[self.chunk_format].name_of(scale, chunk)
-        return storage.join(self.chunk_root, f"{scale.key}/{name}")
+    @property
+    def format(self) -> ChunkFormat:
+        return CHUNK_FORMATS[self.chunk_format]
 
     @property
     def chunk_root(self) -> str:
-        """Folder of the scales' folders of chunks; that of the volume, or one in it."""
-        folder = CHUNK_FORMATS[self.chunk_format].folder
-        return storage.join(self.root, folder) if folder else self.root
+        """The folder that has a folder of chunks for each scale."""
+        return storage.join(self.root, _UNPACKED) if self.format.is_sharded else self.root
+
+    def chunk_uri(self, scale: Scale, chunk: Box) -> str:
+        """Path or URI of a chunk."""
+        return storage.join(self.chunk_root, f"{scale.key}/{self.format.chunk_name(scale, chunk)}")
 
 
 @dataclass(frozen=True)
@@ -86,16 +92,16 @@ class Unit:
     box : Box
         In voxels of the source; it covers whole chunks of every scale, but for the volume's ends.
     through : tuple of triple of int
-        Factors from the source to finer scales that are made on the way and not written: voxels must
-        not depend on which scales are made together.
+        Factors of finer scales that are computed but not written, so that voxels do not depend on which
+        scales are made together.
     whole_planes : bool
         The source decodes all of a plane, whatever part of it is read.
     drawn : bool
-        The source has a service draw each plane, which takes longer than anything else.
+        A service draws the planes of the source, which takes longer than anything else.
     finest : Scale or None
-        The scale whose chunks the planes are read from, written by other units before; None for the source.
+        The scale whose chunks, written by earlier units, the planes are read from; None for the source.
     planes_at_once : int
-        Planes that are kept of these chunks, which are read again for the next ones; it divides their depth.
+        Planes of these chunks in memory; the chunks are read again for the next ones. It divides their depth.
     wanted : frozenset of str or None
         URIs of the chunks to write; None for all.
     """
@@ -113,20 +119,19 @@ class Unit:
 
     def box_at(self, scale: Scale) -> Box:
         """The unit's box in voxels of a scale."""
-        factor = scale.factor
-        begin = tuple(start // times for start, times in zip(self.box.begin, factor, strict=True))
-        end = tuple(-(-stop // times) for stop, times in zip(self.box.end, factor, strict=True))
-        return Box(begin, end)  # type: ignore[arg-type]
+        return Box(
+            per_axis(floordiv, self.box.begin, scale.factor), per_axis(ceil_div, self.box.end, scale.factor)
+        )
 
     def reductions(self) -> Iterator[tuple[Scale | None, Triple, Reduction | None]]:
-        """What planes go through: scale (None: not written), factor from the source, how it is made."""
+        """Steps of each plane: scale (None if not written), factor from the source, reduction to it."""
         width, height, _ = self.box.size
         before: Triple = (1, 1, 1)
-        on_the_way: list[tuple[Scale | None, Triple]] = [(None, factor) for factor in self.through]
-        for scale, total in [*on_the_way, *((scale, scale.factor) for scale in self.scales)]:
+        unwritten: list[tuple[Scale | None, Triple]] = [(None, factor) for factor in self.through]
+        for scale, total in [*unwritten, *((scale, scale.factor) for scale in self.scales)]:
             reduction = None
             if total != (1, 1, 1):
-                x, y, z = (new // old for new, old in zip(total, before, strict=True))
+                x, y, z = per_axis(floordiv, total, before)
                 step = Step((z, y, x), total[::-1], (height, width), self.source.dtype)
                 reduction = REDUCTIONS[self.settings.kind](step)
             yield scale, total, reduction
@@ -134,7 +139,7 @@ class Unit:
 
     @property
     def memory_bytes(self) -> int:
-        """What the arrays of the job take at most."""
+        """Memory of the job's arrays at most."""
         itemsize = self.source.dtype.itemsize
         sum_bytes = 8 if itemsize == 4 else 4
         total = self.box.size[0] * self.box.size[1] * (itemsize + sum_bytes)
@@ -144,24 +149,24 @@ class Unit:
         if self.whole_planes and self.finest is None:
             total += _WHOLE_COPIES * self.source.size[0] * self.source.size[1] * itemsize
         for scale, factor, reduction in self.reductions():
-            width, height, depth = (-(-n // times) for n, times in zip(self.box.size, factor, strict=True))
+            size = width, height, depth = per_axis(ceil_div, self.box.size, factor)
             if reduction is not None:
                 total += width * height * reduction.bytes_per_voxel
             if scale is not None:
                 total += width * height * min(depth, scale.chunk_size[2]) * itemsize
-                total += _CHUNK_COPIES * self._chunk_voxels(scale, (width, height, depth)) * itemsize
+                total += _CHUNK_COPIES * self._chunk_voxels(scale, size) * itemsize
         return total
 
     def _chunk_voxels(self, scale: Scale, size: Triple) -> int:
         """Voxels of the largest chunk, as it is encoded, of a part of this size."""
-        if CHUNK_FORMATS[self.settings.chunk_format].fills_chunks:
+        if self.settings.format.fills_chunks:
             return math.prod(scale.chunk_size)
         return math.prod(map(min, size, scale.chunk_size))
 
 
 @dataclass(frozen=True)
 class UnitResult:
-    """What a job did."""
+    """Counts of one job."""
 
     chunks: int
     bytes_read: int
@@ -177,56 +182,75 @@ def build_unit(unit: Unit) -> UnitResult:
     MissingFileError, StorageError, ImageError
         Chunks written before the error stay; each is whole.
     """
+    levels = [_Level(unit, scale, reduction) for scale, _, reduction in unit.reductions()]
     with storage.options(unit.settings.storage_options):
-        levels = _levels(unit)
-        for plane in planes_of(unit):
+        for plane in _source_planes(unit) if unit.finest is None else _planes_of_chunks(unit, unit.finest):
             _push(levels, Carry(plane, 1))
         _finish(levels)
     read = unit.box.voxels * unit.source.dtype.itemsize
-    return UnitResult(
-        sum(level.chunks for level in levels), read, sum(level.bytes_written for level in levels)
-    )
+    written = sum(level.bytes_written for level in levels)
+    return UnitResult(sum(level.chunks for level in levels), read, written)
 
 
-class _OnTheWay:
-    """A scale that coarser ones are made from, and that is not written."""
-
-    chunks = bytes_written = 0
-
-    def __init__(self, reduction: Reduction | None) -> None:
-        self.reduction = reduction
-
-    def take(self, carry: Carry) -> None:
-        """Nothing is kept of it."""
-
-    def flush(self) -> None:
-        """Nothing waits."""
+def _source_planes(unit: Unit) -> Iterator[Plane]:
+    """Planes (height, width) of a unit's box from its source, in order; missing ones are black."""
+    (left, top, first), (right, bottom, end) = unit.box.begin, unit.box.end
+    for z in range(first, end):
+        plane = unit.source.read(z, slice(top, bottom), slice(left, right))
+        yield np.zeros((bottom - top, right - left), unit.source.dtype) if plane is None else plane
 
 
-class _Level(_OnTheWay):
-    """One scale of a unit: how its planes are made, and those that wait for their chunks to be full."""
+def _planes_of_chunks(unit: Unit, finest: Scale) -> Iterator[Plane]:
+    """Planes of a unit from the chunks of the finest scale, some planes in memory at a time."""
+    (left, top, first), (right, bottom, end) = unit.box.begin, unit.box.end
+    for z in range(first, end, unit.planes_at_once):
+        planes = Box((left, top, z), (right, bottom, min(z + unit.planes_at_once, end)))
+        try:
+            yield from _samples_of_chunks(unit, finest, planes)
+        except MissingFileError:  # chunks that are packed into a shard already
+            yield from _source_planes(replace(unit, box=planes))
 
-    def __init__(self, unit: Unit, scale: Scale, reduction: Reduction | None) -> None:
-        super().__init__(reduction)
+
+def _samples_of_chunks(unit: Unit, finest: Scale, box: Box) -> Plane:
+    """Samples (z, y, x) of a box that lies in one layer of chunks."""
+    left, top, first = box.begin
+    dtype, depth = unit.source.dtype, box.size[2]
+    samples = np.empty(box.size[::-1], dtype)
+    layer = replace(box, begin=(left, top, first - first % finest.chunk_size[2]))
+    for chunk in finest.chunks_in(layer):
+        (x0, y0, z0), (x1, y1, _) = chunk.begin, chunk.end
+        content = storage.read_bytes(unit.settings.chunk_uri(finest, chunk))
+        decoded = unit.settings.format.decode(content, chunk.size[::-1], dtype, finest)
+        samples[:, y0 - top : y1 - top, x0 - left : x1 - left] = decoded[first - z0 : first - z0 + depth]
+    return samples
+
+
+class _Level:
+    """One scale of a unit: the reduction to it, and the planes that wait for their chunks to be full."""
+
+    def __init__(self, unit: Unit, scale: Scale | None, reduction: Reduction | None) -> None:
+        self.reduction, self.chunks, self.bytes_written = reduction, 0, 0
         self._scale, self._settings, self._wanted = scale, unit.settings, unit.wanted
-        self._box = unit.box_at(scale)
-        width, height, depth = self._box.size
-        self._slab = np.empty((min(depth, scale.chunk_size[2]), height, width), unit.source.dtype)
-        self._first = self._box.begin[2]
         self._filled = 0
+        if scale is not None:
+            self._box = unit.box_at(scale)
+            width, height, depth = self._box.size
+            self._slab = np.empty((min(depth, scale.chunk_size[2]), height, width), unit.source.dtype)
+            self._first = self._box.begin[2]
 
     def take(self, carry: Carry) -> None:
-        """Add a plane; writes the chunks when they are full."""
+        """Add a plane, unless the scale is not written; writes the chunks when they are full."""
+        if self._scale is None:
+            return
         self._slab[self._filled] = carry.plane if self.reduction is None else self.reduction.values(carry)
         self._filled += 1
         if self._filled == len(self._slab):
             self.flush()
 
     def flush(self) -> None:
-        """Write the chunks of the planes at hand."""
-        if not self._filled:
+        """Write the chunks of the waiting planes."""
+        if self._scale is None or not self._filled:
             return
-        chunk_format = CHUNK_FORMATS[self._settings.chunk_format]
         left, top, _ = self._box.begin
         right, bottom, _ = self._box.end
         planes = Box((left, top, self._first), (right, bottom, self._first + self._filled))
@@ -236,21 +260,15 @@ class _Level(_OnTheWay):
                 continue
             (x0, y0, _), (x1, y1, _) = chunk.begin, chunk.end
             samples = self._slab[: self._filled, y0 - top : y1 - top, x0 - left : x1 - left]
-            content = chunk_format.encode(_little_endian(samples), self._scale)
+            little_endian = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+            content = self._settings.format.encode(little_endian, self._scale)
             storage.write_bytes(uri, content)
             self.chunks, self.bytes_written = self.chunks + 1, self.bytes_written + len(content)
         self._first, self._filled = self._first + self._filled, 0
 
 
-def _levels(unit: Unit) -> list[_OnTheWay]:
-    return [
-        _OnTheWay(reduction) if scale is None else _Level(unit, scale, reduction)
-        for scale, _, reduction in unit.reductions()
-    ]
-
-
-def _push(levels: Sequence[_OnTheWay], carry: Carry | None) -> None:
-    """Hand a plane to the first of the levels, and what becomes of it to the others."""
+def _push(levels: Sequence[_Level], carry: Carry | None) -> None:
+    """Hand a plane to the first of the levels, and its reductions to the others."""
     for level in levels:
         if level.reduction is not None and carry is not None:
             carry = level.reduction.add(carry)
@@ -259,15 +277,11 @@ def _push(levels: Sequence[_OnTheWay], carry: Carry | None) -> None:
         level.take(carry)
 
 
-def _finish(levels: Sequence[_OnTheWay]) -> None:
-    """Complete the last blocks, finer scales first, and write what is left."""
+def _finish(levels: Sequence[_Level]) -> None:
+    """Complete the last blocks, finer scales first, and write the waiting planes."""
     for index, level in enumerate(levels):
         rest = level.reduction.rest() if level.reduction is not None else None
         if rest is not None:
             level.take(rest)
             _push(levels[index + 1 :], rest)
         level.flush()
-
-
-def _little_endian(samples: NDArray[Any]) -> NDArray[Any]:
-    return samples.astype(samples.dtype.newbyteorder("<"), copy=False)

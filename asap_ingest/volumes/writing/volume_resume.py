@@ -1,4 +1,4 @@
-"""What of a volume is there already; each folder is listed once."""
+"""The files of a volume that exist before a run; each folder is listed once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from asap_ingest.volumes.writing.unit import Unit
 from asap_ingest.volumes.writing.write_plan import VolumePlan
 
 
-class Files:
-    """The files of a volume that are there when they are first asked for."""
+class ExistingFiles:
+    """The chunks and shards of a planned volume that exist."""
 
     def __init__(self, plan: VolumePlan) -> None:
         self._plan = plan
         self._listings: dict[str, set[str]] = {}
 
     def units_to_do(self) -> list[Unit]:
-        """Units of which chunks are missing that no shard holds; they write these alone."""
+        """Units with chunks that exist neither as files nor in a shard; they write only these."""
         return [unit for unit in map(self._rest_of, self._plan.units) if unit is not None]
 
     def _rest_of(self, unit: Unit) -> Unit | None:
@@ -33,37 +33,32 @@ class Files:
         return replace(unit, wanted=frozenset(missing)) if missing else None
 
     def shards_to_do(self) -> list[Shard]:
-        """Shards that are missing."""
-        return [shard for shard in self._plan.shards if not self._is_there(shard.uri)]
+        """Shards that do not exist."""
+        return [shard for shard in self._plan.shards if not self._exists(shard.uri)]
 
-    def remove(self, planes: Sequence[int] | None = None) -> None:
-        """Remove all chunks and shards, or those that planes are part of: ascending z in the finest scale."""
-        for uri in self._uris_with(planes):
-            if self._is_there(uri):
+    def remove(self, planes: Sequence[int] | None) -> None:
+        """Remove chunks and shards: all, or those that hold one of the planes (ascending z, finest scale)."""
+        chunks = (chunk for unit in self._plan.units for chunk in _chunks_of(unit))
+        parts = [
+            *((scale, box, self._chunk_uri(scale, box)) for scale, box in chunks),
+            *((shard.scale, shard.box, shard.uri) for shard in self._plan.shards),
+        ]
+        for scale, box, uri in parts:
+            if (planes is None or _holds_one(scale, box, planes)) and self._exists(uri):
                 storage.remove(uri)
 
-    def _uris_with(self, planes: Sequence[int] | None) -> Iterator[str]:
-        for unit in self._plan.units:
-            for scale, chunk in _chunks_of(unit):
-                if planes is None or _holds_one(scale, chunk, planes):
-                    yield self._chunk_uri(scale, chunk)
-        for shard in self._plan.shards:
-            if planes is None or _holds_one(shard.scale, shard.box, planes):
-                yield shard.uri
-
     def _is_done(self, scale: Scale, chunk: Box) -> bool:
-        return self._is_there(self._chunk_uri(scale, chunk)) or (
-            scale.sharding is not None
-            and self._is_there(self._in_scale(scale, shard_name(scale, scale.sharding, chunk)))
-        )
+        if self._exists(self._chunk_uri(scale, chunk)):
+            return True
+        if scale.sharding is None:
+            return False
+        name = shard_name(scale, scale.sharding, chunk)
+        return self._exists(storage.join(self._plan.settings.root, f"{scale.key}/{name}"))
 
     def _chunk_uri(self, scale: Scale, chunk: Box) -> str:
         return self._plan.settings.chunk_uri(scale, chunk)
 
-    def _in_scale(self, scale: Scale, name: str) -> str:
-        return storage.join(self._plan.settings.root, f"{scale.key}/{name}")
-
-    def _is_there(self, uri: str) -> bool:
+    def _exists(self, uri: str) -> bool:
         folder, _, name = uri.rpartition("/")
         if folder not in self._listings:
             self._listings[folder] = storage.file_names_in(folder)

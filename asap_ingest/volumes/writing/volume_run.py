@@ -1,8 +1,7 @@
-"""One run: which units of a volume are left to do, and what became of them.
+"""One run: the units of a volume that are left to do, and their results.
 
-The file that makes the folder a volume (`info`) is written last: whoever sees it finds every chunk.
-What the volume is made of is written first, as `provenance`, so that a later run knows whether the
-chunks it finds are its own.
+`info`, or the group's metadata, is written last: where it exists, every chunk exists. The origin of the
+voxels is written first, as `provenance`, so that a later run recognises its own chunks.
 """
 
 from __future__ import annotations
@@ -16,17 +15,16 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError, VolumeError
-from asap_ingest.execution import Executor, Outcome
+from asap_ingest.execution import Executor
 from asap_ingest.execution.progress import Progress
 from asap_ingest.secrets import with_masked_texts
-from asap_ingest.volumes.info import DESCRIPTIONS
 from asap_ingest.volumes.writing.sharded_writer import Shard, build_shard
 from asap_ingest.volumes.writing.unit import Unit, UnitResult, build_unit
-from asap_ingest.volumes.writing.volume_resume import Files
+from asap_ingest.volumes.writing.volume_resume import ExistingFiles
 from asap_ingest.volumes.writing.write_plan import VolumePlan
 
 PROVENANCE = "provenance"
-#: Where descriptions say the size of a voxel.
+#: Fields of descriptions with the size of a voxel.
 _VOXEL_SIZE_FIELDS = ("resolution", "coordinateTransformations")
 
 Part = TypeVar("Part", Unit, Shard)
@@ -34,18 +32,18 @@ Part = TypeVar("Part", Unit, Shard)
 
 @dataclass(frozen=True)
 class VolumeRun:
-    """What is to be done.
+    """A plan with the origin of its voxels.
 
     Attributes
     ----------
     origin : mapping
-        What the volume is made of, as JSON: its sources, and the parameters that decide its voxels.
-        A run that finds another origin in the folder refuses to mix.
+        The sources of the volume and the parameters that decide its voxels, as JSON. A run refuses a
+        folder with another origin.
     force_redo : bool
-        False leaves units whose chunks are all there.
+        False skips units whose chunks all exist.
     planes : sequence of str
-        For each plane of the finest scale, what changes when the plane does; empty where nobody can tell.
-        Chunks that planes are part of which changed since the last run are written again.
+        Fingerprints of the planes of the finest scale; empty if they have none. Chunks of planes whose
+        fingerprint changed since the last run are written again.
     """
 
     plan: VolumePlan
@@ -62,12 +60,12 @@ class VolumeRun:
         """Files beside the chunks; the last makes the folder a volume."""
         settings = self.plan.settings
         dtype = self.plan.units[0].source.dtype
-        return DESCRIPTIONS[settings.chunk_format](self.plan.scales, dtype, settings.kind)
+        return settings.format.describe(self.plan.scales, dtype, settings.kind)
 
 
 @dataclass(frozen=True)
 class UnitFailure:
-    """A part of the volume that could not be written, and why."""
+    """A part of the volume that could not be written, with the reason."""
 
     box: str
     reason: str
@@ -75,7 +73,7 @@ class UnitFailure:
 
 @dataclass
 class VolumeReport:
-    """What a run did."""
+    """Counts of a run."""
 
     units: int = 0
     planes_changed: int = 0
@@ -87,25 +85,11 @@ class VolumeReport:
     seconds: float = 0.0
     failures: list[UnitFailure] = field(default_factory=list)
 
-    def count(self, outcome: Outcome[Part, UnitResult]) -> int:
-        """Take in what became of a part; the bytes that it moved."""
-        result = outcome.value
-        if result is None:
-            begin, end = outcome.item.box.begin, outcome.item.box.end
-            reason = str(outcome.error) or type(outcome.error).__name__
-            self.failures.append(UnitFailure(f"x, y, z from {begin} to {end}", reason))
-            return 0
-        self.chunks_written += result.chunks
-        self.shards_written += result.shards
-        self.bytes_read += result.bytes_read
-        self.bytes_written += result.bytes_written
-        return result.bytes_read + result.bytes_written
-
 
 def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> VolumeReport:
-    """Write what is missing of a volume.
+    """Write the missing chunks of a volume, then its description.
 
-    With a failure the folder does not become a volume; a rerun does what is missing.
+    After a failure the folder is not a volume; a rerun writes the rest.
 
     Raises
     ------
@@ -117,7 +101,7 @@ def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> Volu
     start = time.perf_counter()
     storage.ensure_writable_folder(run.root)
     report = VolumeReport(planes_changed=_prepare(run))
-    plan, files = run.plan, Files(run.plan)
+    plan, files = run.plan, ExistingFiles(run.plan)
     units = plan.units if run.force_redo else files.units_to_do()
     shards = plan.shards if run.force_redo else files.shards_to_do()
     if units or shards:
@@ -125,39 +109,40 @@ def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> Volu
     report.units = len(plan.units)
     report.units_skipped = report.units - len(units)
     progress.expect(len(units) + len(shards))
-    counted = _Counted(executor, report, progress)
-    counted.run(build_unit, [unit for unit in units if unit.finest is None])
-    if not report.failures:
-        counted.run(build_unit, [unit for unit in units if unit.finest is not None])
-    if not report.failures:
-        counted.run(build_shard, shards)
+
+    def run_jobs(job: Callable[[Part], UnitResult], parts: Sequence[Part]) -> None:
+        if report.failures:  # of the jobs that these depend on
+            return
+        for outcome in executor.run(job, parts):
+            result = outcome.value
+            if result is None:
+                begin, end = outcome.item.box.begin, outcome.item.box.end
+                reason = str(outcome.error) or type(outcome.error).__name__
+                report.failures.append(UnitFailure(f"x, y, z from {begin} to {end}", reason))
+                progress.advance(failures=1)
+                continue
+            report.chunks_written += result.chunks
+            report.shards_written += result.shards
+            report.bytes_read += result.bytes_read
+            report.bytes_written += result.bytes_written
+            progress.advance(bytes_=result.bytes_read + result.bytes_written)
+
+    run_jobs(build_unit, [unit for unit in units if unit.finest is None])
+    run_jobs(build_unit, [unit for unit in units if unit.finest is not None])
+    run_jobs(build_shard, shards)
     if not report.failures:
         _complete(run)
     report.seconds = time.perf_counter() - start
     return report
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """Runs jobs, and counts what became of them."""
-
-    executor: Executor
-    report: VolumeReport
-    progress: Progress
-
-    def run(self, job: Callable[[Part], UnitResult], parts: Sequence[Part]) -> None:
-        for outcome in self.executor.run(job, parts):
-            moved = self.report.count(outcome)
-            self.progress.advance(bytes_=moved, failures=outcome.error is not None)
-
-
 def _complete(run: VolumeRun) -> None:
-    """Make the folder a volume: chunks that became shards go, the description comes.
+    """Make the folder a volume: remove chunks that became shards, write the description.
 
-    A description that is there, as nothing changed, stays: others may have added meshes or names of labels.
+    An existing description is right, and stays: others may have added meshes or names of labels.
     """
     settings = run.plan.settings
-    if settings.chunk_root != settings.root:
+    if settings.format.is_sharded:
         storage.remove_folder(settings.chunk_root)
     for name, content in run.description.items():
         uri = storage.join(run.root, name)
@@ -168,32 +153,32 @@ def _complete(run: VolumeRun) -> None:
 def _prepare(run: VolumeRun) -> int:
     """Refuse a folder that holds another volume; write provenance before any chunk.
 
-    Chunks of planes that changed are removed. The number of these planes; 0 where all are new.
+    Removes chunks of changed planes, and returns the number of these planes; 0 if all are new.
     """
     uri = storage.join(run.root, PROVENANCE)
-    provenance, found = provenance_json(run), _read(uri)
-    if found is not None and _method_of(found) == _method_of(provenance):
+    provenance, stored = provenance_json(run), _read(uri)
+    if stored is not None and _method_of(stored) == _method_of(provenance):
         return 0
-    changed = _planes_to_redo(run, found, provenance)
+    changed = _planes_to_redo(run, stored, provenance)
     _withdraw(run)
-    # before the new sources are named: else a rerun after a kill would take the old chunks for theirs
-    Files(run.plan).remove(changed)
+    # before the new provenance: else a rerun after a kill would take old chunks for its own
+    ExistingFiles(run.plan).remove(changed)
     storage.write_bytes(uri, provenance)
     return 0 if changed is None else len(changed)
 
 
-def _planes_to_redo(run: VolumeRun, found: bytes | None, provenance: bytes) -> list[int] | None:
-    """z of the planes whose chunks are of no use; None for all.
+def _planes_to_redo(run: VolumeRun, stored: bytes | None, provenance: bytes) -> list[int] | None:
+    """z of the changed planes; None for all.
 
     Raises
     ------
     VolumeError
-        The folder holds something else, or a volume of which no plane stays.
+        The folder holds something else, or every plane changed.
     """
     names = storage.names_in(run.root)
     if not names:
         return None
-    ours, theirs = _method_of(provenance), _method_of(found)
+    ours, theirs = _method_of(provenance), _method_of(stored)
     same_layout = theirs is not None and _layout_of(ours) == _layout_of(theirs)
     if same_layout and not run.force_redo and _parameters_of(ours) == _parameters_of(theirs):
         old, new = theirs["planes"], ours["planes"]
@@ -201,12 +186,12 @@ def _planes_to_redo(run: VolumeRun, found: bytes | None, provenance: bytes) -> l
         if not new or len(changed) < len(new):
             return changed
     if not (run.force_redo and same_layout):
-        raise VolumeError(run.root, _whose(found, names, run.force_redo))
+        raise VolumeError(run.root, _refusal(stored, names, run.force_redo))
     return None
 
 
 def _method_of(provenance: bytes | None) -> Any:
-    """What this program said of how the volume is made, with its sources; None if it said nothing."""
+    """The method and sources in a provenance of this program; None for others."""
     try:
         record = orjson.loads(provenance or b"")
         method = record["processing"][0]["method"]
@@ -216,25 +201,25 @@ def _method_of(provenance: bytes | None) -> Any:
 
 
 def _parameters_of(method: Any) -> Any:
-    """All that decides the voxels besides the planes, which tell more of files than their names."""
+    """All that decides the voxels besides the planes, whose fingerprints replace the names of sources."""
     left_out = {"layout", "planes"} | ({"sources"} if method["planes"] else set())
     return {name: value for name, value in method.items() if name not in left_out}, len(method["planes"])
 
 
 def _layout_of(method: Any) -> Any:
-    """The description without the size of a voxel, which no chunk's place depends on."""
+    """The description without the size of a voxel, which does not change the chunks."""
     return _without_voxel_size(method.get("layout"))
 
 
 def _without_voxel_size(value: Any) -> Any:
     if isinstance(value, dict):
-        kept = (name for name in value if name not in _VOXEL_SIZE_FIELDS)
-        return {name: _without_voxel_size(value[name]) for name in kept}
+        names = (name for name in value if name not in _VOXEL_SIZE_FIELDS)
+        return {name: _without_voxel_size(value[name]) for name in names}
     return [_without_voxel_size(item) for item in value] if isinstance(value, list) else value
 
 
-def _whose(found: bytes | None, names: set[str], force_redo: bool) -> str:
-    if found is None:
+def _refusal(stored: bytes | None, names: set[str], force_redo: bool) -> str:
+    if stored is None:
         shown = ", ".join(sorted(names)[:3])
         return f"is not empty and holds no volume of this program ({shown}); name an empty folder"
     if force_redo:
@@ -243,7 +228,7 @@ def _whose(found: bytes | None, names: set[str], force_redo: bool) -> str:
 
 
 def _withdraw(run: VolumeRun) -> None:
-    """What makes the folder a volume goes first, so that nobody takes what follows for one."""
+    """Remove the description, so that no reader takes the folder for a complete volume."""
     for name in reversed(run.description):
         storage.remove(storage.join(run.root, name))
 
@@ -256,7 +241,7 @@ def _read(uri: str) -> bytes | None:
 
 
 def provenance_json(run: VolumeRun) -> bytes:
-    """`provenance` as other programs of this field write it; without dates, so that a rerun knows it."""
+    """`provenance` in cloud-volume's schema; without dates, so that a rerun recognises it."""
     parameters = {name: value for name, value in run.origin.items() if name != "sources"}
     layout = {name: orjson.loads(content) for name, content in run.description.items()}
     record = {

@@ -1,4 +1,4 @@
-"""How a volume is divided into units, for a given memory."""
+"""The division of a volume into units, for a given memory."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from operator import mul
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.volumes.grid import Box, Scale, Triple
+from asap_ingest.volumes.axes import Triple, ceil_div, ceil_to, per_axis
+from asap_ingest.volumes.grid import Box, Scale, tiles
 from asap_ingest.volumes.shard_grid import sharding_of
 from asap_ingest.volumes.writing.sharded_writer import SHARD_COPIES, Shard, shards_of
 from asap_ingest.volumes.writing.unit import PlaneSource, Unit, VolumeSettings
 
-#: Time to decode a voxel (PNG, JPEG, deflate) where that of one that is only read, or written, is 1.
+#: Time to decode a voxel (PNG, JPEG, deflate), relative to reading or writing one.
 _DECODING = 4
-#: And to have it drawn by a service.
+#: Time for a service to draw a voxel.
 _DRAWING = 40
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may use.
-
-    Attributes
-    ----------
-    memory_bytes : int
-        For the arrays of all workers together.
-    """
+    """Memory for the arrays of all workers together, and their number."""
 
     memory_bytes: int
     workers: int
@@ -39,7 +35,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class VolumePlan:
-    """A volume that is to be written.
+    """All jobs that write a volume.
 
     Attributes
     ----------
@@ -47,7 +43,7 @@ class VolumePlan:
         Scales that are too large to be made together are made one after the other, from the source or from
         the chunks of the finest one.
     shards : tuple of Shard
-        What the chunks are made into at last, if anything.
+        Files that the chunks are packed into at last; empty unless sharded.
     """
 
     scales: tuple[Scale, ...]
@@ -71,13 +67,13 @@ class VolumePlan:
 
     @property
     def memory_bytes(self) -> int:
-        """What the largest job takes."""
+        """Memory of the largest job."""
         shards = max((shard.memory_bytes for shard in self.shards), default=0)
         return max(shards, *(unit.memory_bytes for unit in self.units))
 
 
 def plan_volume(part: Unit, budget: Budget) -> VolumePlan:
-    """Units that fit into the memory and keep all workers busy, with little read twice.
+    """Divide a volume into units that fit into the memory and keep all workers busy, with little read twice.
 
     Parameters
     ----------
@@ -89,7 +85,7 @@ def plan_volume(part: Unit, budget: Budget) -> VolumePlan:
     ParameterError
         Not even one scale, in the narrowest columns of chunks, fits into the memory.
     """
-    if part.settings.chunk_format == "sharded":
+    if part.settings.format.is_sharded:
         part = _with_sharding(part, budget)
     passes = tuple(tuple(_units(group, step)) for group, step in _quickest(part, budget))
     scales, settings, itemsize = part.scales, part.settings, part.source.dtype.itemsize
@@ -98,13 +94,13 @@ def plan_volume(part: Unit, budget: Budget) -> VolumePlan:
 
 
 def whole_source(source: PlaneSource, scales: Sequence[Scale], settings: VolumeSettings) -> Unit:
-    """All of a source, to be made into all scales."""
+    """One unit of all of a source and all scales."""
     return Unit(source, tuple(scales), Box((0, 0, 0), source.size), settings)
 
 
 def _with_sharding(part: Unit, budget: Budget) -> Unit:
-    """A part whose scales have shards that a worker's memory holds while they are made."""
-    # labels come in large pieces that are alike; images hardly shrink
+    """A part whose scales have shards that fit into a worker's memory while they are packed."""
+    # labels compress well; images hardly shrink
     encoding = "gzip" if part.settings.kind == "segmentation" else "raw"
     itemsize, limit = part.source.dtype.itemsize, budget.bytes_per_worker // SHARD_COPIES
     return replace(
@@ -115,39 +111,36 @@ def _with_sharding(part: Unit, budget: Budget) -> Unit:
     )
 
 
-@dataclass(frozen=True)
-class _Way:
-    """A way to make some scales: groups that are made together, the size of their units, the time."""
-
-    groups: tuple[tuple[Unit, Triple], ...] = ()
-    cost: float = 0
+#: Scales that are made together, as one unit, and the size to divide it by.
+_Group = tuple[Unit, Triple]
 
 
-def _quickest(part: Unit, budget: Budget) -> tuple[tuple[Unit, Triple], ...]:
-    """Which scales to make together, and in units of what size.
+def _quickest(part: Unit, budget: Budget) -> tuple[_Group, ...]:
+    """The quickest grouping of the scales.
 
     All at once reads the source once; but chunks of coarse scales cover so much of it that few units
     are left to share among the workers, or that one does not fit into the memory.
     """
     scales = part.scales
-    ways: dict[int, _Way] = {len(scales): _Way()}
+    # for the scales from a number on, the groups and their time
+    best: dict[int, tuple[float, tuple[_Group, ...]]] = {len(scales): (0, ())}
     for first in reversed(range(len(scales))):
         through = tuple(scale.factor for scale in scales[:first] if scale.factor != (1, 1, 1))
-        found = []
+        candidates = []
         for source, end in product(_sources(part, first), range(len(scales), first, -1)):
             group = replace(source, scales=scales[first:end], through=through)
             step = _unit_size(group, budget)
             if step is not None:
-                cost = _cost(group, step, budget) + ways[end].cost
-                found.append(_Way(((group, step), *ways[end].groups), cost))
-        if not found:
+                cost, groups = best[end]
+                candidates.append((cost + _cost(group, step, budget), ((group, step), *groups)))
+        if not candidates:
             raise _too_little_memory(group, budget)
-        ways[first] = min(found, key=lambda way: way.cost)
-    return ways[0].groups
+        best[first] = min(candidates, key=lambda candidate: candidate[0])
+    return best[0][1]
 
 
 def _sources(part: Unit, first: int) -> list[Unit]:
-    """What scales from a number on can be made from: the chunks of the finest scale, or the source."""
+    """Sources of the scales from a number on: the chunks of the finest scale, or the source itself."""
     if first == 0 or not (part.drawn or part.whole_planes):
         return [part]
     finest = part.scales[0]
@@ -157,7 +150,7 @@ def _sources(part: Unit, first: int) -> list[Unit]:
 
 
 def _too_little_memory(group: Unit, budget: Budget) -> ParameterError:
-    needed = _part(group, (0, 0, 0), _alignment(group)).memory_bytes
+    needed = _first_part(group, _alignment(group)).memory_bytes
     return ParameterError(
         "memory",
         f"{budget.memory_bytes:,} bytes for {budget.workers} workers are too few: one column of chunks of "
@@ -172,22 +165,22 @@ def _unit_size(group: Unit, budget: Budget) -> Triple | None:
     Bands as wide as the planes if possible, as files are read by rows; columns only where they must be.
     """
     size, align = group.box.size, _alignment(group)
-    step = (_ceil_to(size[0], align[0]), _ceil_to(size[1], align[1]), align[2])
-    found = []
+    step = (ceil_to(size[0], align[0]), ceil_to(size[1], align[1]), align[2])
+    fitting = []
     for axis in (1, 0):
         while True:
-            if _part(group, (0, 0, 0), step).memory_bytes <= budget.bytes_per_worker:
-                found.append(step)
-            if step[axis] <= align[axis] or (axis == 0 and found):
+            if _first_part(group, step).memory_bytes <= budget.bytes_per_worker:
+                fitting.append(step)
+            if step[axis] <= align[axis] or (axis == 0 and fitting):
                 break
             step = _narrower(step, axis, align[axis])
-    return min(found, key=lambda step: _cost(group, step, budget), default=None)
+    return min(fitting, key=lambda step: _cost(group, step, budget), default=None)
 
 
 def _cost(group: Unit, step: Triple, budget: Budget) -> float:
-    """Time that a pass takes: its work shared among the workers, and the others' wait for the last unit."""
+    """Time of a pass: its work shared among the workers, and the others' wait for the last unit."""
     size = group.box.size
-    across, down, _ = counts = _counts(size, step)
+    across, down, _ = counts = per_axis(ceil_div, size, step)
     reading = math.prod(size)
     if group.finest is not None:
         reading *= group.finest.chunk_size[2] // group.planes_at_once
@@ -198,41 +191,26 @@ def _cost(group: Unit, step: Triple, budget: Budget) -> float:
         reading *= across * (down * _DECODING if group.whole_planes else 1)
     work = reading + sum(group.box_at(scale).voxels for scale in group.scales)
     largest = work / math.prod(max(1, length / long) for length, long in zip(size, step, strict=True))
-    # more units than needed are worse only in what is done for each
+    # the last term is the overhead of each unit
     return work / budget.workers + largest * (1 - 1 / budget.workers) + math.prod(counts)
 
 
 def _alignment(unit: Unit) -> Triple:
     """Voxels of the source that whole chunks of all scales cover."""
-    x, y, z = (
-        math.lcm(*(scale.chunk_size[axis] * scale.factor[axis] for scale in unit.scales)) for axis in range(3)
-    )
-    return x, y, z
+    return per_axis(math.lcm, *(per_axis(mul, scale.chunk_size, scale.factor) for scale in unit.scales))
 
 
 def _units(group: Unit, step: Triple) -> Iterator[Unit]:
-    size = group.box.size
-    for z, y, x in product(*(range(0, size[axis], step[axis]) for axis in (2, 1, 0))):
-        unit = _part(group, (x, y, z), step)
-        yield replace(unit, source=unit.source.part(z, unit.box.end[2]))
+    for box in tiles(group.box, step, group.box.end):
+        yield replace(group, box=box, source=group.source.part(box.begin[2], box.end[2]))
 
 
 def _narrower(step: Triple, axis: int, align: int) -> Triple:
     """About half as wide along an axis, still aligned."""
-    half = min(_ceil_to(step[axis] // 2, align), step[axis] - align)
-    x, y, z = (half if number == axis else length for number, length in enumerate(step))
-    return x, y, z
+    half = min(ceil_to(step[axis] // 2, align), step[axis] - align)
+    return per_axis(lambda number, length: half if number == axis else length, (0, 1, 2), step)
 
 
-def _part(whole: Unit, begin: Triple, step: Triple) -> Unit:
-    x, y, z = (min(start + long, end) for start, long, end in zip(begin, step, whole.box.end, strict=True))
-    return replace(whole, box=Box(begin, (x, y, z)))
-
-
-def _ceil_to(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple
-
-
-def _counts(size: Triple, step: Triple) -> Triple:
-    x, y, z = (-(-length // long) for length, long in zip(size, step, strict=True))
-    return x, y, z
+def _first_part(whole: Unit, step: Triple) -> Unit:
+    """The largest part of a unit that is divided by a size."""
+    return replace(whole, box=Box((0, 0, 0), per_axis(min, step, whole.box.end)))

@@ -1,0 +1,166 @@
+"""The files of a volume in a local folder or on a web server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from asap_ingest import storage
+from asap_ingest.errors import ParameterError, StorageError
+from asap_ingest.volumes.checking.faults import FaultError
+from asap_ingest.web.access_token import VARIABLE, authorization, is_required
+
+_TIMEOUT_S = 60
+_WEB = ("http://", "https://")
+#: Prefixes of Neuroglancer's sources.
+_SCHEMES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
+_ABSENT = (403, 404, 410)  # object stores answer 403 where listing is not allowed
+
+
+class VolumeFiles(Protocol):
+    """Files by their name below the volume's folder; None for a file that does not exist."""
+
+    def read(self, name: str, begin: int = 0, length: int | None = None) -> bytes | None:
+        """At most `length` bytes; fewer where the file ends before."""
+
+    def size(self, name: str) -> int | None: ...
+
+    def names(self) -> Iterator[str] | None:
+        """All files; None where they cannot be listed."""
+        return None
+
+    def has_folder(self, name: str) -> bool | None:
+        """Whether a folder exists; None if unknown."""
+        return None
+
+    def links_out(self) -> list[str]:
+        """Links directly in the folder that lead out of it, as `name -> target`."""
+        return []
+
+
+def open_files(volume: str) -> VolumeFiles:
+    """Open a path or URL, with or without `precomputed://` or `zarr3://` before it.
+
+    Raises
+    ------
+    ParameterError
+        It is neither a folder nor an http(s) URL.
+    """
+    address = address_of(volume)
+    return WebFiles(address) if address.startswith(_WEB) else LocalFiles(Path(address))
+
+
+def address_of(volume: str) -> str:
+    """The http(s) URL or absolute path that a volume's name stands for; ParameterError as `open_files`."""
+    address = next((volume.removeprefix(scheme) for scheme in _SCHEMES if volume.startswith(scheme)), volume)
+    if address.startswith(_WEB):
+        return address.split("|")[0].rstrip("/")
+    path = storage.local_path(address)
+    if path is None:
+        raise ParameterError("volume", f"{volume!r} is neither a folder nor an http(s) URL")
+    if not path.is_dir():
+        raise ParameterError("volume", f"{volume!r} is not a folder")
+    return str(path.absolute())
+
+
+class LocalFiles(VolumeFiles):
+    """Files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str, begin: int = 0, length: int | None = None) -> bytes | None:
+        try:
+            with (self._folder / name).open("rb") as file:
+                file.seek(begin)
+                return file.read(length)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise FaultError(name, f"cannot be read: {error.strerror or error}") from error
+
+    def size(self, name: str) -> int | None:
+        path = self._folder / name
+        return path.stat().st_size if path.is_file() else None
+
+    def names(self) -> Iterator[str]:
+        for folder, _, files in os.walk(self._folder):
+            for file in sorted(files):
+                yield (Path(folder) / file).relative_to(self._folder).as_posix()
+
+    def has_folder(self, name: str) -> bool:
+        return (self._folder / name).is_dir()
+
+    def links_out(self) -> list[str]:
+        home = self._folder.resolve()
+        targets = [(entry.name, entry.resolve()) for entry in sorted(self._folder.iterdir())]
+        return [f"{name} -> {target}" for name, target in targets if not target.is_relative_to(home)]
+
+
+class WebFiles(VolumeFiles):
+    """Files below a URL."""
+
+    def __init__(self, url: str) -> None:
+        import requests
+
+        self._url = url
+        self._session = requests.Session()
+
+    def read(self, name: str, begin: int = 0, length: int | None = None) -> bytes | None:
+        headers = {}
+        if length is not None:
+            # of compressed answers ranges mean something else
+            headers = {"Range": f"bytes={begin}-{begin + length - 1}", "Accept-Encoding": "identity"}
+        response = self._request("GET", name, headers)
+        if response is None:
+            return None
+        content = bytes(response.content)
+        if length is None or response.status_code == 206:
+            return content
+        return content[begin : begin + length]
+
+    def size(self, name: str) -> int | None:
+        response = self._request("HEAD", name, {"Accept-Encoding": "identity"})
+        if response is None:
+            return None
+        # of files that are sent compressed it is not the length of what is read
+        if "Content-Length" in response.headers and "Content-Encoding" not in response.headers:
+            return int(response.headers["Content-Length"])
+        return len(self.read(name) or b"")
+
+    def _request(self, method: str, name: str, headers: dict[str, str]) -> Any:
+        """The response; None for a file that does not exist."""
+        import requests
+
+        url = f"{self._url}/{name}"
+        try:
+            response = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
+            if _needs_token(response) and self._session.auth is None and authorization():
+                self._session.auth = _with_token
+                response = self._session.request(method, url, headers=headers, timeout=_TIMEOUT_S)
+        except requests.exceptions.ContentDecodingError as error:
+            raise FaultError(name, f"cannot be decompressed: {error}") from error
+        except requests.RequestException as error:
+            raise StorageError(url, f"cannot be read: {error}") from error
+        if _needs_token(response):
+            is_set = self._session.auth is not None
+            problem = "does not accept the token in" if is_set else "requires its token: set"
+            raise StorageError(url, f"the server {problem} {VARIABLE}")
+        if response.status_code == 401:
+            raise StorageError(url, f"the server answers 401 {response.reason}")
+        if response.status_code in _ABSENT:
+            return None
+        if not response.ok:
+            raise FaultError(name, f"the server answers {response.status_code} {response.reason}")
+        return response
+
+
+def _needs_token(response: Any) -> bool:
+    return is_required(response.status_code, response.headers.get("WWW-Authenticate", ""))
+
+
+def _with_token(request: Any) -> Any:
+    request.headers.update(authorization())
+    return request
