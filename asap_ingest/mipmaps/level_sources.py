@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from asap_ingest.errors import ImageError
-from asap_ingest.mipmaps.mask_files import DYNAMIC_MASK, DynamicMask, is_dynamic
+from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask, is_dynamic
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
 

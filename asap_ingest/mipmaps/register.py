@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from asap_ingest import storage
+from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask
 from asap_ingest.mipmaps.level_sources import Source
 from asap_ingest.mipmaps.locations import level_uris, mask_extension
-from asap_ingest.mipmaps.mask_files import DYNAMIC_MASK, DynamicMask
 from asap_ingest.mipmaps.tile_images import Level0, TileSpec, pyramids_of
 
 _IMAGES = attrgetter("images")

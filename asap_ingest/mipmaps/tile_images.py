@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from asap_ingest.errors import ImageError
+from asap_ingest.images.dynamic_masks import DynamicMask
 from asap_ingest.mipmaps.grey_values import UNSAID, Range
 from asap_ingest.mipmaps.level_sources import Source, image_of, mask_of
-from asap_ingest.mipmaps.mask_files import DynamicMask
 
 TileSpec = dict[str, Any]
 _Key = tuple[Source, bool, tuple[int, int] | None]
