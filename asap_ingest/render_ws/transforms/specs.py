@@ -130,7 +130,7 @@ def _with_labels(leaf: Spec, labels: Sequence[str]) -> Spec:
         return leaf
     all_labels = list(dict.fromkeys([*_labels(leaf), *labels]))
     # in the order of fields in answers
-    head = {key: leaf[key] for key in ("type", "id") if key in leaf}
+    head: Spec = {key: leaf[key] for key in ("type", "id") if key in leaf}
     labelled: Spec = {**head, "metaData": {}, **leaf}
     labelled["metaData"] = {**(leaf.get("metaData") or {}), "labels": all_labels}
     return labelled
