@@ -1,6 +1,6 @@
 """Dynamic masks: computed from their URL instead of read from a file, so that each level has a URL.
 
-`mask://outside-box?minX=12&minY=0&maxX=96&maxY=80&width=96&height=80` keeps what lies in the box
+`mask://outside-box?minX=12&minY=0&maxX=96&maxY=80&width=96&height=80` is 255 in the box
 [minX, maxX) x [minY, maxY) of an image of that size.
 """
 
@@ -28,7 +28,7 @@ def is_dynamic(uri: str) -> bool:
 
 
 class DynamicMask(NamedTuple):
-    """A box that is kept, and the size of the mask, in pixels of level 0."""
+    """The box of a mask that is 255, and the size of the mask, in pixels."""
 
     left: int
     top: int
@@ -71,7 +71,7 @@ class DynamicMask(NamedTuple):
         return _START + "&".join(f"{name}={value}" for name, value in pairs)
 
     def level_urls(self, levels: int) -> list[str]:
-        """The masks of levels 1 to `levels`: a pixel is kept where its whole block is kept."""
+        """The masks of levels 1 to `levels`: a pixel is 255 where its whole block is."""
         urls, mask = [], self
         for _ in range(levels):
             mask = mask._halved()
@@ -88,7 +88,7 @@ _NAMES = ("minX", "minY", "maxX", "maxY", "width", "height")
 
 
 def _halved_axis(first: int, end: int, size: int) -> tuple[int, int, int]:
-    """First pixel that is kept, first behind it, and number of pixels, of the next level."""
+    """First pixel of the box, the one behind its last, and the number of pixels, of the next level."""
     first, end = max(0, first), min(end, size)
     if size == 1:
         return first, end, 1

@@ -111,8 +111,8 @@ def _upper_levels(
         top >>= 1
         rows >>= 1
         for r in range(rows):
-            kept = top + r if level == levels else r
-            sum_start, mean_start = here + kept * stride_here, place + (top + r) * row_here
+            target = top + r if level == levels else r
+            sum_start, mean_start = here + target * stride_here, place + (top + r) * row_here
             into, mean = sums[sum_start : sum_start + row_here], means[mean_start : mean_start + row_here]
             upper = below + 2 * r * stride_below
             lower = upper + stride_below
@@ -133,8 +133,8 @@ def mean_levels_of_bytes(
         rows = min(_BAND, height - top)
         for r in range(rows):
             y = 2 * (top + r)
-            kept = top + r if levels == 1 else r
-            into = sums[kept * stride :][:half]
+            target = top + r if levels == 1 else r
+            into = sums[target * stride :][:half]
             _halve_byte_rows(image[y], image[y + 1], into, means[(top + r) * half :][:half])
         _upper_levels(top, rows, image.shape[0], width, 1, sums, pairs, means, levels)
 
@@ -156,8 +156,8 @@ def mean_levels_of_rows(
         rows = min(_BAND, height - top)
         for r in range(rows):
             y = 2 * (top + r)
-            kept = top + r if levels == 1 else r
-            into = sums[kept * stride :][:half]
+            target = top + r if levels == 1 else r
+            into = sums[target * stride :][:half]
             _halve_rows(image[y], image[y + 1], drop, channels, into, 1, means[(top + r) * half :][:half])
         _upper_levels(top, rows, image.shape[0], width, channels, sums, pairs, means, levels)
 

@@ -57,7 +57,7 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
     ------
     IllegalArgumentError
         When the root is outside these folders, a symbolic link leads out of the root, or the file is not an
-        image of the format that its extension says.
+        image of the format of its extension.
     """
     if "\0" in root:
         raise IllegalArgumentError("materializedBoxRootPath holds a zero byte")
@@ -72,7 +72,7 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
         except OSError as error:
             raise images.problem(what, f"box file '{path}' cannot be read: {error.strerror}") from error
         if content == b"":
-            raise images.problem(what, f"box file '{path}' is not an image of the format that its name says")
+            raise images.problem(what, f"box file '{path}' is not an image of the format of its extension")
         if content is not None:
             return content
     return None

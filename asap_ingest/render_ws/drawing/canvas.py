@@ -103,7 +103,7 @@ class Canvas:
 
 
 def _premultiplied_once(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Multiply by alpha, round, divide and round: the original keeps its pictures premultiplied."""
+    """Multiply by alpha, round, divide and round: render holds its pictures premultiplied."""
     for rows in row_bands(*picture.shape[:2]):
         band = picture[rows]
         alpha = band[..., 3:]

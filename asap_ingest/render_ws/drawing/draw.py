@@ -103,8 +103,8 @@ def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
 
 def _check_pixels(canvas: Canvas, channels: int, limit: int) -> None:
     if canvas.width * canvas.height * channels > limit:
-        asked = f"has {canvas.width} x {canvas.height} pixels" + f" in {channels} channels" * (channels > 1)
-        raise TooLargeError("the picture", asked, f"{limit} pixels", "max_image_megapixels")
+        size = f"has {canvas.width} x {canvas.height} pixels" + f" in {channels} channels" * (channels > 1)
+        raise TooLargeError("the picture", size, f"{limit} pixels", "max_image_megapixels")
 
 
 def _world_to_canvas(parameters: RenderParameters) -> Affine:

@@ -31,7 +31,7 @@ def encode(canvas: Canvas, form: str, parameters: RenderParameters) -> tuple[str
         For an unknown form.
     """
     if form not in FORMS:
-        raise IllegalArgumentError(f"there is no image form {form!r}; there are {', '.join(FORMS)}")
+        raise IllegalArgumentError(f"unknown image form {form!r}; there are {', '.join(FORMS)}")
     media_type, encoder = FORMS[FORMS_OF_OUTLINES.get(form, form) if canvas.outlines else form]
     return media_type, encoder(canvas, parameters)
 
@@ -59,7 +59,7 @@ def _lay_over(background: Pixels, picture: Pixels) -> None:
 
 
 def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
-    """Three components, or one where gray is asked for, over black."""
+    """Three components, or one for gray, over black."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, max(0, min(100, round(parameters.quality * 100)))]
     gray = canvas.gray8()
     if gray is not None:

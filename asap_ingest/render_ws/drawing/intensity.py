@@ -88,7 +88,7 @@ def show_16bit(values: Pixels, shown: IntensityRange) -> Pixels:
 def show_gray16(values: Pixels, shown: IntensityRange) -> Pixels:
     """Apply a range, its limits cut to integers of 16 bits, to a finished 16-bit picture.
 
-    One that is cut to 0, 0 gives way to the least and greatest value of the picture.
+    The least and greatest value of the picture replace a range that is cut to 0, 0.
     """
     low, high = truncate_to_int(max(shown.low, 0.0)), truncate_to_int(min(shown.high, LARGEST_16BIT))
     if (low, high) == (0, 0):
@@ -103,18 +103,15 @@ def show_float(values: Pixels, shown: IntensityRange) -> Pixels:
 
 def scale_float(values: Pixels, shown: IntensityRange, dtype: type[np.unsignedinteger[Any]]) -> Pixels:
     """Float samples, shape (height, width), from a range to all values of a type, rounded half up."""
-    scaled = np.empty(values.shape, dtype)
+    result = np.empty(values.shape, dtype)
+    largest = np.iinfo(dtype).max
     for rows in row_bands(*values.shape):
-        scaled[rows] = _scaled(values[rows], shown, np.iinfo(dtype).max)
-    return scaled
-
-
-def _scaled(values: Pixels, shown: IntensityRange, largest: int) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # cut first: a range that is upside down would turn what lies below it to white
-        above = np.maximum(values.astype(np.float64) - shown.low, 0)
-        scaled = above * (np.float64(largest) / (shown.high - shown.low))
-    return np.nan_to_num(np.clip(np.floor(scaled + 0.5), 0, largest), nan=0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # clipped first: a reversed range would turn what lies below it to white
+            above = np.maximum(values[rows].astype(np.float64) - shown.low, 0)
+            scaled = above * (np.float64(largest) / (shown.high - shown.low))
+        result[rows] = np.nan_to_num(np.clip(np.floor(scaled + 0.5), 0, largest), nan=0.0)
+    return result
 
 
 def _looked_up(values: Pixels, low: float, extent: float) -> Pixels:
@@ -124,7 +121,7 @@ def _looked_up(values: Pixels, low: float, extent: float) -> Pixels:
 
 @lru_cache(maxsize=64)
 def _table_8bit(low: float, extent: float) -> Pixels | None:
-    """Shown values of 0 .. 255; None for a range that changes nothing, or is upside down."""
+    """8-bit values of 0 .. 255; None for a range that changes nothing, or is reversed."""
     if (low, extent) == (0, 255) or extent < 0:
         return None
     values = np.arange(256)
@@ -136,13 +133,11 @@ def _table_8bit(low: float, extent: float) -> Pixels | None:
 
 @lru_cache(maxsize=64)
 def _table_16bit(low: float, high: float) -> Pixels:
-    return _ranged_16bit(np.arange(65536.0), low, high)
-
-
-def _ranged_16bit(values: NDArray[np.float64], low: float, high: float) -> Pixels:
-    # a range that is upside down wraps around below 0, as in the original
+    # a reversed range wraps around below 0, as in the original
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.trunc(np.maximum(values - low, 0) * (np.float64(256.0) / (high - low + 1)) + 0.5)
+        scaled = np.trunc(
+            np.maximum(np.arange(65536.0) - low, 0) * (np.float64(256.0) / (high - low + 1)) + 0.5
+        )
     return (np.nan_to_num(np.minimum(scaled, 255), nan=0.0).astype(np.int64) & 255).astype(np.uint8)
 
 
@@ -199,14 +194,14 @@ FINAL: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
 }
 
 
-def range_for_canvas(asked: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:
-    """The range that a source leaves to a canvas: as asked, but of its samples instead of exactly 0, 0.
+def range_for_canvas(requested: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:
+    """The range of a source on a canvas: the requested one, or that of its samples instead of exactly 0, 0.
 
     The exception is for 16-bit samples, `widened` ones included, on a 16-bit canvas.
     """
-    if asked != IntensityRange(0.0, 0.0) or canvas != "gray16":
-        return asked
+    if requested != IntensityRange(0.0, 0.0) or canvas != "gray16":
+        return requested
     samples = widen(image) if widened and kind_of(image) == "gray8" else image
     if kind_of(samples) != "gray16":
-        return asked
+        return requested
     return IntensityRange(float(samples.min()), float(samples.max()))

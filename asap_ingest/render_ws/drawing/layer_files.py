@@ -56,7 +56,7 @@ class LayerFiles:
             folders = self._folders[index]
             if folders is None:
                 folders = self._folders[index] = _folders(urls_of(index))
-            # before the files: what changes meanwhile is looked for again
+            # before the files: what changes meanwhile is checked again
             states = None if folders is None else states_of(folders)
             if states is not None and states is self._checked[index]:
                 continue

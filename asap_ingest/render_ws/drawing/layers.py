@@ -53,7 +53,7 @@ def geometry_of(specs: Sequence[Spec], width: float, height: float, cell: float)
 
 @dataclass
 class TileSources:
-    """What a tile is drawn from; its geometry once that was asked for."""
+    """What a tile is drawn from; its geometry is set by the first use."""
 
     tile_id: str
     channels: list[Channel]
@@ -63,9 +63,9 @@ class TileSources:
 
 
 class Layer(Sequence[JsonObject]):
-    """Flattened tile specs in drawing order; `tiles` may make each when it is needed."""
+    """Flattened tile specs in drawing order; each may be made when it is used."""
 
-    def __init__(self, tiles: Sequence[JsonObject], cell: float = CELL) -> None:
+    def __init__(self, tiles: Sequence[Any], cell: float = CELL) -> None:
         self._tiles = tiles
         self._sources: list[TileSources | None] = [None] * len(tiles)
         # tiles share warps, whose texts may be long
@@ -82,7 +82,7 @@ class Layer(Sequence[JsonObject]):
     @cached_property
     def boxes(self) -> NDArray[np.float64]:
         """minX, minY, maxX, maxY of the tiles, shape (n, 4); 0 where a tile lacks them."""
-        return np.array([[float(tile.get(name) or 0.0) for name in BOX_FIELDS] for tile in self._tiles])
+        return np.array([[float(tile.get(name) or 0.0) for name in BOX_FIELDS] for tile in self])
 
     def check_files(
         self,
@@ -97,7 +97,7 @@ class Layer(Sequence[JsonObject]):
         """What a tile is drawn from."""
         sources = self._sources[index]
         if sources is None:
-            tile = self._tiles[index]
+            tile = self[index]
             channels = tile_channels(tile)
             images = (image for channel in channels for image in channel.images.values())
             has_masks = any(image.get("maskUrl") is not None for image in images)
@@ -113,7 +113,7 @@ class Layer(Sequence[JsonObject]):
         sources = self.sources(index)
         if sources.geometry is not None:
             return sources.geometry
-        tile = self._tiles[index]
+        tile = self[index]
         specs = tile["transforms"]["specList"]
         if tile.get("width") is None or tile.get("height") is None:
             return geometry_of(specs, *size(), self.cell)

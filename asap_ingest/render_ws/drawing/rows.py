@@ -16,7 +16,7 @@ from asap_ingest.render_ws.drawing.positions import SNAP
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
 
-#: Shortest run that is drawn by a loop of its own, and pixels drawn before the next run is looked for.
+#: Shortest run that is drawn by a loop of its own, and pixels between two searches for one.
 _LEAST_RUN, _BETWEEN_RUNS = 8, 32
 
 

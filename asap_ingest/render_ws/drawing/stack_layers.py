@@ -20,8 +20,6 @@ from asap_ingest.render_ws.wire.problems import IllegalStateError
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 from asap_ingest.render_ws.wire.tile_rows import TileRow, counted
 
-JsonObject = dict[str, Any]
-
 #: Bytes of what is derived from a tile, per byte of its spec.
 _DERIVED = 8
 #: Fields of `TileFilter` that a layer can answer.
@@ -37,9 +35,9 @@ class StackLayers:
         self._layers: BoundedCache[StoredLayer | Literal[False]] = BoundedCache(room)
 
     def tiles(self, session: Session, record: StackRecord, which: TileFilter) -> LayerTiles | None:
-        """The tiles of a layer in a box; None where the database is to be asked."""
-        asked = {name for name in TileFilter.CONDITIONS if getattr(which, name) is not None}
-        if record.state not in (State.COMPLETE, State.READ_ONLY) or not {"z"} <= asked <= _ANSWERED:
+        """The tiles of a layer in a box; None where they must be read from the database."""
+        conditions = {name for name in TileFilter.CONDITIONS if getattr(which, name) is not None}
+        if record.state not in (State.COMPLETE, State.READ_ONLY) or not {"z"} <= conditions <= _ANSWERED:
             return None
         # a change of the stack changes its time
         key = record.key, record.modified, which.z
@@ -87,11 +85,20 @@ class _Size:
 
 
 class StoredLayer(Layer):
-    """All tiles of a layer, as stored; references are resolved, and specs parsed, when they are asked for."""
+    """All tiles of a layer, as stored; each is parsed, and its references resolved, when it is used."""
 
     def __init__(self, rows: Sequence[TileRow], lookup: TransformLookup) -> None:
-        super().__init__(_FlattenedTiles(rows, lookup))
+        super().__init__(rows)
         self.rows = rows
+        self._lookup = lookup
+        for refs in {row.refs for row in rows if row.refs is not None}:
+            for transform_id in orjson.loads(refs):
+                # read while the database is open; a missing one is an error of the tile that needs it
+                with suppress(IllegalStateError):
+                    lookup.flattened_reference(transform_id)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._lookup.flattened(self.rows[index])
 
     @cached_property
     def boxes(self) -> NDArray[np.float64]:
@@ -112,22 +119,3 @@ class StoredLayer(Layer):
             if limit is not None:
                 seen &= reaches(limit)
         return LayerTiles(self, np.flatnonzero(seen).tolist())
-
-
-class _FlattenedTiles(Sequence[JsonObject]):
-    """Tile specs with their references resolved."""
-
-    def __init__(self, rows: Sequence[TileRow], lookup: TransformLookup) -> None:
-        self._rows = rows
-        self._lookup = lookup
-        for refs in {row.refs for row in rows if row.refs is not None}:
-            for transform_id in orjson.loads(refs):
-                # read while the database is open; a missing one is an error of the tile that needs it
-                with suppress(IllegalStateError):
-                    lookup.flattened_reference(transform_id)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._lookup.flattened(self._rows[index])

@@ -102,8 +102,8 @@ def draw_tiles(
         source = sources[number]
         image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
         mask = carray(_pointer(source.mask, alpha), (source.rows, source.columns))
-        found, back = inverse(forward[number])
-        if not found:
+        is_regular, back = inverse(forward[number])
+        if not is_regular:
             continue
         right, bottom = source.width - 1.0, source.height - 1.0
         if table.size:

@@ -17,7 +17,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalSta
 from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, in_field_order
 
 LENS_LABEL = "lens"
-KEPT_FOR_MATCHING = 2
+TRANSFORMS_FOR_MATCHING = 2
 NEIGHBOR_FACTOR = 0.3
 
 
@@ -60,24 +60,24 @@ def _with_fewer_transforms(query: Mapping[str, Any], tile: JsonObject, normalize
     first_and_after = query.get("excludeFirstTransformAndAllAfter") or []
     exclude_all = query.get("excludeAllTransforms")
     if exclude_all is not None or after_last or first_and_after:
-        kept = [] if exclude_all else _without_labelled(specs, after_last, first_and_after)
+        rest = [] if exclude_all else _without_labelled(specs, after_last, first_and_after)
     elif normalize:
         lens = [index for index, spec in enumerate(specs) if LENS_LABEL in _labels(spec)]
-        kept = specs[: lens[-1] + 1] if lens else specs[:-1][:KEPT_FOR_MATCHING]
+        rest = specs[: lens[-1] + 1] if lens else specs[:-1][:TRANSFORMS_FOR_MATCHING]
     else:
         return tile
-    outline = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), kept)
+    outline = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), rest)
     box = dict(zip(BOX_FIELDS, derive_boxes([outline])[0].tolist(), strict=True))
-    return in_field_order({**tile, **box, "transforms": {**tile["transforms"], "specList": kept}})
+    return in_field_order({**tile, **box, "transforms": {**tile["transforms"], "specList": rest}})
 
 
 def _without_labelled(
     specs: list[JsonObject], after_last: Sequence[str], first_and_after: Sequence[str]
 ) -> list[JsonObject]:
     last = [index for index, spec in enumerate(specs) if _labels(spec) & set(after_last)]
-    kept = specs[: last[-1] + 1] if last else specs
-    first = [index for index, spec in enumerate(kept) if _labels(spec) & set(first_and_after)]
-    return kept[: first[0]] if first else kept
+    rest = specs[: last[-1] + 1] if last else specs
+    first = [index for index, spec in enumerate(rest) if _labels(spec) & set(first_and_after)]
+    return rest[: first[0]] if first else rest
 
 
 def _labels(spec: JsonObject) -> set[str]:

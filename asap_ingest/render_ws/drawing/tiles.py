@@ -221,11 +221,11 @@ def _load(job: Job, canvas: Canvas, index: int, channel: Channel) -> _Loaded:
     if canvas.values is None:  # the first tile decides the kind
         first = "gray16" if widened and kind == "gray8" else kind
         canvas.start(first, job.has_masks, parameters.fill_with_noise)
-    asked = IntensityRange(
+    requested = IntensityRange(
         channel.min_intensity if parameters.min_intensity is None else parameters.min_intensity,
         channel.max_intensity if parameters.max_intensity is None else parameters.max_intensity,
     )
-    canvas.shown = range_for_canvas(asked, image, canvas.kind, widened)
+    canvas.shown = range_for_canvas(requested, image, canvas.kind, widened)
     own = canvas.shown if is_converted(kind, canvas.kind, widened) else None
     mask = _loaded_mask(job, chosen, image) if job.has_masks else None
     shape_yx = image.shape[0], image.shape[1]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from asap_ingest.render_ws.transforms.warp_classes import (
     lens_correction,
+    monomials,
     moving_least_squares,
     thin_plate_spline,
 )
@@ -92,15 +93,9 @@ class Polynomial:
 
     def apply(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first."""
-        x, y = points[:, 0], points[:, 1]
         result = np.zeros_like(points)
-        degree, term = 0, 0
-        while term < self.coefficients.shape[1]:
-            for power in range(degree + 1):
-                monomial = x ** (degree - power) * y**power
-                result += monomial[:, None] * self.coefficients[:, term]
-                term += 1
-            degree += 1
+        for coefficients, monomial in zip(self.coefficients.T, monomials(points, 0), strict=False):
+            result += monomial[:, None] * coefficients
         return result
 
 

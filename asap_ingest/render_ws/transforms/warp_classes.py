@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,14 @@ MOST_LANDMARKS, MOST_PAIRS = 2**16, 2**30
 SPLINE_BLOCK, FIT_BLOCK = 2**20, 2**18
 
 
+def monomials(points: Points, lowest: int) -> Iterator[NDArray[np.float64]]:
+    """x^2, xy, y^2, x^3, ... of points of shape (n, 2), from a degree on: each of shape (n,)."""
+    x, y = points[:, 0], points[:, 1]
+    for degree in count(lowest):
+        for power in range(degree + 1):
+            yield x ** (degree - power) * y**power
+
+
 @dataclass(frozen=True)
 class LensCorrection:
     """Polynomials of normalised monomials: the lens correction that TrakEM2 estimates.
@@ -34,24 +43,18 @@ class LensCorrection:
     `beta` has shape (terms, 2), `mean` and `deviation` (terms,); the last term is the constant 100.
     """
 
-    degree: int
     beta: NDArray[np.float64]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
 
     def apply(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first."""
-        x, y = points[:, 0], points[:, 1]
         result = np.zeros_like(points)
-        term = 0
+        terms = zip(self.beta[:-1], self.mean, self.deviation, monomials(points, 1), strict=False)
         with np.errstate(divide="ignore", invalid="ignore"):
-            for degree in range(1, self.degree + 1):
-                for power in range(degree, -1, -1):
-                    monomial = x**power * y ** (degree - power)
-                    feature = (monomial - self.mean[term]) / self.deviation[term]
-                    result += feature[:, None] * self.beta[term]
-                    term += 1
-        return result + 100.0 * self.beta[term]
+            for beta, mean, deviation, monomial in terms:
+                result += ((monomial - mean) / deviation)[:, None] * beta
+        return result + 100.0 * self.beta[-1]
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ def lens_correction(data: str) -> LensCorrection:
         raise ValueError(f"wrong number of values, {len(fields)}, for degree {degree}")
     values = np.array([parse_double(field) for field in fields[2:-2]])
     beta, mean, deviation = np.split(values, [2 * length, 3 * length])
-    return LensCorrection(degree, beta.reshape(length, 2), mean, deviation)
+    return LensCorrection(beta.reshape(length, 2), mean, deviation)
 
 
 def thin_plate_spline(data: str) -> ThinPlateSpline:
@@ -199,19 +202,19 @@ def thin_plate_spline(data: str) -> ThinPlateSpline:
         raise ValueError(f"it starts with {fields[0]!r}")
     if len(fields) < 5:
         raise IllegalStateError(f"spline with {len(fields)} fields instead of 5")
-    dimensions, count = int(fields[1]), int(fields[2])
+    dimensions, size = int(fields[1]), int(fields[2])
     if dimensions != 2:
         raise IllegalStateError(f"spline with {dimensions} dimensions instead of 2")
-    _check_landmarks(count)
+    _check_landmarks(size)
     affine = np.zeros(6) if fields[3] == "null" else _decode_doubles(fields[3], 6)
-    landmarks = _decode_doubles(fields[4], 4 * max(0, count))
-    if affine.size < 6 or landmarks.size < 4 * count:
-        raise IllegalStateError(f"spline in which values are missing for {count} landmarks")
+    landmarks = _decode_doubles(fields[4], 4 * max(0, size))
+    if affine.size < 6 or landmarks.size < 4 * size:
+        raise IllegalStateError(f"spline in which values are missing for {size} landmarks")
     return ThinPlateSpline(
         affine[:4].reshape(2, 2),
         affine[4:6],
-        landmarks[: 2 * count].reshape(count, 2),
-        landmarks[2 * count : 4 * count].reshape(2, count),
+        landmarks[: 2 * size].reshape(size, 2),
+        landmarks[2 * size : 4 * size].reshape(2, size),
     )
 
 
