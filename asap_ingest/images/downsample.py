@@ -115,10 +115,7 @@ def _compiled_levels(
     numbers, twice = (np.uint16, np.uint32) if dtype == np.uint8 else (np.uint32, np.uint64)
     sums = np.empty(sum(bands) + strides[-1] * shapes[-1][0], numbers)
     into = sums, sums.view(twice), means, levels
-    if image.dtype == np.uint8 and channels == 1 and width % 2 == 0:
-        kernels.mean_levels_of_bytes(rows.view(np.uint16), width, *into)
-    else:
-        kernels.mean_levels_of_rows(rows, channels, drop, *into)
+    kernels.mean_levels_of_rows(rows, channels, drop, *into)
     ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
     results = [part.reshape(shape) for part, shape in zip(np.split(means, ends), shapes, strict=True)]
     last = sums[sum(bands) :].reshape(-1, strides[-1])[:, : shapes[-1][1] * channels]

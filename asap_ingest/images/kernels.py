@@ -123,22 +123,6 @@ def _upper_levels(
         below = here
 
 
-@compiled([void(read_only(uint16), int64, uint16[::1], uint32[::1], uint8[::1], int64)])
-def mean_levels_of_bytes(
-    image: _Rows, width: int, sums: _Rows, pairs: _Rows, means: _Rows, levels: int
-) -> None:
-    """Levels 1 to `levels` (at most `EXACT_LEVELS`) of gray 8-bit samples, given as pairs."""
-    height, half, stride = image.shape[0] >> 1, width >> 1, row_of_sums(width >> 1, 1)
-    for top in range(0, height, _BAND):
-        rows = min(_BAND, height - top)
-        for r in range(rows):
-            y = 2 * (top + r)
-            target = top + r if levels == 1 else r
-            into = sums[target * stride :][:half]
-            _halve_byte_rows(image[y], image[y + 1], into, means[(top + r) * half :][:half])
-        _upper_levels(top, rows, image.shape[0], width, 1, sums, pairs, means, levels)
-
-
 @compiled(
     [
         void(read_only(uint8), int64, int64, uint16[::1], uint32[::1], uint8[::1], int64),
@@ -149,7 +133,8 @@ def mean_levels_of_bytes(
 def mean_levels_of_rows(
     image: _Rows, channels: int, drop: int, sums: _Rows, pairs: _Rows, means: _Rows, levels: int
 ) -> None:
-    """Levels 1 to `levels` of any samples, of which the lowest `drop` bits are left out."""
+    """Levels 1 to `levels`, at most `EXACT_LEVELS`, of samples without their lowest `drop` bits."""
+    in_pairs = image.itemsize == 1 and channels == 1 and image.shape[1] % 2 == 0
     height, width = image.shape[0] >> 1, image.shape[1] // channels
     half, stride = (width >> 1) * channels, row_of_sums(width >> 1, channels)
     for top in range(0, height, _BAND):
@@ -158,7 +143,11 @@ def mean_levels_of_rows(
             y = 2 * (top + r)
             target = top + r if levels == 1 else r
             into = sums[target * stride :][:half]
-            _halve_rows(image[y], image[y + 1], drop, channels, into, 1, means[(top + r) * half :][:half])
+            mean = means[(top + r) * half :][:half]
+            if in_pairs:
+                _halve_byte_rows(image[y].view(np.uint16), image[y + 1].view(np.uint16), into, mean)
+            else:
+                _halve_rows(image[y], image[y + 1], drop, channels, into, 1, mean)
         _upper_levels(top, rows, image.shape[0], width, channels, sums, pairs, means, levels)
 
 

@@ -135,9 +135,8 @@ def _table_8bit(low: float, extent: float) -> Pixels | None:
 def _table_16bit(low: float, high: float) -> Pixels:
     # a reversed range wraps around below 0, as in the original
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.trunc(
-            np.maximum(np.arange(65536.0) - low, 0) * (np.float64(256.0) / (high - low + 1)) + 0.5
-        )
+        above = np.maximum(np.arange(65536.0) - low, 0)
+        scaled = np.trunc(above * (np.float64(256.0) / (high - low + 1)) + 0.5)
     return (np.nan_to_num(np.minimum(scaled, 255), nan=0.0).astype(np.int64) & 255).astype(np.uint8)
 
 
@@ -180,9 +179,9 @@ def converted(image: Pixels, canvas: str, own: IntensityRange, widened: bool) ->
         return mean_of_components(show_color_source(image, own)).astype(dtype, copy=False)
     if source == "float" and canvas != "float":
         return scale_float(image, own, dtype)
-    return (
-        show_16bit(image, own) if (source, canvas) == ("gray16", "gray8") else image.astype(dtype, copy=False)
-    )
+    if (source, canvas) == ("gray16", "gray8"):
+        return show_16bit(image, own)
+    return image.astype(dtype, copy=False)
 
 
 #: Kind of canvas -> how its values become 8-bit ones.
