@@ -217,7 +217,7 @@ IMAGES: dict[str, tuple[Make, str]] = {
         lambda path: path.write_bytes(described(json.dumps({"shape": [10**9, 8, 8]}))),
         MANY,
     ),
-    "OME that names a pipe": (naming("pipe.tif"), "pipe.tif, which is no regular file"),
+    "OME that names a pipe": (naming("pipe.tif"), "pipe.tif, which is not a regular file"),
     "OME that names a pipe elsewhere": (naming("../elsewhere.tif"), "which is not in its folder"),
 }
 

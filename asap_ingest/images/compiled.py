@@ -1,4 +1,4 @@
-"""Compile pixel loops with numba, and keep what was compiled where that is possible."""
+"""Compile pixel loops with numba, and cache the machine code where possible."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ logger = logging.getLogger(__name__)
 
 
 def read_only(sample_type: Any, dimensions: int = 2) -> Any:
-    """The type of arrays in rows that a loop does not write to: those that may be written to fit too."""
+    """The type of C-contiguous arrays that a loop only reads; writable ones match it too."""
     return numba.types.Array(sample_type, dimensions, "C", readonly=True)
 
 
 def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
-    """Decorate a loop over arrays: it runs without Python's lock.
+    """Decorate a loop over arrays; it runs without the GIL.
 
     Parameters
     ----------
     signatures : sequence of numba types, optional
-        Types to compile for when the module is imported, so that workers that are forked afterwards have
-        the code; without, a loop is compiled into those that call it.
+        Types to compile for when the module is imported, so that workers forked later have the code; without
+        them, a loop is compiled into its callers.
 
-    Loops may call one another, across modules too: a change of one has all that call it compiled anew.
-    What is compiled is kept beside the module, or in the user's cache; where neither can be written (a
-    container without HOME, an installation that is read-only) it is compiled in each process anew.
+    Loops may call one another, across modules too: after a change of one, its callers are compiled again.
+    Machine code is cached beside the module, or in the user's cache; where neither is writable (a container
+    without HOME, a read-only installation) each process compiles again.
     """
 
     njit: Any = numba.njit
@@ -41,7 +41,7 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
     def decorate(loop: Loop) -> Any:
         types = [] if signatures is None else [list(signatures)]
         files = _files_of(loop)
-        # a part of the name of what is kept: numba itself looks at the file of the loop alone
+        # a part of the cache key: numba itself checks only the file of the loop
         loop.__qualname__ += f"-{crc32(b''.join(path.read_bytes() for path in sorted(files))):08x}"
         try:
             code = njit(*types, nogil=True, cache=True)(loop)
@@ -49,7 +49,7 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
             if "no locator available" not in str(error):
                 raise
             code = njit(*types, nogil=True)(loop)
-            _say(
+            _warn_once(
                 "pixel loops are compiled at each start: no folder to keep them in; NUMBA_CACHE_DIR names one"
             )
         code.source_files = files
@@ -66,21 +66,21 @@ def _files_of(loop: Callable[..., Any]) -> set[Path]:
     return files
 
 
-class _Telling(event.Listener):
-    """Tells that loops are compiled, before that is done."""
+class _Listener(event.Listener):
+    """Logs that loops are compiled, before it happens."""
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith("asap_ingest."):
-            _say("pixel loops are compiled for this machine, once: some seconds")
+            _warn_once("pixel loops are compiled for this machine, once: some seconds")
 
     def on_end(self, event: Any) -> None:
         pass
 
 
-event.register("numba:compile", _Telling())
+event.register("numba:compile", _Listener())
 
 
 @cache
-def _say(message: str) -> None:
+def _warn_once(message: str) -> None:
     """Once in a process; a warning, as it explains a slow start where nothing else is logged."""
     logger.warning(message)

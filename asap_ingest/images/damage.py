@@ -1,4 +1,4 @@
-"""Errors of image files: one line that says what is wrong, whatever a library raises."""
+"""Errors of image files: one line that says what is wrong, whatever a library raised."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 class UnreadableImageError(ImageError):
-    """A file that is no image, or a damaged one; the text may quote some of its bytes."""
+    """A file that is damaged or not an image; the text may quote some of its bytes."""
 
 
 @contextmanager
@@ -28,32 +28,29 @@ def naming_damage(subject: str = "") -> Iterator[None]:
     Raises
     ------
     OSError
-        As it is, where the file system says what is wrong.
+        Unchanged, where it comes from the file system.
     AsapIngestError
-        As it is: an error of our own.
+        Unchanged.
     ImageError
         For everything else.
     """
-    said = f"{subject} " if subject else ""
+    prefix = f"{subject} " if subject else ""
     try:
         yield
     except AsapIngestError:
         raise
     except MemoryError as error:
-        raise ImageError(f"{said}cannot be read: it needs more memory than there is") from error
+        raise ImageError(f"{prefix}cannot be read: it needs more memory than there is") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UnreadableImageError(f"{said}cannot be read: {_words_of(error)}") from error
+        raise UnreadableImageError(f"{prefix}cannot be read: {_reason(error)}") from error
 
 
-def _words_of(error: Exception) -> str:
-    """What an image library says of the file; the text of Python's own errors tells a user nothing."""
+def _reason(error: Exception) -> str:
+    """The text of an image library's error; that of Python's own errors does not help a user."""
     library = type(error).__module__.partition(".")[0]
-    if library in ("tifffile", "imagecodecs", "PIL") or type(error) in (
-        OSError,
-        SyntaxError,
-        NotImplementedError,
-    ):
-        return f"it is damaged, or of a kind that is not known here ({error})"
+    kinds = OSError, SyntaxError, NotImplementedError
+    if library in ("tifffile", "imagecodecs", "PIL") or type(error) in kinds:
+        return f"it is damaged, or in an unknown format ({error})"
     return "it is damaged"

@@ -19,7 +19,7 @@ from asap_ingest.images.memory import ReusedMemory
 
 Image = NDArray[Any]
 
-#: Levels whose sums the compiled loops carry: those of 4**4 samples fit twice the bits of a sample.
+#: Levels whose sums the compiled loops hold: sums of 4**4 samples fit twice the bits of a sample.
 EXACT_LEVELS = 4
 
 #: Names that `PIL_filter` may give: Pillow's resampling filters.
@@ -67,8 +67,8 @@ def levels_of(
 ) -> Iterator[Image]:
     """Levels 1 to `levels` of an image, in that order, with samples of `dtype`.
 
-    uint8 levels of a uint16 image are those of its high byte. Without `dtype` the image's own. With
-    `memory` they may lie in it: they are good until it is asked for the next array.
+    uint8 levels of a uint16 image are those of its high byte. `dtype` defaults to the image's own. With
+    `memory` they may lie in it: they are valid until its next array.
     """
     return DOWNSAMPLE_METHODS[how.method](image, levels, how, image.dtype if dtype is None else dtype, memory)
 
@@ -83,7 +83,7 @@ def mean_levels(
     """
     dtype = image.dtype if dtype is None else dtype
     drop = 8 * (image.dtype.itemsize - np.dtype(dtype).itemsize)
-    # of images this small in one direction, blocks are narrower than high: the loop below does these
+    # very narrow images have blocks that are not square: the loop below makes these
     exact = min(levels, EXACT_LEVELS, min(image.shape[:2]).bit_length() - 1)
     if exact:
         results, sums = _compiled_levels(
@@ -115,10 +115,7 @@ def _compiled_levels(
     numbers, twice = (np.uint16, np.uint32) if dtype == np.uint8 else (np.uint32, np.uint64)
     sums = np.empty(sum(bands) + strides[-1] * shapes[-1][0], numbers)
     into = sums, sums.view(twice), means, levels
-    if image.dtype == np.uint8 and channels == 1 and width % 2 == 0:
-        kernels.mean_levels_of_bytes(rows.view(np.uint16), width, *into)
-    else:
-        kernels.mean_levels_of_rows(rows, channels, drop, *into)
+    kernels.mean_levels_of_rows(rows, channels, drop, *into)
     ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
     results = [part.reshape(shape) for part, shape in zip(np.split(means, ends), shapes, strict=True)]
     last = sums[sum(bands) :].reshape(-1, strides[-1])[:, : shapes[-1][1] * channels]
@@ -137,22 +134,18 @@ def _halved_sums(sums: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def minimum_levels(mask: Image, levels: int) -> Iterator[Image]:
-    """Levels of a mask: a pixel is kept (255) only where its whole block is kept."""
+    """Levels of a mask: a pixel is 255 only where its whole block is 255."""
+    from asap_ingest.images import kernels
+
     for _ in range(levels):
         mask = _cropped(mask, 1)
         if min(mask.shape) > 1:
-            mask = _minimum_of_blocks(mask)
+            level = np.empty(level_shape(mask.shape[:2], 1), np.uint8)
+            kernels.minimum_of_blocks(np.ascontiguousarray(mask), level)
+            mask = level
         elif max(mask.shape) > 1:
             mask = np.minimum(mask[0::2, 0::2], mask[-1::-2, -1::-2][::-1, ::-1])
         yield mask
-
-
-def _minimum_of_blocks(mask: Image) -> Image:
-    from asap_ingest.images import kernels
-
-    level = np.empty(level_shape(mask.shape[:2], 1), np.uint8)
-    kernels.minimum_of_blocks(np.ascontiguousarray(mask), level)
-    return level
 
 
 def _block_reduce_levels(
@@ -177,17 +170,17 @@ def _median_levels(
 def _pil_levels(
     image: Image, levels: int, how: Downsampling, dtype: np.dtype[Any], memory: ReusedMemory | None
 ) -> Iterator[Image]:
-    """Pillow's resize of level 0, by exactly 2**n: what a level leaves out is not looked at."""
+    """Pillow's resize of level 0, by exactly 2**n; rows and columns that a level leaves out do not count."""
     from PIL import Image as PilImage
 
     image = as_type(image, dtype)
     resample = PilImage.Resampling[how.pil_filter]
-    # Pillow's averaging filters do not know 16-bit samples; float32 holds them exactly
-    known = image.astype(np.float32) if image.dtype == np.uint16 else image
+    # Pillow's averaging filters do not support 16-bit samples; float32 holds them exactly
+    supported = image.astype(np.float32) if image.dtype == np.uint16 else image
     for level in range(1, levels + 1):
         height, width = level_shape(image.shape[:2], level)
-        # resize(box=...) would look beyond the box
-        planes = np.moveaxis(np.atleast_3d(_cropped(known, level)), 2, 0)
+        # resize(box=...) would use pixels outside the box
+        planes = np.moveaxis(np.atleast_3d(_cropped(supported, level)), 2, 0)
         pictures = [PilImage.fromarray(np.ascontiguousarray(plane)) for plane in planes]
         resized = np.dstack([np.asarray(picture.resize((width, height), resample)) for picture in pictures])
         joined = resized if image.ndim == 3 else resized[..., 0]

@@ -1,6 +1,6 @@
-"""Image files: bytes to arrays and back: the door through which tiles, masks, levels and drawings come.
+"""Image files to arrays and back: tiles, masks, levels and pictures.
 
-Planes of volumes, which may be larger than memory, come through `planes`, by the same readers and rules.
+Planes of volumes, which may be larger than memory, are read by `plane_samples`, with the same readers.
 """
 
 from __future__ import annotations
@@ -44,10 +44,9 @@ __all__ = [
 
 OpenFile: TypeAlias = io.BufferedReader | io.BytesIO
 
-#: Told what a file says of an image before it is decoded; may raise.
+#: Gets the head of an image before it is decoded; may raise.
 Admit: TypeAlias = Callable[[ImageHead], None]
-#: Larger images are refused: a damaged header must not ask for all memory.
-#: An image of 32,768 x 32,768 pixels of 32 bit is as large.
+#: Larger images are refused, as a damaged header would take all memory: 32,768 x 32,768 pixels of 32 bit.
 MAX_BYTES = 1 << 32
 
 
@@ -61,30 +60,10 @@ def refuse_oversized(head: ImageHead) -> None:
 
 
 def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Image:
-    """The pixels of a TIFF, PNG, JPEG, PGM, BMP or GIF file, as `pixels.tile_pixels` has them.
-
-    Parameters
-    ----------
-    page_index : int
-        Image of a TIFF with several, counted from 0.
-    strips_only : bool
-        Refuse tiled TIFFs, which render cannot read.
-
-    Returns
-    -------
-    ndarray of uint8, uint16 or float32, shape (height, width), or of uint8, shape (height, width, 3)
-        Not to be written to: it may share memory with the content.
-
-    Raises
-    ------
-    ImageError
-        Not an image, cut short, or samples of other types.
-    """
+    """`decode_page` of the bytes of a file."""
     # closed, as tifffile's objects, which hold each other, would keep the content until they are collected
     with io.BytesIO(content) as file:
-        if content[:4] in TIFF_STARTS:
-            return _tiff_image(file, page_index, strips_only, lambda plain: plain.view(content))
-        return _picture_image(file, page_index)
+        return decode_page(file, page_index, strips_only)
 
 
 def decode_page(
@@ -94,56 +73,107 @@ def decode_page(
     memory: ReusedMemory | None = None,
     admit: Admit = refuse_oversized,
 ) -> Image:
-    """One image of an open file, of which no more than that is read and held; else as `decode`.
+    """The pixels of one image of an open TIFF, PNG, JPEG, PGM, BMP or GIF file, by `pixels.tile_pixels`.
+
+    Only that image is read.
 
     Parameters
     ----------
+    page_index : int
+        Image of a TIFF with several, counted from 0.
+    strips_only : bool
+        Refuse tiled TIFFs, which render cannot read.
     memory : ReusedMemory, optional
-        Where samples that lie plain in the file are read to: the next image in it ends this one.
+        For samples that are stored as they are: the next image in it overwrites this one.
     admit : callable
-        Told what the file says of the image before it is decoded.
+        Gets the head of the image before it is decoded.
+
+    Returns
+    -------
+    ndarray of uint8, uint16 or float32, shape (height, width), or of uint8, shape (height, width, 3)
 
     Raises
     ------
-    ImageError, OSError, what `admit` raises
+    ImageError
+        Not an image, cut short, or samples of other types.
+    OSError, what `admit` raises
     """
-    start = file.read(4)
-    file.seek(0)
-    if start not in TIFF_STARTS:
-        return _picture_image(file, page_index, admit)
-
-    def read(plain: PlainSamples) -> Image:
-        shape = (plain.end - plain.offset,)
-        samples = np.empty(shape, np.uint8) if memory is None else memory.array(shape, np.uint8)
-        file.seek(plain.offset)
-        # a file may be cut while it is read
-        refuse_short_file(plain.end, plain.offset + file.readinto(samples.data))
-        return replace(plain, offset=0).view(samples)
-
-    return _tiff_image(file, page_index, strips_only, read, admit)
+    if not _is_tiff(file):
+        with opened_picture(file) as picture:
+            head = _picture_head(picture, page_index)
+            admit(head)
+            samples = picture_samples(picture)
+    else:
+        with opened_tiff(file) as tiff:
+            page, plain = _page_of_stack(tiff, page_index)
+            if strips_only and page.is_tiled:
+                raise ImageError("is a tiled TIFF; only strips can be read")
+            head = page_head(page)
+            admit(head)
+            if plain is None:
+                height, width = head.shape_yx
+                samples = read_samples(page, slice(0, height), slice(0, width))
+            else:
+                samples = _read_plain(file, plain, memory)
+    return np.ascontiguousarray(tile_pixels(samples, head))
 
 
 def read_head(file: BinaryIO, page_index: int = 0) -> ImageHead:
-    """What an image file says of one of its images; pixels are not decoded.
+    """The head of one of the images in a file; pixels are not decoded.
 
     Raises
     ------
     ImageError
         Not an image, or one that is cut short.
     """
+    if not _is_tiff(file):
+        with opened_picture(file) as picture:
+            return _picture_head(picture, page_index)
+    with opened_tiff(file) as tiff:
+        page = page_at(tiff, page_index)
+        head = page_head(page)
+        refuse_truncated(page)
+        return head
+
+
+def _is_tiff(file: BinaryIO) -> bool:
     start = file.read(4)
     file.seek(0)
     if not start:
         raise ImageError("the file is empty")
-    if start in TIFF_STARTS:
-        with opened_tiff(file) as tiff:
-            page = page_at(tiff, page_index)
-            head = page_head(page)
-            refuse_truncated(page)
-            return head
-    with opened_picture(file) as picture:
-        _refuse_other_page(page_index)
-        return picture_head(picture)
+    return start in TIFF_STARTS
+
+
+def _picture_head(picture: Any, page_index: int) -> ImageHead:
+    if page_index:
+        raise ImageError(f"page {page_index + 1} was asked for; it has 1")
+    return picture_head(picture)
+
+
+def _page_of_stack(tiff: Any, index: int) -> tuple[Any, PlainSamples | None]:
+    """A page, and where its samples lie if they are plain; all of them are in the file.
+
+    ImageJ writes large stacks with the head of the first page alone.
+    """
+    if tiff.is_imagej and index >= len(tiff.pages):
+        first, series = page_at(tiff, 0), tiff.series[0]
+        plain = plain_samples(first)
+        if plain is not None and index < series.size // first.size:
+            plain = replace(plain, offset=plain.offset + index * (plain.end - plain.offset))
+            refuse_short_file(plain.end, tiff.filehandle.size)
+            return first, plain
+    page = page_at(tiff, index)
+    refuse_truncated(page)
+    return page, plain_samples(page)
+
+
+def _read_plain(file: OpenFile, plain: PlainSamples, memory: ReusedMemory | None) -> Image:
+    shape = (plain.end - plain.offset,)
+    content = np.empty(shape, np.uint8) if memory is None else memory.array(shape, np.uint8)
+    file.seek(plain.offset)
+    # a file may be cut while it is read
+    refuse_short_file(plain.end, plain.offset + file.readinto(content.data))
+    return plain.arranged(content)
 
 
 def encode(image: Image, extension: str, compression: str = "none") -> bytes:
@@ -162,66 +192,11 @@ def encode(image: Image, extension: str, compression: str = "none") -> bytes:
 
 
 def encoded_parts(image: Image, extension: str, compression: str = "none") -> list[bytes | memoryview]:
-    """The same, to be written one after the other: samples that are not compressed lie in the image."""
+    """The same in parts; samples that are not compressed are not copied."""
     if extension == "tif" and compression == "none":
-        # what stands before the samples depends on shape and type alone, and takes longer to make than them
+        # the head depends on shape and type alone, and takes longer to make than the samples
         return [_tiff_head(image.shape, image.dtype), np.ascontiguousarray(image).data.cast("B")]
     return [ENCODERS[extension](image, compression)]
-
-
-def _tiff_image(
-    file: BinaryIO,
-    page_index: int,
-    strips_only: bool,
-    plain_pixels: Callable[[PlainSamples], Image],
-    admit: Admit = refuse_oversized,
-) -> Image:
-    """`plain_pixels` gives samples that lie plain, without a second copy."""
-    with opened_tiff(file) as tiff:
-        page, plain = _page_of_stack(tiff, page_index)
-        if strips_only and page.is_tiled:
-            raise ImageError("is a tiled TIFF; only strips can be read")
-        head = page_head(page)
-        admit(head)
-        if plain is None:
-            height, width = head.shape_yx
-            samples = read_samples(page, slice(0, height), slice(0, width))
-        else:
-            samples = plain_pixels(plain)
-    return np.ascontiguousarray(tile_pixels(samples, head))
-
-
-def _picture_image(file: BinaryIO, page_index: int, admit: Admit = refuse_oversized) -> Image:
-    if not file.read(1):
-        raise ImageError("the file is empty")
-    file.seek(0)
-    with opened_picture(file) as picture:
-        _refuse_other_page(page_index)
-        head = picture_head(picture)
-        admit(head)
-        return np.ascontiguousarray(tile_pixels(picture_samples(picture), head))
-
-
-def _refuse_other_page(page_index: int) -> None:
-    if page_index:
-        raise ImageError(f"page {page_index + 1} was asked for; it has 1")
-
-
-def _page_of_stack(tiff: Any, index: int) -> tuple[Any, PlainSamples | None]:
-    """A page, and where its samples lie if they are plain; all of them are in the file.
-
-    ImageJ writes large stacks with the head of the first page alone.
-    """
-    if tiff.is_imagej and index >= len(tiff.pages):
-        first, series = page_at(tiff, 0), tiff.series[0]
-        plain = plain_samples(first)
-        if plain is not None and index < series.size // first.size:
-            plain = replace(plain, offset=plain.offset + index * (plain.end - plain.offset))
-            refuse_short_file(plain.end, tiff.filehandle.size)
-            return first, plain
-    page = page_at(tiff, index)
-    refuse_truncated(page)
-    return page, plain_samples(page)
 
 
 @lru_cache(maxsize=256)
@@ -271,12 +246,12 @@ def _opencv_bytes(image: Image, suffix: str, options: list[int]) -> bytes:
     return encoded.tobytes()
 
 
-#: What `compression` may say, and tifffile's name for it. render reads all but zstd.
+#: Values of `compression`, and tifffile's names. render reads all but zstd.
 TIFF_COMPRESSIONS = {"none": None, "deflate": "zlib", "lzw": "lzw", "zstd": "zstd"}
 
 JPEG_QUALITY = 85
 
-#: How an extension is written.
+#: Encoder by extension.
 ENCODERS: dict[str, Callable[[Image, str], bytes]] = {
     "tif": _encode_tiff,
     "png": _encode_png,

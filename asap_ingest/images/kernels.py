@@ -111,8 +111,8 @@ def _upper_levels(
         top >>= 1
         rows >>= 1
         for r in range(rows):
-            kept = top + r if level == levels else r
-            sum_start, mean_start = here + kept * stride_here, place + (top + r) * row_here
+            target = top + r if level == levels else r
+            sum_start, mean_start = here + target * stride_here, place + (top + r) * row_here
             into, mean = sums[sum_start : sum_start + row_here], means[mean_start : mean_start + row_here]
             upper = below + 2 * r * stride_below
             lower = upper + stride_below
@@ -121,22 +121,6 @@ def _upper_levels(
             else:
                 _halve_rows(sums[upper:], sums[lower:], 0, channels, into, level, mean)
         below = here
-
-
-@compiled([void(read_only(uint16), int64, uint16[::1], uint32[::1], uint8[::1], int64)])
-def mean_levels_of_bytes(
-    image: _Rows, width: int, sums: _Rows, pairs: _Rows, means: _Rows, levels: int
-) -> None:
-    """Levels 1 to `levels` (at most `EXACT_LEVELS`) of gray 8-bit samples, given as pairs."""
-    height, half, stride = image.shape[0] >> 1, width >> 1, row_of_sums(width >> 1, 1)
-    for top in range(0, height, _BAND):
-        rows = min(_BAND, height - top)
-        for r in range(rows):
-            y = 2 * (top + r)
-            kept = top + r if levels == 1 else r
-            into = sums[kept * stride :][:half]
-            _halve_byte_rows(image[y], image[y + 1], into, means[(top + r) * half :][:half])
-        _upper_levels(top, rows, image.shape[0], width, 1, sums, pairs, means, levels)
 
 
 @compiled(
@@ -149,18 +133,21 @@ def mean_levels_of_bytes(
 def mean_levels_of_rows(
     image: _Rows, channels: int, drop: int, sums: _Rows, pairs: _Rows, means: _Rows, levels: int
 ) -> None:
-    """Levels 1 to `levels` of any samples, of which the lowest `drop` bits are left out."""
+    """Levels 1 to `levels`, at most `EXACT_LEVELS`, of samples without their lowest `drop` bits."""
+    in_pairs = image.itemsize == 1 and channels == 1 and image.shape[1] % 2 == 0
     height, width = image.shape[0] >> 1, image.shape[1] // channels
     half, stride = (width >> 1) * channels, row_of_sums(width >> 1, channels)
     for top in range(0, height, _BAND):
         rows = min(_BAND, height - top)
         for r in range(rows):
             y = 2 * (top + r)
-            kept = top + r if levels == 1 else r
-            into = sums[kept * stride :][:half]
+            target = top + r if levels == 1 else r
+            into = sums[target * stride :][:half]
             mean = means[(top + r) * half :][:half]
+            if in_pairs:
+                _halve_byte_rows(image[y].view(np.uint16), image[y + 1].view(np.uint16), into, mean)
             # a constant number of channels lets the compiler use vectors: 3.6 instead of 33 ms for 16 bits
-            if channels == 1:
+            elif channels == 1:
                 _halve_rows(image[y], image[y + 1], drop, 1, into, 1, mean)
             else:
                 _halve_rows(image[y], image[y + 1], drop, channels, into, 1, mean)

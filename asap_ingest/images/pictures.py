@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,14 +12,14 @@ import numpy as np
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.damage import UnreadableImageError, naming_damage
-from asap_ingest.images.density import refuse_bomb
+from asap_ingest.images.file_claims import refuse_bomb
 from asap_ingest.images.pixels import Image, ImageHead
 
 _BAND_PIXELS = 1 << 21
 _FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF")
 _COLOUR_PNG_OF_16_BIT = (b"\x10\x02", b"\x10\x06")
 
-#: Pillow's modes: type of the samples, samples per pixel, what they mean.
+#: Pillow's modes: type of the samples, samples per pixel, photometric interpretation.
 _MODES = {
     "1": ("bool", 1, "minisblack"),
     "L": ("uint8", 1, "minisblack"),
@@ -48,23 +49,26 @@ def opened_picture(source: str | BinaryIO) -> Iterator[Any]:
     from PIL import Image as PilImage
     from PIL import UnidentifiedImageError
 
-    PilImage.MAX_IMAGE_PIXELS = None  # planes of volumes may be larger; the door has its own limit
-    _refuse_colour_png_of_16_bit(source)
-    with naming_damage():
-        try:
-            picture = PilImage.open(source, formats=_FORMATS)
-        except UnidentifiedImageError as error:
-            raise UnreadableImageError(
-                f"is not an image that can be read; it starts with {_start(source, 12)!r}"
-            ) from error
-        with picture:
-            stored = Path(source).stat().st_size if isinstance(source, str) else _size_of(source)
-            refuse_bomb(picture.format, picture.width * picture.height * len(picture.getbands()), stored)
-            yield picture
+    PilImage.MAX_IMAGE_PIXELS = None  # planes of volumes may be larger; `formats` has its own limit
+    with Path(source).open("rb") if isinstance(source, str) else nullcontext(source) as file:
+        start, size = file.read(26), file.seek(0, SEEK_END)
+        file.seek(0)
+        if start[:4] == b"\x89PNG" and start[24:26] in _COLOUR_PNG_OF_16_BIT:
+            raise ImageError("is a 16-bit colour PNG, which would be cut to 8 bit; colour images have 8")
+        with naming_damage():
+            try:
+                picture = PilImage.open(file, formats=_FORMATS)
+            except UnidentifiedImageError as error:
+                raise UnreadableImageError(
+                    f"is not an image that can be read; it starts with {start[:12]!r}"
+                ) from error
+            with picture:
+                refuse_bomb(picture.format, picture.width * picture.height * len(picture.getbands()), size)
+                yield picture
 
 
 def picture_head(picture: Any) -> ImageHead:
-    """What an opened picture says of itself."""
+    """The head of an opened picture."""
     if picture.mode not in _MODES:
         raise ImageError(f"has pixels of kind {picture.mode}; save it as gray or RGB of 8 bit, or gray of 16")
     sample_type, samples, photometric = _MODES[picture.mode]
@@ -87,7 +91,7 @@ def picture_samples(picture: Any) -> Image:
 
 
 def _array_of(picture: Any) -> Image:
-    """`np.array` of a picture; of a large one in bands of rows, as Pillow makes two more copies."""
+    """`np.array` of a picture; in bands of rows where it is large, as Pillow makes two more copies."""
     step = max(1, _BAND_PIXELS // picture.width)
     if picture.height <= step:
         return np.array(picture)
@@ -97,26 +101,3 @@ def _array_of(picture: Any) -> Image:
         rows = slice(top, min(top + step, picture.height))
         samples[rows] = picture.crop((0, rows.start, picture.width, rows.stop))
     return samples
-
-
-def _refuse_colour_png_of_16_bit(source: str | BinaryIO) -> None:
-    start = _start(source, 26)
-    if start[:4] == b"\x89PNG" and start[24:26] in _COLOUR_PNG_OF_16_BIT:
-        raise ImageError("is a 16-bit colour PNG, which would be cut to 8 bit; colour images have 8")
-
-
-def _size_of(file: BinaryIO) -> int:
-    place = file.tell()
-    size = file.seek(0, 2)
-    file.seek(place)
-    return size
-
-
-def _start(source: str | BinaryIO, count: int) -> bytes:
-    if isinstance(source, str):
-        with open(source, "rb") as file:  # noqa: PTH123 - as Pillow and tifffile take it
-            return file.read(count)
-    source.seek(0)
-    start = source.read(count)
-    source.seek(0)
-    return start

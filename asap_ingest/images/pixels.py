@@ -1,7 +1,7 @@
-"""From samples as a file stores them to pixels: two stated rules, one for tiles, one for planes of volumes.
+"""Convert samples as stored in a file to pixels, by one rule for tiles and one for planes of volumes.
 
-A tile is read as the render service reads it, so that pictures drawn from level 0 and from our levels
-agree. A plane of a volume has gray values, however they are stored, or labels.
+Tiles are read as the render service reads them, so that pictures drawn from level 0 and from coarser levels
+agree. Planes of volumes are gray values, however stored, or labels.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from asap_ingest.errors import ImageError
 
 Image = NDArray[Any]
 
-#: What the samples of a plane become in a volume, where they do not stay as they are.
-#: int64 is what NumPy makes of labels; float64 is rounded to float32.
+#: Type of stored samples -> type in a volume, where it differs (int64: labels saved by NumPy).
 GRAY_TYPES = {"bool": "uint8", "float16": "float32", "float64": "float32", "int64": "uint64"}
 
 #: Samples that pixels of tiles may have.
@@ -28,18 +27,18 @@ _GRAY = ("minisblack", "miniswhite", "mask", "cfa", "linear_raw", "depth_map")
 
 @dataclass(frozen=True)
 class ImageHead:
-    """What a file says of one image in it.
+    """Head of an image: its size, and the type and meaning of its samples.
 
     Attributes
     ----------
     shape_yx : tuple of int
         (height, width)
     sample_type : str
-        NumPy's name of the samples' type, as stored.
+        NumPy's name of the stored type of samples.
     samples : int
         Per pixel.
     photometric : str
-        What the samples mean, in TIFF's words: `minisblack`, `rgb`, `palette`, ...
+        Meaning of the samples in the terms of TIFF: `minisblack`, `rgb`, `palette`, ...
     is_tiff : bool
     palette : ndarray of uint8, shape (entries, 3), or None
         Colours of the samples of a `palette` image.
@@ -60,31 +59,31 @@ class ImageHead:
 
     @property
     def tile_type(self) -> str:
-        """The type of the pixels that `tile_pixels` gives."""
+        """Type of the result of `tile_pixels`."""
         return {"bool": "uint8", "int16": "uint16", "float16": "float32", "float64": "float32"}.get(
             self.sample_type, self.sample_type
         )
 
     @property
     def gray_type(self) -> str:
-        """The type of the pixels that `gray_pixels` gives."""
+        """Type of the result of `gray_pixels`."""
         return GRAY_TYPES.get(self.sample_type, self.sample_type)
 
     @property
     def is_gray_as_stored(self) -> bool:
-        """A plane of a volume has these samples as they are."""
+        """Whether a plane of a volume has these samples unchanged."""
         return self.samples == 1 and self.photometric in _GRAY and self.gray_type == self.sample_type
 
     @property
     def may_have_colours(self) -> bool:
-        """Only the pixels tell whether the image is gray."""
+        """Whether only the pixels show if the image is gray."""
         if self.palette is not None:
             return bool((self.palette != self.palette[:, :1]).any())
         return self.photometric not in _GRAY
 
 
 def tile_pixels(samples: Image, head: ImageHead) -> Image:
-    """Samples as the render service takes them.
+    """Convert samples to pixels as the render service does.
 
     White-is-zero is ignored, palette images give their index, 1-bit images 0 and 1 (but TIFFs of 1 bit
     0 and 255, as ImageJ has them), signed 16-bit samples are raised by 32768 as ImageJ does, alpha
@@ -127,7 +126,7 @@ def tile_pixels(samples: Image, head: ImageHead) -> Image:
 
 
 def gray_pixels(samples: Image, head: ImageHead) -> Image:
-    """Samples as gray values, or labels, of a volume.
+    """Convert samples to gray values, or labels, of a volume.
 
     White-is-zero is ignored, alpha channels are dropped, and 1 bit gives 0 and 255. Palettes, RGB and CMYK
     give their gray values where all colours are gray. The types change as `GRAY_TYPES` says.
@@ -160,7 +159,7 @@ def gray_pixels(samples: Image, head: ImageHead) -> Image:
 
 
 def refuse_colours(head: ImageHead) -> None:
-    """Raise ImageError for colours that cannot be gray, as far as the head tells."""
+    """Raise ImageError for colours that cannot be gray, as far as the head shows."""
     if head.photometric not in (*_GRAY, "palette", "rgb", "separated"):
         raise ImageError(f"has colours of kind {head.photometric}; save it as gray")
     if head.photometric in _GRAY and head.samples > 2:
@@ -185,7 +184,7 @@ def _gray_of(colours: Image) -> Image:
 
 
 def _rgb_of_cmyk(samples: Image, head: ImageHead) -> Image:
-    """Light that the inks leave: (255 - ink) x (255 - black) / 255, halves up."""
+    """Remaining light of inks: (255 - ink) x (255 - black) / 255, halves up."""
     if samples.ndim != 3 or samples.shape[2] < 4 or samples.dtype != np.uint8:
         raise ImageError(f"has {head.samples} inks of {head.sample_type}; save it as gray or RGB of 8 bit")
     light = 255 - samples[..., :4].astype(np.uint16)
@@ -194,7 +193,10 @@ def _rgb_of_cmyk(samples: Image, head: ImageHead) -> Image:
 
 
 def _as_srgb(image: Image) -> Image:
-    """Gray values of linear light as sRGB: what Java makes of 8-bit gray images with an alpha channel."""
+    """Gray values of linear light as sRGB: how Java converts 8-bit gray images with an alpha channel.
+
+    Curve: IEC 61966-2-1, the standard of sRGB.
+    """
     light = np.arange(256) / 255
     curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.floor(curve * 255 + 0.5).astype(np.uint8)[image[..., 0]]

@@ -1,8 +1,8 @@
 """Coarser scales of a volume, plane by plane. Arrays in, arrays out.
 
 Planes are (height, width) arrays, stacked along z. A voxel of a coarser scale stands for a block of
-the finest one; at the upper ends of the axes a block may hold less than the others, and counts what
-it holds. Only sums (or labels) of the planes under way are kept, so depth costs no memory.
+the finest one; at the upper ends of the axes a block may be smaller. Only sums (or labels) of the planes in
+progress are held, so depth costs no memory.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SAMPLE_TYPES = tuple(
 
 @dataclass(frozen=True)
 class Carry:
-    """A plane on its way to coarser scales.
+    """A plane that is carried to coarser scales.
 
     Attributes
     ----------
     plane : ndarray, shape (height, width)
         Sums over blocks of the finest scale, or labels.
     depth : int
-        Planes of the finest scale in it.
+        Number of planes of the finest scale in it.
     """
 
     plane: Plane
@@ -45,17 +45,17 @@ class Reduction(Protocol):
     """From planes of one scale to planes of the next."""
 
     def add(self, carry: Carry) -> Carry | None:
-        """Take the next plane; gives a plane of the next scale when its block is complete."""
+        """Take the next plane; return a plane of the next scale when its block is complete."""
 
     def rest(self) -> Carry | None:
-        """What an incomplete last block holds, None if there is none."""
+        """The plane of an incomplete last block, None if there is none."""
 
     def values(self, carry: Carry) -> Plane:
         """The samples of a plane of this scale."""
 
     @property
     def bytes_per_voxel(self) -> int:
-        """What a reduction at work takes at most, for each voxel of a plane that it gives."""
+        """Bytes in use at most, for each voxel of a plane of the next scale."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,24 @@ class MeanReduction:
     """Means over the voxels of a block, from exact sums, rounded once; halves round up.
 
     float32 samples are summed as float64; a block with a NaN in it, or with both infinities, is NaN.
-    So are whole numbers where sums could exceed 64 bits: then means are exact to 53 bits.
+    Integers are summed as float64 where sums could exceed 64 bits: then means are exact to 53 bits.
     """
 
     def __init__(self, step: Step) -> None:
         self._step = step
         self._sums: Plane | None = None
         self._planes = self._depth = 0
+        self._sum_type = _sum_type(step)
 
     def add(self, carry: Carry) -> Carry | None:
         with np.errstate(invalid="ignore"):  # infinities of both signs: NaN
-            sums = _sums_of_blocks(carry.plane, self._step.factor[1:], self._sum_type())
+            sums = _sums_of_blocks(carry.plane, self._step.factor[1:], self._sum_type)
             self._sums = sums if self._sums is None else np.add(self._sums, sums, out=self._sums)
         self._planes, self._depth = self._planes + 1, self._depth + carry.depth
         return self.rest() if self._planes == self._step.factor[0] else None
 
     def rest(self) -> Carry | None:
-        if self._sums is None:
-            return None
-        done = Carry(self._sums, self._depth)
+        done = None if self._sums is None else Carry(self._sums, self._depth)
         self._sums, self._planes, self._depth = None, 0, 0
         return done
 
@@ -115,18 +114,7 @@ class MeanReduction:
     @property
     def bytes_per_voxel(self) -> int:
         # sums, and those of the next plane or the two steps of their division
-        return 3 * self._sum_type().itemsize + self._step.dtype.itemsize
-
-    def _sum_type(self) -> np.dtype[Any]:
-        if self._step.dtype.kind == "f":
-            return np.dtype(np.float64)
-        # half a block more, for rounding
-        largest = int(np.iinfo(self._step.dtype).max) * int(np.prod(self._step.total, dtype=object)) * 3 // 2
-        signed = self._step.dtype.kind == "i"
-        for name in ("int32", "int64") if signed else ("uint32", "uint64"):
-            if largest < np.iinfo(name).max:
-                return np.dtype(name)
-        return np.dtype(np.float64)
+        return 3 * self._sum_type.itemsize + self._step.dtype.itemsize
 
 
 class ModeReduction:
@@ -137,20 +125,18 @@ class ModeReduction:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self._planes: list[Plane] = []
-        self._depth = 0
+        self._carries: list[Carry] = []
 
     def add(self, carry: Carry) -> Carry | None:
-        self._planes.append(carry.plane)
-        self._depth += carry.depth
-        return self.rest() if len(self._planes) == self._step.factor[0] else None
+        self._carries.append(carry)
+        return self.rest() if len(self._carries) == self._step.factor[0] else None
 
     def rest(self) -> Carry | None:
-        if not self._planes:
+        carries, self._carries = self._carries, []
+        if not carries:
             return None
-        done = Carry(_modes(self._planes, self._step.factor[1:]), self._depth)
-        self._planes, self._depth = [], 0
-        return done
+        modes = _modes([carry.plane for carry in carries], self._step.factor[1:])
+        return Carry(modes, sum(carry.depth for carry in carries))
 
     def values(self, carry: Carry) -> Plane:
         return carry.plane
@@ -160,8 +146,19 @@ class ModeReduction:
         return (math.prod(self._step.factor) + 1) * self._step.dtype.itemsize
 
 
-#: How coarser scales are made, by the type of the volume.
+#: Reduction by type of the volume.
 REDUCTIONS: dict[str, Callable[[Step], Reduction]] = {"image": MeanReduction, "segmentation": ModeReduction}
+
+
+def _sum_type(step: Step) -> np.dtype[Any]:
+    if step.dtype.kind == "f":
+        return np.dtype(np.float64)
+    # half a block more, for rounding
+    largest = int(np.iinfo(step.dtype).max) * math.prod(step.total) * 3 // 2
+    for name in ("int32", "int64") if step.dtype.kind == "i" else ("uint32", "uint64"):
+        if largest < np.iinfo(name).max:
+            return np.dtype(name)
+    return np.dtype(np.float64)
 
 
 def _sums_of_blocks(plane: Plane, factor_yx: tuple[int, int], dtype: np.dtype[Any]) -> Plane:
@@ -191,21 +188,15 @@ def _sums_of_rows(plane: Plane, factor: int, dtype: np.dtype[Any]) -> Plane:
 
 
 def _blocks(step: Step, shape_yx: tuple[int, int]) -> Iterator[tuple[slice, slice, int]]:
-    """Regions (rows, columns) whose blocks hold equally many voxels of the finest scale, and how many."""
+    """Regions (rows, columns) whose blocks hold equally many voxels of the finest scale, and their number."""
     axes = [
-        _parts(length, times, blocks)
+        # blocks that are whole, and the last one if it is not
+        [(slice(0, length // times), times), (slice(length // times, blocks), length % times)]
         for length, times, blocks in zip(step.size_yx, step.total[1:], shape_yx, strict=True)
     ]
     for (rows, height), (columns, width) in product(*axes):
-        yield rows, columns, height * width
-
-
-def _parts(length: int, factor: int, blocks: int) -> Iterator[tuple[slice, int]]:
-    whole = length // factor
-    if whole:
-        yield slice(0, whole), factor
-    if whole < blocks:
-        yield slice(whole, blocks), length - whole * factor
+        if rows.start < rows.stop and columns.start < columns.stop:
+            yield rows, columns, height * width
 
 
 def _mean(sums: Plane, count: int, dtype: np.dtype[Any]) -> Plane:

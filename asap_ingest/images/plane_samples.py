@@ -1,13 +1,12 @@
 """Planes of volumes in image files: where each lies, and the samples of any part of one.
 
-A plane may be larger than memory, and a file may hold thousands: of files that allow it only the rows
-that are asked for are read.
+A plane may be larger than memory, and a file may hold thousands: where the file allows it, only the rows that
+are asked for are read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from asap_ingest.images.pictures import opened_picture, picture_head, picture_sa
 from asap_ingest.images.pixels import Image, gray_pixels
 from asap_ingest.images.tiff_pages import opened_tiff, page_head, read_samples
 
-#: Bytes of rows that are read at once where only some of their columns are kept.
+#: Bytes of rows that are read at once where only some of their columns are used.
 _ROWS_BYTES = 1 << 22
 
 
@@ -33,11 +32,11 @@ class PlaneFile:
     page : int
         Of a TIFF.
     offset : int or None
-        First byte of the samples, where they lie in the file as they lie in memory.
+        First byte of the samples, where they are stored as they lie in memory.
     big_endian : bool
-        The samples then have their highest byte first.
+        Byte order of these.
     directory : int or None
-        First byte of what a TIFF says of the page, where the samples must be decoded.
+        First byte of the page's directory in a TIFF, where the samples must be decoded.
     """
 
     file: str
@@ -60,13 +59,13 @@ class PlaneStack:
     stored_type : str
         The same of the samples in the file.
     may_have_colours : bool
-        Only the pixels tell whether the planes are gray.
+        Whether the planes are gray shows only in the pixels.
     whole_planes : bool
         Planes can be decoded only as a whole.
     voxel_size_nm : triple of float or None
-        Where the file says it.
+        From the metadata of the file.
     left_out : str
-        What of the file is no plane, in words; empty if nothing.
+        Description of images in the file that are not planes; empty if there are none.
     """
 
     file: str
@@ -96,7 +95,7 @@ def picture_stack(file: str) -> PlaneStack:
 
 
 def require_gray(stack: PlaneStack) -> None:
-    """Raise ImageError if a plane is not gray: its pixels are read, a band of rows at a time."""
+    """Raise ImageError if a plane is not gray; reads its pixels, a band of rows at a time."""
     if not stack.may_have_colours:
         return
     _, height, width = stack.shape
@@ -114,7 +113,7 @@ def read_plane(
 
     Parameters
     ----------
-    shape_yx, dtype : of the whole plane, when it was looked at first
+    shape_yx, dtype : of the whole plane, when the file was opened first
 
     Returns
     -------
@@ -125,7 +124,7 @@ def read_plane(
     StorageError
         The file cannot be read.
     ImageError
-        It is damaged, or not what it was when it was looked at first.
+        It is damaged, or differs from when it was opened first.
     """
     try:
         if plane.offset is not None:
@@ -166,27 +165,16 @@ def _plain_rows(
     """`row`: samples in a row, and their type."""
     width, dtype = row
     stored = dtype.newbyteorder(">" if plane.big_endian else "<")
-    row_bytes = width * stored.itemsize
-    samples = np.empty((rows.stop - rows.start, columns.stop - columns.start), stored)
-    whole_rows = samples.shape[1] == width
-    step = len(samples) if whole_rows else max(1, _ROWS_BYTES // row_bytes)
+    whole_rows = columns.stop - columns.start == width
+    step = rows.stop - rows.start if whole_rows else max(1, _ROWS_BYTES // (width * stored.itemsize))
+    parts = []
     with Path(plane.file).open("rb", buffering=0) as file:
-        file.seek(offset + rows.start * row_bytes)
-        for start in range(0, len(samples), step):
-            part = samples[start : start + step]
-            read = part if whole_rows else np.empty((len(part), width), stored)
-            if not _filled(read, file):
+        file.seek(offset + rows.start * width * stored.itemsize)
+        for start in range(rows.start, rows.stop, step):
+            count = min(step, rows.stop - start)
+            samples = np.fromfile(file, stored, count * width)
+            if samples.size < count * width:
                 raise ImageError(f"is cut short: it ends within plane {plane.page}")
-            part[:] = read if whole_rows else read[:, columns]
-    return samples.astype(dtype, copy=False)
-
-
-def _filled(samples: Image, file: FileIO) -> bool:
-    """Read as many bytes as an array has; False if the file ends before."""
-    view = memoryview(samples.reshape(-1).view(np.uint8).data)
-    while view:
-        count = file.readinto(view)
-        if not count:
-            return False
-        view = view[count:]
-    return True
+            part = samples.reshape(count, width)[:, columns].astype(dtype, copy=False)
+            parts.append(part if whole_rows else np.ascontiguousarray(part))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -1,8 +1,7 @@
-"""Pages of TIFF files, read with tifffile: what a page says of itself, and its samples.
+"""Pages of TIFF files, read with tifffile: the heads of pages, and their samples.
 
-tifffile's own reading fills what a file does not hold with zeros, and trusts what it says of the length
-of its strips. Here a file that ends early is an error, and the length of uncompressed strips and tiles
-follows from the size of the image.
+tifffile itself fills what a file does not hold with zeros, and trusts the lengths of strips in the file. Here
+a file that ends early is an error, and the length of uncompressed strips and tiles follows from the image.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import Any, BinaryIO
 
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.damage import naming_damage
-from asap_ingest.images.density import refuse_bomb
+from asap_ingest.images.file_claims import claimed_shape, refuse_bomb
 from asap_ingest.images.pixels import Image, ImageHead
-from asap_ingest.images.segment_heads import said_shape
 
 #: First bytes of TIFF and BigTIFF files, of either byte order.
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -38,7 +37,7 @@ _BLOCK = 32
 
 @dataclass(frozen=True)
 class PlainSamples:
-    """Samples that lie in the file as they lie in memory.
+    """Samples that are stored as they lie in memory.
 
     Attributes
     ----------
@@ -58,12 +57,12 @@ class PlainSamples:
     def end(self) -> int:
         return self.offset + prod(self.shape) * self.dtype.itemsize
 
-    def view(self, content: bytes | Image) -> Image:
-        """The samples in the bytes of the file, shape (height, width) or (height, width, samples).
+    def arranged(self, content: Image) -> Image:
+        """The samples in bytes from `offset` on, shape (height, width) or (height, width, samples).
 
-        They are copied only where the file has another byte order than this machine, or channels apart.
+        They are copied only from another byte order than that of this machine, or from separate channels.
         """
-        samples = np.frombuffer(content, self.dtype, prod(self.shape), self.offset).reshape(self.shape)
+        samples = content.view(self.dtype).reshape(self.shape)
         return _squeezed(samples.transpose(1, 2, 0, 3).reshape(*self.shape[1:3], -1)).astype(
             self.dtype.newbyteorder("="), copy=False
         )
@@ -73,12 +72,7 @@ class PlainSamples:
 class Segment:
     """A strip or tile: what it covers of the image, and where its bytes lie.
 
-    Attributes
-    ----------
-    channel : int
-        Of images whose channels lie apart.
-    offset : int or None
-        None for one that the file leaves out: it is background.
+    `channel` is that of images with separate channels; `offset` is None for background that is not stored.
     """
 
     number: int
@@ -108,7 +102,7 @@ def page_at(tiff: Any, index: int) -> Any:
 
 
 def page_head(page: Any) -> ImageHead:
-    """What a page says of itself.
+    """The head of a page.
 
     Raises
     ------
@@ -119,7 +113,7 @@ def page_head(page: Any) -> ImageHead:
     if page.dtype is None:
         raise ImageError(f"has samples of {page.bitspersample} bits of a kind that cannot be read")
     if page.bitspersample == 24 and page.dtype.kind != "f":
-        # tifffile ignores the byte order of these, or takes it twice
+        # tifffile ignores the byte order of these, or applies it twice
         raise ImageError("has samples of 24 bits, which cannot be read reliably; save it with 32 bits")
     if depth != 1:
         raise ImageError(f"holds {depth} planes in one page; write each plane to a page of its own")
@@ -146,7 +140,7 @@ def _palette(page: Any) -> NDArray[np.uint8] | None:
 
 
 def plain_samples(page: Any) -> PlainSamples | None:
-    """Where the samples of a page lie, None if they must be decoded."""
+    """The place of the samples of a page, None if they must be decoded."""
     if not page.is_final:
         return None
     channels, _, height, width, samples = page.shaped
@@ -157,18 +151,14 @@ def plain_samples(page: Any) -> PlainSamples | None:
 def refuse_truncated(page: Any) -> None:
     """Raise ImageError where samples of a page are not in its file."""
     plain = plain_samples(page)
-    end = plain.end if plain else max((_end_of(segment) for segment in segments_of(page)), default=0)
-    refuse_short_file(end, page.parent.filehandle.size)
+    ends = (segment.offset + segment.length for segment in segments_of(page) if segment.offset is not None)
+    refuse_short_file(plain.end if plain else max(ends, default=0), page.parent.filehandle.size)
 
 
 def refuse_short_file(end: int, size: int) -> None:
-    """Raise ImageError where samples end behind the last byte of a file."""
+    """Raise ImageError where samples would end behind the last byte of a file."""
     if end > size:
         raise ImageError(f"is cut short: pixels reach to byte {end} of {size}")
-
-
-def _end_of(segment: Segment) -> int:
-    return 0 if segment.offset is None else segment.offset + segment.length
 
 
 def read_samples(page: Any, rows: slice, columns: slice) -> Image:
@@ -177,7 +167,7 @@ def read_samples(page: Any, rows: slice, columns: slice) -> Image:
     Returns
     -------
     ndarray, shape (height, width) or (height, width, samples), in the byte order of this machine
-        Strips and tiles that the file leaves out are 0, or the file's value for no data.
+        Strips and tiles that are not stored are 0, or the file's value for no data.
 
     Raises
     ------
@@ -188,9 +178,13 @@ def read_samples(page: Any, rows: slice, columns: slice) -> Image:
     shape = rows.stop - rows.start, columns.stop - columns.start, channels * samples
     pixels = np.full(shape, page.nodata, page.dtype.newbyteorder("="))
     for segment in segments_of(page):
-        if segment.offset is not None and _meet(segment.rows, rows) and _meet(segment.columns, columns):
-            into = pixels[..., segment.channel * samples : (segment.channel + 1) * samples]
-            _copy(_decoded(page, segment), segment, into, rows, columns)
+        down, across = _overlap(segment.rows, rows), _overlap(segment.columns, columns)
+        if segment.offset is not None and down.start < down.stop and across.start < across.stop:
+            decoded = _decoded(page, segment)[
+                _within(down, segment.rows.start), _within(across, segment.columns.start)
+            ]
+            of_channel = slice(segment.channel * samples, (segment.channel + 1) * samples)
+            pixels[_within(down, rows.start), _within(across, columns.start), of_channel] = decoded
     return _squeezed(pixels)
 
 
@@ -208,19 +202,19 @@ def segments_of(page: Any) -> Iterator[Segment]:
     """
     channels, _, height, width, samples = page.shaped
     down, across = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, width)
-    places = [
-        (c, y, x) for c in range(channels) for y in range(0, height, down) for x in range(0, width, across)
-    ]
+    corners = [*product(range(channels), range(0, height, down), range(0, width, across))]
     offsets, lengths = page.dataoffsets, page.databytecounts
-    if len(offsets) < len(places):
-        raise ImageError(f"is damaged: it says where {len(offsets)} of its {len(places)} strips or tiles are")
+    if len(offsets) < len(corners):
+        raise ImageError(
+            f"is damaged: it says where {len(offsets)} of its {len(corners)} strips or tiles are"
+        )
     row_bytes = -(-across * samples * page.bitspersample // 8)
-    for number, (channel, y, x) in enumerate(places):
+    for number, (channel, y, x) in enumerate(corners):
         rows, columns = slice(y, min(y + down, height)), slice(x, min(x + across, width))
-        said = lengths[number] if number < len(lengths) else 0
-        offset = None if not offsets[number] and not said else offsets[number]
-        stored_rows = down if page.is_tiled else rows.stop - rows.start
-        length = row_bytes * stored_rows if page.compression == 1 else said
+        length = lengths[number] if number < len(lengths) else 0
+        offset = offsets[number] if offsets[number] or length else None
+        if page.compression == 1:
+            length = row_bytes * (down if page.is_tiled else rows.stop - rows.start)
         if offset is not None and not (offset and length):
             raise ImageError(f"is damaged or cut short: strip or tile {number} of it is empty")
         yield Segment(number, channel, rows, columns, offset, length)
@@ -228,50 +222,31 @@ def segments_of(page: Any) -> Iterator[Segment]:
 
 def _decoded(page: Any, segment: Segment) -> Image:
     """Samples (height, width, samples) of a strip or tile; tiles may be larger than what they cover."""
-    file = page.parent.filehandle
-    height, width = _stored_shape(page)
+    file, name = page.parent.filehandle, f"strip or tile {segment.number} of it"
+    if page.is_tiled:
+        height, width = page.tilelength, page.tilewidth
+    else:  # a last strip may have rows behind the image
+        height, width = min(page.rowsperstrip, page.shaped[2]), page.shaped[3]
     size = int(height * width * page.shaped[4] * page.dtype.itemsize)
     if segment.length > 2 * size + _OVERHEAD:
-        raise ImageError(
-            f"is damaged: strip or tile {segment.number} of it says it has {segment.length:,} bytes"
-        )
+        raise ImageError(f"is damaged: {name} says it has {segment.length:,} bytes")
     refuse_bomb(getattr(page.compression, "name", str(page.compression)), size, segment.length)
     file.seek(segment.offset)
     content = file.read(segment.length)
     if len(content) < segment.length:
         raise ImageError(f"is cut short: it ends within strip or tile {segment.number}")
-    said = said_shape(content) if page.compression in _IMAGES else None
-    if said is not None and (said[0] > height + _BLOCK or said[1] > width + _BLOCK):
-        raise ImageError(
-            f"is damaged: strip or tile {segment.number} of it says it is {said[1]} x {said[0]}, "
-            f"not {width} x {height}"
-        )
-    # strips of JPEG may leave what they have in common to the page
+    claimed = claimed_shape(content) if page.compression in _IMAGES else None
+    if claimed is not None and (claimed[0] > height + _BLOCK or claimed[1] > width + _BLOCK):
+        raise ImageError(f"is damaged: {name} says it is {claimed[1]} x {claimed[0]}, not {width} x {height}")
+    # strips of JPEG may share tables of the page
     shared = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.jpegtables else {}
     samples, _, _ = page.decode(content, segment.number, **shared)
     return samples[0]
 
 
-def _stored_shape(page: Any) -> tuple[int, int]:
-    """Height and width of a strip, or of a tile with what reaches over the border."""
-    if page.is_tiled:
-        return page.tilelength, page.tilewidth
-    # a last strip may have rows behind the image
-    return min(page.rowsperstrip, page.shaped[2]), page.shaped[3]
+def _overlap(one: slice, other: slice) -> slice:
+    return slice(max(one.start, other.start), min(one.stop, other.stop))
 
 
-def _meet(one: slice, other: slice) -> bool:
-    return one.start < other.stop and other.start < one.stop
-
-
-def _copy(decoded: Image, segment: Segment, pixels: Image, rows: slice, columns: slice) -> None:
-    """Put what a segment has of the wanted rows and columns into an array of these."""
-    has, wanted = (segment.rows, segment.columns), (rows, columns)
-    common = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(has, wanted, strict=True)]
-    source = tuple(_from(part, a.start) for part, a in zip(common, has, strict=True))
-    target = tuple(_from(part, b.start) for part, b in zip(common, wanted, strict=True))
-    pixels[target] = decoded[source]
-
-
-def _from(part: slice, start: int) -> slice:
+def _within(part: slice, start: int) -> slice:
     return slice(part.start - start, part.stop - start)

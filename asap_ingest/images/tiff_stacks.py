@@ -1,4 +1,4 @@
-"""The stack of planes that a TIFF holds, as its metadata has it: OME, ImageJ, or page after page."""
+"""The stack of planes in a TIFF, by its OME or ImageJ metadata, or page by page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from asap_ingest.errors import ImageError
-from asap_ingest.images.ome_heads import refuse_foreign_files, refuse_many_planes, refuse_plane_count
+from asap_ingest.images.file_claims import refuse_foreign_files, refuse_many_planes, refuse_plane_count
 from asap_ingest.images.pixels import ImageHead, refuse_colours
 from asap_ingest.images.plane_samples import PlaneFile, PlaneStack
 from asap_ingest.images.tiff_pages import (
@@ -24,15 +24,15 @@ from asap_ingest.images.tiff_pages import (
 )
 from asap_ingest.images.voxel_size import voxel_size_of
 
-#: Leading axes of a TIFF that may be the z axis: also what is left unnamed, or counted as time.
+#: Leading axes of a TIFF that may be the z axis, unnamed ones and time included.
 _DEPTH_AXES = "ZTQI"
-#: Names that programs give to images beside the one that counts.
+#: Names of images beside the main one.
 _SIDE_IMAGES = ("thumbnail", "label", "macro", "map")
 
 
 @dataclass(frozen=True)
 class PlaneChoice:
-    """Which of the planes of a file are wanted, where it holds more than a stack; counted from 0."""
+    """Which planes of a file are read, where it holds more than a stack; counted from 0."""
 
     channel: int | None = None
     time: int | None = None
@@ -75,7 +75,7 @@ def tiff_stack(file: str, choice: PlaneChoice = DEFAULT_CHOICE) -> PlaneStack:
 
 
 def _refuse_broken_chain(tiff: Any) -> None:
-    """A file that is cut short between its pages: tifffile takes the last one it finds for the last."""
+    """Refuse a file that is cut short between its pages, of which tifffile ignores the rest."""
     form, file, last = tiff.tiff, tiff.filehandle, tiff.pages[-1].offset
     file.seek(last)
     (tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
@@ -87,7 +87,7 @@ def _refuse_broken_chain(tiff: Any) -> None:
 
 
 def _refuse_short_imagej_stack(tiff: Any) -> None:
-    """A large ImageJ stack has one head, which counts its planes; tifffile takes what is left of them."""
+    """Refuse a large ImageJ stack with fewer planes than its one head counts, which tifffile accepts."""
     counted = (tiff.imagej_metadata or {}).get("images", 0)
     held = sum(series.size // series.keyframe.size for series in tiff.series)
     if held < counted:
@@ -95,7 +95,7 @@ def _refuse_short_imagej_stack(tiff: Any) -> None:
 
 
 def _chosen_series(tiff: Any, wanted: int | None) -> list[Any]:
-    """The series of images that holds the planes; several where pages differ only in how they are stored."""
+    """The image series that holds the planes; several where pages differ only in how they are stored."""
     listed = list(tiff.series)
     if wanted is not None:
         if wanted >= len(listed):
@@ -113,7 +113,7 @@ def _chosen_series(tiff: Any, wanted: int | None) -> list[Any]:
 
 
 def _are_planes_of_one_stack(listed: Sequence[Any]) -> bool:
-    """Pages that a program wrote one by one, perhaps with different compression."""
+    """Whether pages were written one by one, perhaps with different compression."""
     kinds = {(series.keyframe.shape, series.dtype) for series in listed}
     one_by_one = all(series.kind in ("generic", "uniform") or series.ndim == 2 for series in listed)
     return len(kinds) == 1 and one_by_one and listed[0].kind not in ("ome", "imagej")
@@ -125,7 +125,7 @@ def _is_side_image(series: Any) -> bool:
 
 
 def _is_thumbnail_of(series: Any, largest: Any) -> bool:
-    """At most half as high and as wide as the largest."""
+    """Whether it is at most half as high and as wide as the largest."""
     sides = zip(_shape_yx(series), _shape_yx(largest), strict=True)
     return all(2 * side <= whole for side, whole in sides)
 
@@ -145,7 +145,7 @@ def _left_out(tiff: Any, chosen: Sequence[Any]) -> str:
 
 
 def _plane_numbers(series: Any, choice: PlaneChoice) -> list[int]:
-    """Which of the planes of a series are wanted, in order."""
+    """Numbers of the planes of a series that are read, in order."""
     axes = [(axis, n) for axis, n in zip(series.axes, series.shape, strict=True) if axis not in "YXS"]
     refuse_plane_count(prod(n for _, n in axes))
     numbers = np.arange(prod(n for _, n in axes)).reshape([n for _, n in axes])
@@ -163,7 +163,7 @@ def _plane_numbers(series: Any, choice: PlaneChoice) -> list[int]:
 
 
 def _refuse_axes(series: Any, left: Sequence[tuple[str, int]]) -> None:
-    """Axes beside x and y of which none, or one that may be z, can be left."""
+    """Refuse more axes beside x and y than one that may be z."""
     lengths = dict(left)
     if "C" in lengths:
         count = lengths["C"]
@@ -177,7 +177,7 @@ def _refuse_axes(series: Any, left: Sequence[tuple[str, int]]) -> None:
 
 
 def _planes_of(file: str, series: Any, choice: PlaneChoice) -> Iterator[PlaneFile]:
-    """Where each plane lies."""
+    """The places of the planes."""
     head = page_head(series.keyframe)
     refuse_colours(head)
     numbers = _plane_numbers(series, choice)

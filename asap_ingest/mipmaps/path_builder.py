@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
+from asap_ingest.images.dynamic_masks import DynamicMask, is_dynamic
 from asap_ingest.mipmaps.levels import Levels
-from asap_ingest.mipmaps.mask_files import DynamicMask, is_dynamic
 from asap_ingest.mipmaps.registration import NewLevels
 
 PathBuilder = dict[str, Any]

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from asap_ingest.errors import ImageError, StorageError
+from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask
 from asap_ingest.mipmaps.levels import FolderListings, Levels
-from asap_ingest.mipmaps.mask_files import DYNAMIC_MASK, DynamicMask
 from asap_ingest.mipmaps.tile_images import (
     Failure,
     Level0,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from asap_ingest.errors import ImageError
+from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask, is_dynamic
 from asap_ingest.mipmaps.grey_values import UNSAID, Range
-from asap_ingest.mipmaps.mask_files import DYNAMIC_MASK, DynamicMask, is_dynamic
 
 TileSpec = dict[str, Any]
 Shape = tuple[int, int] | None

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image as PilImage
 
 from asap_ingest.errors import ImageError
-from asap_ingest.images import density, formats, pictures
+from asap_ingest.images import file_claims, formats, pictures
 from asap_ingest.images.plane_samples import picture_stack
 from tests.images.bombs import jpeg_that_says, png_of_zeros, with_frame_size
 
@@ -56,7 +56,7 @@ def test_a_strip_is_not_read_that_says_it_has_more_bytes_than_its_samples():
 
 
 def test_a_strip_cannot_hold_more_than_its_compression_allows(monkeypatch):
-    monkeypatch.setattr(density, "HARMLESS_BYTES", 1000)
+    monkeypatch.setattr(file_claims, "HARMLESS_BYTES", 1000)
     image = np.zeros((4096, 4096), np.uint8)
     np.testing.assert_array_equal(
         formats.decode(tiff_bytes(image, compression="zlib", rowsperstrip=4096)), image
@@ -69,7 +69,7 @@ def test_a_strip_cannot_hold_more_than_its_compression_allows(monkeypatch):
 @pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "PPM", "JPEG"])
 def test_blank_images_are_decoded(form, monkeypatch):
     """What compresses best is no bomb: masks are blank."""
-    monkeypatch.setattr(density, "HARMLESS_BYTES", 1000)
+    monkeypatch.setattr(file_claims, "HARMLESS_BYTES", 1000)
     file = io.BytesIO()
     PilImage.new("1" if form == "PNG" else "L", (5000, 4000)).save(
         file, form, optimize=True, progressive=True

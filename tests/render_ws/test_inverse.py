@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
-from asap_ingest.render_ws.transforms.triangle_locator import triangle_locator
+from asap_ingest.render_ws.transforms.triangle_locator import TriangleLocator
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, triangle_mesh
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
@@ -242,7 +242,7 @@ def test_the_locator_finds_what_looking_at_all_triangles_finds(seed: int, count:
     corners = random.uniform(0, 100, (3 * count, 2))
     mesh = Mesh(corners, np.arange(3 * count).reshape(-1, 3))
     points = random.uniform(-10, 110, (50, 2)) * scale
-    found = triangle_locator(mesh, corners * scale, mirrored=False).sources_of(points)
+    found = TriangleLocator(mesh, corners * scale, mirrored=False).sources_of(points)
     inside = np.array(
         [any(is_inside(corners[three] * scale, point) for three in mesh.triangles) for point in points]
     )
@@ -260,4 +260,4 @@ def is_inside(corners: np.ndarray, point: np.ndarray) -> bool:
 def test_a_locator_of_flat_triangles_finds_nothing() -> None:
     mesh = triangle_mesh(100.0, 80.0, 4)
     flat = mesh.points * [1, 0]
-    assert np.isnan(triangle_locator(mesh, flat, mirrored=False).sources_of(flat)).all()
+    assert np.isnan(TriangleLocator(mesh, flat, mirrored=False).sources_of(flat)).all()

@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.render_ws.drawing.mesh import rasterise
-from asap_ingest.render_ws.drawing.positions import SNAP
+from asap_ingest.render_ws.drawing.positions import SNAP, rasterise
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
 from tests.examples import examples
 

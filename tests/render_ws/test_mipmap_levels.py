@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asap_ingest.render_ws.drawing.channels import Channel
-from asap_ingest.render_ws.drawing.mipmap_levels import best_level, choose_images, fit_linear_part
+from asap_ingest.render_ws.drawing.mipmap_levels import best_level, choose_images, fit_affine
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine, build_leaf
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
@@ -18,7 +18,7 @@ class Files:
     def __init__(self, *usable: str) -> None:
         self.usable = usable
 
-    def is_usable(self, url: str) -> bool:
+    def __call__(self, url: str) -> bool:
         return url in self.usable
 
 
@@ -38,25 +38,25 @@ def channel(*levels: int, mask: bool = False) -> Channel:
     [(2, 0), (1, 0), (0.51, 0), (0.5, 1), (0.34, 1), (0.26, 1), (0.25, 2), (0.0625, 4), (1e-9, 29), (0, 0)],
 )
 def test_level_follows_the_scale(scale: float, level: int) -> None:
-    linear = fit_linear_part(IDENTITY, 256, 256, 64)
+    linear = fit_affine(IDENTITY, 256, 256, 64)
     assert best_level(linear, scale) == level
 
 
 def test_longer_axis_decides() -> None:
-    linear = fit_linear_part(Affine((0.1, 0.0, 0.0, 0.0, 0.5, 0.0)), 256, 256, 64)
+    linear = fit_affine(Affine((0.1, 0.0, 0.0, 0.0, 0.5, 0.0)), 256, 256, 64)
     assert best_level(linear, 1.0) == 1
 
 
 @pytest.mark.parametrize("size", [(64, 256), (256, 64), (10, 10)])
 def test_tile_of_at_most_one_cell_is_drawn_from_level_0(size: tuple[int, int]) -> None:
-    assert best_level(fit_linear_part(IDENTITY, *size, 64), 0.1) == 0
+    assert best_level(fit_affine(IDENTITY, *size, 64), 0.1) == 0
 
 
 def test_other_transforms_are_fitted() -> None:
     transform = build_leaf("mpicbg.trakem2.transform.PolynomialTransform2D", "5 0.25 0 7 0 0.25")
-    linear = fit_linear_part(transform, 256, 256, 64)
+    linear = fit_affine(transform, 256, 256, 64)
     assert linear is not None
-    assert (linear.m00, linear.m01, linear.m10, linear.m11) == pytest.approx((0.25, 0, 0, 0.25), abs=1e-12)
+    assert linear.matrix == pytest.approx((0.25, 0, 0, 0, 0.25, 0), abs=1e-12)
     assert best_level(linear, 0.999) == 2
 
 
@@ -65,9 +65,9 @@ def test_an_axis_that_is_left_alone_keeps_its_level_whatever_the_fit_rounds_to(
     scale: float, level: int
 ) -> None:
     bent = build_leaf("org.janelia.alignment.transform.ExponentialRecoveryOffsetTransform", "5,0.03,0,1")
-    linear = fit_linear_part(bent, 400, 256, 64)
+    linear = fit_affine(bent, 400, 256, 64)
     assert linear is not None
-    assert linear.m00 == pytest.approx(1.0, abs=1e-12)
+    assert linear.matrix[0] == pytest.approx(1.0, abs=1e-12)
     assert best_level(linear, scale) == level
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asap_ingest.render_ws.drawing.margins import near_empty
+from asap_ingest.render_ws.drawing.seams import near_empty
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.golden import Answer, send
 

@@ -12,8 +12,7 @@ import pytest
 import tifffile
 from PIL import Image as PilImage
 
-from asap_ingest.render_ws.drawing.halving import halve
-from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
+from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages, halve
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 GRAY = np.arange(12, dtype=np.uint8).reshape(3, 4)

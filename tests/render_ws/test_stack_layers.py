@@ -77,7 +77,7 @@ def test_a_box_holds_the_tiles_that_the_database_finds(
     for _ in range(2):
         tiles = layers.tiles(session, record, box)
         assert tiles is not None
-        assert [tiles.layer._tiles._rows[index] for index in tiles.which] == session.tiles(record.key, box)
+        assert [tiles.layer.rows[index] for index in tiles.which] == session.tiles(record.key, box)
 
 
 def test_references_are_resolved_when_the_database_is_closed(store: Store) -> None:

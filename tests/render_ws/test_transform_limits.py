@@ -14,10 +14,10 @@ import pytest
 from asap_ingest.render_ws.drawing.layers import Layer
 from asap_ingest.render_ws.memory.bounded_cache import BoundedCache
 from asap_ingest.render_ws.transforms.classes import build_leaf
-from asap_ingest.render_ws.transforms.mesh_limits import MOST_LANDMARKS, MOST_PAIRS
 from asap_ingest.render_ws.transforms.specs import build
-from asap_ingest.render_ws.transforms.transform_cache import TRANSFORM_CACHE, array_bytes, kept
+from asap_ingest.render_ws.transforms.transform_cache import TRANSFORM_CACHE, array_bytes, memoised
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
+from asap_ingest.render_ws.transforms.warp_classes import MOST_LANDMARKS, MOST_PAIRS
 from asap_ingest.render_ws.wire.problems import RequestError
 from tests.render_ws.client import leaf, tile
 
@@ -112,7 +112,7 @@ def test_arrays_are_counted_where_they_are() -> None:
     mesh = triangle_mesh(40.0, 30.0, 4)
     assert array_bytes(mesh) == mesh.points.nbytes + mesh.triangles.nbytes
     assert array_bytes((mesh, None, "text", np.zeros(3))) == array_bytes(mesh) + 24
-    assert kept(("nothing",), lambda: None) is None
+    assert memoised(("nothing",), lambda: None) is None
 
 
 def test_tiles_share_the_text_of_their_warp() -> None:

@@ -48,7 +48,7 @@ def test_with_roots_nobody_is_told_whether_a_file_is_there(
     paths = [*unusable_files(folder), *unusable_files(tmp_path), Path("/etc/passwd"), Path("/etc/nothing")]
     found = [told_of(site.url, path, number) for number, path in enumerate(paths)]
     assert found == [{WITHOUT_REASON.format("FILE")}] * len(paths)
-    for path, reason in zip(paths, ("cannot find", "is empty", "no image", "cut.png"), strict=False):
+    for path, reason in zip(paths, ("cannot find", "is empty", "not an image", "cut.png"), strict=False):
         assert any(str(path) in line and reason in line for line in caplog.messages)
     # a JSON that names a file is checked without reason too
     spec = orjson.dumps(spec_with(site, "image", str(paths[1])))

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.store import Session, TileFilter
-from asap_ingest.render_ws.transforms.integer_ranges import Indices, expanded
+from asap_ingest.render_ws.transforms.triangle_locator import expanded
+from asap_ingest.render_ws.transforms.triangle_mesh import Indices
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 

@@ -17,8 +17,8 @@ from asap_ingest.render_ws.coordinates.coordinate_candidates import (
 )
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.store.resolved_tiles import TransformLookup
-from asap_ingest.render_ws.transforms.integer_ranges import Indices
 from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
+from asap_ingest.render_ws.transforms.triangle_mesh import Indices
 from asap_ingest.render_ws.wire.coordinate_entries import JsonObject, named, position
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 from asap_ingest.render_ws.wire import json_types, tile_specs
@@ -166,13 +165,11 @@ _PYTHON_TYPES = {"str": TEXT, "float": NUMBER, "int": WHOLE, "bool": {"type": "b
 
 def components() -> dict[str, Schema]:
     """All schemas; those that follow from the drawing code load it."""
-    from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
+    from asap_ingest.render_ws.drawing.render_parameters import JSON_FIELDS
     from asap_ingest.render_ws.transforms.classes import TRANSFORM_CLASSES
 
     parameters = {
-        field.metadata["name"]: _PYTHON_TYPES.get(str(field.type).partition(" ")[0], {})
-        for field in fields(RenderParameters)
-        if field.metadata
+        name: _PYTHON_TYPES.get(str(field.type).partition(" ")[0], {}) for name, field in JSON_FIELDS.items()
     }
     parameters |= {"mipmapPathBuilder": _ref("mipmapPathBuilder"), "tileSpecs": _list(_TILE)}
     return {

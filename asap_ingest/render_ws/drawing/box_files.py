@@ -1,4 +1,4 @@
-"""Boxes that were drawn in advance: files below a folder that the stack names.
+"""Boxes that were drawn in advance: files in a folder that the stack names.
 
 `root/1024x1024/0/3407.0/12/7.png` is the box of row 12 and column 7 of level 0; the folder of a layer may
 also be named `3407`. A client chooses the root, so what may be read is decided here.
@@ -15,7 +15,7 @@ from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.wire.double_text import double_text
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
-#: How a file of the extension begins; any other file is no image and is not sent.
+#: First bytes of a file by extension; other files are not sent.
 STARTS = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
 #: Up to here a whole z has the same digits as an integer.
 _LARGEST_WHOLE_Z = 1e15
@@ -34,7 +34,7 @@ class BoxName:
     extension: str
 
     def relative_paths(self) -> Iterator[str]:
-        """Where it may lie below the root."""
+        """Possible paths relative to the root."""
         layers = [double_text(self.z)]
         if abs(self.z) < _LARGEST_WHOLE_Z and self.z == int(self.z):
             layers.append(str(int(self.z)))
@@ -44,20 +44,20 @@ class BoxName:
 
 
 def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | None:
-    """The file of a box, None if there is none.
+    """The content of the file of a box, None without a file.
 
     Parameters
     ----------
     root : str
         `materializedBoxRootPath` of the stack.
     images : SourceImages
-        Knows the folders that images may be read from.
+        Has the folders that images may be read from.
 
     Raises
     ------
     IllegalArgumentError
-        When the root is outside these folders, a symbolic link leads out of the root, or the file is no
-        image of the kind that its extension says.
+        When the root is outside these folders, a symbolic link leads out of the root, or the file is not an
+        image of the format of its extension.
     """
     if "\0" in root:
         raise IllegalArgumentError("materializedBoxRootPath holds a zero byte")
@@ -72,14 +72,14 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
         except OSError as error:
             raise images.problem(what, f"box file '{path}' cannot be read: {error.strerror}") from error
         if content == b"":
-            raise images.problem(what, f"box file '{path}' is no image of the kind that its name says")
+            raise images.problem(what, f"box file '{path}' is not an image of the format of its extension")
         if content is not None:
             return content
     return None
 
 
 def _image_bytes(path: Path, what: str, name: BoxName, images: SourceImages) -> bytes:
-    """The content; nothing, if it does not begin as it must."""
+    """The content; empty if it does not begin as it must."""
     start = STARTS[name.extension]
     with path.open("rb") as file:
         images.admit(what, f"box file '{path}'", os.fstat(file.fileno()).st_size)

@@ -1,4 +1,4 @@
-"""The picture that tiles are drawn on: values, what covers what, and the finished 8- or 16-bit picture.
+"""The picture that tiles are drawn on: its values, its transparency, and the finished 8- or 16-bit picture.
 
 Fill, masks and alpha: those of render-ws 4.0.
 """
@@ -8,20 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.drawing.intensity import (
+    CANVAS_TYPES,
     FINAL,
     IntensityRange,
     Pixels,
     kind_of,
     mean_of_components,
+    row_bands,
     scale_float,
 )
-
-_TYPES: dict[str, Any] = {"gray8": np.uint8, "gray16": np.uint16, "color": np.uint8, "float": np.float32}
 
 
 @dataclass
@@ -56,9 +56,9 @@ class Canvas:
         return kind_of(self.values)
 
     def start(self, kind: str, has_masks: bool, noise: bool) -> None:
-        """Make room for values of a kind (a key of `intensity.FINAL`): black, or random where asked."""
+        """Allocate values of a kind (a key of `intensity.FINAL`): black, or random noise."""
         shape = (self.height, self.width, 3) if kind == "color" else (self.height, self.width)
-        self.values = np.zeros(shape, _TYPES[kind])
+        self.values = np.zeros(shape, CANVAS_TYPES[kind])
         if noise:
             gray = np.random.default_rng().integers(0, 256, (self.height, self.width), np.uint8)
             self.values[:] = gray[:, :, None] if kind == "color" else gray
@@ -91,8 +91,6 @@ class Canvas:
 
     def rgba(self) -> NDArray[np.uint8]:
         """The picture as (height, width, 4) of uint8: red, green, blue, alpha (not premultiplied)."""
-        import cv2
-
         if self.values is None:
             return np.zeros((self.height, self.width, 4), np.uint8)
         shown = FINAL[kind_of(self.values)](self.values, self.shown)
@@ -105,7 +103,7 @@ class Canvas:
 
 
 def _premultiplied_once(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Multiply by alpha, round, divide and round: the original keeps its pictures premultiplied."""
+    """Multiply by alpha, round, divide and round: render holds its pictures premultiplied."""
     for rows in row_bands(*picture.shape[:2]):
         band = picture[rows]
         alpha = band[..., 3:]

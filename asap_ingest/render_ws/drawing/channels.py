@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ JsonObject = dict[str, Any]
 class Channel:
     """One channel of a tile: its intensity range and its images by mipmap level, ascending.
 
-    `chosen` holds what was drawn of it, by level, while the tile is kept.
+    `chosen` caches which files a level is drawn from.
     """
 
     name: str | None
@@ -26,14 +27,14 @@ class Channel:
 
 
 def parse_channels(text: str | None) -> dict[str | None, float]:
-    """Read `NAME` or `A__0.9__B__0.1`: weights by channel name, none for None.
+    """Read `NAME` or `A__0.9__B__0.1`: weights by channel name, {} for None.
 
-    An empty text is a name, which no channel has. What stands last without a weight does not count.
+    An empty text is a name, which no channel has. A last name without a weight does not count.
 
     Raises
     ------
     IllegalArgumentError
-        For a weight that is no number, and weights above 1 together.
+        For a weight that is not a number, and weights above 1 together.
     """
     if text is None:
         return {}
@@ -52,24 +53,6 @@ def parse_channels(text: str | None) -> dict[str | None, float]:
     return weights
 
 
-@dataclass(frozen=True)
-class TileSources:
-    """The channels of a tile, the URLs of all their images and masks, and whether there are masks."""
-
-    channels: list[Channel]
-    urls: tuple[str, ...]
-    has_masks: bool
-
-
-def tile_sources(tile: JsonObject) -> TileSources:
-    """What a tile is drawn from."""
-    channels = tile_channels(tile)
-    images = [image for channel in channels for image in channel.images.values()]
-    urls = (image.get(name) for image in images for name in ("imageUrl", "maskUrl"))
-    has_masks = any(image.get("maskUrl") is not None for image in images)
-    return TileSources(channels, tuple(url for url in urls if url is not None), has_masks)
-
-
 def tile_channels(tile: JsonObject) -> list[Channel]:
     """The channels of a tile; without `channels` an unnamed one of its own images and range."""
     # older databases hold nulls
@@ -79,13 +62,17 @@ def tile_channels(tile: JsonObject) -> list[Channel]:
 
 def _channel(spec: JsonObject) -> Channel:
     images = {int(level): image for level, image in (spec.get("mipmapLevels") or {}).items()}
+    low, high = spec.get("minIntensity"), spec.get("maxIntensity")
     return Channel(
         spec.get("name"),
-        _number(spec.get("minIntensity"), 0.0),
-        _number(spec.get("maxIntensity"), 255.0),
+        0.0 if low is None else float(low),
+        255.0 if high is None else float(high),
         dict(sorted(images.items())),
     )
 
 
-def _number(value: float | str | None, default: float) -> float:
-    return default if value is None else float(value)
+def source_urls(channels: Sequence[Channel]) -> tuple[str, ...]:
+    """URLs of all images and masks of channels."""
+    images = [image for channel in channels for image in channel.images.values()]
+    urls = (image.get(name) for image in images for name in ("imageUrl", "maskUrl"))
+    return tuple(url for url in urls if url is not None)

@@ -6,16 +6,14 @@ Rules: sections 7.2 to 7.8 of the description of the render-ws interface.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.channels import TileSources, parse_channels
+from asap_ingest.render_ws.drawing.channels import parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import check_filters
-from asap_ingest.render_ws.drawing.intensity import Pixels, mean_of_components
-from asap_ingest.render_ws.drawing.layers import layer_of
+from asap_ingest.render_ws.drawing.intensity import Pixels, mean_of_components, row_bands
+from asap_ingest.render_ws.drawing.layers import TileSources, layer_of
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
@@ -25,9 +23,6 @@ from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
-
-JsonObject = dict[str, Any]
-
 
 #: Bytes that a pixel of a picture takes until it is encoded, in each channel that is mixed.
 PIXEL_BYTES = 10
@@ -47,15 +42,15 @@ def draw(
     Parameters
     ----------
     claim : callable
-        Told how many bytes the picture is about to take, before it takes them; may raise.
+        Called with the bytes that the picture is about to take; may raise.
     missing : MissingTiles, optional
-        Takes the tiles whose images cannot be drawn; the others are drawn. Without it, one such tile is an
+        Collects the tiles whose images cannot be drawn; the others are drawn. Without it, one such tile is an
         error.
 
     Raises
     ------
     IllegalArgumentError
-        For a size of zero or less, an image file that is missing, empty or no image, a tile without
+        For a size of zero or less, an image file that is missing, empty or not an image, a tile without
         images, a transform that cannot be built.
     TooLargeError
         For a picture of more than `max_pixels` over all channels.
@@ -68,7 +63,7 @@ def draw(
     claim(picture_bytes)
     tiles = parameters.tile_specs or []
     limit = parameters.max_tile_specs
-    # a limit below 0 is none
+    # a limit below 0 does not count
     if parameters.outlines_only or (limit is not None and 0 <= limit < len(tiles)):
         return draw_outlines(canvas, parameters)
     check_filters(parameters.filter_specs or [])
@@ -76,10 +71,10 @@ def draw(
     if missing is None:
         layer.check_files(which, images.check)
     else:
-        missing.of(layer, parameters)
+        missing.begin(layer, parameters)
         layer.check_files(which, images.check, missing.leave_out)
         which = [index for index in which if index not in missing.reasons]
-    sources = [layer.sources(index).sources for index in which]
+    sources = [layer.sources(index) for index in which]
     weights = parse_channels(parameters.channels)
     if not weights and sources:
         weights = {sources[0].channels[0].name: 1.0}
@@ -87,9 +82,9 @@ def draw(
     claim(picture_bytes * max(0, len(weights) - 1))
     has_masks = not parameters.exclude_mask and any(source.has_masks for source in sources)
     job = Job(parameters, images, layer, _world_to_canvas(parameters), has_masks, missing)
-    shown = [*zip(which, sources, strict=True)]
+    drawn = [*zip(which, sources, strict=True)]
     pictures = [
-        (_draw_channel(job, shown, name, len(weights) > 1), weight) for name, weight in weights.items()
+        (_draw_channel(job, drawn, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
     if not pictures:
         return canvas
@@ -108,8 +103,8 @@ def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
 
 def _check_pixels(canvas: Canvas, channels: int, limit: int) -> None:
     if canvas.width * canvas.height * channels > limit:
-        asked = f"has {canvas.width} x {canvas.height} pixels" + f" in {channels} channels" * (channels > 1)
-        raise TooLargeError("the picture", asked, f"{limit} pixels", "max_image_megapixels")
+        size = f"has {canvas.width} x {canvas.height} pixels" + f" in {channels} channels" * (channels > 1)
+        raise TooLargeError("the picture", size, f"{limit} pixels", "max_image_megapixels")
 
 
 def _world_to_canvas(parameters: RenderParameters) -> Affine:
@@ -123,12 +118,12 @@ def _draw_channel(
 ) -> Canvas:
     """Draw one channel of all tiles that have it on a canvas of its own."""
     canvas = Canvas(*canvas_size(job.parameters))
-    found = [
+    drawn = [
         (index, channel) for index, sources in tiles for channel in sources.channels if channel.name == name
     ]
-    if mixing and len({index for index, _ in found}) < len(tiles):
+    if mixing and len({index for index, _ in drawn}) < len(tiles):
         raise IllegalStateError(f"channels cannot be mixed: a tile has no channel {name!r}")
-    draw_tiles(job, canvas, found)
+    draw_tiles(job, canvas, drawn)
     return canvas
 
 

@@ -1,6 +1,6 @@
-"""Named lists of image filters: known by name and reported, not carried out (except as stated below).
+"""Named lists of image filters: known by name and reported, but not applied.
 
-The random filters of the list `default` answer the unfiltered image, which clients accept.
+Requests with filters of `OMITTED_FILTERS` get the unfiltered image, which clients accept.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FILTER_LISTS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 
-#: Filters whose answer may be the unfiltered image: they are random, or only change the contrast.
+#: Filters that may be omitted: they are random, or change only the contrast.
 OMITTED_FILTERS = {f"{_PACKAGE}ValueToNoise", f"{_PACKAGE}NormalizeLocalContrast"}
 
 
@@ -53,7 +53,7 @@ def named_filters(name: str) -> list[dict[str, Any]]:
 
 
 def check_filters(specs: Sequence[dict[str, Any]]) -> None:
-    """Raise IllegalStateError for a filter that is neither carried out nor may be left out."""
+    """Raise IllegalStateError for a filter that may not be omitted."""
     for spec in specs:
         if spec.get("className") not in OMITTED_FILTERS:
             raise IllegalStateError(f"filter {spec.get('className')!r} is not available in this service")

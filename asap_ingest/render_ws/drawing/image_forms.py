@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
+import cv2
 import numpy as np
+import tifffile
 
-from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.intensity import Pixels
+from asap_ingest.render_ws.drawing.intensity import Pixels, row_bands
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
@@ -30,13 +31,13 @@ def encode(canvas: Canvas, form: str, parameters: RenderParameters) -> tuple[str
         For an unknown form.
     """
     if form not in FORMS:
-        raise IllegalArgumentError(f"there is no image form {form!r}; there are {', '.join(FORMS)}")
+        raise IllegalArgumentError(f"unknown image form {form!r}; there are {', '.join(FORMS)}")
     media_type, encoder = FORMS[FORMS_OF_OUTLINES.get(form, form) if canvas.outlines else form]
     return media_type, encoder(canvas, parameters)
 
 
 def _rgba(canvas: Canvas, parameters: RenderParameters) -> Pixels:
-    """The picture with the background behind it, which counts only where something was drawn."""
+    """The picture with the background behind it, if anything was drawn."""
     picture = canvas.rgba()
     color = parameters.background_rgb_color
     if color is None or canvas.values is None or canvas.alpha is None:
@@ -47,7 +48,7 @@ def _rgba(canvas: Canvas, parameters: RenderParameters) -> Pixels:
 
 
 def _lay_over(background: Pixels, picture: Pixels) -> None:
-    """Put a colour behind a picture, which is opaque then."""
+    """Put a colour behind a picture, and make it opaque."""
     for rows in row_bands(*picture.shape[:2]):
         band = picture[rows]
         seen_through = band[..., 3] < 255
@@ -58,9 +59,7 @@ def _lay_over(background: Pixels, picture: Pixels) -> None:
 
 
 def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
-    """Three components, or one where gray is asked for; black shines through where not opaque."""
-    import cv2
-
+    """Three components, or one for gray, over black."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, max(0, min(100, round(parameters.quality * 100)))]
     gray = canvas.gray8()
     if gray is not None:
@@ -74,22 +73,16 @@ def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
 
 
 def _png(canvas: Canvas, parameters: RenderParameters) -> bytes:
-    import cv2
-
     picture = np.ascontiguousarray(_rgba(canvas, parameters))
-    cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA, picture)  # in its place: large pictures fill memory
+    cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA, picture)  # in place: large pictures fill memory
     return _encoded(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def _png16(canvas: Canvas, parameters: RenderParameters) -> bytes:
-    import cv2
-
     return _encoded(".png", canvas.gray16(), [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def _encoded(suffix: str, picture: Pixels, options: list[int]) -> bytes:
-    import cv2
-
     done, encoded = cv2.imencode(suffix, picture, options)
     if not done:
         raise IllegalStateError(f"a picture of shape {picture.shape} cannot be written as {suffix}")
@@ -97,7 +90,7 @@ def _encoded(suffix: str, picture: Pixels, options: list[int]) -> bytes:
 
 
 def _tiff(canvas: Canvas, parameters: RenderParameters) -> bytes:
-    # transparency is dropped, black does not shine through as in a JPEG
+    # transparency is dropped: unlike a JPEG it is not laid over black
     return _tiff_bytes(np.ascontiguousarray(_rgba(canvas, parameters)[..., :3]), "rgb")
 
 
@@ -106,8 +99,6 @@ def _tiff16(canvas: Canvas, parameters: RenderParameters) -> bytes:
 
 
 def _tiff_bytes(picture: Pixels, photometric: str) -> bytes:
-    import tifffile
-
     file = io.BytesIO()
     tifffile.imwrite(
         file, picture, photometric=photometric, metadata=None, software=False, rowsperstrip=len(picture)
@@ -123,7 +114,7 @@ def _raw16(canvas: Canvas, parameters: RenderParameters) -> bytes:
     return canvas.gray16().astype(">u2").tobytes()
 
 
-#: Form -> media type, and how a canvas becomes bytes.
+#: Form -> media type, and encoder.
 FORMS: dict[str, tuple[str, Callable[[Canvas, RenderParameters], bytes]]] = {
     "jpeg-image": ("image/jpeg", _jpeg),
     "png-image": ("image/png", _png),
@@ -133,7 +124,7 @@ FORMS: dict[str, tuple[str, Callable[[Canvas, RenderParameters], bytes]]] = {
     "raw-image": ("application/octet-stream", _raw),
     "raw16-image": ("application/octet-stream", _raw16),
 }
-#: 16-bit form -> the one in which outlines come instead.
+#: 16-bit form -> the 8-bit one of outlines.
 FORMS_OF_OUTLINES = {
     "tiff16-image": "tiff-image",
     "png16-image": "png-image",

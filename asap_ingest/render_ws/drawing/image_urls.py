@@ -1,7 +1,7 @@
 """URLs of source images: which file one names, if any.
 
-Forms: those of render-ws 4.0. Texts, and kept, instead of `Path`: a picture of some hundred tiles names
-thousands of files.
+Forms: those of render-ws 4.0. Paths are texts, and cached: a picture of some hundred tiles names thousands of
+files, for which `Path` is slow.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 _LOCAL_HOST = "//localhost/"
 #: URLs, and characters of each: at most 40 MB with their paths.
-_URLS_KEPT, _LONGEST_KEPT = 2**14, 1000
+_CACHED_URLS, _LONGEST_CACHED = 2**14, 1000
 
 
-def local_path(url: str) -> Path:
-    """The path that a URL names: plain, `file:/path`, `file:///path`, `file://localhost/path`."""
-    return Path(path_in(url))
+def local_file_or_none(url: str) -> str | None:
+    """The path of a file, None for a URL of another scheme; IllegalArgumentError for a malformed one."""
+    return local_path(url) if _scheme(url) in ("", "file") else None
 
 
-def looked_for(url: str) -> str | None:
-    """The path of a file that is looked for before drawing, None for a URL of another kind."""
-    return path_in(url) if _scheme(url) in ("", "file") else None
+def local_path(url: str) -> str:
+    """The path that a URL names: plain, `file:/path`, `file:///path`, `file://localhost/path`.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For a URL that does not name a file.
+    """
+    return _cached_path(url) if len(url) <= _LONGEST_CACHED else _path(url)
 
 
-def path_in(url: str) -> str:
-    """`local_path` as text; IllegalArgumentError for a URL that names no file."""
-    return _kept_path_in(url) if len(url) <= _LONGEST_KEPT else _path_in(url)
-
-
-def _path_in(url: str) -> str:
+def _path(url: str) -> str:
     if " " in url:
         raise IllegalArgumentError(f"image URL '{url}' holds a blank; write %20")
     scheme = _scheme(url)
@@ -51,10 +52,10 @@ def _path_in(url: str) -> str:
     return path if path and not path.endswith(("/", "/.")) else str(Path(path))
 
 
-_kept_path_in = lru_cache(maxsize=_URLS_KEPT)(_path_in)
+_cached_path = lru_cache(maxsize=_CACHED_URLS)(_path)
 
 
 def _scheme(url: str) -> str:
-    """What stands before the colon, in lower case; empty for a plain path."""
+    """The part before the colon, in lower case; empty for a plain path."""
     scheme, colon, _ = url.partition(":")
     return scheme.lower() if colon and "/" not in scheme else ""

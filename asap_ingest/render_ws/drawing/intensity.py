@@ -1,20 +1,18 @@
 """Intensity ranges: how sample values become 8-bit grey values.
 
-Formulas: those of render-ws 4.0. A canvas is 8-bit gray, 16-bit gray
-or colour; sources of another kind are brought to its kind first.
+Formulas: those of render-ws 4.0. A canvas is 8-bit gray, 16-bit gray, float or colour; sources are converted
+to its kind first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.bands import row_bands
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 
 Pixels = NDArray[Any]
@@ -22,14 +20,28 @@ Pixels = NDArray[Any]
 #: Channels beyond this maximum hold 16-bit values: their 8-bit sources are widened.
 LARGEST_8BIT = 255.0
 LARGEST_16BIT = 65535.0
+#: Pixels of a band of rows.
+_BAND_PIXELS = 2**18
+#: Kind of canvas -> type of its samples.
+CANVAS_TYPES: dict[str, Any] = {
+    "gray8": np.uint8,
+    "gray16": np.uint16,
+    "color": np.uint8,
+    "float": np.float32,
+}
 
 
-@dataclass(frozen=True)
-class IntensityRange:
+class IntensityRange(NamedTuple):
     """Values shown as 0 and as 255."""
 
     low: float = 0.0
     high: float = 255.0
+
+
+def row_bands(height: int, width: int) -> Iterator[slice]:
+    """Rows of a picture in bands: what takes more bytes than the picture is computed for one at a time."""
+    step = max(1, _BAND_PIXELS // max(1, width))
+    return (slice(start, start + step) for start in range(0, height, step))
 
 
 def kind_of(image: Pixels) -> str:
@@ -43,7 +55,7 @@ _GRAY_KINDS = {np.dtype(np.uint8): "gray8", np.dtype(np.uint16): "gray16"}
 
 
 def widen(image: Pixels) -> Pixels:
-    """8-bit gray to 16 bit, times 256."""
+    """8-bit gray to 16-bit, times 256."""
     return image.astype(np.uint16) << 8
 
 
@@ -76,7 +88,7 @@ def show_16bit(values: Pixels, shown: IntensityRange) -> Pixels:
 def show_gray16(values: Pixels, shown: IntensityRange) -> Pixels:
     """Apply a range, its limits cut to integers of 16 bits, to a finished 16-bit picture.
 
-    One that is cut to 0, 0 gives way to the least and greatest value of the picture.
+    The least and greatest value of the picture replace a range that is cut to 0, 0.
     """
     low, high = truncate_to_int(max(shown.low, 0.0)), truncate_to_int(min(shown.high, LARGEST_16BIT))
     if (low, high) == (0, 0):
@@ -91,18 +103,15 @@ def show_float(values: Pixels, shown: IntensityRange) -> Pixels:
 
 def scale_float(values: Pixels, shown: IntensityRange, dtype: type[np.unsignedinteger[Any]]) -> Pixels:
     """Float samples, shape (height, width), from a range to all values of a type, rounded half up."""
-    scaled = np.empty(values.shape, dtype)
+    result = np.empty(values.shape, dtype)
+    largest = np.iinfo(dtype).max
     for rows in row_bands(*values.shape):
-        scaled[rows] = _scaled(values[rows], shown, np.iinfo(dtype).max)
-    return scaled
-
-
-def _scaled(values: Pixels, shown: IntensityRange, largest: int) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # cut first: a range that is upside down would turn what lies below it to white
-        above = np.maximum(values.astype(np.float64) - shown.low, 0)
-        scaled = above * (np.float64(largest) / (shown.high - shown.low))
-    return np.nan_to_num(np.clip(np.floor(scaled + 0.5), 0, largest), nan=0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # clipped first: a reversed range would turn what lies below it to white
+            above = np.maximum(values[rows].astype(np.float64) - shown.low, 0)
+            scaled = above * (np.float64(largest) / (shown.high - shown.low))
+        result[rows] = np.nan_to_num(np.clip(np.floor(scaled + 0.5), 0, largest), nan=0.0)
+    return result
 
 
 def _looked_up(values: Pixels, low: float, extent: float) -> Pixels:
@@ -112,7 +121,7 @@ def _looked_up(values: Pixels, low: float, extent: float) -> Pixels:
 
 @lru_cache(maxsize=64)
 def _table_8bit(low: float, extent: float) -> Pixels | None:
-    """Shown values of 0 .. 255; None for a range that changes nothing, or is upside down."""
+    """8-bit values of 0 .. 255; None for a range that changes nothing, or is reversed."""
     if (low, extent) == (0, 255) or extent < 0:
         return None
     values = np.arange(256)
@@ -124,13 +133,10 @@ def _table_8bit(low: float, extent: float) -> Pixels | None:
 
 @lru_cache(maxsize=64)
 def _table_16bit(low: float, high: float) -> Pixels:
-    return _ranged_16bit(np.arange(65536.0), low, high)
-
-
-def _ranged_16bit(values: NDArray[np.float64], low: float, high: float) -> Pixels:
-    # a range that is upside down wraps around below 0, as in the original
+    # a reversed range wraps around below 0, as in the original
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = np.trunc(np.maximum(values - low, 0) * (np.float64(256.0) / (high - low + 1)) + 0.5)
+        above = np.maximum(np.arange(65536.0) - low, 0)
+        scaled = np.trunc(above * (np.float64(256.0) / (high - low + 1)) + 0.5)
     return (np.nan_to_num(np.minimum(scaled, 255), nan=0.0).astype(np.int64) & 255).astype(np.uint8)
 
 
@@ -139,30 +145,44 @@ def mean_of_components(color: Pixels) -> Pixels:
     return ((color.sum(axis=2, dtype=np.uint16) * 2 + 3) // 6).astype(np.uint8)
 
 
-def _repeat(gray: Pixels) -> Pixels:
-    return np.repeat(gray[:, :, None], 3, axis=2)
-
-
-#: (kind of source, kind of canvas) -> conversion of source pixels, given the source's own range.
-CONVERSIONS: dict[tuple[str, str], Callable[[Pixels, IntensityRange], Pixels]] = {
-    ("gray16", "gray8"): show_16bit,
-    ("color", "gray8"): lambda image, own: mean_of_components(show_color_source(image, own)),
-    ("float", "gray8"): show_float,
-    ("gray8", "gray16"): lambda image, own: image.astype(np.uint16),
-    ("color", "gray16"): lambda image, own: mean_of_components(show_color_source(image, own)).astype(
-        np.uint16
-    ),
-    ("float", "gray16"): lambda image, own: scale_float(image, own, np.uint16),
-    ("gray8", "color"): lambda image, own: _repeat(show_8bit(image, own)),
-    ("gray16", "color"): lambda image, own: _repeat(show_16bit(image, own)),
-    ("color", "color"): show_color_source,
-    ("float", "color"): lambda image, own: _repeat(show_float(image, own)),
-    ("gray8", "float"): lambda image, own: image.astype(np.float32),
-    ("gray16", "float"): lambda image, own: image.astype(np.float32),
-    ("color", "float"): lambda image, own: mean_of_components(show_color_source(image, own)).astype(
-        np.float32
-    ),
+#: Kind of a source -> how its own range is applied on a colour canvas.
+_SHOWN: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
+    "gray8": show_8bit,
+    "gray16": show_16bit,
+    "color": show_color_source,
+    "float": show_float,
 }
+
+
+def is_converted(source: str, canvas: str, widened: bool) -> bool:
+    """Whether `converted` changes pixels of one kind on a canvas of another, or the same."""
+    return source != canvas or canvas == "color" or (widened and source == "gray8")
+
+
+def converted(image: Pixels, canvas: str, own: IntensityRange, widened: bool) -> Pixels:
+    """Bring pixels of a source to the kind of a canvas.
+
+    Parameters
+    ----------
+    own : IntensityRange
+        Range of the source: for colours, and where the canvas has fewer values.
+    widened : bool
+        Make 8-bit gray samples 16-bit ones first.
+    """
+    if widened and image.ndim == 2 and image.dtype == np.uint8:
+        image = widen(image)
+    source, dtype = kind_of(image), CANVAS_TYPES[canvas]
+    if canvas == "color":
+        shown = _SHOWN[source](image, own)
+        return shown if shown.ndim == 3 else np.repeat(shown[:, :, None], 3, axis=2)
+    if source == "color":
+        return mean_of_components(show_color_source(image, own)).astype(dtype, copy=False)
+    if source == "float" and canvas != "float":
+        return scale_float(image, own, dtype)
+    if (source, canvas) == ("gray16", "gray8"):
+        return show_16bit(image, own)
+    return image.astype(dtype, copy=False)
+
 
 #: Kind of canvas -> how its values become 8-bit ones.
 FINAL: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
@@ -173,37 +193,14 @@ FINAL: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
 }
 
 
-def range_for_canvas(asked: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:
-    """The range that a source leaves to a canvas: as asked, but of its samples instead of exactly 0, 0.
+def range_for_canvas(requested: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:
+    """The range of a source on a canvas: the requested one, or that of its samples instead of exactly 0, 0.
 
-    So it is for 16-bit samples (see `conversion` on `widened`) on a 16-bit canvas.
+    The exception is for 16-bit samples, `widened` ones included, on a 16-bit canvas.
     """
-    if asked != IntensityRange(0.0, 0.0) or canvas != "gray16":
-        return asked
+    if requested != IntensityRange(0.0, 0.0) or canvas != "gray16":
+        return requested
     samples = widen(image) if widened and kind_of(image) == "gray8" else image
     if kind_of(samples) != "gray16":
-        return asked
+        return requested
     return IntensityRange(float(samples.min()), float(samples.max()))
-
-
-def conversion(
-    source: str, canvas: str, own: IntensityRange, widened: bool
-) -> Callable[[Pixels], Pixels] | None:
-    """How pixels of a source are brought to the kind of a canvas, None where they stay as they are.
-
-    Parameters
-    ----------
-    source, canvas : str
-        Kinds.
-    own : IntensityRange
-        Range of the source.
-    widened : bool
-        Make 8-bit gray samples 16-bit ones first.
-    """
-    starts_widened = widened and source == "gray8"
-    to_canvas = CONVERSIONS.get(("gray16" if starts_widened else source, canvas))
-    if to_canvas is None:
-        return widen if starts_widened else None
-    if starts_widened:
-        return lambda pixels: to_canvas(widen(pixels), own)
-    return lambda pixels: to_canvas(pixels, own)

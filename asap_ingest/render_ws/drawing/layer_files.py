@@ -1,68 +1,65 @@
-"""Files of tiles that were found, and need not be looked for again while their folders stay as they are.
+"""Checks of tiles' files, not repeated while their folders stay as they are.
 
-Every picture promises that all files of its tiles are there, also of levels that it does not need. A picture
-of some hundred tiles looks for thousands of files in a handful of folders: asking the folders whether they
-changed takes a tenth of the time. A file that is emptied where it lies changes no folder, and is noticed when
-it is read; so is one that goes away in a file system whose folders keep no times.
+A picture is refused where a file of its tiles is missing, also one of a level that it does not need. Some
+hundred tiles have thousands of files in a handful of folders: asking the folders whether they changed takes a
+tenth of the time. A file that is emptied where it lies does not change its folder, and is noticed when it is
+read; so is one that goes away in a file system whose folders have no times.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from asap_ingest.render_ws.drawing.image_urls import looked_for
+from asap_ingest.render_ws.drawing.image_urls import local_file_or_none
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 Urls = tuple[str, ...]
-#: Device, inode, and times of the last changes of a folder: the second of them can be set by no one.
-_State = tuple[int, int, int, int]
+Folders = tuple[str, ...]
+#: Device, inode, and times of the last changes of folders: the second of them cannot be set.
+_States = tuple[tuple[int, int, int, int], ...]
 
 #: A folder may change again without another time: file systems count in steps of up to two seconds.
 _SETTLED_NANOSECONDS = 2_500_000_000
 
 
 class LayerFiles:
-    """Remembers of which of `count` tiles all files were there, and since when; for many threads."""
+    """Remembers the state of their folders when all files of a tile were there; for many threads."""
 
     def __init__(self, count: int) -> None:
-        # tiles whose files lie in the same folders are of one group; each change of these counts its age up
-        self._group = np.full(count, -1)
-        self._found_at = np.full(count, -1)
-        self._groups: dict[tuple[str, ...] | None, int] = {}
-        self._states: list[tuple[_State, ...] | None] = []
-        self._ages: list[int] = []
+        #: None where not known yet, or where a URL does not name a file.
+        self._folders: list[Folders | None] = [None] * count
+        self._checked: list[_States | None] = [None] * count
+        self._states: dict[Folders, _States | None] = {}
 
     def check(
         self,
-        which: NDArray[np.int64],
+        which: Iterable[int],
         urls_of: Callable[[int], Urls],
         look: Callable[[str], bool],
         leave_out: Callable[[int, IllegalArgumentError], None] | None = None,
     ) -> None:
-        """Look for the files of some tiles, in their order, unless nothing happened since they were found.
+        """Look for the files of some tiles, in order, unless their folders are as they were.
 
         Parameters
         ----------
         look : callable
-            Raises IllegalArgumentError for a file that is not there; tells whether its folder changes when it
-            goes away.
+            Raises IllegalArgumentError for a missing file; returns whether its folder changes when it goes
+            away.
         leave_out : callable, optional
-            Gets each tile with a file that is not there, and the error; without it the first error is raised.
+            Gets each tile with a missing file, and the error; without it the first error is raised.
         """
-        for index in which[self._group[which] < 0].tolist():
-            self._group[index] = self._group_of(_folders(urls_of(index)))
-        # the folders' states first: what changes meanwhile is then looked for again
-        self._notice_changes(set(self._group[which].tolist()))
-        ages = np.array(self._ages)[self._group[which]]
-        changed = self._found_at[which] != ages
-        look = cache(look)  # tiles share masks
-        for index, age in zip(which[changed].tolist(), ages[changed].tolist(), strict=True):
+        look, states_of = cache(look), cache(self._states_of)  # tiles share masks and folders
+        for index in which:
+            folders = self._folders[index]
+            if folders is None:
+                folders = self._folders[index] = _folders(urls_of(index))
+            # before the files: what changes meanwhile is checked again
+            states = None if folders is None else states_of(folders)
+            if states is not None and states is self._checked[index]:
+                continue
             try:
                 stay = [look(url) for url in urls_of(index)]
             except IllegalArgumentError as error:
@@ -70,52 +67,33 @@ class LayerFiles:
                     raise
                 leave_out(index, error)
                 stay = [False]
-            self._found_at[index] = age if all(stay) else -1
+            self._checked[index] = states if all(stay) else None
 
-    def _group_of(self, folders: tuple[str, ...] | None) -> int:
-        if folders not in self._groups:
-            self._states.append(None)
-            self._ages.append(0)
-            self._groups[folders] = len(self._ages) - 1
-        return self._groups[folders]
-
-    def _notice_changes(self, groups: set[int]) -> None:
-        known: dict[str, _State | None] = {}
-        for folders, group in self._groups.items():
-            if group in groups:
-                now = None if folders is None else _states(folders, known)
-                if now is None or now != self._states[group]:
-                    self._states[group] = now
-                    self._ages[group] += 1
+    def _states_of(self, folders: Folders) -> _States | None:
+        """States of folders, the same object while they are equal."""
+        now = _current_states(folders)
+        if now != self._states.get(folders):
+            self._states[folders] = now
+            return now
+        return self._states.get(folders)
 
 
-def _states(folders: tuple[str, ...], known: dict[str, _State | None]) -> tuple[_State, ...] | None:
-    """States of some folders; None where one of them tells nothing."""
-    found = []
-    for folder in folders:
-        if folder not in known:
-            known[folder] = _state(folder)
-        state = known[folder]
-        if state is None:
-            return None
-        found.append(state)
-    return tuple(found)
-
-
-def _folders(urls: Urls) -> tuple[str, ...] | None:
-    """The folders of some files; None where a URL is none: the look will say what is wrong."""
+def _current_states(folders: Folders) -> _States | None:
+    """None where one of the folders may change without a sign of it."""
     try:
-        paths = [looked_for(url) for url in urls]
+        facts = [Path(folder).stat() for folder in folders]
+    except OSError:
+        return None
+    latest = max((max(fact.st_mtime_ns, fact.st_ctime_ns) for fact in facts), default=0)
+    if time.time_ns() - latest < _SETTLED_NANOSECONDS:
+        return None
+    return tuple((fact.st_dev, fact.st_ino, fact.st_mtime_ns, fact.st_ctime_ns) for fact in facts)
+
+
+def _folders(urls: Urls) -> Folders | None:
+    """The folders of files; None where a URL is malformed, which the look reports."""
+    try:
+        paths = [local_file_or_none(url) for url in urls]
     except IllegalArgumentError:
         return None
     return tuple(dict.fromkeys(str(Path(path).parent) for path in paths if path is not None))
-
-
-def _state(folder: str) -> _State | None:
-    try:
-        facts = Path(folder).stat()
-    except OSError:
-        return None
-    if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) < _SETTLED_NANOSECONDS:
-        return None
-    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns

@@ -1,8 +1,8 @@
-"""Tiles that are drawn together, and what drawing needs of each, which is derived once."""
+"""Layers: tiles that are drawn together, and what drawing needs of each, derived once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,64 +11,63 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.channels import TileSources, tile_sources
+from asap_ingest.render_ws.drawing.channels import Channel, source_urls, tile_channels
 from asap_ingest.render_ws.drawing.layer_files import LayerFiles
-from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
+from asap_ingest.render_ws.drawing.mipmap_levels import fit_affine
 from asap_ingest.render_ws.drawing.warps import Warp
-from asap_ingest.render_ws.transforms.classes import Affine, Matrix
-from asap_ingest.render_ws.transforms.specs import Spec, build_steps, merged
+from asap_ingest.render_ws.transforms.classes import Affine
+from asap_ingest.render_ws.transforms.specs import Spec, build_steps, merged, warped_steps
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS
 
 JsonObject = dict[str, Any]
 
-#: Mesh cell size of all pictures that are not asked for with render parameters.
+#: Mesh cell size of all pictures but those of render parameters that a client sends.
 CELL = 64.0
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """A tile's way to world coordinates: a warp, if it is not affine, and the matrix behind it."""
+    """A tile's map to world coordinates: a warp, if it is not affine, and the affine transform behind it.
+
+    `linear` is the nearest affine transform to both, up to its shift; None for a tile too small for one.
+    """
 
     warp: Warp | None
-    matrix: Matrix
-    linear: LinearPart | None
+    behind: Affine
+    linear: Affine | None
 
 
 def geometry_of(specs: Sequence[Spec], width: float, height: float, cell: float) -> Geometry:
     """Geometry of a tile of flattened transform specifications; errors as `transforms.build`."""
     steps = build_steps(specs)
-    warped = max((index + 1 for index, step in enumerate(steps) if not isinstance(step, Affine)), default=0)
+    warped = warped_steps(steps)
     behind = merged(steps[warped:])
     assert isinstance(behind, Affine)
     if not warped:
-        return Geometry(None, behind.matrix, fit_linear_part(behind, width, height, cell))
+        return Geometry(None, behind, fit_affine(behind, width, height, cell))
     warp = Warp(orjson.dumps(specs[:warped]), width, height, cell)
-    linear = warp.linear_part()
-    return Geometry(warp, behind.matrix, None if linear is None else linear.then(behind))
+    linear = warp.nearest_affine()
+    return Geometry(warp, behind, None if linear is None else linear.then(behind))
 
 
 @dataclass
-class DrawnTile:
-    """What drawing needs of a tile: its channels, and its geometry once that was asked for."""
+class TileSources:
+    """What a tile is drawn from; its geometry is set by the first use."""
 
     tile_id: str
-    sources: TileSources
+    channels: list[Channel]
+    urls: tuple[str, ...]
+    has_masks: bool
     geometry: Geometry | None = None
 
 
 class Layer(Sequence[JsonObject]):
-    """Tiles in drawing order.
+    """Flattened tile specs in drawing order; each may be made when it is used."""
 
-    Parameters
-    ----------
-    tiles : sequence of dict
-        Flattened tile specs. One is asked for when it is needed, so that it may be made then.
-    """
-
-    def __init__(self, tiles: Sequence[JsonObject], cell: float = CELL) -> None:
+    def __init__(self, tiles: Sequence[Any], cell: float = CELL) -> None:
         self._tiles = tiles
-        self._drawn: list[DrawnTile | None] = [None] * len(tiles)
+        self._sources: list[TileSources | None] = [None] * len(tiles)
         # tiles share warps, whose texts may be long
         self._warps: dict[Warp, Warp] = {}
         self.cell = cell
@@ -82,45 +81,46 @@ class Layer(Sequence[JsonObject]):
 
     @cached_property
     def boxes(self) -> NDArray[np.float64]:
-        """minX, minY, maxX, maxY of the tiles, shape (n, 4); 0 for what a tile does not say."""
-        return np.array([[float(tile.get(name) or 0.0) for name in BOX_FIELDS] for tile in self._tiles])
+        """minX, minY, maxX, maxY of the tiles, shape (n, 4); 0 where a tile lacks them."""
+        return np.array([[float(tile.get(name) or 0.0) for name in BOX_FIELDS] for tile in self])
 
     def check_files(
         self,
-        which: Sequence[int],
+        which: Iterable[int],
         look: Callable[[str], bool],
         leave_out: Callable[[int, IllegalArgumentError], None] | None = None,
     ) -> None:
         """Look for the files of some tiles: see `LayerFiles.check`."""
-        self._files.check(
-            np.array(which, int), lambda index: self.sources(index).sources.urls, look, leave_out
-        )
+        self._files.check(which, lambda index: self.sources(index).urls, look, leave_out)
 
-    def sources(self, index: int) -> DrawnTile:
-        """A tile with its channels."""
-        drawn = self._drawn[index]
-        if drawn is None:
-            tile = self._tiles[index]
-            drawn = self._drawn[index] = DrawnTile(str(tile.get("tileId")), tile_sources(tile))
-        return drawn
+    def sources(self, index: int) -> TileSources:
+        """What a tile is drawn from."""
+        sources = self._sources[index]
+        if sources is None:
+            tile = self[index]
+            channels = tile_channels(tile)
+            images = (image for channel in channels for image in channel.images.values())
+            has_masks = any(image.get("maskUrl") is not None for image in images)
+            sources = TileSources(str(tile.get("tileId")), channels, source_urls(channels), has_masks)
+            self._sources[index] = sources
+        return sources
 
     def geometry(self, index: int, size: Callable[[], tuple[float, float]]) -> Geometry:
-        """Geometry of a tile; `size` tells width and height of one whose spec does not say them.
+        """Geometry of a tile; `size` reads width and height of its image where the spec lacks them.
 
-        What files tell is not kept.
+        A geometry by the size of an image is not cached.
         """
-        drawn = self.sources(index)
-        if drawn.geometry is not None:
-            return drawn.geometry
-        tile = self._tiles[index]
+        sources = self.sources(index)
+        if sources.geometry is not None:
+            return sources.geometry
+        tile = self[index]
         specs = tile["transforms"]["specList"]
         if tile.get("width") is None or tile.get("height") is None:
             return geometry_of(specs, *size(), self.cell)
-        width, height = float(tile["width"]), float(tile["height"])
-        geometry = geometry_of(specs, width, height, self.cell)
+        geometry = geometry_of(specs, float(tile["width"]), float(tile["height"]), self.cell)
         if geometry.warp is not None:
             geometry = replace(geometry, warp=self._warps.setdefault(geometry.warp, geometry.warp))
-        drawn.geometry = geometry
+        sources.geometry = geometry
         return geometry
 
 
@@ -139,7 +139,7 @@ class LayerTiles(Sequence[JsonObject]):
 
 
 def layer_of(tiles: Sequence[JsonObject], cell: float = CELL) -> tuple[Layer, Sequence[int]]:
-    """The layer that tiles are of, and which they are there; tiles of no layer make one."""
+    """The layer of tiles and their indices in it; a new layer for tiles that are not `LayerTiles`."""
     if isinstance(tiles, LayerTiles) and tiles.layer.cell == cell:
         return tiles.layer, tiles.which
     return Layer(tiles, cell), range(len(tiles))

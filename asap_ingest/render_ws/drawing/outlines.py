@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
@@ -14,10 +15,10 @@ from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 GREEN = (0, 255, 0, 255)
 #: Where the text begins, in pixels below and right of the corner of the box.
 TEXT_OFFSET_YX = (10, 19)
-#: From one letter to the next, and their height with what reaches below the line, in pixels.
+#: From one letter to the next, and their height with descenders, in pixels.
 LETTER_SPACING = 7
 LETTER_HEIGHT = 12
-#: Narrower boxes stay without text, however short it is: so in the recorded answers.
+#: Narrower boxes have no text, however short: as in the recorded answers.
 LEAST_WIDTH_WITH_TEXT = 100
 MOST_LETTERS = 200
 
@@ -53,7 +54,7 @@ def _rectangle(picture: np.ndarray[Any, Any], tile: dict[str, Any], parameters: 
 
 
 def _text(picture: np.ndarray[Any, Any], text: str, corner_yx: tuple[int, int], width: int) -> None:
-    """Write into the box; nothing where it is too narrow, or the text beyond reading."""
+    """Write into the box, unless it is too narrow or the text too long."""
     top, left = corner_yx[0] + TEXT_OFFSET_YX[0], corner_yx[1] + TEXT_OFFSET_YX[1]
     if len(text) > MOST_LETTERS or TEXT_OFFSET_YX[1] + len(text) * LETTER_SPACING > width:
         return
@@ -67,9 +68,7 @@ def _text(picture: np.ndarray[Any, Any], text: str, corner_yx: tuple[int, int], 
 
 @lru_cache(maxsize=1024)
 def _letters(text: str) -> np.ndarray[Any, Any]:
-    """Where the letters of a text are: bool, shape (height, width); what the font lacks becomes `?`."""
-    from PIL import Image, ImageDraw, ImageFont
-
+    """Pixels of a text: bool, shape (height, width); letters that the font lacks become `?`."""
     font = ImageFont.load_default()
     drawn = Image.new("1", (len(text) * LETTER_SPACING, LETTER_HEIGHT))
     canvas = ImageDraw.Draw(drawn)
@@ -81,6 +80,6 @@ def _letters(text: str) -> np.ndarray[Any, Any]:
 def _ends(
     least: float | str | None, greatest: float | str | None, origin: float, scale: float
 ) -> tuple[int, int]:
-    """First and last pixel of a side: its start and its length on the canvas, each cut to an integer."""
+    """First and last pixel of a side: its start and length on the canvas are each cut to an integer."""
     start = truncate_to_int((float(least or 0.0) - origin) * scale)
     return start, start + truncate_to_int((float(greatest or 0.0) - float(least or 0.0)) * scale)

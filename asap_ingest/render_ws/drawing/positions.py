@@ -1,7 +1,8 @@
-"""Compiled loops that say where the pixels of a canvas come from: by a matrix, a table, or a mesh.
+"""Compiled loops that map pixels of a canvas to positions in a source: by a matrix, a table, or a mesh.
 
 Coverage: section 7.2 of the description of the render-ws interface. A position is a column u and a row v of a
-source, rounded to single precision; NaN where the source does not reach.
+source, rounded to single precision; NaN where the source does not reach. Inside a triangle of a mesh a
+transform is taken as affine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SNAP = 1e-7
 
 @compiled()
 def inverse(matrix: Any) -> tuple[bool, Matrix]:
-    """Whether a matrix has an inverse, and which; values near whole numbers are taken as these."""
+    """Whether a matrix has an inverse, and the inverse, with values near whole numbers rounded."""
     a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
     determinant = a * e - b * d
     if determinant == 0 or not math.isfinite(determinant):
@@ -48,7 +49,7 @@ def _snapped(value: float) -> float:
 
 @compiled()
 def enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
-    """First whole position between two, limited to 0 .. size - 1, and the end of them."""
+    """Whole positions between two, limited to 0 .. size - 1: the first, and the end."""
     # limited as floats: what is beyond whole numbers cannot become one
     first = min(max(0.0, np.ceil(least - SNAP)), float(size))
     last = max(-1.0, min(size - 1.0, np.floor(greatest + SNAP)))
@@ -90,7 +91,7 @@ def row_of_matrix(
 def row_of_table(
     back: Matrix, table: _Positions, source: Any, y: int, x: int, u: _Positions, v: _Positions
 ) -> None:
-    """The same by a table of positions in level 0, interpolated between its nodes; `back` leads to nodes."""
+    """The same by a table of positions in level 0, interpolated between its nodes; `back` maps to nodes."""
     a, b, c, d, e, f = back
     constant_x, constant_y = b * y + c, e * y + f
     last_x, last_y = table.shape[1] - 1, table.shape[0] - 1
@@ -104,10 +105,10 @@ def row_of_table(
         if column >= 0 and column < last_x and row >= 0 and row < last_y:
             i, j = np.uint32(column), np.uint32(row)
             across, down = np.float32(column - i), np.float32(row - j)
-            found_u = (_mean(table, i, j, 0, across, down) - offset) * part
-            found_v = (_mean(table, i, j, 1, across, down) - offset) * part
-            if found_u >= least and found_u <= right and found_v >= least and found_v <= bottom:
-                u[index], v[index] = found_u, found_v
+            at_u = (_mean(table, i, j, 0, across, down) - offset) * part
+            at_v = (_mean(table, i, j, 1, across, down) - offset) * part
+            if at_u >= least and at_u <= right and at_v >= least and at_v <= bottom:
+                u[index], v[index] = at_u, at_v
 
 
 @compiled()
@@ -118,3 +119,103 @@ def _mean(table: _Positions, i: Any, j: Any, what: int, across: Any, down: Any) 
     above = first + (table[j, right, what] - first) * across
     below = second + (table[lower, right, what] - second) * across
     return above + (below - above) * down
+
+
+@compiled()
+def _span(target: _Points, corners: tuple[int, int, int], row: float) -> tuple[float, float]:
+    """First and last column of a triangle in a row, pixels on its edges included."""
+    first, last = -1e9, 1e9
+    for index in range(3):
+        start, stop = corners[index], corners[(index + 1) % 3]
+        rise = target[stop, 1] - target[start, 1]
+        if rise != 0:
+            x = target[start, 0] + (target[stop, 0] - target[start, 0]) * (row - target[start, 1]) / rise
+            if rise > 0:
+                last = min(last, x)
+            else:
+                first = max(first, x)
+    return np.ceil(first - SNAP), np.floor(last + SNAP)
+
+
+@compiled()
+def _back(second: float, third: float, inverse: tuple[float, float, float, float]) -> tuple[float, float]:
+    return second * inverse[0] + third * inverse[2], second * inverse[1] + third * inverse[3]
+
+
+@compiled()
+def _fill(
+    source: _Points,
+    target: _Points,
+    corners: tuple[int, int, int],
+    area: float,
+    top: int,
+    left: int,
+    u: _Positions,
+    v: _Positions,
+) -> None:
+    """One triangle, row by row."""
+    first, second, third = corners
+    x, y = target[first]
+    dx, dy = target[second, 0] - x, target[second, 1] - y
+    ex, ey = target[third, 0] - x, target[third, 1] - y
+    # source = across * x + down * y + constant: the edges of the source over those of the target
+    inverse = (ey / area, -ex / area, -dy / area, dx / area)
+    across_u, down_u = _back(
+        source[second, 0] - source[first, 0], source[third, 0] - source[first, 0], inverse
+    )
+    across_v, down_v = _back(
+        source[second, 1] - source[first, 1], source[third, 1] - source[first, 1], inverse
+    )
+    constant_u = source[first, 0] - (across_u * x + down_u * y)
+    constant_v = source[first, 1] - (across_v * x + down_v * y)
+    height, width = u.shape
+    least = min(y, target[second, 1], target[third, 1])
+    greatest = max(y, target[second, 1], target[third, 1])
+    # limited as floats: what is beyond whole numbers cannot become one
+    begin_row = int(min(max(np.ceil(least - SNAP), float(top)), float(top + height)))
+    end_row = int(max(min(np.floor(greatest + SNAP), top + height - 1.0), top - 1.0))
+    for row in range(begin_row, end_row + 1):
+        begin, end = _span(target, corners, float(row))
+        begin, end = max(begin, float(left)), min(end, left + width - 1.0)
+        if not begin <= end:  # or one of them is NaN
+            continue
+        start_u = across_u * begin + down_u * row + constant_u
+        start_v = across_v * begin + down_v * row + constant_v
+        place = int(begin) - left
+        for step in range(int(end) - int(begin) + 1):
+            u[row - top, place + step] = np.float32(start_u + step * across_u)
+            v[row - top, place + step] = np.float32(start_v + step * across_v)
+
+
+@compiled()
+def rasterise(
+    source: _Points,
+    target: _Points,
+    triangles: NDArray[np.int64],
+    top: int,
+    left: int,
+    u: _Positions,
+    v: _Positions,
+) -> None:
+    """Positions of all pixels of a part of the canvas by a mesh; of overlapping triangles the last counts.
+
+    Parameters
+    ----------
+    source, target : ndarray, shape (points, 2)
+        Points of the mesh on the source and on the canvas, x first.
+    triangles : ndarray, shape (n, 3)
+        Three points each. Those that are flat or not finite on the canvas are left out.
+    top, left : int
+        Row and column of the canvas at which `u` and `v` begin.
+    """
+    u[:] = np.nan
+    for number in range(triangles.shape[0]):
+        first, second, third = triangles[number, 0], triangles[number, 1], triangles[number, 2]
+        dx, dy = target[second, 0] - target[first, 0], target[second, 1] - target[first, 1]
+        ex, ey = target[third, 0] - target[first, 0], target[third, 1] - target[first, 1]
+        area = dx * ey - dy * ex
+        if area == 0 or not math.isfinite(area):
+            continue
+        if area < 0:  # turned so that inside is left of each edge
+            second, third = third, second
+        _fill(source, target, (first, second, third), abs(area), top, left, u, v)

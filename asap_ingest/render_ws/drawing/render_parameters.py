@@ -1,4 +1,4 @@
-"""Render parameters: what is to be drawn, from a query or from JSON, and back to JSON.
+"""Render parameters: what is to be drawn, from a query or from JSON, and as JSON.
 
 Fields, defaults and query parameters: sections 6.2 to 6.4 of the description of the render-ws interface.
 """
@@ -6,7 +6,7 @@ Fields, defaults and query parameters: sections 6.2 to 6.4 of the description of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from asap_ingest.render_ws.drawing.channels import parse_channels
@@ -20,7 +20,7 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True)
 class Box:
-    """A part of a layer: world coordinates, size in pixels of scale 1, target pixels per world pixel."""
+    """A part of a layer: world coordinates, size in pixels at scale 1, target pixels per world pixel."""
 
     x: float
     y: float
@@ -43,11 +43,6 @@ def _double(value: Any) -> float:
     return float(json_types.double(value) or 0.0)
 
 
-def _json(name: str, reader: Callable[[Any], Any], always: bool = False) -> dict[str, Any]:
-    """Name of a field in JSON, how its value is read, and whether it is a number or flag without null."""
-    return {"name": name, "reader": reader, "always": always}
-
-
 _FILTER: json_types.Fields = (
     ("className", json_types.text),
     ("parameters", json_types.map_reader(json_types.text)),
@@ -64,90 +59,100 @@ class RenderParameters:
     `fill_seams`, are not in it.
     """
 
-    tile_spec_url: str | None = field(default=None, metadata=_json("tileSpecUrl", json_types.text))
-    mesh_cell_size: float = field(default=64.0, metadata=_json("meshCellSize", _double, always=True))
-    min_mesh_cell_size: float = field(default=0.0, metadata=_json("minMeshCellSize", _double, always=True))
-    in_path: str | None = field(default=None, metadata=_json("in", json_types.text))
-    out_path: str | None = field(default=None, metadata=_json("out", json_types.text))
-    x: float = field(default=0.0, metadata=_json("x", _double, always=True))
-    y: float = field(default=0.0, metadata=_json("y", _double, always=True))
-    width: int = field(default=256, metadata=_json("width", json_types.integer, always=True))
-    height: int = field(default=256, metadata=_json("height", json_types.integer, always=True))
-    scale: float = field(default=1.0, metadata=_json("scale", _double, always=True))
-    area_offset: bool = field(default=False, metadata=_json("areaOffset", _boolean, always=True))
-    min_intensity: float | None = field(default=None, metadata=_json("minIntensity", _double))
-    max_intensity: float | None = field(default=None, metadata=_json("maxIntensity", _double))
-    convert_to_gray: bool = field(default=False, metadata=_json("convertToGray", _boolean, always=True))
-    quality: float = field(default=0.85, metadata=_json("quality", _double, always=True))
-    number_of_threads: int = field(
-        default=1, metadata=_json("numberOfThreads", json_types.integer, always=True)
-    )
-    skip_interpolation: bool = field(
-        default=False, metadata=_json("skipInterpolation", _boolean, always=True)
-    )
-    binary_mask: bool = field(default=False, metadata=_json("binaryMask", _boolean, always=True))
-    exclude_mask: bool = field(default=False, metadata=_json("excludeMask", _boolean, always=True))
-    parameters_url: str | None = field(default=None, metadata=_json("parametersUrl", json_types.text))
-    do_filter: bool = field(default=False, metadata=_json("doFilter", _boolean, always=True))
-    add_warp_field_debug_overlay: bool = field(
-        default=False, metadata=_json("addWarpFieldDebugOverlay", _boolean, always=True)
-    )
-    background_rgb_color: int | None = field(
-        default=None, metadata=_json("backgroundRGBColor", json_types.integer)
-    )
-    fill_with_noise: bool = field(default=False, metadata=_json("fillWithNoise", _boolean, always=True))
-    channels: str | None = field(default=None, metadata=_json("channels", json_types.text))
-    mipmap_path_builder: JsonObject | None = field(
-        default=None, metadata=_json("mipmapPathBuilder", tile_specs.read_path_builder)
-    )
-    filter_specs: list[JsonObject] | None = field(default=None, metadata=_json("filterSpecs", _filter_specs))
-    tile_specs: Sequence[JsonObject] | None = field(default=None, metadata=_json("tileSpecs", _TILES))
-    min_bounds_min_x: float | None = field(default=None, metadata=_json("minBoundsMinX", _double))
-    min_bounds_min_y: float | None = field(default=None, metadata=_json("minBoundsMinY", _double))
-    min_bounds_max_x: float | None = field(default=None, metadata=_json("minBoundsMaxX", _double))
-    min_bounds_max_y: float | None = field(default=None, metadata=_json("minBoundsMaxY", _double))
-    min_bounds_mesh_cell_size: float = field(
-        default=64.0, metadata=_json("minBoundsMeshCellSize", _double, always=True)
-    )
+    tile_spec_url: str | None = None
+    mesh_cell_size: float = 64.0
+    min_mesh_cell_size: float = 0.0
+    in_path: str | None = None
+    out_path: str | None = None
+    x: float = 0.0
+    y: float = 0.0
+    width: int = 256
+    height: int = 256
+    scale: float = 1.0
+    area_offset: bool = False
+    min_intensity: float | None = None
+    max_intensity: float | None = None
+    convert_to_gray: bool = False
+    quality: float = 0.85
+    number_of_threads: int = 1
+    skip_interpolation: bool = False
+    binary_mask: bool = False
+    exclude_mask: bool = False
+    parameters_url: str | None = None
+    do_filter: bool = False
+    add_warp_field_debug_overlay: bool = False
+    background_rgb_color: int | None = None
+    fill_with_noise: bool = False
+    channels: str | None = None
+    mipmap_path_builder: JsonObject | None = None
+    filter_specs: list[JsonObject] | None = None
+    tile_specs: Sequence[JsonObject] | None = None
+    min_bounds_min_x: float | None = None
+    min_bounds_min_y: float | None = None
+    min_bounds_max_x: float | None = None
+    min_bounds_max_y: float | None = None
+    min_bounds_mesh_cell_size: float = 64.0
     max_tile_specs: int | None = None
     outlines_only: bool = False
     fill_seams: bool = False
 
 
-_JSON_FIELDS = [entry for entry in fields(RenderParameters) if entry.metadata]
+#: Type of a field -> reader of its JSON; a field without `None` takes null as 0 or false.
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "str | None": json_types.text,
+    "float": _double,
+    "float | None": _double,
+    "int": json_types.integer,
+    "int | None": json_types.integer,
+    "bool": _boolean,
+    "JsonObject | None": tile_specs.read_path_builder,
+    "list[JsonObject] | None": _filter_specs,
+    "Sequence[JsonObject] | None": _TILES,
+}
+_ODD_NAMES = {"in_path": "in", "out_path": "out", "background_rgb_color": "backgroundRGBColor"}
+
+
+def _json_name(name: str) -> str:
+    head, *rest = name.split("_")
+    return _ODD_NAMES.get(name) or head + "".join(map(str.title, rest))
+
+
+#: Name in JSON -> field, in the order of the JSON form.
+JSON_FIELDS = {_json_name(field.name): field for field in fields(RenderParameters)[:-3]}
 
 
 def to_json(parameters: RenderParameters) -> JsonObject:
     """The JSON form: fields in their order, those without a value left out."""
-    found = {}
-    for entry in _JSON_FIELDS:
-        value = getattr(parameters, entry.name)
-        if value is not None:
-            found[entry.metadata["name"]] = json_types.json_double(value) if type(value) is float else value
+    values = ((name, getattr(parameters, field.name)) for name, field in JSON_FIELDS.items())
+    result = {
+        name: json_types.json_double(value) if type(value) is float else value
+        for name, value in values
+        if value is not None
+    }
     if parameters.tile_specs is not None:
-        found["tileSpecs"] = [*parameters.tile_specs]
-    return found
+        result["tileSpecs"] = [*parameters.tile_specs]
+    return result
 
 
 def from_json(body: Any) -> RenderParameters:
-    """Read the JSON form; what is absent takes its default, a number or flag sent as null is 0 or false.
+    """Read the JSON form; absent fields take their defaults, null is 0 or false for numbers and flags.
 
     Raises
     ------
     MalformedBodyError
-        When it is no object, or a field has the wrong type.
+        When it is not an object, or a field has the wrong type.
     """
     if type(body) is not dict:
         raise MalformedBodyError("render parameters must be an object")
-    found = {}
-    for entry in _JSON_FIELDS:
-        name = entry.metadata["name"]
-        value = None if body.get(name) is None else entry.metadata["reader"](body[name])
-        if value is None and name in body and entry.metadata["always"]:
-            value = entry.metadata["reader"](0)
+    values = {}
+    for name, field in JSON_FIELDS.items():
+        kind = str(field.type)
+        value = None if body.get(name) is None else _READERS[kind](body[name])
+        if value is None and name in body and not kind.endswith("None"):
+            value = _READERS[kind](0)
         if value is not None:
-            found[entry.name] = value
-    return RenderParameters(**found)
+            values[field.name] = value
+    return RenderParameters(**values)
 
 
 def box_parameters(
@@ -169,17 +174,15 @@ def box_parameters(
     Raises
     ------
     IllegalArgumentError
-        For channel weights that are no numbers or above 1 together, an unknown filter list.
+        For channel weights that are not numbers or above 1 together, an unknown filter list.
     """
     channels = version.get("defaultChannel") if query.get("channels") is None else query["channels"]
     parse_channels(channels)
     filters = query.get("filterListName")
+    if query.get("scale") is not None:
+        box = replace(box, scale=query["scale"])
     return RenderParameters(
-        x=box.x,
-        y=box.y,
-        width=box.width,
-        height=box.height,
-        scale=box.scale if query.get("scale") is None else query["scale"],
+        **vars(box),
         min_intensity=query.get("minIntensity"),
         max_intensity=query.get("maxIntensity"),
         convert_to_gray=bool(query.get("convertToGray")),
@@ -202,9 +205,9 @@ def layer_parameters(
     version: Mapping[str, Any],
     scale: float = 1.0,
 ) -> RenderParameters:
-    """Parameters of a whole layer: its bounds, sizes cut to integers; else as `box_parameters`.
+    """Parameters of a whole layer: its bounds, sizes cut to integers; otherwise as `box_parameters`.
 
-    `scale` is what counts without one in the query: 0.01 for images.
+    `scale` is the default of the query: 0.01 for images.
     """
     box = Box(
         float(bounds["minX"]),

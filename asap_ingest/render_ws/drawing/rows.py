@@ -1,4 +1,4 @@
-"""Compiled loops that draw a row of a canvas: values of an image at the source position of each pixel.
+"""Compiled loops that draw a row of a canvas: values of an image at the position of each pixel.
 
 Interpolation, borders and masks: sections 7.2 and 7.4 of the description of the render-ws interface.
 """
@@ -16,7 +16,7 @@ from asap_ingest.render_ws.drawing.positions import SNAP
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
 
-#: Pixels side by side that are worth a loop of their own, and what is drawn before another is looked for.
+#: Shortest run that is drawn by a loop of its own, and pixels between two searches for one.
 _LEAST_RUN, _BETWEEN_RUNS = 8, 32
 
 
@@ -31,7 +31,7 @@ def _between(rows: _Rows, upper: Any, lower: Any, left: Any, right: Any, across:
 
 @compiled()
 def _blended(there: float, before: float, value: float, share: float) -> tuple[float, float]:
-    """A masked value mixed with what is there, and how opaque the two are together."""
+    """A masked value mixed with the one below it, and the opacity of both together."""
     if there == 0:
         return share * value, share
     rest = before * (1 - share)
@@ -60,13 +60,13 @@ def draw_row(
     alpha : ndarray of uint8, shape (height, width)
         Of shape (0, 0) for a canvas that is opaque: there, pixels without value become 0.
     components : tuple of int
-        One for each component of a pixel, of any value: the compiler knows how many.
+        One for each component of a pixel, of any value: their number is known to the compiler.
     u, v : ndarray of float32
         Source column and row of each pixel; NaN leaves it as it is. The value is 0 outside
         [0, width - 1) x [0, height - 1): the last row and column of a source come out black.
     nearest : bool
-        Take the nearest pixel instead of interpolating between four; then all rows and columns have values,
-        and positions are rounded where they lie.
+        Take the nearest pixel instead of interpolating between four: the last row and column have values too.
+        Positions are rounded in place.
     binary : bool
         Masks above 0 count as 255.
     """
@@ -93,7 +93,7 @@ def draw_row(
 
 @compiled()
 def _has_runs(u: _Positions) -> bool:
-    """Whether somewhere pixels come from one column after the other, as at the scale of a mipmap level."""
+    """Whether neighbouring pixels somewhere come from neighbouring columns, as at the scale of a level."""
     for index in range(0, u.size - _LEAST_RUN, _LEAST_RUN):
         if abs(u[index + _LEAST_RUN] - u[index] - _LEAST_RUN) < 1:
             return True
@@ -102,7 +102,7 @@ def _has_runs(u: _Positions) -> bool:
 
 @compiled()
 def _length_of_run(u: _Positions, v: _Positions, index: int, source: Any) -> int:
-    """How many pixels, from one on, come from the same row and from one column after the other.
+    """Number of pixels, from one on, that come from neighbouring columns of a row.
 
     0 where they are few, or the first has no value.
     """
@@ -132,7 +132,7 @@ def _draw_run(
     source: Any,
     image: _Rows,
 ) -> None:
-    """Pixels that `_length_of_run` found: without branches, so that the processor does several at once."""
+    """Pixels of a run, without branches, so that the compiler vectorises the loop."""
     size = len(components)
     i, j = np.int32(u[0]), np.int32(v[0])
     left, top = (i - source.left) * size, j - source.top
@@ -168,7 +168,7 @@ def _draw_pixels(
     """Pixels of a row, one after the other."""
     size = len(components)
     masked = alpha.size > 0
-    # unsigned indices: signed ones are looked at for being negative
+    # unsigned indices: signed ones are checked for being negative
     step, begin_x, begin_y = np.uint32(not nearest), np.int32(source.left), np.int32(source.top)
     least = np.float32(0.0 if nearest else -SNAP)
     right, bottom = np.float32(source.width - step), np.float32(source.height - step)

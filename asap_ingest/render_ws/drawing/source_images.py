@@ -1,4 +1,4 @@
-"""Source images of tiles: from URL to pixels, with a bounded cache of decoded images.
+"""Source images of tiles: from URL to pixels, with a bounded cache of decoded images and their levels.
 
 Checks before drawing: those of render-ws 4.0.
 """
@@ -14,24 +14,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from asap_ingest.errors import ImageError
+from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask
 from asap_ingest.images.formats import Image, ImageHead, UnreadableImageError, decode_page
-from asap_ingest.render_ws.drawing import dynamic_masks
-from asap_ingest.render_ws.drawing.halving import halve
-from asap_ingest.render_ws.drawing.image_urls import looked_for, path_in
+from asap_ingest.render_ws.drawing.image_urls import local_file_or_none, local_path
 from asap_ingest.render_ws.memory.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError
 from asap_ingest.render_ws.memory.memory_budget import MemoryBudget
+from asap_ingest.render_ws.wire.java_numbers import parse_double, truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
 LOADERS = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", TIFF_STACK)
-#: Told of whatever is wrong with a file where its being there is nobody's business.
+#: The one error for all that may be wrong with a file, where its existence must not be disclosed.
 WITHOUT_REASON = (
-    "image '{}' cannot be drawn: it is missing, no image that can be read, or outside the folders that "
+    "image '{}' cannot be drawn: it is missing, not a readable image, or outside the folders that "
     "images may be read from; the log of the service says which"
 )
 _LONGEST_LINE = 10_000
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Where an image (or mask) comes from: as in a tile spec."""
+    """URL, loader and slice of an image or mask, as in a tile spec."""
 
     url: str
     loader: str | None = None
@@ -50,15 +51,15 @@ class ImageSource:
 
 
 class SourceImages:
-    """Loads images, keeps what was decoded, may be used by many threads at once.
+    """Loads and caches images; for many threads.
 
     Parameters
     ----------
     image_roots : sequence of Path or None
         Folders that images may be read from, symbolic links followed first; None allows any. With them,
-        errors do not tell what is wrong with a file: that is logged.
+        errors do not disclose what is wrong with a file: that is logged.
     cache_bytes : int
-        Room for decoded images; the ones not used for longest are dropped.
+        Room for decoded images.
     image_bytes : int
         Decoded samples of one image, at most, and of all that are being decoded at once.
     """
@@ -70,7 +71,7 @@ class SourceImages:
         image_bytes: int = DEFAULT_LIMITS.source_bytes,
     ) -> None:
         self._roots = None if image_roots is None else [Path(root).resolve() for root in image_roots]
-        self._tells_reasons = image_roots is None
+        self._discloses = image_roots is None
         self._images: BoundedCache[Image] = BoundedCache(cache_bytes)
         self.image_bytes = image_bytes
         self._decoding = MemoryBudget(image_bytes, "images that are decoded at once", _SETTING)
@@ -78,28 +79,29 @@ class SourceImages:
         self._reading = [threading.Lock() for _ in range(64)]
 
     def without_reasons(self) -> SourceImages:
-        """The same images; errors do not tell what is wrong with a file."""
+        """The same images; errors do not disclose what is wrong with a file."""
         quiet = copy.copy(self)
-        quiet._tells_reasons = False
+        quiet._discloses = False
         return quiet
 
     def problem(self, what: str, reason: str) -> IllegalArgumentError:
         """The error for a file that cannot be used; `what` is as the client wrote it."""
-        if self._tells_reasons:
+        if self._discloses:
             return IllegalArgumentError(reason)
-        _log_once(reason)
+        # a client wrote part of it: it must not break lines of the log, or fill it
+        _log_once(reason.encode("unicode_escape").decode()[:_LONGEST_LINE])
         return IllegalArgumentError(WITHOUT_REASON.format(what))
 
     def check(self, url: str) -> bool:
-        """Raise IllegalArgumentError, naming the file, when it is missing, empty or not to be read.
+        """Raise IllegalArgumentError, naming the file, when it is missing, empty or must not be read.
 
-        URLs of other schemes than `file` are not looked at. False for a symbolic link: it stays where it is
+        URLs of other schemes than `file` are not checked. False for a symbolic link, which stays where it is
         when its file goes.
         """
-        path = looked_for(url)
+        path = local_file_or_none(url)
         if path is None:
             return True
-        allowed = self._path(url)  # first: whether a file exists outside is nobody's business
+        allowed = self._path(url)  # first: the existence of a file outside must not be disclosed
         facts = self._facts(path, url, follow=False)
         is_link = stat.S_ISLNK(facts.st_mode)
         if is_link:
@@ -109,7 +111,7 @@ class SourceImages:
         return not is_link
 
     def is_usable(self, url: str) -> bool:
-        """Whether a file that is not empty lies there."""
+        """Whether a URL names a file that is not empty."""
         try:
             facts = Path(self._path(url)).stat()
         except OSError:
@@ -117,7 +119,7 @@ class SourceImages:
         return stat.S_ISREG(facts.st_mode) and facts.st_size > 0
 
     def load(self, source: ImageSource, halvings: int = 0) -> Image:
-        """The pixels of an image, halved some times.
+        """The pixels of an image, halved `halvings` times.
 
         Returns
         -------
@@ -129,53 +131,51 @@ class SourceImages:
         IllegalArgumentError
             When the file is missing, outside the allowed folders, or no image that can be drawn.
         """
-        if source.loader == dynamic_masks.LOADER:
-            image = dynamic_masks.dynamic_mask(
-                source.url, lambda size: self.admit(source.url, source.url, size)
-            )
+        if source.loader == DYNAMIC_MASK:
+            image = self._dynamic_mask(source.url)
             for _ in range(halvings):
                 image = halve(image)
             return image
-        page = _page(source)  # first: it is wrong whether or not there is a file
+        page = _page(source)  # first: it is wrong whether or not the file exists
         path = self._path(source.url)
         facts = self._facts(path, source.url)
         key = (path, facts.st_mtime_ns, facts.st_size, page, halvings)
-        found = self._images.get(key)
-        if found is None:
+        cached = self._images.get(key)
+        if cached is None:
             with self._reading[hash(key[:4]) % len(self._reading)]:
-                found = self._images.get(key, again=True)
-                if found is None:
-                    found = self._read(Path(path), key, source.url)
-        return found
+                cached = self._images.get(key, again=True)
+                if cached is None:
+                    cached = self._read(Path(path), key, source.url)
+        return cached
 
     @property
     def cache_state(self) -> CacheState:
-        """How the cache of decoded images does."""
+        """Counts and size of the cache of decoded images."""
         return self._images.state
 
     def clear(self) -> None:
-        """Drop all decoded images."""
+        """Evict all decoded images."""
         self._images.clear()
 
     def _read(self, path: Path, key: _Key, url: str) -> Image:
-        """Read and decode, or halve the nearest level that the cache holds; keep every step."""
+        """Decode the file, or halve the next finer level; both are cached."""
         *file, halvings = key
-        done = halvings
-        image = None
-        while image is None and done > 0:
-            done -= 1
-            image = self._images.get((*file, done), again=True)
-        if image is None:
+        if halvings:
+            finer: _Key = (*file, halvings - 1)  # type: ignore[assignment]
+            image = self._images.get(finer, again=True)
+            image = halve(self._read(path, finer, url) if image is None else image)
+        else:
             try:
                 image = self._decoded(path, key[3], url)
             except UnreadableImageError as error:
-                # its text would show clients some bytes of a file that is no image
-                raise self.problem(url, f"image file '{path}' is no image that can be read") from error
+                # its text would disclose some bytes of a file that is not an image
+                raise self.problem(url, f"image file '{path}' is not an image that can be read") from error
             except (ImageError, OSError) as error:
                 raise self.problem(url, f"image file '{path}' {error}") from error
-            image = self._keep((*file, 0), image)  # type: ignore[arg-type]
-        for level in range(done + 1, halvings + 1):
-            image = self._keep((*file, level), halve(image))  # type: ignore[arg-type]
+        # as the compiled loops of drawing take it
+        image = np.ascontiguousarray(image)
+        image.setflags(write=False)
+        self._images.keep(key, image, image.nbytes)
         return image
 
     def _decoded(self, path: Path, page_index: int, url: str) -> Image:
@@ -185,7 +185,7 @@ class SourceImages:
                 self.admit(url, f"image file '{path}'", head.sample_bytes)
                 claim.grow(head.sample_bytes, may_wait=True)
 
-            # not all of a stack: what is kept of a slice would hold the bytes of all the others
+            # not all of a stack: a cached slice would hold the bytes of all the others
             with path.open("rb") as opened:
                 return decode_page(opened, page_index, strips_only=True, admit=admit)
 
@@ -193,17 +193,18 @@ class SourceImages:
         """Raise IllegalArgumentError for a file of more bytes, decoded or as sent, than may be held."""
         if size > self.image_bytes:
             error = TooLargeError(what, f"holds {size} bytes", f"{self.image_bytes} bytes", _SETTING)
-            raise error if self._tells_reasons else self.problem(url, str(error))
+            raise error if self._discloses else self.problem(url, str(error))
 
-    def _keep(self, key: _Key, image: Image) -> Image:
-        """The image as the compiled loops of drawing take it."""
-        image = np.ascontiguousarray(image)
-        image.setflags(write=False)
-        self._images.keep(key, image, image.nbytes)
-        return image
+    def _dynamic_mask(self, url: str) -> Image:
+        try:
+            mask = DynamicMask.parse(url, lambda text: truncate_to_int(parse_double(text)))
+        except ImageError as error:
+            raise IllegalArgumentError(f"mask URL '{url}' {error}") from error
+        self.admit(url, url, mask.width * mask.height)
+        return mask.pixels()
 
     def _path(self, url: str) -> str:
-        path = path_in(url)
+        path = local_path(url)
         return path if self._roots is None else str(self.allowed(Path(path), url))
 
     def allowed(self, path: Path, what: str) -> Path:
@@ -212,15 +213,15 @@ class SourceImages:
         Raises
         ------
         IllegalArgumentError
-            Naming `what`, when it is outside these folders, or may be on its way: what lies at `a` in
-            `a/../b` would show by where that leads.
+            Naming `what`, when it is outside these folders, or has `..` in it: `a/../b` would disclose what
+            lies at `a`.
         """
         if self._roots is None:
             return path
-        found = Path(os.path.realpath(path))
-        if ".." in path.parts or not any(found.is_relative_to(root) for root in self._roots):
+        real = Path(os.path.realpath(path))
+        if ".." in path.parts or not any(real.is_relative_to(root) for root in self._roots):
             raise self.problem(what, f"'{path}' is outside the folders that images may be read from")
-        return found
+        return real
 
     def _facts(self, path: str, url: str, follow: bool = True) -> os.stat_result:
         try:
@@ -229,13 +230,24 @@ class SourceImages:
             raise self.problem(url, f"cannot find image file '{Path(path)}'") from error
 
 
-def _log_once(reason: str) -> None:
-    # a client wrote part of it: no line break of its own shall make a line of the log, and none a long one
-    _log_line_once(reason.encode("unicode_escape").decode()[:_LONGEST_LINE])
+def halve(image: Image) -> Image:
+    """Means of 2 x 2 pixels cut to integers, as render makes levels that no file holds.
+
+    An odd last row or column is left out; an image of one row or column stays as it is.
+    """
+    height, width = (size // 2 * 2 for size in image.shape[:2])
+    if not height or not width:
+        return image
+    if image.dtype == np.float32:
+        wide: Any = image[:height, :width]
+        return (wide[::2, ::2] + wide[::2, 1::2] + wide[1::2, ::2] + wide[1::2, 1::2]) / np.float32(4)
+    wider = np.uint16 if image.dtype == np.uint8 else np.uint32
+    rows = np.add(image[:height:2, :width], image[1:height:2, :width], dtype=wider)
+    return ((rows[:, ::2] + rows[:, 1::2]) >> 2).astype(image.dtype)
 
 
 @lru_cache(maxsize=1024)
-def _log_line_once(line: str) -> None:
+def _log_once(line: str) -> None:
     _log.warning("%s", line)
 
 

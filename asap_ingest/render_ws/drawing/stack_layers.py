@@ -1,4 +1,4 @@
-"""Layers of stacks that do not change for now: their tiles are read once, and drawn from memory."""
+"""Layers of stacks that are not being written to: their tiles are read once, and drawn from memory."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from asap_ingest.render_ws.wire.problems import IllegalStateError
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 from asap_ingest.render_ws.wire.tile_rows import TileRow, counted
 
-JsonObject = dict[str, Any]
-
-#: What is derived of a tile takes about so many times the bytes of its spec.
+#: Bytes of what is derived from a tile, per byte of its spec.
 _DERIVED = 8
 #: Fields of `TileFilter` that a layer can answer.
 _ANSWERED = {"z", "min_x", "max_x", "min_y", "max_y"}
 
 
 class StackLayers:
-    """Layers of COMPLETE and READ_ONLY stacks, `room` bytes of them; for many threads."""
+    """Cache of layers of COMPLETE and READ_ONLY stacks, `room` bytes of them; for many threads."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -37,32 +35,30 @@ class StackLayers:
         self._layers: BoundedCache[StoredLayer | Literal[False]] = BoundedCache(room)
 
     def tiles(self, session: Session, record: StackRecord, which: TileFilter) -> LayerTiles | None:
-        """The tiles of a layer in a box; None where the database is to be asked."""
-        asked = {name for name in TileFilter.CONDITIONS if getattr(which, name) is not None}
-        if record.state not in (State.COMPLETE, State.READ_ONLY) or not {"z"} <= asked <= _ANSWERED:
+        """The tiles of a layer in a box; None where they must be read from the database."""
+        conditions = {name for name in TileFilter.CONDITIONS if getattr(which, name) is not None}
+        if record.state not in (State.COMPLETE, State.READ_ONLY) or not {"z"} <= conditions <= _ANSWERED:
             return None
-        # a change of the stack gives it another time
+        # a change of the stack changes its time
         key = record.key, record.modified, which.z
         layer = self._layers.get(key)
-        if layer is False:
-            return None
         if layer is None:
             whole = TileFilter(z=which.z)
             if session.tile_count(record.key, whole) > MOST_TILES:
                 return None
-            room = _Room(self._room)
+            size = _Size(self._room)
             try:
-                rows = [*counted(session.each_tile(record.key, whole), room.take_tile)]
-                layer = StoredLayer(rows, TransformLookup(session, record.key, room.take))
+                rows = [*counted(session.each_tile(record.key, whole), lambda read: size.add(125 + read))]
+                layer = StoredLayer(rows, TransformLookup(session, record.key, size.add))
+                self._layers.keep(key, layer, size.bytes)
             except _NoRoomError:
-                self._layers.keep(key, False, 500)
-                return None
-            self._layers.keep(key, layer, room.taken)
-        return layer.within(which)
+                layer = False
+                self._layers.keep(key, layer, 500)
+        return None if layer is False else layer.within(which)
 
     @property
     def cache_state(self) -> CacheState:
-        """How the cache of layers does."""
+        """Counts and size of the cache."""
         return self._layers.state
 
     def clear(self) -> None:
@@ -74,35 +70,40 @@ class _NoRoomError(Exception):
     """A layer that takes more than all the room."""
 
 
-class _Room:
-    """How much a layer takes as it is read, at most `limit` bytes."""
+class _Size:
+    """Bytes that a layer takes, at most `room`, counted while it is read."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.taken = 1000
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self.bytes = 1000
 
-    def take_tile(self, size: int) -> None:
-        """The spec of a tile is read."""
-        self.take(125 + size)
-
-    def take(self, size: int) -> None:
-        """Some JSON is read."""
-        self.taken += _DERIVED * size
-        if self.taken > self._limit:
+    def add(self, read: int) -> None:
+        """Count some JSON."""
+        self.bytes += _DERIVED * read
+        if self.bytes > self._room:
             raise _NoRoomError
 
 
 class StoredLayer(Layer):
-    """All tiles of a layer, as stored."""
+    """All tiles of a layer, as stored; each is parsed, and its references resolved, when it is used."""
 
     def __init__(self, rows: Sequence[TileRow], lookup: TransformLookup) -> None:
-        super().__init__(_FlattenedTiles(rows, lookup))
-        self._rows = rows
+        super().__init__(rows)
+        self.rows = rows
+        self._lookup = lookup
+        for refs in {row.refs for row in rows if row.refs is not None}:
+            for transform_id in orjson.loads(refs):
+                # read while the database is open; a missing one is an error of the tile that needs it
+                with suppress(IllegalStateError):
+                    lookup.flattened_reference(transform_id)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._lookup.flattened(self.rows[index])
 
     @cached_property
     def boxes(self) -> NDArray[np.float64]:
         """minX, minY, maxX, maxY of the tiles, shape (n, 4)."""
-        sides = [(row.min_x, row.min_y, row.max_x, row.max_y) for row in self._rows]
+        sides = [(row.min_x, row.min_y, row.max_x, row.max_y) for row in self.rows]
         return np.array(sides, np.float64).reshape(-1, 4)
 
     def within(self, box: TileFilter) -> LayerTiles:
@@ -118,22 +119,3 @@ class StoredLayer(Layer):
             if limit is not None:
                 seen &= reaches(limit)
         return LayerTiles(self, np.flatnonzero(seen).tolist())
-
-
-class _FlattenedTiles(Sequence[JsonObject]):
-    """Tile specs with their references resolved, each parsed when it is asked for."""
-
-    def __init__(self, rows: Sequence[TileRow], lookup: TransformLookup) -> None:
-        self._rows = rows
-        self._lookup = lookup
-        for refs in {row.refs for row in rows if row.refs is not None}:
-            for transform_id in orjson.loads(refs):
-                # read while the database is open; a missing one is the fault of the tile that needs it
-                with suppress(IllegalStateError):
-                    lookup.flattened_reference(transform_id)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._lookup.flattened(self._rows[index])

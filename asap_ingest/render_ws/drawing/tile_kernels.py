@@ -14,11 +14,11 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from asap_ingest.images.compiled import compiled
-from asap_ingest.render_ws.drawing.mesh import rasterise
 from asap_ingest.render_ws.drawing.positions import (
     Matrix,
     enclosed,
     inverse,
+    rasterise,
     reached,
     row_of_matrix,
     row_of_table,
@@ -28,7 +28,7 @@ from asap_ingest.render_ws.drawing.rows import draw_row
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
 
-#: Pixels of a mesh that are looked for in one go.
+#: Pixels of a mesh whose positions are computed in one go: they stay in the processor's cache until drawn.
 _BLOCK_PIXELS = 2**16
 
 #: A tile's samples. `image` and `mask` are addresses of `rows` C-contiguous rows of `columns` pixels (mask 0:
@@ -64,7 +64,7 @@ def _is_shift(back: Matrix) -> bool:
 def _copy_row(
     canvas: _Rows, size: int, y: int, x: int, end: int, u: int, v: int, source: Any, image: _Rows, step: int
 ) -> None:
-    """Columns `x` to `end` of a row, of a source that is only shifted, from its column `u` on."""
+    """Copy columns `x` to `end` of a row from a source that is only shifted, from its column `u` on."""
     black = min(end, x + source.width - step - u)
     if v >= source.height - step:
         black = x
@@ -102,8 +102,8 @@ def draw_tiles(
         source = sources[number]
         image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
         mask = carray(_pointer(source.mask, alpha), (source.rows, source.columns))
-        found, back = inverse(forward[number])
-        if not found:
+        is_regular, back = inverse(forward[number])
+        if not is_regular:
             continue
         right, bottom = source.width - 1.0, source.height - 1.0
         if table.size:
@@ -146,9 +146,9 @@ def draw_mesh(
     ----------
     sources : ndarray of `SOURCE`, shape (1,)
     forward : ndarray, shape (1, 6)
-        From where the points are mapped to, to the canvas.
+        From mapped points to the canvas.
     points, mapped : ndarray, shape (n, 2)
-        Points of the mesh on the source, and where its transform leads them.
+        Points of the mesh on the source, and after its transform.
     triangles : ndarray, shape (m, 3)
         Indices of points.
     """
@@ -160,7 +160,6 @@ def draw_mesh(
     top, end_row, left, end = _mapped_to_canvas(mapped, forward[0], target, canvas_yx)
     if end_row <= top or end <= left:
         return
-    # what is looked for in one go stays in the processor's cache until it is drawn
     rows = min(end_row - top, max(1, _BLOCK_PIXELS // (end - left)))
     u, v = np.empty((rows, end - left), np.float32), np.empty((rows, end - left), np.float32)
     for begin in range(top, end_row, rows):

@@ -17,7 +17,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalSta
 from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, in_field_order
 
 LENS_LABEL = "lens"
-KEPT_FOR_MATCHING = 2
+TRANSFORMS_FOR_MATCHING = 2
 NEIGHBOR_FACTOR = 0.3
 
 
@@ -38,9 +38,9 @@ def tile_parameters(
     Raises
     ------
     IllegalArgumentError
-        As `box_parameters`; also for transforms that cannot be built where the box is derived anew.
+        As `box_parameters`; also for transforms that cannot be built, where the box is derived again.
     IllegalStateError
-        For a tile without width or height where the box is derived anew.
+        For a tile without width or height whose box is derived again.
     """
     normalize = bool(query.get("normalizeForMatching"))
     tile = _with_fewer_transforms(query, tile, normalize)
@@ -60,24 +60,24 @@ def _with_fewer_transforms(query: Mapping[str, Any], tile: JsonObject, normalize
     first_and_after = query.get("excludeFirstTransformAndAllAfter") or []
     exclude_all = query.get("excludeAllTransforms")
     if exclude_all is not None or after_last or first_and_after:
-        kept = [] if exclude_all else _without_labelled(specs, after_last, first_and_after)
+        rest = [] if exclude_all else _without_labelled(specs, after_last, first_and_after)
     elif normalize:
         lens = [index for index, spec in enumerate(specs) if LENS_LABEL in _labels(spec)]
-        kept = specs[: lens[-1] + 1] if lens else specs[:-1][:KEPT_FOR_MATCHING]
+        rest = specs[: lens[-1] + 1] if lens else specs[:-1][:TRANSFORMS_FOR_MATCHING]
     else:
         return tile
-    outline = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), kept)
+    outline = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), rest)
     box = dict(zip(BOX_FIELDS, derive_boxes([outline])[0].tolist(), strict=True))
-    return in_field_order({**tile, **box, "transforms": {**tile["transforms"], "specList": kept}})
+    return in_field_order({**tile, **box, "transforms": {**tile["transforms"], "specList": rest}})
 
 
 def _without_labelled(
     specs: list[JsonObject], after_last: Sequence[str], first_and_after: Sequence[str]
 ) -> list[JsonObject]:
     last = [index for index, spec in enumerate(specs) if _labels(spec) & set(after_last)]
-    kept = specs[: last[-1] + 1] if last else specs
-    first = [index for index, spec in enumerate(kept) if _labels(spec) & set(first_and_after)]
-    return kept[: first[0]] if first else kept
+    rest = specs[: last[-1] + 1] if last else specs
+    first = [index for index, spec in enumerate(rest) if _labels(spec) & set(first_and_after)]
+    return rest[: first[0]] if first else rest
 
 
 def _labels(spec: JsonObject) -> set[str]:
@@ -87,7 +87,7 @@ def _labels(spec: JsonObject) -> set[str]:
 def source_parameters(
     query: Mapping[str, Any], tile: JsonObject, kind: str, scale: float = 1.0
 ) -> RenderParameters:
-    """Parameters of the first image of a tile (`kind` source) or of its mask as an image (mask).
+    """Parameters of the first image of a tile (`kind` source) or of its mask as an image (`kind` mask).
 
     Parameters
     ----------
@@ -99,10 +99,9 @@ def source_parameters(
     IllegalArgumentError
         For a tile without images.
     IllegalStateError
-        For a tile without width or height, and for what `box_parameters` refuses in the query.
+        For a tile without width or height, and what `box_parameters` refuses in the query.
     """
-    if tile.get("width") is None or tile.get("height") is None:
-        raise IllegalStateError(f"tile {tile.get('tileId')!r} has no width or height")
+    width, height = map(truncate_to_int, _size(tile))
     channel = tile_channels(tile)[0]
     if not channel.images:
         raise IllegalArgumentError(f"tile {tile.get('tileId')!r} has no images")
@@ -119,29 +118,33 @@ def source_parameters(
         "transforms": {"type": "list", "specList": []},
         "meshCellSize": 64.0,
     }
-    width, height = (truncate_to_int(float(tile[name])) for name in ("width", "height"))
     try:
-        asked = box_parameters(query, [spec], Box(0.0, 0.0, width, height, scale), {})
+        parameters = box_parameters(query, [spec], Box(0.0, 0.0, width, height, scale), {})
     except IllegalArgumentError as error:
         raise IllegalStateError(str(error)) from error
-    return replace(asked, skip_interpolation=True)
+    return replace(parameters, skip_interpolation=True)
 
 
 def neighbors_box(tile: JsonObject, width_factor: float | None, height_factor: float | None) -> Box:
-    """The box of a tile and its surroundings: the factors (default 0.3) times its size on each side.
+    """The box of a tile with a margin on each side: the factors (default 0.3) times its size.
 
     Raises
     ------
     IllegalStateError
         For a tile without width or height.
     """
+    width, height = _size(tile)
+    around_x = NEIGHBOR_FACTOR if width_factor is None else width_factor
+    around_y = NEIGHBOR_FACTOR if height_factor is None else height_factor
+    return Box(
+        float(tile.get("minX") or 0.0) - around_x * width,
+        float(tile.get("minY") or 0.0) - around_y * height,
+        truncate_to_int((1 + 2 * around_x) * width),
+        truncate_to_int((1 + 2 * around_y) * height),
+    )
+
+
+def _size(tile: JsonObject) -> tuple[float, float]:
     if tile.get("width") is None or tile.get("height") is None:
         raise IllegalStateError(f"tile {tile.get('tileId')!r} has no width or height")
-    factors = [NEIGHBOR_FACTOR if factor is None else factor for factor in (width_factor, height_factor)]
-    size = [float(tile[name]) for name in ("width", "height")]
-    corner = [float(tile.get(name) or 0.0) for name in ("minX", "minY")]
-    x, y = (least - factor * extent for least, factor, extent in zip(corner, factors, size, strict=True))
-    width, height = (
-        truncate_to_int((1 + 2 * factor) * extent) for factor, extent in zip(factors, size, strict=True)
-    )
-    return Box(x, y, width, height)
+    return float(tile["width"]), float(tile["height"])

@@ -1,4 +1,4 @@
-"""Tiles on a canvas: each from its level, those that follow one another in one go.
+"""Tiles on a canvas: each from its mipmap level, neighbours in drawing order together.
 
 Rules: sections 7.3 to 7.7 of the description of the render-ws interface.
 """
@@ -6,28 +6,34 @@ Rules: sections 7.3 to 7.7 of the description of the render-ws interface.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing import margins
+from asap_ingest.render_ws.drawing import seams, tile_kernels
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.intensity import (
-    CONVERSIONS,
     LARGEST_8BIT,
+    LARGEST_16BIT,
     IntensityRange,
     Pixels,
-    conversion,
+    converted,
+    is_converted,
     kind_of,
     range_for_canvas,
 )
 from asap_ingest.render_ws.drawing.layers import Geometry, Layer
-from asap_ingest.render_ws.drawing.mipmap_levels import LEVELS, LevelImages, best_level, choose_images
+from asap_ingest.render_ws.drawing.mipmap_levels import (
+    LEVELS,
+    LevelImages,
+    best_level,
+    choose_images,
+    pixel_size,
+)
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
@@ -35,10 +41,10 @@ from asap_ingest.render_ws.drawing.warps import Table
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
-#: How much is loaded before it is drawn.
-GROUP_TILES = 512
-GROUP_BYTES = 2**25
-#: Triangles narrower than this on the canvas are not drawn one by one: a table leads back to the tile.
+#: Tiles, and bytes of their images, that are loaded before they are drawn together: each time compiled code
+#: returns it may wait for Python's lock.
+GROUP_TILES, GROUP_BYTES = 512, 2**25
+#: Triangles narrower than this on the canvas are not drawn one by one: a table gives their sources.
 LEAST_TRIANGLE = 10.0
 _NO_TABLE = np.zeros((0, 0, 2), np.float32)
 
@@ -56,9 +62,9 @@ class Job:
 
 
 class _Loaded(NamedTuple):
-    """A tile's pixels, ready to be drawn; `convert` brings them to the kind of the canvas.
+    """A tile's pixels, ready to be drawn.
 
-    `shape_yx` is that of the image without a margin.
+    `own` is their range where they are `converted` to the canvas; `shape_yx` does not count a margin.
     """
 
     geometry: Geometry
@@ -67,38 +73,39 @@ class _Loaded(NamedTuple):
     table: Table | None
     image: Pixels
     mask: Pixels | None
-    convert: Callable[[Pixels], Pixels] | None
+    own: IntensityRange | None
+    widened: bool
 
     @property
-    def is_alone(self) -> bool:
-        """Drawn by its own mesh."""
+    def has_mesh(self) -> bool:
+        """Drawn alone, by its own mesh."""
         return self.geometry.warp is not None and self.table is None
 
 
-def draw_tiles(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> None:
+def draw_tiles(job: Job, canvas: Canvas, tiles: Sequence[tuple[int, Channel]]) -> None:
     """Draw a channel of each of some tiles of the layer in their order; errors as `draw.draw`."""
-    for group in _groups(_all_loaded(job, canvas, found)):
+    for group in _groups(_all_loaded(job, canvas, tiles)):
         _draw_group(job, canvas, group)
     if job.parameters.fill_seams and canvas.values is not None:
-        _fill_seams(job, canvas, found)
+        _fill_seams(job, canvas, tiles)
 
 
-def _fill_seams(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> None:
-    empty = margins.empty_pixels(canvas)
+def _fill_seams(job: Job, canvas: Canvas, tiles: Sequence[tuple[int, Channel]]) -> None:
+    empty = seams.empty_pixels(canvas)
     parameters = job.parameters
     corner = np.array([parameters.x, parameters.y] * 2)
-    boxes = (job.layer.boxes[[index for index, _ in found]] - corner) * parameters.scale
-    near = margins.near_empty(empty, boxes).tolist()
+    boxes = (job.layer.boxes[[index for index, _ in tiles]] - corner) * parameters.scale
+    near = seams.near_empty(empty, boxes).tolist()
     below = Canvas(canvas.height, canvas.width)
     below.start(canvas.kind, has_masks=True, noise=False)
-    beside = [entry for entry, is_near in zip(found, near, strict=True) if is_near]
+    beside = [entry for entry, is_near in zip(tiles, near, strict=True) if is_near]
     for group in _groups(_all_loaded(job, below, beside)):
         _draw_group(job, below, [_with_margin(loaded) for loaded in group])
-    margins.fill(canvas, below, empty)
+    seams.fill(canvas, below, empty)
 
 
-def _all_loaded(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) -> Iterator[_Loaded]:
-    for index, channel in found:
+def _all_loaded(job: Job, canvas: Canvas, tiles: Sequence[tuple[int, Channel]]) -> Iterator[_Loaded]:
+    for index, channel in tiles:
         try:
             loaded = _load(job, canvas, index, channel)
         except IllegalArgumentError as error:
@@ -110,12 +117,12 @@ def _all_loaded(job: Job, canvas: Canvas, found: Sequence[tuple[int, Channel]]) 
 
 
 def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
-    """Tiles that follow one another and can be drawn in one go."""
+    """Neighbours in drawing order that can be drawn together."""
     group: list[_Loaded] = []
     held = 0
     for loaded in tiles:
         full = len(group) == GROUP_TILES or held + loaded.image.nbytes > GROUP_BYTES
-        if group and (full or loaded.is_alone or loaded.table is not group[-1].table or group[-1].is_alone):
+        if group and (full or loaded.has_mesh or loaded.table is not group[-1].table or group[-1].has_mesh):
             yield group
             group, held = [], 0
         group.append(loaded)
@@ -125,20 +132,18 @@ def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
 
 
 def _with_margin(loaded: _Loaded) -> _Loaded:
-    mask = None if loaded.mask is None else margins.with_margin(loaded.mask)
-    return loaded._replace(image=margins.with_margin(loaded.image), mask=mask)
+    mask = None if loaded.mask is None else seams.with_margin(loaded.mask)
+    return loaded._replace(image=seams.with_margin(loaded.image), mask=mask)
 
 
 def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
-    from asap_ingest.render_ws.drawing import tile_kernels
-
     table, warp = group[0].table, group[0].geometry.warp
     before: Sequence[Any] = IDENTITY.matrix
     if table is not None:
         before = table.to_warped.matrix
     elif warp is None:
         before = _from_levels([loaded.level for loaded in group])
-    behind = [*np.array([loaded.geometry.matrix for loaded in group]).T]
+    behind = [*np.array([loaded.geometry.behind.matrix for loaded in group]).T]
     with np.errstate(all="ignore"):
         forward = np.column_stack(_then(_then(before, behind), job.to_canvas.matrix))
     drawn = [_samples(canvas, loaded, matrix) for loaded, matrix in zip(group, forward, strict=True)]
@@ -168,17 +173,17 @@ def _then(first: Sequence[Any], following: Sequence[Any]) -> list[Any]:
 
 
 def _samples(canvas: Canvas, loaded: _Loaded, matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], Any]:
-    """A row of `kernels.SOURCE`, and the arrays whose addresses it holds."""
+    """A row of `tile_kernels.SOURCE`, and the arrays whose addresses it holds."""
     image, mask = loaded.image, loaded.mask
     height, width = image.shape[:2]
     top, left = 0, 0
-    if loaded.convert is not None:
-        if loaded.geometry.warp is None:  # else what is needed would be hard to tell
+    if loaded.own is not None:
+        if loaded.geometry.warp is None:  # otherwise the part that is needed is not known
             rows, columns = _needed(Affine(tuple(matrix.tolist())), (height, width), canvas)
             image, top, left = image[rows, columns], rows.start, columns.start
             mask = None if mask is None else mask[rows, columns]
-        image = loaded.convert(image)
-    # the compiled loops see addresses alone: rows without gaps, of the types that they were compiled for
+        image = converted(image, canvas.kind, loaded.own, loaded.widened)
+    # the compiled loops get addresses alone: of rows without gaps, and the types that they were compiled for
     image = np.ascontiguousarray(image, None if canvas.values is None else canvas.values.dtype)
     mask = None if mask is None else np.ascontiguousarray(mask, np.uint8)
     addresses = _address(image), 0 if mask is None else _address(mask)
@@ -209,53 +214,40 @@ def _load(job: Job, canvas: Canvas, index: int, channel: Channel) -> _Loaded:
     tile_id = job.layer.sources(index).tile_id
     geometry = job.layer.geometry(index, lambda: _size_by_image(job, channel, tile_id))
     level = best_level(geometry.linear, parameters.scale)
-    chosen = choose_images(channel, level, parameters.mipmap_path_builder, job.images, tile_id)
+    chosen = choose_images(channel, level, parameters.mipmap_path_builder, job.images.is_usable, tile_id)
     image = job.images.load(chosen.image, chosen.halvings)
-    canvas.shown = _range(parameters, channel)
-    convert = _conversion(job, canvas, image, channel)
-    mask = _loaded_mask(job, chosen, image) if job.has_masks else None
-    shape_yx = image.shape[0], image.shape[1]
-    return _Loaded(geometry, level, shape_yx, _table(job, geometry), image, mask, convert)
-
-
-def _table(job: Job, geometry: Geometry) -> Table | None:
-    """The way back through a warp whose triangles are too small to be worth drawing."""
-    if geometry.warp is None or geometry.linear is None:
-        return None
-    small = geometry.linear.size() * job.parameters.scale * job.layer.cell < LEAST_TRIANGLE
-    return geometry.warp.table() if small else None
-
-
-_intensity_range = lru_cache(maxsize=64)(IntensityRange)
-
-
-def _range(parameters: RenderParameters, channel: Channel) -> IntensityRange:
-    return _intensity_range(
+    widened = channel.max_intensity > LARGEST_8BIT
+    kind = kind_of(image)
+    if canvas.values is None:  # the first tile decides the kind
+        first = "gray16" if widened and kind == "gray8" else kind
+        canvas.start(first, job.has_masks, parameters.fill_with_noise)
+    requested = IntensityRange(
         channel.min_intensity if parameters.min_intensity is None else parameters.min_intensity,
         channel.max_intensity if parameters.max_intensity is None else parameters.max_intensity,
     )
+    canvas.shown = range_for_canvas(requested, image, canvas.kind, widened)
+    own = canvas.shown if is_converted(kind, canvas.kind, widened) else None
+    mask = _loaded_mask(job, chosen, image) if job.has_masks else None
+    shape_yx = image.shape[0], image.shape[1]
+    return _Loaded(geometry, level, shape_yx, _table(job, geometry), image, mask, own, widened)
+
+
+def _table(job: Job, geometry: Geometry) -> Table | None:
+    """The inverse map of a warp whose triangles are too small to be worth drawing."""
+    if geometry.warp is None or geometry.linear is None:
+        return None
+    small = pixel_size(geometry.linear, 1.0) * job.parameters.scale * job.layer.cell < LEAST_TRIANGLE
+    return geometry.warp.table() if small else None
 
 
 def _size_by_image(job: Job, channel: Channel, tile_id: str) -> tuple[float, float]:
-    """Width and height of a tile whose spec does not say them."""
+    """Width and height of a tile whose spec lacks them."""
     first = min(channel.images, default=0)
     if first not in LEVELS:
         raise IllegalArgumentError(f"tile {tile_id!r} starts at mipmap level {first}, not 0 to {LEVELS[-1]}")
-    height, width = job.images.load(choose_images(channel, first, None, job.images, tile_id).image).shape[:2]
+    chosen = choose_images(channel, first, None, job.images.is_usable, tile_id)
+    height, width = job.images.load(chosen.image).shape[:2]
     return float(width << first), float(height << first)
-
-
-def _conversion(
-    job: Job, canvas: Canvas, image: Pixels, channel: Channel
-) -> Callable[[Pixels], Pixels] | None:
-    """How pixels of the image come to the kind of the canvas, which the first one drawn decides."""
-    widened = channel.max_intensity > LARGEST_8BIT
-    kind = kind_of(image)
-    if canvas.values is None:
-        first = "gray16" if widened and kind == "gray8" else kind
-        canvas.start(first, job.has_masks, job.parameters.fill_with_noise)
-    canvas.shown = range_for_canvas(canvas.shown, image, canvas.kind, widened)
-    return conversion(kind, canvas.kind, canvas.shown, widened)
 
 
 def _loaded_mask(job: Job, chosen: LevelImages, image: Pixels) -> Pixels | None:
@@ -263,12 +255,5 @@ def _loaded_mask(job: Job, chosen: LevelImages, image: Pixels) -> Pixels | None:
     mask = None if chosen.mask is None else job.images.load(chosen.mask, chosen.halvings)
     if mask is None or mask.shape[:2] != image.shape[:2]:
         return None
-    kind = kind_of(mask)
-    return mask if kind == "gray8" else CONVERSIONS[kind, "gray8"](mask, _FULL_RANGE[kind])
-
-
-_FULL_RANGE = {
-    "gray16": IntensityRange(0.0, 65535.0),
-    "color": IntensityRange(),
-    "float": IntensityRange(),
-}
+    full = IntensityRange(0.0, LARGEST_16BIT if kind_of(mask) == "gray16" else LARGEST_8BIT)
+    return converted(mask, "gray8", full, widened=False)

@@ -1,4 +1,4 @@
-"""Tiles that a picture leaves out because their images cannot be drawn."""
+"""Tiles that are left out of a picture because their images cannot be drawn."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class MissingTile:
 
 
 class MissingTiles:
-    """Collects, while a picture is drawn, which tiles of its layer are left out, and why."""
+    """Collects the tiles of a layer that are left out of a picture while it is drawn, and the reasons."""
 
     def __init__(self) -> None:
         self.reasons: dict[int, str] = {}
         self._layer: Layer | None = None
         self._parameters = RenderParameters()
 
-    def of(self, layer: Layer, parameters: RenderParameters) -> None:
-        """Say what is drawn: indices of tiles are those of this layer."""
+    def begin(self, layer: Layer, parameters: RenderParameters) -> None:
+        """Set what is drawn: indices of tiles are those of this layer."""
         self._layer, self._parameters = layer, parameters
 
     def leave_out(self, index: int, error: IllegalArgumentError) -> None:
-        """Note a tile; the first reason counts."""
+        """Add a tile; the first reason counts."""
         self.reasons.setdefault(index, one_line(error))
 
     def __len__(self) -> int:

@@ -1,41 +1,41 @@
-"""Transforms that are not affine: meshes over tiles, and tables that lead back to the tile.
+"""Transforms that are not affine: meshes over tiles, and tables of the inverse map.
 
 Both are made of the transforms up to the last that is not affine, which the tiles of a section share, a lens
-correction for one. What is affine behind them is each tile's own, and left to the compiled loops.
+correction for example. The affine ones behind it are each tile's own, and left to the compiled loops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.drawing.mesh import rasterise
-from asap_ingest.render_ws.drawing.mipmap_levels import LinearPart, fit_linear_part
+from asap_ingest.render_ws.drawing.mipmap_levels import fit_affine
+from asap_ingest.render_ws.drawing.positions import rasterise
 from asap_ingest.render_ws.transforms.classes import Affine, Points
 from asap_ingest.render_ws.transforms.specs import build
-from asap_ingest.render_ws.transforms.transform_cache import kept
+from asap_ingest.render_ws.transforms.transform_cache import memoised
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, triangle_mesh
 
 #: Pixels of level 0 between two nodes of a table.
 NODE_STEP = 8
-_Value = TypeVar("_Value")
+#: A warp that spreads a tile over more nodes than these is drawn by its mesh.
+_MOST_NODES = 2**22
 
 
 @dataclass(frozen=True)
 class Table:
-    """Where positions behind a warp come from.
+    """The inverse map of a warp on a grid of nodes.
 
     Attributes
     ----------
     nodes : ndarray of float32, shape (rows, columns, 2)
         u and v in pixels of level 0; NaN where the mesh does not reach.
     to_warped : Affine
-        From column and row of a node to where the warp leads to.
+        From column and row of a node to warped coordinates.
     """
 
     nodes: NDArray[np.float32]
@@ -51,32 +51,31 @@ class Warp:
     height: float
     cell: float
 
-    def linear_part(self) -> LinearPart | None:
-        """What decides the mipmap level: see `mipmap_levels.fit_linear_part`."""
-        return self._kept("linear", lambda: fit_linear_part(self._transform(), *self._size))
+    def nearest_affine(self) -> Affine | None:
+        """What decides the mipmap level: see `mipmap_levels.fit_affine`."""
+        return self._memoised(self._fit_affine)
 
     def mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
-        """The mesh over an image of a level, and where its points are led to."""
-
-        def make() -> tuple[Mesh, Points]:
-            mesh = triangle_mesh(*source_yx[::-1], columns_of(self.width, self.cell))
-            return mesh, np.ascontiguousarray(self._transform().apply(from_level(level).apply(mesh.points)))
-
-        return self._kept(("mesh", level, source_yx), make)
+        """The mesh over an image of a level, and its points after the warp."""
+        return self._memoised(self._make_mesh, level, source_yx)
 
     def table(self) -> Table | None:
-        """The way back, None for a warp that folds the tile: two positions lead to the same place."""
-        return self._kept("table", self._make_table)
+        """The inverse map, None for a warp that folds the tile: it maps two positions to one."""
+        return self._memoised(self._make_table)
 
-    @property
-    def _size(self) -> tuple[float, float, float]:
-        return self.width, self.height, self.cell
+    def _memoised(self, make: Any, *arguments: Any) -> Any:
+        return memoised((self, make.__name__, *arguments), lambda: make(*arguments), len(self.specs))
 
     def _transform(self) -> Any:
-        return self._kept("transform", lambda: build(orjson.loads(self.specs)))
+        return build(orjson.loads(self.specs))
 
-    def _kept(self, what: Any, make: Callable[[], _Value]) -> _Value:
-        return kept((self, what), make, len(self.specs))
+    def _fit_affine(self) -> Affine | None:
+        return fit_affine(self._transform(), self.width, self.height, self.cell)
+
+    def _make_mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
+        mesh = triangle_mesh(*source_yx[::-1], columns_of(self.width, self.cell))
+        full_size = from_level(level).apply(mesh.points)
+        return mesh, np.ascontiguousarray(self._transform().apply(full_size))
 
     def _make_table(self) -> Table | None:
         # one cell more on each side: positions on the border lie between nodes too
@@ -96,10 +95,6 @@ class Warp:
         rasterise(source, np.ascontiguousarray((warped - first) / NODE_STEP), mesh.triangles, 0, 0, u, v)
         nodes[..., 0], nodes[..., 1] = u, v
         return Table(nodes, Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))))
-
-
-#: A warp that spreads a tile over more nodes than these is drawn by its mesh.
-_MOST_NODES = 2**22
 
 
 def from_level(level: int) -> Affine:

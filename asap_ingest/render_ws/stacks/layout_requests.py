@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -50,7 +51,7 @@ def image_path(tile: dict[str, Any]) -> str | None:
     first: dict[str, str] = next(iter(tile_channels(tile)[0].images.values()), {})
     url = first.get("imageUrl")
     try:
-        return None if url is None else str(local_path(url))
+        return None if url is None else str(Path(local_path(url)))
     except IllegalArgumentError:
         return url
 

@@ -49,13 +49,14 @@ def _check_tile(call: Call, value: Any) -> str:
 
 def require_valid(call: Call, tile: dict[str, Any]) -> None:
     """Raise IllegalArgumentError for a tile without images, with a missing file or a bad transform."""
-    from asap_ingest.render_ws.drawing.channels import tile_channels, tile_sources
+    from asap_ingest.render_ws.drawing.channels import source_urls, tile_channels
     from asap_ingest.render_ws.transforms.specs import build
 
-    levels = [[*channel.images.values()] for channel in tile_channels(tile)]
+    channels = tile_channels(tile)
+    levels = [[*channel.images.values()] for channel in channels]
     if not all(images and all(image.get("imageUrl") for image in images) for images in levels):
         raise IllegalArgumentError(f"tile '{tile.get('tileId')}' has no images (mipmapLevels)")
-    for url in tile_sources(tile).urls:
+    for url in source_urls(channels):
         call.images.check(url)
     build(tile["transforms"]["specList"])
 

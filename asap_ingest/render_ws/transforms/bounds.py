@@ -1,7 +1,7 @@
 """Bounding boxes of tiles in world coordinates, derived from their transforms.
 
-Sampling and rounding: those of render-ws 4.0. Only the border of a
-tile is sampled; the corner (width, height) itself never is.
+Sampling and rounding: those of render-ws 4.0. Only the border of a tile is sampled, without the corner
+(width, height).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform, Points
-from asap_ingest.render_ws.transforms.mesh_limits import check_points
-from asap_ingest.render_ws.transforms.specs import Spec, build_steps
+from asap_ingest.render_ws.transforms.classes import CoordinateTransform, Points
+from asap_ingest.render_ws.transforms.specs import Spec, build_steps, warped_steps
+from asap_ingest.render_ws.transforms.triangle_mesh import check_points
 from asap_ingest.render_ws.wire.java_numbers import LARGEST_INT, SMALLEST_INT, truncate_all
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 
-#: Points mapped in one go: what is worked on stays in the processor's cache.
+#: Points mapped in one go: they stay in the processor's cache.
 BLOCK_POINTS = 2**14
 LARGEST_DOUBLE = float(np.finfo(np.float64).max)
 
@@ -53,28 +53,25 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
         if width is None or height is None:
             raise IllegalStateError("width and height of a tile are needed to derive its bounding box")
         steps.append(build_steps(specs))
-        shared = _shared_steps(steps[-1])
-        # tiles of a section share one lens correction object: its share of the work is done once
-        groups[
-            float(width), float(height), float(cell), tuple(map(id, steps[-1][:shared])), len(steps[-1])
-        ].append(index)
+        # tiles of a section share one lens correction object: it is applied once
+        shared_ids = tuple(map(id, steps[-1][: warped_steps(steps[-1])]))
+        groups[float(width), float(height), float(cell), shared_ids, len(steps[-1])].append(index)
     for (width, height, cell, shared_ids, _), members in groups.items():
         points = border_points(width, height, cell)
         shared = len(shared_ids)
-        points = _mapped(points, steps[members[0]][:shared]) if shared else points[_extremes(points)]
-        for start in range(0, len(members), step := max(1, BLOCK_POINTS // max(1, len(points)))):
-            block = members[start : start + step]
+        if not shared:
+            points = points[_extremes(points)]
+        for step in steps[members[0]][:shared]:
+            points = step.apply(points)
+        size = max(1, BLOCK_POINTS // max(1, len(points)))
+        for start in range(0, len(members), size):
+            block = members[start : start + size]
             boxes[block] = _boxes(*_mapped_by_affines(points, [steps[index][shared:] for index in block]))
     return boxes
 
 
-def _shared_steps(steps: Sequence[CoordinateTransform]) -> int:
-    """Number of steps up to the last one that is not affine."""
-    return max((depth for depth, step in enumerate(steps, 1) if not isinstance(step, Affine)), default=0)
-
-
 def border_points(width: float, height: float, cell: float) -> Points:
-    """Points of a tile's border that decide its box, shape (n, 2); none for a cell size of 0."""
+    """Sampled points of a tile's border, shape (n, 2); none for a cell size of 0."""
     if not cell:
         return np.empty((0, 2))
     check_points(width, height, cell, (abs(width) + abs(height)) / abs(cell))
@@ -86,12 +83,6 @@ def border_points(width: float, height: float, cell: float) -> Points:
 def _positions(size: float, cell: float) -> NDArray[np.float64]:
     count = max(2, math.floor(size / cell + 0.5))
     return np.arange(count, dtype=np.float64) * ((size - 1) / (count - 1))
-
-
-def _mapped(points: Points, steps: Sequence[CoordinateTransform]) -> Points:
-    for step in steps:
-        points = step.apply(points)
-    return points
 
 
 def _mapped_by_affines(

@@ -1,7 +1,7 @@
-"""The transform classes of the service and what their data strings mean.
+"""The transform classes of the service, and how their data strings are read.
 
 Formulas and data formats: those of render-ws 4.0. A transform maps
-points, an array of float64 and shape (n, 2) with x first, and answers a new array of that shape.
+points, an array of float64 and shape (n, 2) with x first, to a new array of that shape.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.transforms.moving_least_squares import moving_least_squares
-from asap_ingest.render_ws.transforms.warp_classes import lens_correction, thin_plate_spline
+from asap_ingest.render_ws.transforms.warp_classes import (
+    lens_correction,
+    monomials,
+    moving_least_squares,
+    thin_plate_spline,
+)
 from asap_ingest.render_ws.wire.java_numbers import parse_double, parse_float32
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
@@ -28,7 +32,7 @@ _PLAIN = re.compile(r"[0-9.eE+\- ]*")
 
 
 class CoordinateTransform(Protocol):
-    """Maps points of one coordinate system to another."""
+    """Maps points from one coordinate system to another."""
 
     def apply(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first; the input stays as it is."""
@@ -54,7 +58,7 @@ class Affine:
         return Affine((*first, m10 * a + m11 * d, m10 * b + m11 * e, m10 * c + m11 * f + m12))
 
     def inverse(self) -> Affine | None:
-        """The affine transform back, or None for a singular (or not finite) matrix."""
+        """The inverse map; None for a matrix that is singular or not finite."""
         a, b, c, d, e, f = self.matrix
         determinant = a * e - b * d
         if determinant == 0 or not math.isfinite(determinant):
@@ -89,15 +93,9 @@ class Polynomial:
 
     def apply(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first."""
-        x, y = points[:, 0], points[:, 1]
         result = np.zeros_like(points)
-        degree, term = 0, 0
-        while term < self.coefficients.shape[1]:
-            for power in range(degree + 1):
-                monomial = x ** (degree - power) * y**power
-                result += monomial[:, None] * self.coefficients[:, term]
-                term += 1
-            degree += 1
+        for coefficients, monomial in zip(self.coefficients.T, monomials(points, 0), strict=False):
+            result += monomial[:, None] * coefficients
         return result
 
 
@@ -116,79 +114,75 @@ class OffsetAlongAxis:
 
 
 def _fields(data: str) -> list[str]:
-    """Split on white space; in front of the first field it makes an empty one, as in the original."""
+    """Split at white space; leading white space makes an empty first field, as in the original."""
     return ["", *data.split()] if data[:1].isspace() or not data else data.split()
 
 
-def _exact_numbers(
-    data: str, class_name: str, count: int, parse: Callable[[str], float] = parse_double
-) -> list[float]:
+def _numbers(data: str, count: int, parse: Callable[[str], float] = parse_double) -> list[float]:
     fields = _fields(data)
     if len(fields) != count:
-        raise IllegalArgumentError(
-            f"{class_name} needs {count} numbers, its data holds {len(fields)}: {data!r}"
-        )
+        raise ValueError(f"needs {count} numbers, has {len(fields)}: {data!r}")
     if parse is parse_double and _PLAIN.fullmatch(data):
         return list(map(float, fields))
     return [parse(field) for field in fields]
 
 
-def _affine(data: str, class_name: str) -> Affine:
-    m00, m10, m01, m11, m02, m12 = _exact_numbers(data, class_name, 6)
+def _affine(data: str) -> Affine:
+    m00, m10, m01, m11, m02, m12 = _numbers(data, 6)
     return Affine((m00, m01, m02, m10, m11, m12))
 
 
-def _translation(data: str, class_name: str) -> Affine:
-    tx, ty = _exact_numbers(data, class_name, 2, parse_float32)
+def _translation(data: str) -> Affine:
+    tx, ty = _numbers(data, 2, parse_float32)
     return Affine((1.0, 0.0, tx, 0.0, 1.0, ty))
 
 
-def _rigid(data: str, class_name: str) -> Affine:
-    theta, tx, ty = _exact_numbers(data, class_name, 3, parse_float32)
+def _rigid(data: str) -> Affine:
+    theta, tx, ty = _numbers(data, 3, parse_float32)
     return Affine((math.cos(theta), -math.sin(theta), tx, math.sin(theta), math.cos(theta), ty))
 
 
-def _similarity(data: str, class_name: str) -> Affine:
-    cosine, sine, tx, ty = _exact_numbers(data, class_name, 4, parse_float32)
+def _similarity(data: str) -> Affine:
+    cosine, sine, tx, ty = _numbers(data, 4, parse_float32)
     return Affine((cosine, -sine, tx, sine, cosine, ty))
 
 
-def _homography(data: str, class_name: str) -> Homography:
-    return Homography(tuple(_exact_numbers(data, class_name, 9)))
+def _homography(data: str) -> Homography:
+    return Homography(tuple(_numbers(data, 9)))
 
 
-def _polynomial(data: str, class_name: str) -> Polynomial:
-    """Any number of values: the order is the greatest that they fill, those left over are ignored."""
+def _polynomial(data: str) -> Polynomial:
+    """Any number of values: the order is the greatest that they fill, the rest is ignored."""
     values = [parse_double(field) for field in _fields(data)]
     order = math.trunc(math.nextafter(math.sqrt(len(values) + 0.25) - 1.5, math.inf))
     terms = (order + 1) * (order + 2) // 2
     if len(values) < 2 * terms:
-        raise IllegalArgumentError(f"{class_name} needs two numbers or more, not {data!r}")
+        raise ValueError(f"needs two numbers or more, not {data!r}")
     return Polynomial(np.array([values[:terms], values[terms : 2 * terms]]))
 
 
-def _exponential(data: str, class_name: str) -> OffsetAlongAxis:
-    a, b, c, axis = _comma_numbers(data, class_name)
+def _exponential(data: str) -> OffsetAlongAxis:
+    a, b, c, axis = _comma_numbers(data)
     return OffsetAlongAxis(lambda position: a * np.exp(-b * position) + c, int(axis))
 
 
-def _exponential_recovery(data: str, class_name: str) -> OffsetAlongAxis:
-    a, b, c, axis = _comma_numbers(data, class_name)
+def _exponential_recovery(data: str) -> OffsetAlongAxis:
+    a, b, c, axis = _comma_numbers(data)
     return OffsetAlongAxis(lambda position: a * (1 - np.exp(-b * position)) + c, int(axis))
 
 
-def _comma_numbers(data: str, class_name: str) -> list[float]:
+def _comma_numbers(data: str) -> list[float]:
     fields = data.split(",")
     if len(fields) != 4:
-        raise IllegalArgumentError(f"{class_name} needs 4 numbers separated by commas, not {data!r}")
+        raise ValueError(f"needs 4 numbers separated by commas, not {data!r}")
     return [parse_double(field) for field in fields]
 
 
-def _not_planar(data: str, class_name: str) -> CoordinateTransform:
-    raise IllegalStateError(f"transform class {class_name!r} does not map points of two dimensions")
+def _not_planar(data: str) -> CoordinateTransform:
+    raise IllegalStateError("AffineModel3D does not map points of two dimensions")
 
 
-TRANSFORM_CLASSES: dict[str, Callable[[str, str], CoordinateTransform]] = {
+TRANSFORM_CLASSES: dict[str, Callable[[str], CoordinateTransform]] = {
     "mpicbg.trakem2.transform.AffineModel2D": _affine,
     "mpicbg.trakem2.transform.AffineModel3D": _not_planar,
     "mpicbg.trakem2.transform.TranslationModel2D": _translation,
@@ -197,7 +191,7 @@ TRANSFORM_CLASSES: dict[str, Callable[[str, str], CoordinateTransform]] = {
     "mpicbg.trakem2.transform.HomographyModel2D": _homography,
     "mpicbg.trakem2.transform.PolynomialTransform2D": _polynomial,
     "mpicbg.trakem2.transform.NonLinearCoordinateTransform": lens_correction,
-    # the names that it has in older stacks and in renderapi's classes for these
+    # its names in older stacks and in renderapi
     "lenscorrection.NonLinearTransform": lens_correction,
     "mpicbg.trakem2.transform.nonLinearTransform": lens_correction,
     "mpicbg.trakem2.transform.ThinPlateSplineTransform": thin_plate_spline,
@@ -213,7 +207,7 @@ def build_leaf(class_name: str, data: str) -> CoordinateTransform:
     Raises
     ------
     IllegalArgumentError
-        For a class that the service does not have, a wrong number of values, or text that is no number.
+        For an unknown class, a wrong number of values, or text that is not a number.
     IllegalStateError
         For a class that does not map points of two dimensions, a spline with missing fields.
     """
@@ -221,6 +215,6 @@ def build_leaf(class_name: str, data: str) -> CoordinateTransform:
         known = ", ".join(sorted(TRANSFORM_CLASSES))
         raise IllegalArgumentError(f"transform class {class_name!r} cannot be found; there are {known}")
     try:
-        return TRANSFORM_CLASSES[class_name](data, class_name)
+        return TRANSFORM_CLASSES[class_name](data)
     except ValueError as error:
         raise IllegalArgumentError(f"data of {class_name}: {error}") from error

@@ -1,9 +1,4 @@
-"""Points of tiles: from local to world coordinates, exact, and back by a mesh.
-
-    worlds_of(tile, local)    points (n, 2) of the tile to world coordinates (n, 2)
-    locals_of(tile, world)    world coordinates (n, 2) to points (n, 2) of the tile; rows of NaN where
-                              there is no way back
-    with_z(tile, points)      [x, y, z] of each point as JSON numbers, [x, y] for a tile without z
+"""Map points of tiles to world coordinates, exactly, and world coordinates to points of tiles, by a mesh.
 
 `tile` is a flattened tile spec as parsed JSON; nothing here reads files or a database.
 """
@@ -11,26 +6,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import orjson
 
-from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine, CoordinateTransform, Points
-from asap_ingest.render_ws.transforms.specs import Spec, TransformList, build_steps
-from asap_ingest.render_ws.transforms.transform_cache import kept
-from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLocator, triangle_locator
+from asap_ingest.render_ws.transforms.classes import Affine, Points
+from asap_ingest.render_ws.transforms.specs import Spec, TransformList, build_steps, merged, warped_steps
+from asap_ingest.render_ws.transforms.transform_cache import memoised
+from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLocator
 from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
 from asap_ingest.render_ws.wire.json_types import json_double
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 
 DEFAULT_CELL = 64.0
-#: Rounding may put a point of the border this far outside, in pixels.
+#: Rounding may put a point of the border this many pixels outside.
 SNAP = 1e-7
 
 
 def worlds_of(tile: Spec, local: Points) -> Points:
-    """World coordinates of points of a tile.
+    """Map points of a tile to world coordinates.
 
     Parameters
     ----------
@@ -42,7 +36,7 @@ def worlds_of(tile: Spec, local: Points) -> Points:
     Returns
     -------
     ndarray of float64, shape (n, 2)
-        The points after each of the transforms in order: not rounded, as they are where there is none.
+        Not rounded; the input for a tile without transforms.
 
     Raises
     ------
@@ -54,7 +48,7 @@ def worlds_of(tile: Spec, local: Points) -> Points:
 
 
 def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
-    """Points of a tile that lie at world coordinates.
+    """Map world coordinates to points of a tile.
 
     Parameters
     ----------
@@ -83,7 +77,10 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
     if not specs:
         return world.copy()
     steps = build_steps(specs)
-    inner, outer = _split(steps)
+    # tiles of a section share what comes before the affine ones at the end: one mesh serves them all
+    inner = warped_steps(steps)
+    outer = merged(steps[inner:])
+    assert isinstance(outer, Affine)
     width, height = _size(tile)
     back = outer.inverse()
     if back is None or _is_flat(outer) or not 1 < min(width, height) <= max(width, height) < math.inf:
@@ -96,7 +93,7 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
             return _inside(before, width, height, mirrored)
         size = float(tile.get("meshCellSize", DEFAULT_CELL)) if cell is None else cell
         mesh_of = orjson.dumps(specs[:inner]), width, height, size, mirrored
-        return kept(("locator", *mesh_of), lambda: _locator(*mesh_of), len(mesh_of[0])).sources_of(before)
+        return memoised(("locator", *mesh_of), lambda: _locator(*mesh_of), len(mesh_of[0])).sources_of(before)
 
 
 def with_z(tile: Spec, points: Points) -> list[list[float | str]]:
@@ -119,18 +116,6 @@ def _size(tile: Spec) -> tuple[float, float]:
     return float(tile["width"]), float(tile["height"])
 
 
-def _split(steps: Sequence[CoordinateTransform]) -> tuple[int, Affine]:
-    """How many transforms come before the affine ones at the end, and those as one.
-
-    Tiles of a section share what comes before, the lens correction: one mesh serves them all.
-    """
-    inner, outer = len(steps), IDENTITY
-    while inner and isinstance(step := steps[inner - 1], Affine):
-        outer = step.then(outer)
-        inner -= 1
-    return inner, outer
-
-
 def _is_flat(affine: Affine) -> bool:
     m00, m01, _, m10, m11, _ = affine.matrix
     return abs(m00 * m11 - m01 * m10) <= FLAT * (abs(m00 * m11) + abs(m01 * m10))
@@ -148,4 +133,4 @@ def _inside(local: Points, width: float, height: float, mirrored: bool) -> Point
 def _locator(specs: bytes, width: float, height: float, cell: float, mirrored: bool) -> TriangleLocator:
     mesh = triangle_mesh(width, height, columns_of(width, cell))
     mapped = TransformList(tuple(build_steps(orjson.loads(specs)))).apply(mesh.points)
-    return triangle_locator(mesh, mapped, mirrored)
+    return TriangleLocator(mesh, mapped, mirrored)

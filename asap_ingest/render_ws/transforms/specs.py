@@ -17,16 +17,16 @@ from asap_ingest.render_ws.transforms.classes import (
     Points,
     build_leaf,
 )
-from asap_ingest.render_ws.transforms.transform_cache import kept
+from asap_ingest.render_ws.transforms.transform_cache import memoised
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.transform_references import children, references
 
 Spec = dict[str, Any]
 Lookup = Callable[[str], Spec | None]
 
-#: How often a reference may lead, through lists, to a further reference.
+#: References that may lie behind one another.
 MAX_PASSES = 10
-#: Data strings from this length on are read once and kept.
+#: Data strings from this length on are parsed once and cached.
 CACHED_LENGTH = 250
 
 
@@ -46,7 +46,7 @@ class Interpolated:
 
 @dataclass(frozen=True)
 class TransformList:
-    """Transforms applied one after the other."""
+    """A sequence of transforms."""
 
     steps: tuple[CoordinateTransform, ...]
 
@@ -128,13 +128,12 @@ def _labels(spec: Spec) -> list[str]:
 def _with_labels(leaf: Spec, labels: Sequence[str]) -> Spec:
     if not labels:
         return leaf
-    merged = list(dict.fromkeys([*_labels(leaf), *labels]))
-    head = {key: value for key, value in leaf.items() if key in ("type", "id")}
-    return {**head, "metaData": {**(leaf.get("metaData") or {}), "labels": merged}, **_without_head(leaf)}
-
-
-def _without_head(leaf: Spec) -> Spec:
-    return {key: value for key, value in leaf.items() if key not in ("type", "id", "metaData")}
+    all_labels = list(dict.fromkeys([*_labels(leaf), *labels]))
+    # in the order of fields in answers
+    head: Spec = {key: leaf[key] for key in ("type", "id") if key in leaf}
+    labelled: Spec = {**head, "metaData": {}, **leaf}
+    labelled["metaData"] = {**(leaf.get("metaData") or {}), "labels": all_labels}
+    return labelled
 
 
 def _as_one(specs: list[Spec]) -> Spec:
@@ -153,15 +152,23 @@ def build(specs: Sequence[Spec]) -> CoordinateTransform:
 
 
 def merged(steps: Sequence[CoordinateTransform]) -> CoordinateTransform:
-    """Some transforms as one; affine ones that follow one another become one `Affine`."""
-    found: list[CoordinateTransform] = []
+    """Combine transforms into one; neighbouring affine ones become one `Affine`."""
+    result: list[CoordinateTransform] = []
     for step in steps:
-        if isinstance(step, Affine) and found and isinstance(found[-1], Affine):
-            step = found.pop().then(step)  # type: ignore[attr-defined]  # noqa: PLW2901
-        found.append(step)
-    if len(found) == 1:
-        return found[0]
-    return TransformList(tuple(found)) if found else IDENTITY
+        if isinstance(step, Affine) and result and isinstance(result[-1], Affine):
+            step = result.pop().then(step)  # type: ignore[attr-defined]  # noqa: PLW2901
+        result.append(step)
+    if len(result) == 1:
+        return result[0]
+    return TransformList(tuple(result)) if result else IDENTITY
+
+
+def warped_steps(steps: Sequence[CoordinateTransform]) -> int:
+    """Number of steps up to the last one that is not affine.
+
+    Tiles of a section share these, a lens correction for example; the affine ones behind it are their own.
+    """
+    return max((depth for depth, step in enumerate(steps, 1) if not isinstance(step, Affine)), default=0)
 
 
 def build_steps(specs: Sequence[Spec]) -> list[CoordinateTransform]:
@@ -180,8 +187,8 @@ def _build_one(spec: Spec) -> CoordinateTransform:
     for field in ("className", "dataString"):
         if not isinstance(spec.get(field), str):
             raise IllegalArgumentError(f"no {field} in the transform with id {spec.get('id')!r}")
-    # tiles of a section share lens corrections, whose data is long; matrices are quicker read than kept
+    # tiles of a section share lens corrections, whose data is long; matrices are read faster than looked up
     leaf = spec["className"], spec["dataString"]
     if len(leaf[1]) < CACHED_LENGTH:
         return build_leaf(*leaf)
-    return kept(leaf, lambda: build_leaf(*leaf), len(leaf[1]))
+    return memoised(leaf, lambda: build_leaf(*leaf), len(leaf[1]))

@@ -1,4 +1,4 @@
-"""What is derived of transforms, kept for all requests of a process: long transforms, meshes, tables."""
+"""Cache of long transforms, meshes and tables of transforms, for all requests of a process."""
 
 from __future__ import annotations
 
@@ -14,20 +14,14 @@ _ENTRY = 500
 _Value = TypeVar("_Value")
 
 
-def kept(key: Hashable, make: Callable[[], _Value], key_bytes: int = 0) -> _Value:
-    """The value of a key, made at first and when it was evicted.
-
-    Parameters
-    ----------
-    key_bytes : int
-        Of texts in the key.
-    """
+def memoised(key: Hashable, make: Callable[[], _Value], key_bytes: int = 0) -> _Value:
+    """The cached value of a key, made where there is none; `key_bytes` are those of texts in the key."""
     # in a tuple: None may be what was made
-    found: tuple[_Value] | None = TRANSFORM_CACHE.get(key)
-    if found is None:
-        found = (make(),)
-        TRANSFORM_CACHE.keep(key, found, _ENTRY + key_bytes + array_bytes(found[0]))
-    return found[0]
+    cached: tuple[_Value] | None = TRANSFORM_CACHE.get(key)
+    if cached is None:
+        cached = (make(),)
+        TRANSFORM_CACHE.keep(key, cached, _ENTRY + key_bytes + array_bytes(cached[0]))
+    return cached[0]
 
 
 def array_bytes(value: Any) -> int:

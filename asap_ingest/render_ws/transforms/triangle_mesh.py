@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.transforms.classes import Points
-from asap_ingest.render_ws.transforms.mesh_limits import check_points
-from asap_ingest.render_ws.transforms.transform_cache import kept
+from asap_ingest.render_ws.transforms.transform_cache import memoised
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 Indices = NDArray[np.int64]
+
+#: Points at which a tile may be sampled: 4096 x 4096 pixels with cells of 4 pixels.
+MOST_POINTS = 2**20
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,15 @@ class Mesh:
     triangles: Indices
 
 
+def check_points(width: float, height: float, cell: float, points: float) -> None:
+    """Raise IllegalArgumentError for more than `MOST_POINTS`, or a number of points that is not finite."""
+    if not points <= MOST_POINTS:
+        raise IllegalArgumentError(
+            f"a tile of {width:g} x {height:g} pixels with mesh cells of {cell:g} pixels needs {points:g} "
+            f"points, the limit is {MOST_POINTS}: give it a larger meshCellSize"
+        )
+
+
 def columns_of(width: float, cell: float) -> int:
     """Points per row of the mesh of a tile."""
     if not cell > 0:
@@ -36,21 +48,17 @@ def columns_of(width: float, cell: float) -> int:
     return max(2, math.trunc(width / cell + 0.5))
 
 
-def rows_of(width: float, height: float, columns: int) -> int:
-    """Full rows of the mesh: such that its triangles are nearly equilateral."""
-    return max(2, math.floor(height / (math.sqrt(3) * width / (columns - 1)) + 0.5) + 1)
-
-
 def triangle_mesh(width: float, height: float, columns: int) -> Mesh:
     """Nearly equilateral triangles over [0, width - 1] x [0, height - 1].
 
-    Rows of `columns` points, and between each two of them a row of one point less, half a step aside.
+    Rows of `columns` points alternate with rows of one point less, shifted by half a step.
     """
-    return kept(("mesh", width, height, columns), lambda: _mesh(width, height, columns))
+    return memoised(("mesh", width, height, columns), lambda: _mesh(width, height, columns))
 
 
 def _mesh(width: float, height: float, columns: int) -> Mesh:
-    rows = rows_of(width, height, columns)
+    # rows are as far apart as makes triangles nearly equilateral
+    rows = max(2, math.floor(height / (math.sqrt(3) * width / (columns - 1)) + 0.5) + 1)
     check_points(width, height, width / columns, 2.0 * rows * columns)
     step_x, step_y = (width - 1) / (columns - 1), (height - 1) / (rows - 1)
     corners = _grid(np.arange(columns) * step_x, np.arange(rows) * step_y)

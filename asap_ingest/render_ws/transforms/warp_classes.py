@@ -1,25 +1,39 @@
-"""Transforms of many parameters: polynomial lens correction and thin plate splines.
+"""Transforms of many parameters: polynomial lens correction, thin plate splines, moving least squares.
 
-Formulas and data formats: those of render-ws 4.0.
+Formulas and data formats: those of render-ws 4.0. Moving least squares: Schaefer, McPhail and Warren, Image
+deformation using moving least squares (2006).
 """
 
 from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.transforms.mesh_limits import check_landmarks, check_pairs
-from asap_ingest.render_ws.wire.java_numbers import parse_double
+from asap_ingest.render_ws.wire.java_numbers import parse_double, parse_float32
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 Points = NDArray[np.float64]
+#: Weights, sources and targets relative to their centroids, and points to points in the target.
+Fit = Callable[[NDArray[np.float64], Points, Points, Points], Points]
 
-#: Points times landmarks that a spline evaluates in one go: 8 MB of distances.
-SPLINE_BLOCK = 2**20
+#: Landmarks of a transform, and points times landmarks that are mapped: some seconds of computing.
+MOST_LANDMARKS, MOST_PAIRS = 2**16, 2**30
+#: Points times landmarks that are mapped in one go: 8 MB of distances for a spline.
+SPLINE_BLOCK, FIT_BLOCK = 2**20, 2**18
+
+
+def monomials(points: Points, lowest: int) -> Iterator[NDArray[np.float64]]:
+    """x^2, xy, y^2, x^3, ... of points of shape (n, 2), from a degree on: each of shape (n,)."""
+    x, y = points[:, 0], points[:, 1]
+    for degree in count(lowest):
+        for power in range(degree + 1):
+            yield x ** (degree - power) * y**power
 
 
 @dataclass(frozen=True)
@@ -29,24 +43,18 @@ class LensCorrection:
     `beta` has shape (terms, 2), `mean` and `deviation` (terms,); the last term is the constant 100.
     """
 
-    degree: int
     beta: NDArray[np.float64]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
 
     def apply(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first."""
-        x, y = points[:, 0], points[:, 1]
         result = np.zeros_like(points)
-        term = 0
+        terms = zip(self.beta[:-1], self.mean, self.deviation, monomials(points, 1), strict=False)
         with np.errstate(divide="ignore", invalid="ignore"):
-            for degree in range(1, self.degree + 1):
-                for power in range(degree, -1, -1):
-                    monomial = x**power * y ** (degree - power)
-                    feature = (monomial - self.mean[term]) / self.deviation[term]
-                    result += feature[:, None] * self.beta[term]
-                    term += 1
-        return result + 100.0 * self.beta[term]
+            for beta, mean, deviation, monomial in terms:
+                result += ((monomial - mean) / deviation)[:, None] * beta
+        return result + 100.0 * self.beta[-1]
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,8 @@ class ThinPlateSpline:
     weights: NDArray[np.float64]
 
     def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first, in blocks that bound the memory used."""
-        check_pairs(len(points), len(self.landmarks))
-        step = max(1, SPLINE_BLOCK // max(1, len(self.landmarks)))
-        blocks = [self._apply_block(points[start : start + step]) for start in range(0, len(points), step)]
-        return np.concatenate(blocks) if blocks else points.copy()
+        """Map points of shape (n, 2), x first."""
+        return _in_blocks(points, len(self.landmarks), SPLINE_BLOCK, self._apply_block)
 
     def _apply_block(self, points: Points) -> Points:
         difference = points[:, None, :] - self.landmarks[None, :, :]
@@ -77,75 +82,177 @@ class ThinPlateSpline:
         return points + points @ self.affine.T + self.shift + kernel @ self.weights.T
 
 
-def lens_correction(data: str, class_name: str) -> LensCorrection:
+@dataclass(frozen=True)
+class MovingLeastSquares:
+    """Maps each point by a model fitted to landmarks, of which near ones weigh most.
+
+    Landmarks are `source` and `target` of shape (n, 2), with `weights` (n,). One at squared distance d of a
+    point weighs weight / d**alpha there.
+    """
+
+    fit: Fit
+    alpha: float
+    source: Points
+    target: Points
+    weights: NDArray[np.float64]
+
+    def apply(self, points: Points) -> Points:
+        """Map points of shape (n, 2), x first; a point on a landmark goes where the landmark goes."""
+        return _in_blocks(points, len(self.source), FIT_BLOCK, self._apply_block)
+
+    def _apply_block(self, points: Points) -> Points:
+        x, y = (points[:, axis, None] - self.source[None, :, axis] for axis in (0, 1))
+        square = x * x + y * y
+        hit = np.argmin(square, axis=1)
+        on_landmark = square[np.arange(len(points)), hit] <= 0
+        with np.errstate(all="ignore"):
+            weights = self.weights / square**self.alpha
+            weights /= weights.sum(axis=1, keepdims=True)
+            from_centre, to_centre = weights @ self.source, weights @ self.target
+            source = self.source[None] - from_centre[:, None]
+            target = self.target[None] - to_centre[:, None]
+            mapped = self.fit(weights, source, target, points - from_centre) + to_centre
+        mapped[on_landmark] = self.target[hit[on_landmark]]
+        return mapped
+
+
+def _in_blocks(points: Points, landmarks: int, pairs: int, apply: Callable[[Points], Points]) -> Points:
+    """Map points in blocks that bound the memory used; IllegalArgumentError beyond `MOST_PAIRS`."""
+    if len(points) * landmarks > MOST_PAIRS:
+        raise IllegalArgumentError(
+            f"{len(points)} points mapped by {landmarks} landmarks are {len(points) * landmarks} pairs, the "
+            f"limit is {MOST_PAIRS}: give fewer points or landmarks, or the tile a larger meshCellSize"
+        )
+    step = max(1, pairs // max(1, landmarks))
+    blocks = [apply(points[start : start + step]) for start in range(0, len(points), step)]
+    return np.concatenate(blocks) if blocks else points.copy()
+
+
+def _fit_affine(weights: NDArray[np.float64], source: Points, target: Points, points: Points) -> Points:
+    weighted = np.swapaxes(source * weights[:, :, None], 1, 2)
+    normal, mixed = weighted @ source, weighted @ target
+    (a, b), (_, d) = normal[:, 0].T, normal[:, 1].T
+    determinant = a * d - b * b
+    x = (d * points[:, 0] - b * points[:, 1]) / determinant
+    y = (a * points[:, 1] - b * points[:, 0]) / determinant
+    return x[:, None] * mixed[:, 0] + y[:, None] * mixed[:, 1]
+
+
+def _fit_similarity(weights: NDArray[np.float64], source: Points, target: Points, points: Points) -> Points:
+    return _times(points, _turn_and_scale(weights, source, target))
+
+
+def _fit_rigid(weights: NDArray[np.float64], source: Points, target: Points, points: Points) -> Points:
+    factor = _turn_and_scale(weights, source, target)
+    return _times(points, factor / np.abs(factor))
+
+
+def _fit_translation(weights: NDArray[np.float64], source: Points, target: Points, points: Points) -> Points:
+    return points
+
+
+def _turn_and_scale(weights: NDArray[np.float64], source: Points, target: Points) -> NDArray[np.complex128]:
+    p, q = source[..., 0] + 1j * source[..., 1], target[..., 0] + 1j * target[..., 1]
+    return (weights * p.conj() * q).sum(axis=1) / (weights * np.abs(p) ** 2).sum(axis=1)
+
+
+def _times(points: Points, factor: NDArray[np.complex128]) -> Points:
+    turned = (points[:, 0] + 1j * points[:, 1]) * factor
+    return np.stack([turned.real, turned.imag], axis=1)
+
+
+FITS: dict[str, Fit] = {
+    "affine": _fit_affine,
+    "similarity": _fit_similarity,
+    "rigid": _fit_rigid,
+    "translation": _fit_translation,
+}
+
+
+def lens_correction(data: str) -> LensCorrection:
     """Read `dim len beta mean deviation width height`, separated by single blanks.
 
     Raises
     ------
     ValueError
-        Where a field is no number (two blanks in a row make an empty field).
-    IllegalArgumentError
-        For a wrong number of fields.
+        For a field that is not a number (two blanks in a row make an empty field), a wrong number of fields.
     """
     fields = data.rstrip(" ").split(" ")
     degree = int(fields[0])
     length = int(fields[1]) if len(fields) > 1 else 0
     if len(fields) != 4 + 4 * length or length != (degree + 1) * (degree + 2) // 2:
-        raise IllegalArgumentError(
-            f"{class_name}: wrong number of values, {len(fields)}, for degree {degree}"
-        )
+        raise ValueError(f"wrong number of values, {len(fields)}, for degree {degree}")
     values = np.array([parse_double(field) for field in fields[2:-2]])
     beta, mean, deviation = np.split(values, [2 * length, 3 * length])
-    return LensCorrection(degree, beta.reshape(length, 2), mean, deviation)
+    return LensCorrection(beta.reshape(length, 2), mean, deviation)
 
 
-def thin_plate_spline(data: str, class_name: str) -> ThinPlateSpline:
+def thin_plate_spline(data: str) -> ThinPlateSpline:
     """Read `ThinPlateSplineR2LogR ndims nLm A64 L64`, separated by single blanks.
 
     Raises
     ------
-    IllegalArgumentError
-        For another first word, counts that are no numbers, text that cannot be decoded.
+    ValueError
+        For another first word, counts that are not numbers, text that cannot be decoded.
     IllegalStateError
         Where fields, or values in a field, are missing.
     """
     fields = data.split(" ")
-    if len(fields) < 2:
-        raise IllegalStateError(f"{class_name}: fields are missing in {data!r}")
-    if fields[0] != "ThinPlateSplineR2LogR":
-        raise IllegalArgumentError(f"{class_name}: data starts with {fields[0]!r}")
+    if len(fields) >= 2 and fields[0] != "ThinPlateSplineR2LogR":
+        raise ValueError(f"it starts with {fields[0]!r}")
     if len(fields) < 5:
-        raise IllegalStateError(f"{class_name}: {len(fields)} fields instead of 5")
-    dimensions, count = int(fields[1]), int(fields[2])
+        raise IllegalStateError(f"spline with {len(fields)} fields instead of 5")
+    dimensions, size = int(fields[1]), int(fields[2])
     if dimensions != 2:
-        raise IllegalStateError(f"{class_name}: {dimensions} dimensions instead of 2")
-    check_landmarks(count, class_name)
-    affine = np.zeros(6) if fields[3] == "null" else _decode_doubles(fields[3], class_name, 6)
-    landmarks = _decode_doubles(fields[4], class_name, 4 * max(0, count))
-    if affine.size < 6 or landmarks.size < 4 * count:
-        raise IllegalStateError(f"{class_name}: values are missing for {count} landmarks")
+        raise IllegalStateError(f"spline with {dimensions} dimensions instead of 2")
+    _check_landmarks(size)
+    affine = np.zeros(6) if fields[3] == "null" else _decode_doubles(fields[3], 6)
+    landmarks = _decode_doubles(fields[4], 4 * max(0, size))
+    if affine.size < 6 or landmarks.size < 4 * size:
+        raise IllegalStateError(f"spline in which values are missing for {size} landmarks")
     return ThinPlateSpline(
         affine[:4].reshape(2, 2),
         affine[4:6],
-        landmarks[: 2 * count].reshape(count, 2),
-        landmarks[2 * count : 4 * count].reshape(2, count),
+        landmarks[: 2 * size].reshape(size, 2),
+        landmarks[2 * size : 4 * size].reshape(2, size),
     )
 
 
-def _unpacked(raw: bytes, size: int) -> bytes:
-    """At least `size` bytes, if there are as many, and not many more: a few bytes may unpack to gigabytes."""
-    unpacking = zlib.decompressobj()
-    plain = unpacking.decompress(raw, size + 1)
-    if len(plain) <= size and not unpacking.eof:
-        raise zlib.error("incomplete or truncated stream")
-    return plain
+def _decode_doubles(text: str, count: int) -> NDArray[np.float64]:
+    """Base64 of big-endian doubles, compressed by zlib unless it starts with `@`; at most `count`."""
+    raw = base64.b64decode(text.removeprefix("@"))
+    if not text.startswith("@"):
+        # no more than is needed: a few bytes may unpack to gigabytes
+        unpacking = zlib.decompressobj()
+        try:
+            raw = unpacking.decompress(raw, 8 * count + 1)
+        except zlib.error as error:
+            raise IllegalStateError(f"spline whose numbers cannot be unpacked: {error}") from error
+        if len(raw) <= 8 * count and not unpacking.eof:
+            raise IllegalStateError("spline whose numbers cannot be unpacked: the stream is cut short")
+    return np.frombuffer(raw[: min(len(raw) // 8, count) * 8], ">f8").astype(np.float64)
 
 
-def _decode_doubles(text: str, class_name: str, count: int) -> NDArray[np.float64]:
-    """Base64 of big-endian doubles, compressed by zlib unless a `@` stands in front; no more than `count`."""
-    try:
-        raw = base64.b64decode(text.removeprefix("@"))
-        plain = raw if text.startswith("@") else _unpacked(raw, 8 * count)
-    except zlib.error as error:
-        raise IllegalStateError(f"{class_name}: its numbers cannot be unpacked: {error}") from error
-    return np.frombuffer(plain[: min(len(plain) // 8, count) * 8], ">f8").astype(np.float64)
+def moving_least_squares(data: str) -> MovingLeastSquares:
+    """Read `model 2 alpha`, then `px py qx qy weight` of 32 bits for each landmark, separated by white space.
+
+    Raises
+    ------
+    ValueError
+        For text that is not a number, an unknown model, another dimension than 2, a wrong number of values,
+        too many landmarks.
+    """
+    # what exceeds the limit stays one field
+    fields = data.split(maxsplit=3 + 5 * MOST_LANDMARKS)
+    _check_landmarks(-((3 - len(fields)) // 5))
+    if len(fields) < 8 or (len(fields) - 3) % 5 or fields[0] not in FITS or fields[1] != "2":
+        raise ValueError("expected `model 2 alpha` and five numbers per landmark")
+    landmarks = np.array([parse_float32(field) for field in fields[3:]]).reshape(-1, 5)
+    return MovingLeastSquares(
+        FITS[fields[0]], parse_double(fields[2]), landmarks[:, :2], landmarks[:, 2:4], landmarks[:, 4]
+    )
+
+
+def _check_landmarks(count: int) -> None:
+    if count > MOST_LANDMARKS:
+        raise ValueError(f"more than {MOST_LANDMARKS} landmarks, which is the limit")

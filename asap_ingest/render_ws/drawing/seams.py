@@ -1,35 +1,33 @@
-"""Seams between tiles, filled from their edges.
+"""Fill seams between tiles from their edges.
 
-A tile has no value at its last row and column, and a level has no part of a pixel at its end: where tiles
-overlap by less than a pixel of the level, a black line would be left between them. Tiles beside empty pixels
-are drawn a second time, a little beyond their end, on a canvas that lies below the picture.
+The last row and column of a tile are not drawn, and a level lacks the fraction of a pixel at its end: where
+tiles overlap by less than a pixel of the level, a black line would remain between them. Tiles beside empty
+pixels are drawn a second time, with a margin, on a canvas below the picture.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.intensity import Pixels
 
-#: One pixel that has no value, and up to one that the level has lost.
+#: One pixel that is not drawn, and up to one that the level lacks.
 MARGIN = 2
-#: Pixels of the canvas by which a tile may lie beside its stored box, its margin included.
-_AROUND = 6
-#: Side of the blocks by which empty pixels are looked for, pixels.
-_BLOCK = 8
+#: Pixels of the canvas by which a tile may lie beside its stored box, margin included, and the side of blocks
+#: in which empty pixels are counted.
+_AROUND, _BLOCK = 6, 8
 
 
 def with_margin(image: Pixels) -> Pixels:
     """The image with its last row and column repeated."""
-    import cv2
-
     return cv2.copyMakeBorder(image, 0, MARGIN, 0, MARGIN, cv2.BORDER_REPLICATE)
 
 
 def empty_pixels(canvas: Canvas) -> NDArray[np.bool_]:
-    """Where nothing was drawn, shape (height, width): transparent pixels, or those that are 0."""
+    """Pixels without a value, shape (height, width): those that are transparent, or 0."""
     if canvas.alpha is not None:
         return canvas.alpha == 0
     if canvas.values is None:
@@ -38,7 +36,7 @@ def empty_pixels(canvas: Canvas) -> NDArray[np.bool_]:
 
 
 def near_empty(empty: NDArray[np.bool_], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which boxes have empty pixels in them or less than some blocks beside them, shape (n,).
+    """Which boxes have empty pixels in or beside them, shape (n,).
 
     Parameters
     ----------
@@ -64,7 +62,7 @@ def _any_in_blocks(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def fill(canvas: Canvas, below: Canvas, empty: NDArray[np.bool_]) -> None:
-    """Put pixels of the canvas below, which has an alpha channel, where the other one is empty."""
+    """Copy pixels of the canvas below, which has an alpha channel, to where the other one is empty."""
     if canvas.values is None or below.values is None or below.alpha is None:
         return
     empty = empty & (below.alpha > 0)

@@ -1,17 +1,21 @@
-"""Masks that render computes from their URL: no files, but one URL a level.
+"""Dynamic masks: computed from their URL instead of read from a file, so that each level has a URL.
 
-`mask://outside-box?minX=12&minY=0&maxX=96&maxY=80&width=96&height=80` keeps what lies in the box
+`mask://outside-box?minX=12&minY=0&maxX=96&maxY=80&width=96&height=80` is 255 in the box
 [minX, maxX) x [minY, maxY) of an image of that size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from asap_ingest.errors import ImageError
+import numpy as np
 
-#: Render's name of what computes them.
+from asap_ingest.errors import ImageError
+from asap_ingest.images.pixels import Image
+
+#: Render's name of their loader.
 DYNAMIC_MASK = "DYNAMIC_MASK"
 
 _SCHEME = "mask:"
@@ -24,7 +28,7 @@ def is_dynamic(uri: str) -> bool:
 
 
 class DynamicMask(NamedTuple):
-    """A box that is kept, and the size of the mask, in pixels of level 0."""
+    """The box of a mask that is 255, and the size of the mask, in pixels."""
 
     left: int
     top: int
@@ -34,17 +38,17 @@ class DynamicMask(NamedTuple):
     height: int
 
     @classmethod
-    def parse(cls, url: str) -> DynamicMask:
-        """The mask of a URL; fractions are cut off, as render does.
+    def parse(cls, url: str, number: Callable[[str], int] = lambda text: int(float(text))) -> DynamicMask:
+        """The mask of a URL; `number` reads a whole number, fractions are cut off.
 
         Raises
         ------
         ImageError
-            Another form of URL, numbers that are missing or none, a size below 1.
+            Another form of URL, missing or malformed numbers, a size below 1.
         """
         try:
             query = dict(parse_qsl(url.removeprefix(_START), strict_parsing=url.startswith(_START)))
-            mask = cls(*(int(float(query[name])) for name in _NAMES))
+            mask = cls(*(number(query[name]) for name in _NAMES))
         except (KeyError, ValueError, OverflowError) as error:
             raise ImageError(f"is not {_START} with numbers for {', '.join(_NAMES)}") from error
         if mask.width < 1 or mask.height < 1:
@@ -55,13 +59,19 @@ class DynamicMask(NamedTuple):
     def shape_yx(self) -> tuple[int, int]:
         return self.height, self.width
 
+    def pixels(self) -> Image:
+        """255 in the box, 0 outside: uint8 of shape (height, width)."""
+        mask = np.zeros(self.shape_yx, np.uint8)
+        mask[max(0, self.top) : max(0, self.bottom), max(0, self.left) : max(0, self.right)] = 255
+        return mask
+
     @property
     def url(self) -> str:
         pairs = zip(_NAMES, self, strict=True)
         return _START + "&".join(f"{name}={value}" for name, value in pairs)
 
     def level_urls(self, levels: int) -> list[str]:
-        """The masks of levels 1 to `levels`: a pixel is kept where its whole block is kept."""
+        """The masks of levels 1 to `levels`: a pixel is 255 where its whole block is."""
         urls, mask = [], self
         for _ in range(levels):
             mask = mask._halved()
@@ -78,7 +88,7 @@ _NAMES = ("minX", "minY", "maxX", "maxY", "width", "height")
 
 
 def _halved_axis(first: int, end: int, size: int) -> tuple[int, int, int]:
-    """First pixel that is kept, first behind it, and number of pixels, of the next level."""
+    """First pixel of the box, the one behind its last, and the number of pixels, of the next level."""
     first, end = max(0, first), min(end, size)
     if size == 1:
         return first, end, 1
