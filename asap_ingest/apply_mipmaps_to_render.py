@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import ParameterError
 from asap_ingest.execution import Executor, PoolExecutor, SerialExecutor
@@ -141,22 +141,20 @@ def _over_sections(
     with Progress(unit="section") as progress:
         progress.expect(len(jobs))
         for number, outcome in enumerate(executor.run(work, jobs), start=1):
-            if outcome.error is not None or outcome.value is None:
-                raise outcome.error or RuntimeError("a section gave neither report nor error")
-            report.tiles += outcome.value.tiles
-            report.tiles_with_levels += outcome.value.tiles_with_levels
-            report.failures += outcome.value.failures
-            changes += outcome.value.changes
-            job = outcome.item
+            section, job = outcome.result(), outcome.item
+            report.tiles += section.tiles
+            report.tiles_with_levels += section.tiles_with_levels
+            report.failures += section.failures
+            changes += section.changes
             progress.at(number, len(jobs), job.target.name, job.z)
-            progress.advance(failures=len(outcome.value.failures))
+            progress.advance(failures=len(section.failures))
     report.failures.sort(key=lambda failure: (failure.tileId, failure.image))
     report.changes = sorted(changes, key=lambda change: change["tileId"]) if work is examine_section else None
     report.seconds = time.perf_counter() - start
     return report
 
 
-class AddMipMapsToStack(RenderModule):
+class AddMipMapsToStack(RenderStep):
     """The step as a program."""
 
     default_schema = AddMipMapsToStackParameters
@@ -205,7 +203,6 @@ class AddMipMapsToStack(RenderModule):
             "overwrite": args["overwrite_zlayer"] and self._target != self._source,
             "with_builder": args["mipmap_path_builder"],
             "run": uuid.uuid4().hex,
-            "storage_options": args["storage_options"],
         }
         taken = [z for z in z_values if shard is None or shard.takes(f"{z}")]
         return [SectionJob(self._source, self._target, z, **common) for z in taken]

@@ -16,13 +16,13 @@ from dataclasses import asdict
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.section_schemas import IngestSectionsOutput, IngestSectionsParameters
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
 from asap_ingest.execution.end_signals import end_signals, exit_on_signal
+from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.machine_resources import usable_cores
-from asap_ingest.execution.remarks import Remark, note
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.generate_mipmaps import require_writable
 from asap_ingest.mipmaps.mipmap_run import pyramid_settings
@@ -60,7 +60,7 @@ _COUNTS = (
 _SHOWN = 10
 
 
-class IngestSections(RenderModule):
+class IngestSections(RenderStep):
     """The run as a program."""
 
     default_schema = IngestSectionsParameters
@@ -108,9 +108,9 @@ class IngestSections(RenderModule):
         mine = self._planned(state, rule)
         run = self._run(state)
         run.require_service()
-        lost = run.do_again_what_is_not_there(mine)
-        if lost:
-            sys.stderr.write(f"note: {lost} sections that were done are not in the stack; done again\n")
+        missing = run.replan_missing(mine)
+        if missing:
+            sys.stderr.write(f"note: {missing} sections that were done are not in the stack; done again\n")
         state.write()
         left = [record for record in mine if not record.is_finished]
         with self._reported(run, mine) as code:
@@ -201,14 +201,14 @@ def output_of(
 ) -> dict[str, Any]:
     """The output JSON: what became of each section, and of all of them."""
     names = ("output_dir", "levels", "imgformat", "render", "storage_options")
-    failures, remarks = [], list[Remark]()
+    failures, warnings = [], list[ImageWarning]()
     for record in records:
         where = {"metafile": record.metafile, "z": record.z}
         failures += [where | failure for failure in record.failures]
         if record.error is not None:
             failures.append(where | {"tileId": "", "image": "", "reason": record.error})
         for warning in record.warnings:
-            note(remarks, Remark(**warning))
+            add_warning(warnings, ImageWarning(**warning))
     counts = {name: sum(record.report.get(name, 0) for record in records) for name in _COUNTS}
     return {
         **{name: args[name] for name in names},
@@ -229,7 +229,7 @@ def output_of(
             **{name: args[name] for name in ("shard",) if name in args},
             **more,
             "failures": failures,
-            "warnings": [asdict(remark) for remark in remarks],
+            "warnings": list(map(asdict, warnings)),
         },
     }
 

@@ -22,11 +22,11 @@ STEP = """
 import signal
 import sys
 from asap_ingest.errors import ParameterError, StorageError
-from asap_ingest.commands.step import StepModule
+from asap_ingest.commands.step import Step
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where this program's parent ignores it
 
-class ImportingStep(StepModule):
+class ImportingStep(Step):
     def run(self):
         try:
             import library

@@ -9,12 +9,12 @@ from marshmallow import Schema
 
 from asap_ingest.commands.common_schemas import StepParameters
 from asap_ingest.commands.next_command import command_line, connection_options
-from asap_ingest.commands.step import StepModule
+from asap_ingest.commands.step import Step
 from asap_ingest.errors import NoSectionsError, describe_z_values
 from asap_ingest.render.stack import RenderConnection, Stack
 
 
-class RenderModule(StepModule):
+class RenderStep(Step):
     """A step that works on a stack of a render service."""
 
     default_schema: type[Schema] = StepParameters

@@ -40,7 +40,7 @@ from asap_ingest.secrets import is_secret_name, masked, without_secrets
 from asap_ingest.storage.json_documents import parse_json
 
 
-class StepModule(ArgSchemaParser):
+class Step(ArgSchemaParser):
     """A step: parameters from JSON and command line in, `run`, JSON out.
 
     Parameters

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -203,10 +203,11 @@ class Stack:
     def delete_section(self, z: float) -> None:
         self._while_loading(lambda: self.connection.session.delete(f"{self.url}/z/{z}"))
 
-    def delete_tile(self, tile_id: str) -> None:
-        """Remove a tile; fine when there is none."""
-        url = f"{self.url}/tile/{quote(tile_id, safe='')}"
-        self._while_loading(lambda: self.connection.session.delete(url))
+    def delete_tiles(self, tile_ids: Iterable[str]) -> None:
+        """Remove tiles one by one; others of their section stay."""
+        for tile_id in sorted(tile_ids):
+            url = f"{self.url}/tile/{quote(tile_id, safe='')}"
+            self._while_loading(partial(self.connection.session.delete, url))
 
     def tile_image(self, tile_id: str, image_format: str, query: dict[str, Any]) -> bytes:
         """The bytes of a drawn tile; `image_format` is `jpeg`, `png`, `tiff` or `tiff16`."""

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +33,7 @@ from asap_ingest.report.overlaps import (
     strip_of,
 )
 from asap_ingest.report.tile_table import ReportTile, SectionSummary
+from asap_ingest.storage.reader_threads import ReaderThreads
 
 _READ_AT_ONCE = 32  # threads hide the time that object stores and network drives take to answer
 _SHADING_SIDE = 32
@@ -125,7 +125,7 @@ class _Observer:
         indices = sorted(
             range(len(self._section.tiles)), key=lambda index: self._section.tiles[index].box[1::-1]
         )
-        readers = ThreadPoolExecutor(_READ_AT_ONCE)
+        readers = ReaderThreads(_READ_AT_ONCE)
         # OpenCV and SciPy compute without Python's lock
         computers = ThreadPoolExecutor(os.cpu_count())
         with readers, computers:
@@ -138,10 +138,9 @@ class _Observer:
         self, indices: list[int], readers: ThreadPoolExecutor, computers: ThreadPoolExecutor
     ) -> Iterator[_Look]:
         for first in range(0, len(indices), _READ_AT_ONCE):
-            # options of object stores belong to the context, which a thread does not have by itself
-            asked = [(copy_context(), index) for index in indices[first : first + _READ_AT_ONCE]]
-            contents = readers.map(lambda one: (one[1], one[0].run(self._read, one[1])), asked)
-            yield from computers.map(lambda one: self._look(*one), list(contents))
+            block = indices[first : first + _READ_AT_ONCE]
+            contents = list(readers.map(self._read, block))
+            yield from computers.map(self._look, block, contents)
 
     def _read(self, index: int) -> tuple[int, bytes | StorageError | None]:
         tile = self._section.tiles[index]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import PureWindowsPath
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images.formats import read_head
 from asap_ingest.images.pixels import ImageHead
+from asap_ingest.storage.reader_threads import ReaderThreads
 
 #: Reading a head is waiting for the network: more readers than cores.
 _READERS = 16
@@ -44,10 +43,8 @@ def image_uri(image: str, folder: str) -> str:
 
 def read_heads(uris: Sequence[str]) -> list[ImageHead | StorageError | ImageError]:
     """What each image file says of itself, or why that cannot be known; pixels are not decoded."""
-    with ThreadPoolExecutor(_READERS) as readers:
-        # storage_options hold for a thread: each reader gets those of this one
-        asked = [readers.submit(copy_context().run, _head, uri) for uri in uris]
-        return [head.result() for head in asked]
+    with ReaderThreads(_READERS) as readers:
+        return list(readers.map(_head, uris))
 
 
 def _head(uri: str) -> ImageHead | StorageError | ImageError:
