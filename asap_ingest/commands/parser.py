@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from marshmallow import Schema, fields, missing, validate
 
-from asap_ingest.commands.command_line import CommandParser, with_one_value_each, with_underscores
+from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.config_file import FieldNames
 from asap_ingest.commands.connection_schema import RENDER_ENVIRONMENT
 from asap_ingest.commands.fields import INT32_MAX, Flag, NotRead, Places, ZValues
@@ -23,19 +22,6 @@ _DEFAULT_WORDS = re.compile(r"(?:, default is |\s*\(default(?: is|:)? )([^()]+)\
 _ENDINGS = {"_json": "FILE", "file": "FILE", "_dir": "FOLDER", "_directory": "FOLDER"}
 _CONNECTION = "render"
 _NEEDED_OF_CONNECTION = ("host", "port", "owner", "project")
-
-
-def _numbers(values: Sequence[str]) -> str:
-    return ",".join(value.strip(",") for value in values)
-
-
-def _names(values: Sequence[str]) -> str:
-    """Several names, as a shell leaves them of a pattern, as a JSON list."""
-    return values[0] if len(values) == 1 else json.dumps(values)
-
-
-#: Kind of field -> what makes one value of several on the command line.
-_AS_ONE_VALUE = {ZValues: _numbers, Places: _names}
 
 
 class SchemaParser(CommandParser):
@@ -64,20 +50,17 @@ class SchemaParser(CommandParser):
 
     def _add_field(self, path: str, field: fields.Field) -> None:
         how: dict[str, Any] = {"nargs": "?", "const": "true"} if isinstance(field, Flag) else {}
-        if isinstance(field, fields.List) and not field.metadata.get("cli_as_single_argument", False):
-            how["nargs"] = "*"
+        if isinstance(field, ZValues | Places):
+            how["nargs"] = "+"
         words = argparse.SUPPRESS if isinstance(field, NotRead) else field_help(field, path)
         self.add_argument(
             f"--{path}", dest=path, metavar=metavar_of(field, path), help=words.replace("%", "%%"), **how
         )
 
-    def spelled(self, arguments: Sequence[str]) -> list[str]:
-        lists = {
-            f"--{path}": _AS_ONE_VALUE[type(field)]
-            for path, field in self._fields.items()
-            if type(field) in _AS_ONE_VALUE
-        }
-        return with_one_value_each(with_underscores(arguments, self.aliases), lists)
+    def flag_name(self, name: str) -> str:
+        """Today's name for older ones too."""
+        spelled = super().flag_name(name)
+        return self.aliases.get(spelled, spelled)
 
     @property
     def field_names(self) -> FieldNames:
