@@ -2,8 +2,8 @@
 
     python -m asap_ingest.ingest_sections --input_json in.json --output_json out.json
 
-What became of each section is kept in a state file: the same command goes on where a run was interrupted,
-and does again what failed.
+The state of each section is kept in a file: the same command resumes an interrupted run, and retries what
+failed.
 """
 
 from __future__ import annotations
@@ -39,19 +39,11 @@ from asap_ingest.sections.section_state import (
 from asap_ingest.sections.section_watch import Watch, Watching, say
 from asap_ingest.sections.sections_run import SectionsRun
 
-#: What decides how tiles and levels come out: runs that share a state file have these alike.
+#: Parameters that determine tiles and levels: the same in all runs that share a state file.
 _SETTINGS = (
-    *(
-        "stack",
-        "output_stack",
-        "output_dir",
-        "levels",
-        "imgformat",
-        "method",
-        "convert_to_8bit",
-        "PIL_filter",
-    ),
-    *("block_func", "compression", "minimum_intensity", "maximum_intensity", "image_directory", "maskUrl"),
+    *("stack", "output_stack", "output_dir", "levels", "imgformat", "method", "convert_to_8bit"),
+    *("PIL_filter", "block_func", "compression", "minimum_intensity", "maximum_intensity"),
+    *("image_directory", "maskUrl"),
 )
 _COUNTS = (
     *("added", "replaced", "removed", "tiles_with_levels", "files_written", "files_skipped"),
@@ -65,14 +57,14 @@ class IngestSections(RenderStep):
 
     default_schema = IngestSectionsParameters
     default_output_schema = IngestSectionsOutput
-    #: Seconds, and how they pass, of a watch.
+    #: Time and sleep of a watch.
     clock = staticmethod(time.monotonic)
     wait = staticmethod(time.sleep)
 
     def work(self) -> int:
         args = self.args = {"pool_size": usable_cores()} | self.args
         rule = ZRule(args["z_from"])
-        state = RunState(self._state_file, self._run_settings)
+        state = RunState(self._state_file, {name: args.get(name) for name in _SETTINGS})
         if args["dry_run"]:
             return self._dry_run(state, rule)
         require_writable(args["output_dir"])
@@ -104,7 +96,7 @@ class IngestSections(RenderStep):
         return [record for record in records if self._takes(record.metafile)]
 
     def _all(self, state: RunState, rule: ZRule) -> int:
-        """Ingest all sections that are there and not done."""
+        """Ingest all sections that exist and are not done."""
         mine = self._planned(state, rule)
         run = self._run(state)
         run.require_service()
@@ -118,7 +110,7 @@ class IngestSections(RenderStep):
         return code[0]
 
     def _watch(self, state: RunState, rule: ZRule) -> int:
-        """Ingest sections as they come; a signal is how this ends."""
+        """Ingest sections as they are written, until a signal ends the watch."""
         args = self.args
         run = self._run(state)
         state.write()
@@ -157,7 +149,7 @@ class IngestSections(RenderStep):
 
     @contextmanager
     def _reported(self, run: SectionsRun, records: Sequence[SectionRecord]) -> Iterator[list[int]]:
-        """Summary and output JSON of what runs inside, also where it is interrupted; gives the exit code."""
+        """Write summary and output JSON of the block, also where it is interrupted; yields the exit code."""
         start, code = time.perf_counter(), [EXIT_FAULT]
         more: dict[str, Any] = {}
         try:
@@ -191,15 +183,11 @@ class IngestSections(RenderStep):
         shard = f"_{args['shard'].replace('/', 'of')}" if "shard" in args else ""
         return storage.join(args["output_dir"], "runs", f"{args['stack']}_sections{shard}.json")
 
-    @property
-    def _run_settings(self) -> dict[str, Any]:
-        return {name: self.args.get(name) for name in _SETTINGS}
-
 
 def output_of(
     args: Mapping[str, Any], state_file: str, records: Sequence[SectionRecord], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The output JSON: what became of each section, and of all of them."""
+    """The output JSON: the results of each section, and of all of them."""
     names = ("output_dir", "levels", "imgformat", "render", "storage_options")
     failures, warnings = [], list[ImageWarning]()
     for record in records:
@@ -235,7 +223,7 @@ def output_of(
 
 
 def summary(records: Sequence[SectionRecord], seconds: float) -> list[str]:
-    """A line on what was done, and one for each section, up to ten, that has failures."""
+    """A line on all sections, and one for each section, up to ten, that has failures."""
     done = [record for record in records if record.status == DONE]
     failed = [record for record in records if record.status == FAILED]
     superseded = sum(record.status == SUPERSEDED for record in records)
