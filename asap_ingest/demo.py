@@ -159,7 +159,7 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--output_dir", type=Path, default=Path("demo_output"), metavar="FOLDER", help="folder for all files"
     )
-    parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
+    parser.add_argument("--serve", action="store_true", help="keep the render service running")
     parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column")
     parser.add_argument("--tile_size", type=int, default=3840, help="pixels in a row of a tile")
     return parser

@@ -1,8 +1,8 @@
 """The exception tree: errors carry data, and the exit code a command ends with.
 
 Exit codes: 0 all done, 1 done with failures, 2 bad parameters or input, 3 the render service
-could not be reached, 70 a fault of the program itself. An error's text is one line that says what was
-asked, what was found and what to do.
+could not be reached, 70 a fault of the program itself. An error's text is one line: what was
+requested, what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class AsapIngestError(Exception):
         super().__init__(*(masked(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # an error crosses process boundaries with its data, whatever its constructor asks for
+        # an error is pickled with its data, whatever the arguments of its constructor are
         return _restore, (type(self), self.args, self.__dict__)
 
 
@@ -80,7 +80,7 @@ class StorageError(AsapIngestError):
 
 
 class MissingFileError(StorageError):
-    """Nothing lies at the path or URI."""
+    """There is no file at the path or URI."""
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri, "no such file")
@@ -109,13 +109,13 @@ class FaultyLevelsError(AsapIngestError):
 
 
 class NoSectionsError(AsapIngestError):
-    """The asked sections are not in the stack."""
+    """The selected sections are not in the stack."""
 
-    def __init__(self, stack: str, asked: str, found: Sequence[float]) -> None:
-        super().__init__(f"stack {stack!r} has no sections at {asked}; it has {describe_z_values(found)}")
+    def __init__(self, stack: str, selected: str, existing: Sequence[float]) -> None:
+        super().__init__(
+            f"stack {stack!r} has no sections at {selected}; it has {describe_z_values(existing)}"
+        )
         self.stack = stack
-        self.asked = asked
-        self.found = list(found)
 
 
 class ServiceError(AsapIngestError):
@@ -132,7 +132,7 @@ class ServiceError(AsapIngestError):
 
 
 class ServiceUnreachableError(AsapIngestError):
-    """Nothing that answers was found at the render service's address."""
+    """No render service answers at the address."""
 
     exit_code = EXIT_UNREACHABLE
 
@@ -181,10 +181,10 @@ class SectionTooLargeError(AsapIngestError):
 
 
 class OutOfMemoryError(AsapIngestError):
-    """A job asked for more memory than it could get; `said` is what the library says that asked for it."""
+    """A job could not allocate memory; `message` is that of the library that tried."""
 
-    def __init__(self, said: str) -> None:
-        amount = f" ({said})" if said else ""
+    def __init__(self, message: str) -> None:
+        amount = f" ({message})" if message else ""
         remedy = "lower pool_size, or raise the limit of memory"
         super().__init__(f"needs more memory than there is{amount}; {remedy}")
 

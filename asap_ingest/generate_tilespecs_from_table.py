@@ -1,4 +1,4 @@
-"""Tiles without a metafile to stack: a table, or the pattern of their files' names, says where they lie.
+"""Tiles without a metafile to stack, at the positions in a table, or in the pattern of their files' names.
 
 python -m asap_ingest.generate_tilespecs_from_table --input_json in.json --output_json out.json
 """

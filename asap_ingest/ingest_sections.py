@@ -1,4 +1,4 @@
-"""Many sections, from their metafiles to a stack that knows their mipmaps, through one set of workers.
+"""Many sections, from their metafiles to a stack with their mipmaps, through one set of workers.
 
     python -m asap_ingest.ingest_sections --input_json in.json --output_json out.json
 

@@ -158,6 +158,6 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
 class AddMipMapsToStackOutput(PyramidOutput):
     """What apply_mipmaps_to_render leaves."""
 
-    output_stack = required(Text, "stack whose tiles know their mipmaps now")
+    output_stack = required(Text, "stack whose tiles have their mipmaps registered")
     mipmap_dir = required(Text, "directory that holds the mipmaps")
     report = optional(fields.Dict, "tiles, seconds, failures")

@@ -26,7 +26,7 @@ _SHARED = ("help", "version", "config")
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command: `-` and `_` alike, defaults of a config file, help in groups.
 
-    Its complaints show no value that may be a secret.
+    Its error messages show no value that may be a secret.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class CommandParser(argparse.ArgumentParser):
     Raises
     ------
     ParameterError
-        By `parse_args`: which argument cannot be used, and what was probably meant.
+        By `parse_args`: which argument cannot be used, and the nearest known name.
     """
 
     def __init__(self, command: str, doc: str | None, common: Sequence[str] = ()) -> None:

@@ -63,7 +63,7 @@ class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepP
 class IngestSectionOutput(DefaultSchema):
     """What ingest_section leaves."""
 
-    stack = required(Text, "stack whose tiles know their mipmaps now")
+    stack = required(Text, "stack whose tiles have their mipmaps registered")
     run_dir = required(Text, "folder that holds the steps' input and output JSON")
     report = optional(fields.Dict, "one entry a step; failures and warnings of all steps")
     interrupted = optional(Text, "why the run ended before it was done")
@@ -86,15 +86,15 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
     )
     z_start = optional(WholeNumber, "z of the first section with z_from order", default=1)
     force_redo = optional(
-        Flag, "ingest sections again that are done; false goes on from the state file", default=False
+        Flag, "ingest sections again that are done; false continues from the state file", default=False
     )
     state_file = optional(
-        Text, "file that says what is done; left out: `runs/<stack>_sections.json` below output_dir"
+        Text, "file with the state of each section; left out: `runs/<stack>_sections.json` below output_dir"
     )
-    dry_run = optional(Flag, "say what would be done, and how long it takes; do nothing", default=False)
+    dry_run = optional(Flag, "print what would be done, with an estimate of the time", default=False)
 
     watch = optional(Flag, "wait for metafiles and their images, and ingest them as they come", default=False)
-    once = optional(Flag, "watch, but look once: ingest what is complete, and end", default=False)
+    once = optional(Flag, "watch, but poll once: ingest what is complete, and end", default=False)
     settle_seconds = optional(
         fields.Float,
         "watch: a file is complete when size and time have not changed for this long",
@@ -103,7 +103,7 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
     )
     poll_seconds = optional(
         fields.Float,
-        "watch: seconds between two looks",
+        "watch: seconds between two polls",
         default=10.0,
         validate=validate.Range(min=0, min_inclusive=False, error="must be above 0"),
     )
@@ -124,7 +124,7 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
 class IngestSectionsOutput(PyramidOutput):
     """What ingest_sections leaves: with `stack` as input_stack, an input of generate_mipmaps."""
 
-    stack = required(Text, "stack whose tiles know their mipmaps now")
+    stack = required(Text, "stack whose tiles have their mipmaps registered")
     output_dir = required(Text, "directory that holds the mipmaps")
     state_file = required(Text, "file that a rerun continues from")
     sections = fields.List(fields.Dict(), required=True, metadata={"description": "results of each metafile"})

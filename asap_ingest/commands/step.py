@@ -17,7 +17,7 @@ from marshmallow import Schema, ValidationError, fields
 from asap_ingest import storage
 from asap_ingest.commands.common_schemas import CommonParameters, field_names
 from asap_ingest.commands.config_file import config_file
-from asap_ingest.commands.connection_schema import with_address_apart
+from asap_ingest.commands.connection_schema import with_address_split
 from asap_ingest.commands.next_command import say_next
 from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.commands.program import program
@@ -104,7 +104,7 @@ class Step(ArgSchemaParser):
             if old in named and old not in self.schema.fields and new not in named:
                 named[new] = named.pop(old)
         if isinstance(named.get("render"), Mapping):
-            named["render"] = with_address_apart(named["render"])
+            named["render"] = with_address_split(named["render"])
         return named
 
     def run(self) -> int:

@@ -28,7 +28,7 @@ class TileTableFields(OneSectionFields):
     )
 
     table = optional(
-        Text, "CSV, TSV, TileConfiguration.txt of Fiji or .mdoc of SerialEM that says where tiles lie"
+        Text, "CSV, TSV, TileConfiguration.txt of Fiji or .mdoc of SerialEM with the positions of tiles"
     )
     pattern = optional(
         Text,
@@ -41,7 +41,7 @@ class TileTableFields(OneSectionFields):
     )
     units = optional(
         Text,
-        "of x and y; left out: as the table says, or pixels",
+        "of x and y; left out: those of the table, or pixels",
         validate=one_of([PIXEL, *UNITS_NM]),
     )
     pixel_size_nm = optional(
@@ -54,7 +54,7 @@ class TileTableFields(OneSectionFields):
         "down, or up: y grows upwards and is that of a tile's lower edge; left out: up for .mdoc, else down",
         validate=one_of(("down", "up")),
     )
-    z_index = optional(ZValue, "z of all tiles; left out: the table or the pattern says it")
+    z_index = optional(ZValue, "z of all tiles; left out: that of the table or the pattern")
     image_directory = optional(
         Text,
         "where relative paths begin; left out: at the folder of the table, or the current one for a pattern",

@@ -150,7 +150,7 @@ def say(text: str) -> None:
 
 @dataclass
 class Watching:
-    """A watch that goes on until a signal ends it.
+    """Runs a watch until a signal ends it.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class Watching:
             self._do(records)
 
     def forever(self) -> None:
-        """Poll, ingest, wait; goes on when a share or the service is down."""
+        """Poll, ingest, wait; continues when a share or the service is down."""
         while True:
             try:
                 self._require_state()
