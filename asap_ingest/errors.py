@@ -65,9 +65,6 @@ class MetafileError(AsapIngestError):
 
     def __init__(self, metafile: str, json_path: str, problem: str) -> None:
         super().__init__(f"{metafile}: {json_path}: {problem}")
-        self.metafile = metafile
-        self.json_path = json_path
-        self.problem = problem
 
 
 class StorageError(AsapIngestError):
@@ -95,8 +92,6 @@ class VolumeError(AsapIngestError):
 
     def __init__(self, root: str, problem: str) -> None:
         super().__init__(f"{root}: {problem}")
-        self.root = root
-        self.problem = problem
 
 
 class FaultyLevelsError(AsapIngestError):
@@ -115,7 +110,6 @@ class NoSectionsError(AsapIngestError):
         super().__init__(
             f"stack {stack!r} has no sections at {selected}; it has {describe_z_values(existing)}"
         )
-        self.stack = stack
 
 
 class ServiceError(AsapIngestError):
@@ -125,8 +119,6 @@ class ServiceError(AsapIngestError):
         super().__init__(
             f"render service answered {status} to {method} {url}: {' '.join(text.split())[:300]}"
         )
-        self.method = method
-        self.url = url
         self.status = status
         self.text = text
 
@@ -141,7 +133,6 @@ class ServiceUnreachableError(AsapIngestError):
             f"no render service answers at {address} ({reason}); check render.host and render.port, "
             "or start one: asap-ingest serve_render --port 8080 --database render.db"
         )
-        self.address = address
 
 
 class StackNotFoundError(AsapIngestError):
@@ -154,8 +145,6 @@ class StackNotFoundError(AsapIngestError):
         super().__init__(
             f"no stack {stack!r} for owner {owner!r} in project {project!r}{near}; it has {known}{more}"
         )
-        self.stack = stack
-        self.existing = list(existing)
 
 
 class StackStateError(AsapIngestError):
@@ -165,8 +154,6 @@ class StackStateError(AsapIngestError):
         super().__init__(
             f"stack {stack!r} is {state}: tiles cannot be written; set it to COMPLETE, or name another stack"
         )
-        self.stack = stack
-        self.state = state
 
 
 class SectionTooLargeError(AsapIngestError):
@@ -177,7 +164,6 @@ class SectionTooLargeError(AsapIngestError):
             f"section z {z:g} of stack {stack!r} has {tiles} tiles, and render reads at most {limit} of a "
             "section; divide it over several z values"
         )
-        self.tiles = tiles
 
 
 class OutOfMemoryError(AsapIngestError):
@@ -198,7 +184,6 @@ class WorkerDiedError(AsapIngestError):
         if exitcode == -signal.SIGKILL:
             reason = ": it was killed, as systems do when memory runs out; lower pool_size"
         super().__init__(f"worker process died{code}{reason}")
-        self.exitcode = exitcode
 
 
 def describe_bytes(count: int) -> str:
