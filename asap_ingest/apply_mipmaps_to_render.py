@@ -1,4 +1,4 @@
-"""Pyramids into the stack: every tile learns where its levels lie.
+"""Register pyramids in a stack: every tile gets the URIs of its levels.
 
 python -m asap_ingest.apply_mipmaps_to_render --input_json in.json --output_json out.json
 """
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import ParameterError
 from asap_ingest.execution import Executor, PoolExecutor, SerialExecutor
@@ -42,14 +42,14 @@ from asap_ingest.schemas import AddMipMapsToStackOutput, AddMipMapsToStackParame
 
 @dataclass
 class ApplyReport:
-    """What a run did: tiles read, how many of them have the levels now, failures.
+    """Results of a run: tiles read, how many of them have the levels now, failures.
 
     Attributes
     ----------
     changes : list, optional
-        Of a dry run: what would change, tile by tile, as `registration.tile_change` tells it.
+        Of a dry run: the change of each tile, as `registration.tile_change` returns it.
     path_builder : dict, optional
-        The stack's path builder `before` and `after`, where that is how levels are registered.
+        The stack's path builder `before` and `after`, where levels are registered by it.
     """
 
     tiles: int = 0
@@ -66,7 +66,7 @@ class ApplyReport:
 
 @dataclass(frozen=True)
 class BuilderChange:
-    """A stack's path builder as it is, and as it is to be."""
+    """A stack's path builder before and after a run."""
 
     before: PathBuilder | None
     after: PathBuilder
@@ -83,11 +83,6 @@ def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyRep
         The first section that could not be read or written; sections before it stay written.
     """
     return _over_sections(apply_section, jobs, executor)
-
-
-def examine(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyReport:
-    """What registering would change, and the failures that it would have; nothing is written."""
-    return _over_sections(examine_section, jobs, executor)
 
 
 def apply_path_builder(
@@ -116,7 +111,7 @@ def apply_path_builder(
 
 
 def plan_path_builder(source: Stack, target: Stack, levels: Levels) -> BuilderChange:
-    """The builder that the target gets; a stack that is to be made keeps the source's number of levels.
+    """The builder that the target gets; a new stack keeps the source's number of levels.
 
     Raises
     ------
@@ -141,26 +136,24 @@ def _over_sections(
     report = ApplyReport()
     changes: list[dict[str, Any]] = []
     if len(jobs) == 1 and isinstance(executor, PoolExecutor):
-        executor = SerialExecutor()  # a process to be started would take longer than the section
+        executor = SerialExecutor()  # starting a process would take longer than the section
     with Progress(unit="section") as progress:
         progress.expect(len(jobs))
         for number, outcome in enumerate(executor.run(work, jobs), start=1):
-            if outcome.error is not None or outcome.value is None:
-                raise outcome.error or RuntimeError("a section gave neither report nor error")
-            report.tiles += outcome.value.tiles
-            report.tiles_with_levels += outcome.value.tiles_with_levels
-            report.failures += outcome.value.failures
-            changes += outcome.value.changes
-            job = outcome.item
+            section, job = outcome.result(), outcome.item
+            report.tiles += section.tiles
+            report.tiles_with_levels += section.tiles_with_levels
+            report.failures += section.failures
+            changes += section.changes
             progress.at(number, len(jobs), job.target.name, job.z)
-            progress.advance(failures=len(outcome.value.failures))
+            progress.advance(failures=len(section.failures))
     report.failures.sort(key=lambda failure: (failure.tileId, failure.image))
     report.changes = sorted(changes, key=lambda change: change["tileId"]) if work is examine_section else None
     report.seconds = time.perf_counter() - start
     return report
 
 
-class AddMipMapsToStack(RenderModule):
+class AddMipMapsToStack(RenderStep):
     """The step as a program."""
 
     default_schema = AddMipMapsToStackParameters
@@ -169,11 +162,15 @@ class AddMipMapsToStack(RenderModule):
     def work(self) -> int:
         args = self.args
         shard = Shard.parse(args["shard"]) if "shard" in args else None
-        jobs = self._jobs(shard)
-        change = self._builder_change() if args["mipmap_path_builder"] else None
+        levels = Levels(args["mipmap_dir"], EXTENSIONS[args["imgformat"]], args["levels"])
+        jobs = self._jobs(shard, levels)
+        change = None
+        if args["mipmap_path_builder"]:
+            change = plan_path_builder(self._source, self._target, levels)
         if args["verify"]:
             jobs = verified(jobs, self.executor)
         report = self._report(jobs, change)
+        report.path_builder = None if change is None else asdict(change)
         report.shard = None if shard is None else str(shard)
         self.report_failures(report.failures)
         names = ("mipmap_dir", "levels", "imgformat", "render", "storage_options")
@@ -192,54 +189,39 @@ class AddMipMapsToStack(RenderModule):
     def _target(self) -> Stack:
         return self.stack(self.args["output_stack"] or self.args["input_stack"])
 
-    @property
-    def _levels(self) -> Levels:
-        args = self.args
-        return Levels(args["mipmap_dir"], EXTENSIONS[args["imgformat"]], args["levels"])
-
-    def _jobs(self, shard: Shard | None) -> list[SectionJob]:
-        args = self.args
-        z_values = self.sections(self._source)
-        if not storage.is_folder(args["mipmap_dir"]):
-            raise ParameterError(
-                "mipmap_dir", f"{args['mipmap_dir']!r}: no such folder; run generate_mipmaps first"
-            )
+    def _jobs(self, shard: Shard | None, levels: Levels) -> list[SectionJob]:
+        args, source, target = self.args, self._source, self._target
+        z_values = self.sections(source)
+        if not storage.is_folder(levels.root):
+            problem = f"{levels.root!r}: no such folder; run generate_mipmaps first"
+            raise ParameterError("mipmap_dir", problem)
         common = {
-            "levels": self._levels,
-            "overwrite": args["overwrite_zlayer"] and self._target != self._source,
+            "levels": levels,
+            "overwrite": args["overwrite_zlayer"] and target != source,
             "with_builder": args["mipmap_path_builder"],
             "run": uuid.uuid4().hex,
-            "storage_options": args["storage_options"],
         }
         taken = [z for z in z_values if shard is None or shard.takes(f"{z}")]
-        return [SectionJob(self._source, self._target, z, **common) for z in taken]
-
-    def _builder_change(self) -> BuilderChange:
-        return plan_path_builder(self._source, self._target, self._levels)
+        return [SectionJob(source, target, z, **common) for z in taken]
 
     def _report(self, jobs: Sequence[SectionJob], change: BuilderChange | None) -> ApplyReport:
-        close_stack = self.args["close_stack"]
+        close_stack, executor = self.args["close_stack"], self.executor
         if self.args["dry_run"]:
-            self._target.writable_state()  # refused now as it would be then
-            report = examine(jobs=jobs, executor=self.executor)
-        elif change is not None:
-            report = apply_path_builder(
-                jobs=jobs, change=change, close_stack=close_stack, executor=self.executor
-            )
-        elif not jobs:
+            self._target.writable_state()  # raises as the run would
+            return _over_sections(examine_section, jobs, executor)
+        if change is not None:
+            return apply_path_builder(jobs=jobs, change=change, close_stack=close_stack, executor=executor)
+        if not jobs:
             return ApplyReport()  # a shard without sections
-        else:
-            self._tell_of_loading(close_stack)
-            version = self._source.version() | self.args.get("output_stackVersion", {})
-            with self._target.writing(version, close_stack):
-                report = apply_mipmaps(jobs=jobs, executor=self.executor)
-        report.path_builder = None if change is None else asdict(change)
-        return report
+        self._note_loading(close_stack)
+        version = self._source.version() | self.args.get("output_stackVersion", {})
+        with self._target.writing(version, close_stack):
+            return apply_mipmaps(jobs=jobs, executor=executor)
 
-    def _tell_of_loading(self, close_stack: bool) -> None:
-        """A run in place that was killed leaves a stack LOADING that was COMPLETE: nothing else shows it."""
+    def _note_loading(self, close_stack: bool) -> None:
+        """Note a stack that stays LOADING: a killed run in place leaves it so where it was COMPLETE."""
         if self._target == self._source and not close_stack and self._target.state() == "LOADING":
-            # not to the log, which shows errors alone unless more is asked for
+            # not to the log, whose default level hides notes
             sys.stderr.write(
                 f"note: stack {self._target.name} was LOADING before, as a run that is killed leaves it, and "
                 "stays so; close_stack true makes it COMPLETE\n"

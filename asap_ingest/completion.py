@@ -45,11 +45,11 @@ def script(shell: str) -> str:
     from asap_ingest.commands.command_table import COMMANDS, parser_of
 
     def parser(prog: str) -> CommandParser:
-        """What argparse asks for by `asap-ingest COMMAND`."""
+        """The parser that argparse uses for `asap-ingest COMMAND`."""
         made = parser_of(prog.rpartition(" ")[2])
         made.prog = prog
         for action in made._actions:
-            _say_values(action)
+            _set_completion(action)
         return made
 
     # it is completed, and never parses anything
@@ -61,8 +61,8 @@ def script(shell: str) -> str:
     return str(shtab.complete(whole, shell))
 
 
-def _say_values(action: argparse.Action) -> None:
-    """Have an argument complete files, folders or its choices, as what stands for its value says."""
+def _set_completion(action: argparse.Action) -> None:
+    """Have an argument complete files, folders or its choices, depending on its metavar."""
     import shtab
 
     kinds = {"FILE": shtab.FILE, "PATH": shtab.FILE, "PATTERN": shtab.FILE, "FOLDER": shtab.DIRECTORY}

@@ -1,7 +1,7 @@
-"""A section from the microscope to a picture, with nothing but this package: sees that all works.
+"""A section from the microscope to a picture, with nothing but this package: tests an installation.
 
-Simulates an acquisition, starts the embedded render service, runs the three steps as a user would,
-checks every level of every tile and has the service draw the section from them.
+Simulates an acquisition, starts the embedded render service, runs the three steps as a user would, with every
+level of every tile read back, and has the service draw the section from them.
 """
 
 from __future__ import annotations
@@ -14,23 +14,20 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from asap_ingest import storage
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import listen
 from asap_ingest.commands.next_command import command_line
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
 from asap_ingest.execution.end_signals import end_signals, exit_on_signal
 from asap_ingest.execution.progress import Progress
-from asap_ingest.images import formats
-from asap_ingest.images.downsample import level_shape
 from asap_ingest.ingest_section import StepSummary, summarise, summary_table
 from asap_ingest.render.service_process import embedded_service
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from asap_ingest.simulation.acquisition import Acquisition, simulate_section, simulated_section
+from asap_ingest.storage.json_documents import read_object, write_object
 from asap_ingest.web.access_token import token_of_environment, token_query
 
 LEVELS = 6
@@ -56,22 +53,24 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
     metafile = acquired_section(folder / "acquisition", acquisition)
     with embedded_service(folder / "render.db") as address:
         say(f"render service at {address}")
-        render = _connection(address)
+        host, _, port = address.rpartition(":")
+        render: dict[str, Any] = {"host": host, "port": int(port), "owner": "demo", "project": "em"}
+        render["client_scripts"] = CLIENT_SCRIPTS
         summaries = [_run(step, given, folder) for step, given in _steps(render, metafile, folder)]
-        stack = Stack(RenderConnection(**render), "section_with_mipmaps")
-        say(f"checked {check_levels(stack)} level files of {summaries[-1].tiles} tiles")
-        picture = _draw(stack, folder / "section.png")
+        tiles = summaries[-1].tiles
+        say(f"checked {tiles * LEVELS} level files of {tiles} tiles")
+        picture = _draw(Stack(RenderConnection(**render), "section_with_mipmaps"), folder / "section.png")
         say(f"\n{summary_table(summaries)}\n\npicture of the section: {picture}")
         say(f"report on the section:  {folder / 'section_0.html'}")
         page = f"{address}/render-ws/view/stacks.html{token_query(token_of_environment())}"
-        with suppress(SystemExit):  # as soon as it is said, it may be done
+        with suppress(SystemExit):  # a signal may arrive as soon as the line is printed
             say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder / "render.db"))
             while serve:
                 time.sleep(1)
 
 
 def acquired_section(folder: Path, acquisition: Acquisition) -> Path:
-    """The metafile of the simulated section, which is made where an earlier demo has not left it."""
+    """The metafile of the simulated section, which is made unless an earlier demo has left it."""
     rows, columns = acquisition.grid_shape
     metafile = simulated_section(folder, acquisition)
     if metafile is not None:
@@ -106,87 +105,34 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def check_levels(stack: Stack) -> int:
-    """See that levels 1 to 6 of every tile are registered, can be read and have their size.
-
-    Returns
-    -------
-    int
-        How many files were read.
-
-    Raises
-    ------
-    DemoFailedError
-    """
-    files = 0
-    for z in stack.z_values():
-        for tile in stack.resolved_tiles(z)["tileIdToSpecMap"].values():
-            shape_yx = int(tile["height"]), int(tile["width"])
-            for level in range(1, LEVELS + 1):
-                uri = tile["mipmapLevels"].get(str(level), {}).get("imageUrl")
-                if uri is None:
-                    raise DemoFailedError("check", f"tile {tile['tileId']} has no level {level}")
-                found = formats.decode(storage.read_bytes(uri)).shape
-                if found != level_shape(shape_yx, level):
-                    raise DemoFailedError("check", f"{uri} has the size {found}")
-                files += 1
-    return files
-
-
-def _connection(address: str) -> dict[str, Any]:
-    host, _, port = address.rpartition(":")
-    return {
-        "host": host,
-        "port": int(port),
-        "owner": "demo",
-        "project": "em",
-        "client_scripts": CLIENT_SCRIPTS,
-    }
-
-
 def _steps(render: Mapping[str, Any], metafile: Path, folder: Path) -> list[tuple[str, dict[str, Any]]]:
     """(step, input): what a user would write."""
-    mipmaps = str(folder / "mipmaps")
-    tilespecs = {"metafile": str(metafile), "stack": "section", "z_index": 0, "overwrite_zlayer": True}
-    common = {"render": render, "levels": LEVELS, "pool_size": 2, "input_stack": "section"}
-    applied = {"output_stack": "section_with_mipmaps", "close_stack": True}
+    mipmaps, source = str(folder / "mipmaps"), str(metafile)
+    tilespecs = {"metafile": source, "stack": "section", "z_index": 0, "overwrite_zlayer": True}
+    tilespecs |= {"maximum_intensity": 65535, "close_stack": True}
+    pyramids = {"input_stack": "section", "levels": LEVELS, "pool_size": 2}
+    made = {"method": "block_reduce", "output_dir": mipmaps, "report_dir": str(folder), "metafile": source}
+    applied: dict[str, Any] = {"mipmap_dir": mipmaps, "output_stack": "section_with_mipmaps"}
+    applied |= {"close_stack": True, "verify": True}
     return [
-        (
-            "generate_EM_tilespecs_from_metafile",
-            {"render": render, **tilespecs, "maximum_intensity": 65535, "close_stack": True},
-        ),
-        (
-            "generate_mipmaps",
-            {
-                **common,
-                "method": "block_reduce",
-                "output_dir": mipmaps,
-                "report_dir": str(folder),
-                "metafile": str(metafile),
-            },
-        ),
-        ("apply_mipmaps_to_render", {**common, "mipmap_dir": mipmaps, **applied}),
+        ("generate_EM_tilespecs_from_metafile", {"render": render, **tilespecs}),
+        ("generate_mipmaps", {"render": render, **pyramids, **made}),
+        ("apply_mipmaps_to_render", {"render": render, **pyramids, **applied}),
     ]
 
 
 def _run(step: str, given: Mapping[str, Any], folder: Path) -> StepSummary:
     input_json, output_json = folder / f"{step}.input.json", folder / f"{step}.output.json"
-    input_json.write_bytes(orjson.dumps(given, option=orjson.OPT_INDENT_2))
-    command = [
-        "-m",
-        f"asap_ingest.{step}",
-        "--input_json",
-        str(input_json),
-        "--output_json",
-        str(output_json),
-    ]
+    write_object(str(input_json), given)
+    files = ["--input_json", str(input_json), "--output_json", str(output_json)]
+    command = ["-m", f"asap_ingest.{step}", *files]
     say(f"python {' '.join(command)}")
     start = time.perf_counter()
-    # what a step says to do next is what follows here
+    # the next step, which a step prints at its end, follows here
     ran = subprocess.run([sys.executable, *command], stdout=subprocess.DEVNULL, check=False)
     if ran.returncode:
         raise DemoFailedError(step, f"ended with exit code {ran.returncode}", ran.returncode)
-    return summarise(step, orjson.loads(output_json.read_bytes())["report"], time.perf_counter() - start)
+    return summarise(step, read_object(str(output_json))["report"], time.perf_counter() - start)
 
 
 def _draw(stack: Stack, picture: Path) -> Path:
@@ -201,15 +147,11 @@ def _draw(stack: Stack, picture: Path) -> Path:
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
     given = build_parser().parse_args(args)
-    try:
-        acquisition = Acquisition((given.grid, given.grid), (given.tile_size, given.tile_size))
-        given.output_dir.mkdir(parents=True, exist_ok=True)
-        with end_signals(exit_on_signal):
-            run_demo(given.output_dir, acquisition, given.serve)
-    except (AsapIngestError, OSError) as error:
-        sys.stderr.write(f"asap-ingest demo: error: {error}\n")
-        return getattr(error, "exit_code", EXIT_BAD_INPUT)
-    return 0
+    acquisition = Acquisition((given.grid, given.grid), (given.tile_size, given.tile_size))
+    storage.ensure_writable_folder(str(given.output_dir))
+    with end_signals(exit_on_signal):
+        run_demo(given.output_dir, acquisition, given.serve)
+    return EXIT_DONE
 
 
 def build_parser() -> CommandParser:
@@ -217,7 +159,7 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--output_dir", type=Path, default=Path("demo_output"), metavar="FOLDER", help="folder for all files"
     )
-    parser.add_argument("--serve", action="store_true", help="keep the render service up to be looked at")
+    parser.add_argument("--serve", action="store_true", help="keep the render service running")
     parser.add_argument("--grid", type=int, default=4, help="tiles in a row and in a column")
     parser.add_argument("--tile_size", type=int, default=3840, help="pixels in a row of a tile")
     return parser

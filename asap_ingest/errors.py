@@ -1,8 +1,8 @@
 """The exception tree: errors carry data, and the exit code a command ends with.
 
 Exit codes: 0 all done, 1 done with failures, 2 bad parameters or input, 3 the render service
-could not be reached, 70 a fault of the program itself. An error's text is one line that says what was
-asked, what was found and what to do.
+could not be reached, 70 a fault of the program itself. An error's text is one line: what was
+requested, what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class AsapIngestError(Exception):
         super().__init__(*(masked(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # an error crosses process boundaries with its data, whatever its constructor asks for
+        # an error is pickled with its data, whatever the arguments of its constructor are
         return _restore, (type(self), self.args, self.__dict__)
 
 
@@ -65,9 +65,6 @@ class MetafileError(AsapIngestError):
 
     def __init__(self, metafile: str, json_path: str, problem: str) -> None:
         super().__init__(f"{metafile}: {json_path}: {problem}")
-        self.metafile = metafile
-        self.json_path = json_path
-        self.problem = problem
 
 
 class StorageError(AsapIngestError):
@@ -80,7 +77,7 @@ class StorageError(AsapIngestError):
 
 
 class MissingFileError(StorageError):
-    """Nothing lies at the path or URI."""
+    """There is no file at the path or URI."""
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri, "no such file")
@@ -95,8 +92,6 @@ class VolumeError(AsapIngestError):
 
     def __init__(self, root: str, problem: str) -> None:
         super().__init__(f"{root}: {problem}")
-        self.root = root
-        self.problem = problem
 
 
 class FaultyLevelsError(AsapIngestError):
@@ -109,13 +104,12 @@ class FaultyLevelsError(AsapIngestError):
 
 
 class NoSectionsError(AsapIngestError):
-    """The asked sections are not in the stack."""
+    """The selected sections are not in the stack."""
 
-    def __init__(self, stack: str, asked: str, found: Sequence[float]) -> None:
-        super().__init__(f"stack {stack!r} has no sections at {asked}; it has {describe_z_values(found)}")
-        self.stack = stack
-        self.asked = asked
-        self.found = list(found)
+    def __init__(self, stack: str, selected: str, existing: Sequence[float]) -> None:
+        super().__init__(
+            f"stack {stack!r} has no sections at {selected}; it has {describe_z_values(existing)}"
+        )
 
 
 class ServiceError(AsapIngestError):
@@ -125,14 +119,12 @@ class ServiceError(AsapIngestError):
         super().__init__(
             f"render service answered {status} to {method} {url}: {' '.join(text.split())[:300]}"
         )
-        self.method = method
-        self.url = url
         self.status = status
         self.text = text
 
 
 class ServiceUnreachableError(AsapIngestError):
-    """Nothing that answers was found at the render service's address."""
+    """No render service answers at the address."""
 
     exit_code = EXIT_UNREACHABLE
 
@@ -141,7 +133,6 @@ class ServiceUnreachableError(AsapIngestError):
             f"no render service answers at {address} ({reason}); check render.host and render.port, "
             "or start one: asap-ingest serve_render --port 8080 --database render.db"
         )
-        self.address = address
 
 
 class StackNotFoundError(AsapIngestError):
@@ -154,8 +145,6 @@ class StackNotFoundError(AsapIngestError):
         super().__init__(
             f"no stack {stack!r} for owner {owner!r} in project {project!r}{near}; it has {known}{more}"
         )
-        self.stack = stack
-        self.existing = list(existing)
 
 
 class StackStateError(AsapIngestError):
@@ -165,8 +154,6 @@ class StackStateError(AsapIngestError):
         super().__init__(
             f"stack {stack!r} is {state}: tiles cannot be written; set it to COMPLETE, or name another stack"
         )
-        self.stack = stack
-        self.state = state
 
 
 class SectionTooLargeError(AsapIngestError):
@@ -177,14 +164,13 @@ class SectionTooLargeError(AsapIngestError):
             f"section z {z:g} of stack {stack!r} has {tiles} tiles, and render reads at most {limit} of a "
             "section; divide it over several z values"
         )
-        self.tiles = tiles
 
 
 class OutOfMemoryError(AsapIngestError):
-    """A job asked for more memory than it could get; `said` is what the library says that asked for it."""
+    """A job could not allocate memory; `message` is that of the library that tried."""
 
-    def __init__(self, said: str) -> None:
-        amount = f" ({said})" if said else ""
+    def __init__(self, message: str) -> None:
+        amount = f" ({message})" if message else ""
         remedy = "lower pool_size, or raise the limit of memory"
         super().__init__(f"needs more memory than there is{amount}; {remedy}")
 
@@ -198,7 +184,6 @@ class WorkerDiedError(AsapIngestError):
         if exitcode == -signal.SIGKILL:
             reason = ": it was killed, as systems do when memory runs out; lower pool_size"
         super().__init__(f"worker process died{code}{reason}")
-        self.exitcode = exitcode
 
 
 def describe_bytes(count: int) -> str:

@@ -10,10 +10,10 @@ from functools import cached_property
 from math import isqrt
 from typing import Any
 
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.commands.volume_schemas import ExportToPrecomputedParameters
-from asap_ingest.commands.volume_step import VolumeModule
+from asap_ingest.commands.volume_step import VolumeStep
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
 from asap_ingest.execution import Executor, Outcome
 from asap_ingest.render.box_images import BOX_FORMS, Drawing
@@ -68,7 +68,7 @@ class WhileServed:
                 yield outcome
 
 
-class ExportToPrecomputed(VolumeModule, RenderModule):
+class ExportToPrecomputed(VolumeStep, RenderStep):
     """Sections drawn by the service to a volume."""
 
     default_schema = ExportToPrecomputedParameters

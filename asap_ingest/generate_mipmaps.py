@@ -12,12 +12,12 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.commands.next_command import command_line
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import AsapIngestError, ParameterError, StorageError, describe_z_values
 from asap_ingest.execution import Executor
+from asap_ingest.execution.image_warnings import print_warnings
 from asap_ingest.execution.progress import Progress
-from asap_ingest.execution.remarks import tell
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, jobs_of, pyramid_settings
 from asap_ingest.mipmaps.pyramid import (
@@ -28,7 +28,7 @@ from asap_ingest.mipmaps.pyramid import (
 )
 from asap_ingest.report.section_pages import write_section_pages
 from asap_ingest.schemas import GenerateMipMapsOutput, GenerateMipMapsParameters
-from asap_ingest.storage.json_documents import parse_json
+from asap_ingest.storage.json_documents import read_object
 
 _HANDED_ON = ("input_stack", "output_dir", "levels", "imgformat", "render", "storage_options")
 
@@ -74,7 +74,7 @@ def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
         There is no such file, or it is not the output of a run.
     """
     try:
-        output = parse_json(storage.read_bytes(output_json))
+        output = read_object(output_json)
         # the next step's output has failures too, but of other files
         failures, _ = output["report"]["failures"], output["input_stack"]
         return frozenset(failure["tileId"] for failure in failures), output["zValues"]
@@ -83,7 +83,7 @@ def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
         raise ParameterError("retry_failed", problem) from error
 
 
-class GenerateMipMaps(RenderModule):
+class GenerateMipMaps(RenderStep):
     """The step as a program."""
 
     default_schema = GenerateMipMapsParameters
@@ -99,7 +99,7 @@ class GenerateMipMaps(RenderModule):
         self._check_retry(run, report)
         if "report_dir" in args:
             write_section_pages(args["report_dir"], run, report, args.get("metafile"))
-        tell(report.warnings)
+        print_warnings(report.warnings)
         self.report_failures(report.failures)
         return self.finish(self._output(run, report), report.failures)
 

@@ -5,22 +5,26 @@ python -m asap_ingest.generate_tilespecs_from_table --input_json in.json --outpu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from asap_ingest import storage
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.commands.table_schemas import (
     GenerateTileSpecsFromTableOutput,
     GenerateTileSpecsFromTableParameters,
 )
 from asap_ingest.errors import ParameterError, describe_z_values
-from asap_ingest.execution.remarks import Remark, tell
-from asap_ingest.render.tilespecs import TileFacts, TileSpecSettings, make_tilespec
+from asap_ingest.execution.image_warnings import ImageWarning, print_warnings
+from asap_ingest.render.tilespecs import (
+    TileFacts,
+    TileSpecSettings,
+    make_tilespec,
+    stack_version,
+    tilespec_settings,
+)
 from asap_ingest.sections.occupied_z import OccupiedZ
-from asap_ingest.sections.section_upload import UploadReport, upload_section
+from asap_ingest.sections.section_upload import upload_section
 from asap_ingest.tile_tables.read_tables import read_tile_table
 from asap_ingest.tile_tables.table_positions import Placement, affine_about_centre
 from asap_ingest.tile_tables.table_records import PlacedTile, TileTable
@@ -79,16 +83,16 @@ def _facts(tile: PlacedTile, pixel_size_nm: float | None) -> TileFacts:
     )
 
 
-def _notes(table: TileTable) -> Iterator[str]:
+def _warnings(table: TileTable) -> list[ImageWarning]:
+    texts = list(table.notes)
     if table.pixel_size_nm is None:
-        yield "the pixel size is unknown: a new stack has no resolution in x and y; give pixel_size_nm"
+        texts.append(
+            "the pixel size is unknown: a new stack has no resolution in x and y; give pixel_size_nm"
+        )
+    return [ImageWarning(text, len(table.tiles), table.tiles[0].name) for text in texts]
 
 
-def _sum(reports: Sequence[UploadReport]) -> dict[str, Any]:
-    return {name: sum(vars(report)[name] for report in reports) for name in vars(reports[0])}
-
-
-class GenerateTileSpecsFromTable(RenderModule):
+class GenerateTileSpecsFromTable(RenderStep):
     """The step as a program."""
 
     default_schema = GenerateTileSpecsFromTableParameters
@@ -97,34 +101,22 @@ class GenerateTileSpecsFromTable(RenderModule):
     def work(self) -> int:
         args = self.args
         table = self._table()
-        remarks = [
-            Remark(note, len(table.tiles), table.tiles[0].name) for note in (*table.notes, *_notes(table))
-        ]
-        tell(remarks)
-        sections = [
-            (z, build_tilespecs(table, self._settings(z), args.get("maximum_intensity")))
-            for z in table.z_values
-        ]
+        warnings = _warnings(table)
+        print_warnings(warnings)
         stack = self.stack(args["stack"])
         occupied = OccupiedZ(args["overwrite_zlayer"], args["append"])
-        occupancies = [
-            occupied.settle(stack, z, table, {tilespec.tileId for tilespec in tilespecs})
-            for z, tilespecs in sections
-        ]
-        with stack.writing(self._version(table), args["close_stack"]):
-            reports = [
-                upload_section(
-                    stack=stack,
-                    tilespecs=tilespecs,
-                    z=z,
-                    occupancy=occupancy,
-                    executor=self.executor,
-                )
-                for (z, tilespecs), occupancy in zip(sections, occupancies, strict=True)
-            ]
+        sections = []
+        for z in table.z_values:
+            tilespecs = build_tilespecs(
+                table, tilespec_settings(args, None, z), args.get("maximum_intensity")
+            )
+            tile_ids = {tilespec.tileId for tilespec in tilespecs}
+            sections.append((z, tilespecs, occupied.apply(stack, z, table, tile_ids)))
+        with stack.writing(stack_version(args, table.pixel_size_nm), args["close_stack"]):
+            reports = [asdict(upload_section(stack, *section, self.executor)) for section in sections]
         output = {name: args[name] for name in ("stack", "render", "storage_options")}
-        warnings = [asdict(remark) for remark in remarks]
-        report = _sum(reports) | {"source": table.source, "warnings": warnings}
+        report = {name: sum(each[name] for each in reports) for name in reports[0]}
+        report |= {"source": table.source, "warnings": list(map(asdict, warnings))}
         return self.finish(output | {"zValues": table.z_values, "report": report})
 
     def next_command(self) -> str:
@@ -146,24 +138,6 @@ class GenerateTileSpecsFromTable(RenderModule):
             )
             raise ParameterError("sectionId", problem)
         return table
-
-    def _settings(self, z: float) -> TileSpecSettings:
-        args = self.args
-        return TileSpecSettings(
-            z=z,
-            image_directory=args.get("image_directory", ""),
-            section_id=args.get("sectionId", str(z)),
-            minimum_intensity=args["minimum_intensity"],
-            mask_url=storage.as_uri(args["maskUrl"]) if "maskUrl" in args else None,
-        )
-
-    def _version(self, table: TileTable) -> dict[str, Any]:
-        """Version of a new stack, without a resolution where that is unknown."""
-        xy = dict.fromkeys(("stackResolutionX", "stackResolutionY"), table.pixel_size_nm)
-        known = {} if table.pixel_size_nm is None else xy
-        return {**known, "stackResolutionZ": self.args["section_thickness"]} | self.args.get(
-            "output_stackVersion", {}
-        )
 
 
 main = GenerateTileSpecsFromTable.main

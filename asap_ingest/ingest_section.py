@@ -1,49 +1,48 @@
-"""The three steps in one run: metafile to tilespecs to mipmaps to a stack that knows them.
+"""The three steps in one run: metafile to tilespecs to mipmaps to a stack that has them registered.
 
     python -m asap_ingest.ingest_section --input_json in.json
 
-The section goes through one set of workers, as those of `ingest_sections` do. What each step would get and
-leave as a program of its own stays in the run folder, so that it can be done again by hand.
+The section goes through one set of workers, as those of `ingest_sections` do. The input and output JSON that
+each step would have as a program of its own is left in the run folder, so that it can be run again by hand.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import orjson
-
 from asap_ingest import storage
-from asap_ingest.apply_mipmaps_to_render import AddMipMapsToStack
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.section_schemas import IngestSectionOutput, IngestSectionParameters
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.execution import Executor
+from asap_ingest.execution.image_warnings import print_warnings
 from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.execution.progress import Progress
-from asap_ingest.execution.remarks import tell
-from asap_ingest.generate_EM_tilespecs_from_metafile import GenerateEMTileSpecsModule
-from asap_ingest.generate_mipmaps import GenerateMipMaps, require_writable
-from asap_ingest.secrets import without_secrets
-from asap_ingest.sections.section_pipeline import IngestedSection, SectionPipeline, ingest
-from asap_ingest.sections.section_work import Section, tile_failures
-from asap_ingest.sections.sections_run import section_of, stack_version, stacks_loading
+from asap_ingest.generate_mipmaps import require_writable
+from asap_ingest.render.tilespecs import stack_version
+from asap_ingest.sections.section_pipeline import SectionPipeline, ingest
+from asap_ingest.sections.section_work import IngestedSection, Section
+from asap_ingest.sections.sections_run import section_of, stacks_loading
+from asap_ingest.storage.json_documents import write_object
 from asap_ingest.temca.metafile import read_metafile
 
-
-@dataclass(frozen=True)
-class Step:
-    """A step, the fields that it takes from the one JSON, and those that are fixed here."""
-
-    module: type[RenderModule]
-    takes: tuple[str, ...]
-    fixed: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        return self.module.__module__.rpartition(".")[2]
+#: Step -> the parameters of this command that its input JSON gets, besides the output of the step before.
+STEPS = {
+    "generate_EM_tilespecs_from_metafile": (
+        *("render", "metafile", "stack", "z_index", "image_directory", "sectionId", "minimum_intensity"),
+        *("maximum_intensity", "overwrite_zlayer", "append", "maskUrl", "section_thickness"),
+        *("storage_options", "log_level"),
+    ),
+    "generate_mipmaps": (
+        *("output_dir", "method", "imgformat", "convert_to_8bit", "force_redo", "levels", "PIL_filter"),
+        *("block_func", "compression", "verify", "report_dir", "metafile", "storage_options"),
+        *("pool_size", "log_level"),
+    ),
+    "apply_mipmaps_to_render": ("output_stack", "close_stack", "storage_options", "pool_size", "log_level"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,32 +54,6 @@ class StepSummary:
     bytes: int
     seconds: float
     failures: int
-
-
-#: Row of the table, and output JSON.
-StepResult = tuple[StepSummary, dict[str, Any]]
-
-STEPS = (
-    Step(
-        GenerateEMTileSpecsModule,
-        (
-            *("render", "metafile", "stack", "z_index", "image_directory", "sectionId", "minimum_intensity"),
-            *("maximum_intensity", "overwrite_zlayer", "append", "maskUrl", "section_thickness"),
-            *("storage_options", "log_level"),
-        ),
-        {"close_stack": False},
-    ),
-    Step(
-        GenerateMipMaps,
-        (
-            *("output_dir", "method", "imgformat", "convert_to_8bit", "force_redo", "levels", "PIL_filter"),
-            *("block_func", "compression", "verify", "report_dir", "metafile", "storage_options"),
-            *("pool_size", "log_level"),
-        ),
-        {},
-    ),
-    Step(AddMipMapsToStack, ("output_stack", "close_stack", "storage_options", "pool_size", "log_level"), {}),
-)
 
 
 def ingest_section(section: Section, workers: int, executor: Executor) -> IngestedSection:
@@ -99,61 +72,44 @@ def ingest_section(section: Section, workers: int, executor: Executor) -> Ingest
     return ended
 
 
-def hand_off(ended: IngestedSection, parameters: Mapping[str, Any]) -> list[StepResult]:
-    """Row of the table and output of each step, as the step itself would have left it."""
+def step_outputs(ended: IngestedSection, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The output JSON of each step, as the step itself would have written it."""
     assert ended.upload is not None
     assert ended.applied is not None
-    z, target = parameters["z_index"], parameters["output_stack"] or parameters["stack"]
-    common = {name: parameters[name] for name in ("levels", "imgformat", "render", "storage_options")}
-    pyramids = common | {"zValues": [float(z)]}
-    warnings = [asdict(remark) for remark in ended.remarks]
-    seconds = ended.seconds
-    applied: dict[str, Any] = {
-        "tiles": ended.applied.tiles,
-        "tiles_with_levels": ended.applied.tiles_with_levels,
-    }
-    applied |= {"seconds": seconds["apply"], "failures": list(map(asdict, ended.applied.failures))}
-    tilespecs = {name: parameters[name] for name in ("stack", "metafile", "render", "storage_options")}
-    outputs = [
-        tilespecs | {"z": z, "report": asdict(ended.upload) | {"warnings": warnings}},
-        pyramids
-        | {"input_stack": parameters["stack"], "output_dir": parameters["output_dir"]}
-        | {"report": asdict(ended.mipmaps)},
-        pyramids | {"output_stack": target, "mipmap_dir": parameters["output_dir"], "report": applied},
-    ]
-    return [
-        (summarise(step.name, output["report"], seconds[lap]), output)
-        for step, output, lap in zip(STEPS, outputs, ("tilespecs", "mipmaps", "apply"), strict=True)
-    ]
+    z, stack, output_dir = (parameters[name] for name in ("z_index", "stack", "output_dir"))
+    common = {name: parameters[name] for name in ("render", "storage_options")}
+    pyramids = common | {name: parameters[name] for name in ("levels", "imgformat")} | {"zValues": [float(z)]}
+    warnings = list(map(asdict, ended.warnings))
+    uploaded = asdict(ended.upload) | {"warnings": warnings}
+    applied = asdict(ended.applied) | {"seconds": ended.seconds["apply"]}
+    del applied["changes"]
+    yield common | {"stack": stack, "metafile": parameters["metafile"], "z": z, "report": uploaded}
+    yield pyramids | {"input_stack": stack, "output_dir": output_dir, "report": asdict(ended.mipmaps)}
+    target = parameters["output_stack"] or stack
+    yield pyramids | {"output_stack": target, "mipmap_dir": output_dir, "report": applied}
 
 
-def write_hand_off(run_dir: str, steps: Sequence[StepResult], parameters: Mapping[str, Any]) -> None:
-    """Input and output JSON of each step, so that it can be done again by hand."""
-    handed_on: dict[str, Any] = {}
-    for number, (step, (_, output)) in enumerate(zip(STEPS, steps, strict=True), start=1):
-        given = {name: parameters[name] for name in step.takes if name in parameters}
-        name = storage.join(run_dir, f"{number}_{step.name}")
-        step_input = {**handed_on, **given, **step.fixed, "output_json": f"{name}.output.json"}
-        _write_json(f"{name}.input.json", without_secrets(step_input))
-        _write_json(f"{name}.output.json", without_secrets(output))
-        handed_on = output
+def write_hand_off(run_dir: str, outputs: Sequence[dict[str, Any]], parameters: Mapping[str, Any]) -> None:
+    """Write input and output JSON of each step, so that it can be run again by hand."""
+    # the stacks stay LOADING until the last step
+    step_input: dict[str, Any] = {"close_stack": False}
+    for number, ((step, names), output) in enumerate(zip(STEPS.items(), outputs, strict=True), start=1):
+        name = storage.join(run_dir, f"{number}_{step}")
+        given = {field: parameters[field] for field in names if field in parameters}
+        write_object(f"{name}.input.json", given | step_input | {"output_json": f"{name}.output.json"})
+        write_object(f"{name}.output.json", output)
+        step_input = output
 
 
 def summary_table(summaries: Sequence[StepSummary]) -> str:
     """The rows as text with aligned columns."""
-    rows = [("step", "tiles", "MB", "seconds", "tiles/s", "failed")]
+    lines = ["{:36}{:>7}{:>10}{:>9}{:>9}{:>8}".format("step", "tiles", "MB", "seconds", "tiles/s", "failed")]
     for row in summaries:
         rate = row.tiles / row.seconds if row.seconds else 0.0
-        numbers = (f"{row.tiles}", f"{row.bytes / 1e6:.1f}", f"{row.seconds:.2f}", f"{rate:.1f}")
-        rows.append((row.step, *numbers, f"{row.failures}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        lines.append(
+            f"{row.step:36}{row.tiles:7}{row.bytes / 1e6:10.1f}{row.seconds:9.2f}{rate:9.1f}{row.failures:8}"
         )
-        for row in rows
-    )
+    return "\n".join(lines)
 
 
 def summarise(step: str, report: Mapping[str, Any], seconds: float) -> StepSummary:
@@ -162,11 +118,7 @@ def summarise(step: str, report: Mapping[str, Any], seconds: float) -> StepSumma
     return StepSummary(step, report["tiles"], handled, seconds, len(report.get("failures", ())))
 
 
-def _write_json(uri: str, content: Mapping[str, Any]) -> None:
-    storage.write_bytes(uri, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
-
-
-class IngestSection(RenderModule):
+class IngestSection(RenderStep):
     """The run as a program."""
 
     default_schema = IngestSectionParameters
@@ -182,20 +134,23 @@ class IngestSection(RenderModule):
         default_dir = storage.join(args["output_dir"], "runs", f"{args['stack']}_z{args['z_index']}")
         output = {"stack": target.name, "run_dir": args.get("run_dir") or default_dir}
         executor, workers = self.executor, min(args["pool_size"], usable_cores())
-        goes_on = "the same with force_redo false does what is missing"
-        loading = stacks_loading(args, source, target, stack_version(args, metafile))
-        with loading, self.leaves_output(lambda: output, goes_on):
+        how_to_resume = "the same with force_redo false does what is missing"
+        loading = stacks_loading(args, source, target, stack_version(args, metafile.pixel_size_nm))
+        with loading, self.leaves_output(lambda: output, how_to_resume):
             ended = ingest_section(section, workers, executor)
-        steps = hand_off(ended, args)
-        write_hand_off(str(output["run_dir"]), steps, args)
-        sys.stdout.write(summary_table([row for row, _ in steps]) + "\n")
-        remarks = [*ended.remarks, *ended.mipmaps.warnings]
-        tell(remarks)
-        failures = tile_failures(ended.mipmaps, ended.applied)
-        self.report_failures(failures)
-        report = {"steps": [vars(row) for row, _ in steps]}
-        report |= {"failures": list(map(asdict, failures)), "warnings": list(map(asdict, remarks))}
-        return self.finish(output | {"report": report}, failures)
+        outputs = list(step_outputs(ended, args))
+        write_hand_off(str(output["run_dir"]), outputs, args)
+        laps = zip(STEPS, outputs, ended.seconds.values(), strict=True)
+        rows = [summarise(step, each["report"], seconds) for step, each, seconds in laps]
+        sys.stdout.write(summary_table(rows) + "\n")
+        print_warnings(ended.all_warnings)
+        self.report_failures(ended.failures)
+        report = {
+            "steps": [vars(row) for row in rows],
+            "failures": list(map(asdict, ended.failures)),
+            "warnings": list(map(asdict, ended.all_warnings)),
+        }
+        return self.finish(output | {"report": report}, ended.failures)
 
     def next_command(self) -> str:
         return self.exported(self.args["output_stack"] or self.args["stack"])

@@ -1,9 +1,9 @@
-"""Many sections, from their metafiles to a stack that knows their mipmaps, through one set of workers.
+"""Many sections, from their metafiles to a stack with their mipmaps, through one set of workers.
 
     python -m asap_ingest.ingest_sections --input_json in.json --output_json out.json
 
-What became of each section is kept in a state file: the same command goes on where a run was interrupted,
-and does again what failed.
+The state of each section is kept in a file: the same command resumes an interrupted run, and retries what
+failed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dataclasses import asdict
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.section_schemas import IngestSectionsOutput, IngestSectionsParameters
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
 from asap_ingest.execution.end_signals import end_signals, exit_on_signal
+from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.machine_resources import usable_cores
-from asap_ingest.execution.remarks import Remark, note
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.generate_mipmaps import require_writable
 from asap_ingest.mipmaps.mipmap_run import pyramid_settings
@@ -39,19 +39,11 @@ from asap_ingest.sections.section_state import (
 from asap_ingest.sections.section_watch import Watch, Watching, say
 from asap_ingest.sections.sections_run import SectionsRun
 
-#: What decides how tiles and levels come out: runs that share a state file have these alike.
+#: Parameters that determine tiles and levels: the same in all runs that share a state file.
 _SETTINGS = (
-    *(
-        "stack",
-        "output_stack",
-        "output_dir",
-        "levels",
-        "imgformat",
-        "method",
-        "convert_to_8bit",
-        "PIL_filter",
-    ),
-    *("block_func", "compression", "minimum_intensity", "maximum_intensity", "image_directory", "maskUrl"),
+    *("stack", "output_stack", "output_dir", "levels", "imgformat", "method", "convert_to_8bit"),
+    *("PIL_filter", "block_func", "compression", "minimum_intensity", "maximum_intensity"),
+    *("image_directory", "maskUrl"),
 )
 _COUNTS = (
     *("added", "replaced", "removed", "tiles_with_levels", "files_written", "files_skipped"),
@@ -60,19 +52,19 @@ _COUNTS = (
 _SHOWN = 10
 
 
-class IngestSections(RenderModule):
+class IngestSections(RenderStep):
     """The run as a program."""
 
     default_schema = IngestSectionsParameters
     default_output_schema = IngestSectionsOutput
-    #: Seconds, and how they pass, of a watch.
+    #: Time and sleep of a watch.
     clock = staticmethod(time.monotonic)
     wait = staticmethod(time.sleep)
 
     def work(self) -> int:
         args = self.args = {"pool_size": usable_cores()} | self.args
         rule = ZRule(args["z_from"])
-        state = RunState(self._state_file, self._run_settings)
+        state = RunState(self._state_file, {name: args.get(name) for name in _SETTINGS})
         if args["dry_run"]:
             return self._dry_run(state, rule)
         require_writable(args["output_dir"])
@@ -104,13 +96,13 @@ class IngestSections(RenderModule):
         return [record for record in records if self._takes(record.metafile)]
 
     def _all(self, state: RunState, rule: ZRule) -> int:
-        """Ingest all sections that are there and not done."""
+        """Ingest all sections that exist and are not done."""
         mine = self._planned(state, rule)
         run = self._run(state)
         run.require_service()
-        lost = run.do_again_what_is_not_there(mine)
-        if lost:
-            sys.stderr.write(f"note: {lost} sections that were done are not in the stack; done again\n")
+        missing = run.replan_missing(mine)
+        if missing:
+            sys.stderr.write(f"note: {missing} sections that were done are not in the stack; done again\n")
         state.write()
         left = [record for record in mine if not record.is_finished]
         with self._reported(run, mine) as code:
@@ -118,7 +110,7 @@ class IngestSections(RenderModule):
         return code[0]
 
     def _watch(self, state: RunState, rule: ZRule) -> int:
-        """Ingest sections as they come; a signal is how this ends."""
+        """Ingest sections as they are written, until a signal ends the watch."""
         args = self.args
         run = self._run(state)
         state.write()
@@ -157,7 +149,7 @@ class IngestSections(RenderModule):
 
     @contextmanager
     def _reported(self, run: SectionsRun, records: Sequence[SectionRecord]) -> Iterator[list[int]]:
-        """Summary and output JSON of what runs inside, also where it is interrupted; gives the exit code."""
+        """Write summary and output JSON of the block, also where it is interrupted; yields the exit code."""
         start, code = time.perf_counter(), [EXIT_FAULT]
         more: dict[str, Any] = {}
         try:
@@ -191,24 +183,20 @@ class IngestSections(RenderModule):
         shard = f"_{args['shard'].replace('/', 'of')}" if "shard" in args else ""
         return storage.join(args["output_dir"], "runs", f"{args['stack']}_sections{shard}.json")
 
-    @property
-    def _run_settings(self) -> dict[str, Any]:
-        return {name: self.args.get(name) for name in _SETTINGS}
-
 
 def output_of(
     args: Mapping[str, Any], state_file: str, records: Sequence[SectionRecord], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The output JSON: what became of each section, and of all of them."""
+    """The output JSON: the results of each section, and of all of them."""
     names = ("output_dir", "levels", "imgformat", "render", "storage_options")
-    failures, remarks = [], list[Remark]()
+    failures, warnings = [], list[ImageWarning]()
     for record in records:
         where = {"metafile": record.metafile, "z": record.z}
         failures += [where | failure for failure in record.failures]
         if record.error is not None:
             failures.append(where | {"tileId": "", "image": "", "reason": record.error})
         for warning in record.warnings:
-            note(remarks, Remark(**warning))
+            add_warning(warnings, ImageWarning(**warning))
     counts = {name: sum(record.report.get(name, 0) for record in records) for name in _COUNTS}
     return {
         **{name: args[name] for name in names},
@@ -229,13 +217,13 @@ def output_of(
             **{name: args[name] for name in ("shard",) if name in args},
             **more,
             "failures": failures,
-            "warnings": [asdict(remark) for remark in remarks],
+            "warnings": list(map(asdict, warnings)),
         },
     }
 
 
 def summary(records: Sequence[SectionRecord], seconds: float) -> list[str]:
-    """A line on what was done, and one for each section, up to ten, that has failures."""
+    """A line on all sections, and one for each section, up to ten, that has failures."""
     done = [record for record in records if record.status == DONE]
     failed = [record for record in records if record.status == FAILED]
     superseded = sum(record.status == SUPERSEDED for record in records)

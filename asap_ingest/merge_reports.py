@@ -1,127 +1,95 @@
-"""One output of the outputs that the shards of a run left; it is an input of the next step as theirs are."""
+"""Merge the output JSON of all shards of a run into one, which is an input of the next step as theirs are."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
-import orjson
-
-from asap_ingest import storage
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.next_command import command_line, say_next
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
+from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, ParameterError, StorageError
+from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.work_shards import Shard
-from asap_ingest.secrets import without_secrets
-from asap_ingest.storage.json_documents import parse_json
+from asap_ingest.storage.json_documents import read_object, write_object
 
 Output = dict[str, Any]
-#: Lists of a report, one object a tile: joined, and sorted by tile and image.
-LISTS = ("failures", "changes")
-#: Fields of a report that are made anew.
-_DERIVED = ("seconds", "stage_seconds", "slowest_stage", "shard", "warnings")
+#: Step -> the fields of its output that are the same in all shards; they identify the step.
+STEPS = {
+    "generate_mipmaps": ("input_stack", "output_dir", "levels", "imgformat", "zValues"),
+    "apply_mipmaps_to_render": ("output_stack", "mipmap_dir", "levels", "imgformat"),
+    "ingest_sections": ("stack", "output_dir", "levels", "imgformat"),
+}
 _NAMED_IN_A_LINE = 8
 
 
-@dataclass(frozen=True)
-class Form:
-    """What a step's output looks like.
-
-    Attributes
-    ----------
-    same : tuple of str
-        Fields that all shards have alike.
-    counts : tuple of str
-        Fields of the report that are added.
-    own_sections : bool
-        Shards split the sections, not the images of each: `zValues` are joined.
-    joined : tuple of str
-        Lists of objects with a z, of all shards.
-    """
-
-    step: str
-    same: tuple[str, ...]
-    counts: tuple[str, ...]
-    own_sections: bool = False
-    joined: tuple[str, ...] = ()
-
-
-FORMS = (
-    Form(
-        "generate_mipmaps",
-        ("input_stack", "output_dir", "levels", "imgformat", "zValues"),
-        ("tiles", "files_written", "files_skipped", "bytes_read", "bytes_written"),
-    ),
-    Form(
-        "apply_mipmaps_to_render",
-        ("output_stack", "mipmap_dir", "levels", "imgformat"),
-        ("tiles", "tiles_with_levels"),
-        own_sections=True,
-    ),
-    Form(
-        "ingest_sections",
-        ("stack", "output_dir", "levels", "imgformat"),
-        (
-            *("sections", "tiles", "added", "replaced", "removed", "tiles_with_levels"),
-            *("files_written", "files_skipped", "bytes_read", "bytes_written"),
-        ),
-        joined=("sections",),
-    ),
-)
-
-
 def merge(outputs: Mapping[str, Output]) -> Output:
-    """The output of the whole run, of its shards' outputs by the names of their files.
+    """The output of the whole run, given the outputs of its shards by the names of their files.
 
-    Counts and seconds of stages are sums, `seconds` is the longest, `failures` are all of them, sorted;
-    the report tells the number of `shards`. What else a report holds must be alike in all.
+    In the report numbers are added, but `seconds` is the largest, and lists of objects are joined and sorted;
+    `shards` is their number. Other fields must be the same in all.
 
     Raises
     ------
     ParameterError
         They are not the shards of one run, or not all of them.
     """
-    if not outputs:
-        raise _refused("name the outputs to merge")
     first_name, first = next(iter(outputs.items()))
-    form = _form_of(first_name, first)
+    step = _step_of(first_name, first)
     for name, output in outputs.items():
         if "interrupted" in output:
             raise _refused(f"{name}: its run was interrupted; run that shard again, then merge all")
-        _check_same(form, (first_name, first), (name, output))
+        if _step_of(name, output) != step:
+            raise _refused(f"{first_name} is an output of {step}, {name} is not")
+        for field in STEPS[step]:
+            here, there = _short(first[field]), _short(output[field])
+            if first[field] != output[field]:
+                raise _refused(f"are not of one run: {field} is {here} in {first_name}, {there} in {name}")
     count = _check_shards({name: _shard_of(name, output) for name, output in outputs.items()})
-    for name, output in outputs.items():
-        _check_numbers(form, name, output["report"])
-    merged = first | {"report": _report(form, {name: output["report"] for name, output in outputs.items()})}
-    merged["report"]["shards"] = count
-    if form.own_sections:
+    report = merged_report({name: output["report"] for name, output in outputs.items()})
+    merged = first | {"report": report | {"shards": count}}
+    if "zValues" not in STEPS[step] and "zValues" in first:
         merged["zValues"] = sorted({z for output in outputs.values() for z in output.get("zValues", [])})
-    for name in form.joined:
-        entries = [entry for output in outputs.values() for entry in output.get(name, [])]
-        merged[name] = sorted(entries, key=lambda entry: entry["z"])
+    if "sections" in first:
+        sections = [section for output in outputs.values() for section in output.get("sections", [])]
+        merged["sections"] = sorted(sections, key=lambda section: section["z"])
     return merged
 
 
-def _form_of(name: str, output: Output) -> Form:
-    for form in FORMS:
-        if set(form.same) <= output.keys() and isinstance(output.get("report"), dict):
-            return form
-    steps = " or ".join(form.step for form in FORMS)
-    raise _refused(f"{name}: is not an output of {steps}")
+def merged_report(reports: Mapping[str, Output]) -> Output:
+    """The report of all shards, given theirs by the names of their files; see `merge`."""
+    merged: Output = {}
+    for field in dict.fromkeys(["failures", *(field for report in reports.values() for field in report)]):
+        values: dict[str, Any] = {name: report.get(field) for name, report in reports.items()}
+        if field == "stage_seconds":
+            _check(field, values, "numbers by name", _is_numbers)
+            seconds: Counter[str] = Counter()
+            for value in values.values():
+                seconds.update(value)
+            merged[field] = dict(seconds)
+            merged["slowest_stage"] = max(merged[field], key=merged[field].__getitem__, default=None)
+        elif field in ("failures", "changes", "warnings"):
+            default: list[Any] | None = None if field == "failures" else []
+            values = {name: report.get(field, default) for name, report in reports.items()}
+            _check(field, values, "a list of objects", _is_objects)
+            merge_lists = _merged_warnings if field == "warnings" else _sorted_by_tile
+            merged[field] = merge_lists([entry for value in values.values() for entry in value])
+        elif any(_is_number(value) for value in values.values()):
+            _check(field, values, "a number", _is_number)
+            merged[field] = max(values.values()) if field == "seconds" else sum(values.values())
+        elif field not in ("shard", "slowest_stage"):
+            merged[field] = _same(field, values)
+    return merged
 
 
-def _check_same(form: Form, first: tuple[str, Output], other: tuple[str, Output]) -> None:
-    if _form_of(*other) is not form:
-        raise _refused(f"{first[0]} is an output of {form.step}, {other[0]} is not")
-    for field in form.same:
-        here, there = first[1][field], other[1][field]
-        if here != there:
-            raise _refused(
-                f"are not of one run: {field} is {_short(here)} in {first[0]}, {_short(there)} in {other[0]}"
-            )
+def _step_of(name: str, output: Output) -> str:
+    for step, fields in STEPS.items():
+        if set(fields) <= output.keys() and isinstance(output.get("report"), dict):
+            return step
+    raise _refused(f"{name}: is not an output of {' or '.join(STEPS)}")
 
 
 def _shard_of(name: str, output: Output) -> Shard:
@@ -135,7 +103,7 @@ def _shard_of(name: str, output: Output) -> Shard:
 
 
 def _check_shards(shards: Mapping[str, Shard]) -> int:
-    """How many shards there are; ParameterError unless each of them is there once."""
+    """The number of shards; raises ParameterError unless each of them is there once."""
     names: dict[Shard, str] = {}
     first_name, first = next(iter(shards.items()))
     for name, shard in shards.items():
@@ -153,66 +121,42 @@ def _check_shards(shards: Mapping[str, Shard]) -> int:
     return first.count
 
 
-def _check_numbers(form: Form, name: str, report: Output) -> None:
-    """What is added must be numbers, what is joined lists: found out before, and by name."""
-    for field in (*form.counts, "seconds"):
-        if not _is_number(report.get(field)):
-            raise _refused(f"{name}: report.{field} is {_short(report.get(field))}, not a number")
-    stages = report.get("stage_seconds", {})
-    if not isinstance(stages, dict) or not all(map(_is_number, stages.values())):
-        raise _refused(f"{name}: report.stage_seconds is {_short(stages)}, not numbers by name")
-    for field in LISTS:
-        entries = report.get(field, [] if field != "failures" else None)
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise _refused(f"{name}: report.{field} is {_short(entries)}, not a list of objects")
-
-
-def _report(form: Form, named: Mapping[str, Output]) -> Output:
-    reports = list(named.values())
-    merged = _alike(named, leave_out={*form.counts, *LISTS, *_DERIVED})
-    merged |= {field: sum(report[field] for report in reports) for field in form.counts}
-    merged["seconds"] = max(report["seconds"] for report in reports)
-    stages: dict[str, float] = {}
-    for report in reports:
-        for stage, seconds in report.get("stage_seconds", {}).items():
-            stages[stage] = stages.get(stage, 0.0) + seconds
-    if stages:
-        merged |= {"stage_seconds": stages, "slowest_stage": max(stages, key=stages.__getitem__)}
-    if any("warnings" in report for report in reports):
-        merged["warnings"] = _warnings(reports)
-    for field in LISTS:
-        if any(field in report for report in reports):
-            entries = [entry for report in reports for entry in report.get(field, [])]
-            merged[field] = sorted(entries, key=_tile_and_image)
-    return merged
-
-
-def _warnings(reports: Sequence[Output]) -> list[Output]:
-    """Warnings of the same text as one."""
-    merged: dict[str, Output] = {}
-    for warning in (warning for report in reports for warning in report.get("warnings", [])):
-        known = merged.setdefault(warning["text"], {**warning, "images": 0})
-        known["images"] += warning["images"]
-        known["first"] = min(known["first"], warning["first"])
-    return [merged[text] for text in sorted(merged)]
-
-
-def _alike(named: Mapping[str, Output], leave_out: set[str]) -> Output:
-    first_name, first = next(iter(named.items()))
-    for name, report in named.items():
-        for field in sorted((first.keys() | report.keys()) - leave_out):
-            here, there = first.get(field), report.get(field)
-            if here != there:
-                raise _refused(f"report.{field} is {_short(here)} in {first_name}, {_short(there)} in {name}")
-    return {field: value for field, value in first.items() if field not in leave_out}
-
-
-def _tile_and_image(entry: Output) -> tuple[str, str]:
-    return str(entry.get("tileId", "")), str(entry.get("image", ""))
+def _check(field: str, values: Mapping[str, Any], expected: str, is_expected: Any) -> None:
+    for name, value in values.items():
+        if not is_expected(value):
+            raise _refused(f"{name}: report.{field} is {_short(value)}, not {expected}")
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+def _sorted_by_tile(entries: Sequence[Output]) -> list[Output]:
+    return sorted(entries, key=lambda entry: (str(entry.get("tileId", "")), str(entry.get("image", ""))))
+
+
+def _merged_warnings(entries: Sequence[Output]) -> list[Output]:
+    warnings: list[ImageWarning] = []
+    for entry in entries:
+        add_warning(warnings, ImageWarning(**entry))
+    return [asdict(warning) for warning in sorted(warnings, key=lambda warning: warning.text)]
+
+
+def _same(field: str, values: Mapping[str, Any]) -> Any:
+    (first_name, first), *others = values.items()
+    for name, value in others:
+        if value != first:
+            here, there = _short(first), _short(value)
+            raise _refused(f"report.{field} is {here} in {first_name}, {there} in {name}")
+    return first
 
 
 def _short(value: Any) -> str:
@@ -226,14 +170,9 @@ def _refused(problem: str) -> ParameterError:
 
 def _read(name: str) -> Output:
     try:
-        output = parse_json(storage.read_bytes(name))
-    except ValueError as error:
-        raise _refused(f"{name}: is not JSON: {error}") from error
-    except AsapIngestError as error:
+        return read_object(name)
+    except StorageError as error:
         raise _refused(str(error)) from error
-    if not isinstance(output, dict):
-        raise _refused(f"{name}: holds a {type(output).__name__}; it must hold an object")
-    return output
 
 
 def run(inputs: Sequence[str], output_json: str) -> int:
@@ -245,9 +184,7 @@ def run(inputs: Sequence[str], output_json: str) -> int:
         See `merge`; nothing is written then.
     """
     merged = merge({name: _read(name) for name in inputs})
-    storage.write_bytes(
-        output_json, orjson.dumps(without_secrets(merged), option=orjson.OPT_INDENT_2) + b"\n"
-    )
+    write_object(output_json, merged)
     failures = merged["report"]["failures"]
     if failures:
         sys.stderr.write(f"{__name__}: {len(failures)} failed; all are listed in {output_json}\n")
@@ -260,11 +197,7 @@ def run(inputs: Sequence[str], output_json: str) -> int:
 def main(args: Sequence[str] | None = None) -> int:
     """Run as a program; the exit code."""
     arguments = build_parser().parse_args(args)
-    try:
-        return run(arguments.inputs, arguments.output_json)
-    except AsapIngestError as error:
-        sys.stderr.write(f"asap_ingest.merge_reports: error: {error}\n")
-        return error.exit_code
+    return run(arguments.inputs, arguments.output_json)
 
 
 def build_parser() -> CommandParser:

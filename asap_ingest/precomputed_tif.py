@@ -11,7 +11,7 @@ from pathlib import Path
 from asap_ingest import storage
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.commands.volume_schemas import PrecomputedTifParameters
-from asap_ingest.commands.volume_step import VolumeModule
+from asap_ingest.commands.volume_step import VolumeStep
 from asap_ingest.errors import ParameterError
 from asap_ingest.images.tiff_stacks import PlaneChoice
 from asap_ingest.volumes.axes import Lengths, per_axis
@@ -25,7 +25,7 @@ from asap_ingest.volumes.writing.write_plan import whole_source
 _PRINTED_FILES = 12
 
 
-class PrecomputedTif(VolumeModule):
+class PrecomputedTif(VolumeStep):
     """Planes in files to a volume."""
 
     default_schema = PrecomputedTifParameters

@@ -27,7 +27,6 @@ from asap_ingest.commands.fields import (
     Text,
     WholeNumber,
     ZValue,
-    at_least,
     from_to,
     one_of,
     optional,
@@ -39,10 +38,6 @@ from asap_ingest.mipmaps.levels import EXTENSIONS
 class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):
     """Use a metadata file (json starting with `_metadata_`) produced by pyTEMCA to upload stage-coordinate
     tilespecs to a new or existing stack."""
-
-    pool_size = optional(
-        WholeNumber, "processes to spawn for parallelization", default=1, validate=at_least(1)
-    )
 
 
 class GenerateEMTileSpecsOutput(StepOutput):
@@ -61,7 +56,6 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
     input_stack = required(Text, "stack for which the mipmaps are to be generated", validate=RENDER_NAME)
     output_dir = required(Text, "directory to which the mipmaps will be stored")
     z = optional(ZValue, "z-index in the stack")
-    pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
 
     retry_failed = optional(
         Text, "output JSON of an earlier run: only the tiles that failed there are done", metavar="FILE"
@@ -125,7 +119,6 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
         validate=from_to(1, 24),
     )
     z = optional(ZValue, "z-index of section in the stack")
-    pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
     close_stack = optional(
         Flag, "whether to set output stack state to 'COMPLETE' upon completion", default=False
     )
@@ -165,6 +158,6 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
 class AddMipMapsToStackOutput(PyramidOutput):
     """What apply_mipmaps_to_render leaves."""
 
-    output_stack = required(Text, "stack whose tiles know their mipmaps now")
+    output_stack = required(Text, "stack whose tiles have their mipmaps registered")
     mipmap_dir = required(Text, "directory that holds the mipmaps")
     report = optional(fields.Dict, "tiles, seconds, failures")

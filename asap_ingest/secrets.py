@@ -1,4 +1,4 @@
-"""What no message, output or log may show: passwords and keys, by the names they go by, and in URIs."""
+"""Masks secrets in messages, outputs and logs: passwords and keys, by their names, and in URIs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def without_secret_names(value: Any) -> Any:
-    """A JSON value without what goes by the name of a secret, at every depth."""
+    """A JSON value without the entries whose names are those of secrets, at every depth."""
     if isinstance(value, Mapping):
         kept = (name for name in value if not is_secret_name(str(name)))
         return {name: without_secret_names(value[name]) for name in kept}
@@ -35,7 +35,7 @@ def without_secret_names(value: Any) -> Any:
 
 def masked(text: str) -> str:
     """A text in which URIs, also without scheme and host, show no user, password, token or signature."""
-    # most texts are looked at once, and quickly
+    # most texts need one fast check
     without_user = _USER_INFO.sub(f"{MASK}@", text) if "://" in text else text
     return _SIGNED.sub(rf"\g<1>{MASK}", without_user) if "?" in text or "://" in text else without_user
 
@@ -50,12 +50,12 @@ def with_masked_texts(value: Any) -> Any:
 
 
 def is_masked(uri: str) -> bool:
-    """Whether a URI was read from an output, which does not tell its user info."""
+    """Whether a URI was read from an output, where its user info is masked."""
     return f"://{MASK}@" in uri
 
 
 class MaskedRecord(logging.LogRecord):
-    """A line of a log, its traceback too, masked whatever library wrote it."""
+    """A log record, with its traceback, masked for all libraries."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

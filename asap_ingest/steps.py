@@ -26,7 +26,7 @@ def ingest_section(**parameters: Any) -> Report:
 
 
 def ingest_sections(**parameters: Any) -> Report:
-    """Many metafiles to such a stack, through one set of workers; goes on where a run was interrupted."""
+    """Many metafiles to such a stack, through one set of workers; resumes an interrupted run."""
     return _run("ingest_sections", "IngestSections", parameters)
 
 
@@ -46,7 +46,7 @@ def generate_mipmaps(**parameters: Any) -> Report:
 
 
 def apply_mipmaps_to_render(**parameters: Any) -> Report:
-    """Pyramid files to a stack whose tiles know them."""
+    """Pyramid files to a stack whose tiles have them registered."""
     return _run("apply_mipmaps_to_render", "AddMipMapsToStack", parameters)
 
 

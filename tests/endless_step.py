@@ -3,11 +3,11 @@
 import sys
 import time
 
-from asap_ingest.commands.render_step import RenderModule
+from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.schemas import AddMipMapsToStackParameters
 
 
-class EndlessStep(RenderModule):
+class EndlessStep(RenderStep):
     default_schema = AddMipMapsToStackParameters
 
     def run(self) -> int:

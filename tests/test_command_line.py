@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
 
 import pytest
 from marshmallow import fields
@@ -14,7 +13,6 @@ from marshmallow import fields
 from asap_ingest import __version__
 from asap_ingest.__main__ import main as asap_ingest
 from asap_ingest.commands import program
-from asap_ingest.commands.command_line import with_underscores
 from asap_ingest.commands.command_table import COMMANDS, parser_of
 from asap_ingest.commands.fields import Flag, NotRead
 from asap_ingest.commands.parser import SchemaParser, field_help, fields_by_path
@@ -102,7 +100,7 @@ def test_field_help_of_any_schema():
     ],
 )
 def test_help_speaks_of_the_program_that_was_started(started, named, listing, monkeypatch):
-    package = Path(program.__file__).parents[1]
+    package = program.asap_ingest.__file__.rpartition("/")[0]
     monkeypatch.setattr(sys, "argv", [started.format(package=package)])
     assert parser_of("generate_mipmaps").format_usage().startswith(f"usage: {named} --input_stack")
     assert program.program_name() == listing
@@ -123,7 +121,7 @@ def test_a_module_speaks_of_itself():
 
 
 def test_a_name_to_type_is_found_by_the_shell(monkeypatch, tmp_path):
-    package = Path(program.__file__).parents[1]
+    package = program.asap_ingest.__file__.rpartition("/")[0]
     monkeypatch.setattr(sys, "argv", [f"{package}/demo.py"])
     monkeypatch.setattr(sys, "executable", str(tmp_path / "a b" / "python"))
     monkeypatch.chdir(tmp_path)
@@ -138,8 +136,14 @@ def test_a_name_to_type_is_found_by_the_shell(monkeypatch, tmp_path):
 
 
 def test_hyphens_are_underscores_in_names_alone():
-    given = ["--input-stack", "a-b", "--render.client-scripts=x-y", "-h", "--", "--z-a=1"]
-    assert with_underscores(given)[:3] == ["--input_stack", "a-b", "--render.client_scripts=x-y"]
+    args = parse("mipmaps", args=["--output-dir", "a-b", "--render.client-scripts=x-y"])
+    assert (args["output_dir"], args["render"]["client_scripts"]) == ("a-b", "x-y")
+
+
+def test_values_may_begin_with_a_minus():
+    args = parse("mipmaps", args=["--zstart", "-5", "--zend=-2", "--report_dir", "-pages"])
+    assert (args["zstart"], args["zend"], args["report_dir"]) == (-5, -2, "-pages")
+    assert parse("mipmaps", args=["--zValues", "-1,-2.5", "3"])["zValues"] == [-1.0, -2.5, 3.0]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -207,7 +211,7 @@ def test_version(command):
         ("generate_mipmap", "did you mean generate_mipmaps?"),
         ("demo --gird 3", "unrecognized arguments: --gird; did you mean --grid; --help lists"),
         ("serve_render --databse x --database y", "--databse; did you mean --database; --help lists"),
-        ("generate_mipmaps --input-stak x", "--input_stak; did you mean --input_stack; --help lists"),
+        ("generate_mipmaps --input-stak x", "--input-stak; did you mean --input_stack; --help lists"),
         ("demo --grid many", "argument --grid: invalid int value"),
     ],
 )

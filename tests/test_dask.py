@@ -216,7 +216,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(scheduler_process, tmp_path):
 
 @pytest.mark.long
 def test_jobs_wait_for_workers_that_come_later(caplog):
-    message = "has no workers now; the jobs wait for them"
+    message = "has no workers at the moment; jobs wait for them"
     caplog.set_level("WARNING", logger="asap_ingest.execution.dask_cluster")
 
     def add_worker_once_it_is_said():

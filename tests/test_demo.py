@@ -64,5 +64,5 @@ def test_demo_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     ran = subprocess.run(demo_command(tmp_path / "file" / "x"), capture_output=True, text=True, check=False)
     assert ran.returncode == 2
-    assert ran.stderr.startswith("asap-ingest demo: error:")
+    assert ran.stderr.startswith("asap_ingest.demo: error:")
     assert "Traceback" not in ran.stderr

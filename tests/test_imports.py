@@ -15,7 +15,7 @@ EDGES = {
     "storage": "",
     "images": "",
     "neuroglancer_client": "",
-    "execution": "",
+    "execution": "storage",
     "web": "",
     "render": "storage web",
     "temca": "execution render storage",

@@ -50,7 +50,7 @@ def test_what_is_not_there(bucket, inside):
         storage.read_bytes(uri)
     assert storage.modified_time(uri) is None
     assert storage.names_in(f"{bucket}/folder") == set()
-    assert storage.names_and_times(f"{bucket}/folder") == {}
+    assert storage.names_and_stamps(f"{bucket}/folder") == {}
     assert not storage.is_folder(f"{bucket}/folder")
 
 
@@ -59,7 +59,7 @@ def test_a_folder_is_what_keys_have_in_common(store, bucket, inside):
         store.put(f"{bucket}/{key}", b"")
     assert storage.names_in(bucket) == {"sections", "sections2"}
     assert storage.names_in(f"{bucket}/sections") == storage.names_in(f"{bucket}/sections/") == {"1", "b.tif"}
-    assert set(storage.names_and_times(f"{bucket}/sections")) == {"b.tif"}
+    assert set(storage.names_and_stamps(f"{bucket}/sections")) == {"b.tif"}
     assert storage.names_in(f"{bucket}/sections/b.tif") == set()
     assert [storage.is_folder(f"{bucket}/{key}") for key in ("sections", "sections/b.tif")] == [True, False]
 
@@ -69,14 +69,14 @@ def test_listing_sees_what_others_wrote(store, bucket, inside):
     for key in ("a", "b"):
         store.put(f"{bucket}/folder/{key}", b"")
         assert key in storage.names_in(f"{bucket}/folder")
-        assert key in storage.names_and_times(f"{bucket}/folder")
+        assert key in storage.names_and_stamps(f"{bucket}/folder")
 
 
 def test_requests_are_few(store, bucket, line):
     for number in range(1100):
         store.put(f"{bucket}/many/{number}.tif", b"")
     line.requests.clear()
-    assert len(storage.names_and_times(f"{bucket}/many")) == 1100
+    assert len(storage.names_and_stamps(f"{bucket}/many")) == 1100
     assert len(line.requests) == 2
     for operation, request in (
         (lambda uri: storage.write_bytes(uri, b"content"), "PUT"),

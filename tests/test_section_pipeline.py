@@ -7,7 +7,7 @@ import pytest
 from asap_ingest.errors import ServiceUnreachableError
 from asap_ingest.execution import Outcome
 from asap_ingest.execution.progress import Progress
-from asap_ingest.mipmaps.apply_sections import SectionJob, SectionReport
+from asap_ingest.mipmaps.apply_sections import SectionReport
 from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, PyramidSettings
@@ -17,21 +17,20 @@ from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.sections.occupied_z import OccupiedZ
 from asap_ingest.sections.section_pipeline import SectionPipeline
 from asap_ingest.sections.section_upload import UploadReport
-from asap_ingest.sections.section_work import PlacedSection, Section, Stale, finish_section, place_section
+from asap_ingest.sections.section_work import IngestedSection, Section, finish_section, place_section
 
 SETTINGS = PyramidSettings(Levels("/mipmaps", "tif", 1))
 STACK = Stack(RenderConnection("em1", 8080, "lab", "brain"), "raw")
 
 
 def section(number, tiles):
-    registration = Levels("/mipmaps", "tif", 1)
     z = float(number)
     return Section(
         f"{number}.json",
         TileSpecSettings(z, "/images", f"{z}"),
         OccupiedZ(),
         MipmapRun(STACK, [z], SETTINGS),
-        SectionJob(STACK, STACK, z, registration),
+        STACK,
         tiles=tiles,
     )
 
@@ -44,7 +43,7 @@ def value_of(work):
             PyramidJob(TileImage(Source(f"/images/{n}.tif"), (f"{n}",), first_of=1), SETTINGS)
             for n in range(tiles)
         ]
-        return PlacedSection(UploadReport(tiles, tiles, 0, 0, 0.1), MipmapReport(tiles), jobs, [], Stale())
+        return IngestedSection(work.item, UploadReport(tiles, tiles, 0, 0, 0.1), MipmapReport(tiles)), jobs
     if work.job is finish_section:
         return SectionReport(work.item.section.tiles, work.item.section.tiles, [])
     return PyramidResult(1, 100, 30)

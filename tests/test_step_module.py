@@ -22,11 +22,11 @@ STEP = """
 import signal
 import sys
 from asap_ingest.errors import ParameterError, StorageError
-from asap_ingest.commands.step import StepModule
+from asap_ingest.commands.step import Step
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where this program's parent ignores it
 
-class ImportingStep(StepModule):
+class ImportingStep(Step):
     def run(self):
         try:
             import library
@@ -50,7 +50,8 @@ sys.exit(ImportingStep.main([]))
 def test_a_signal_during_an_import_ends_the_step(tmp_path, number, options, told):
     (tmp_path / "library.py").write_text(IMPORT)
     program = [sys.executable, "-c", STEP, *options]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": paths}
     with subprocess.Popen(program, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
         while not (tmp_path / "importing").exists() and process.poll() is None:
             time.sleep(0.01)

@@ -174,19 +174,19 @@ def test_listing_of_no_folder_is_empty(tmp_path):
     (tmp_path / "file").touch()
     for absent in (str(tmp_path / "absent"), str(tmp_path / "file")):
         assert storage.names_in(absent) == set()
-        assert storage.names_and_times(absent) == {}
+        assert storage.names_and_stamps(absent) == {}
 
 
-def test_names_and_times_are_those_of_files(tmp_path):
+def test_names_and_stamps_are_those_of_files(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("a")
     (tmp_path / "nowhere").symlink_to("absent")
     os.utime(tmp_path / "b", (0, 1234.5))
-    found = storage.names_and_times(tmp_path.as_uri())
-    assert found == {name: storage.modified_time(str(tmp_path / name)) for name in ("a", "b", "link")}
-    assert found["b"] == 1234.5
+    found = storage.names_and_stamps(tmp_path.as_uri())
+    assert found == {name: (storage.modified_time(str(tmp_path / name)), 0) for name in ("a", "b", "link")}
+    assert found["b"] == (1234.5, 0)
 
 
 @pytest.fixture(params=["tmpfs", "tmpfs without unnamed files"])
@@ -246,7 +246,7 @@ def test_any_fsspec_uri():
     storage.write_bytes(uri, b"content")
     assert storage.read_bytes(uri) == b"content"
     assert storage.names_in(storage.parent(uri)) == {"a.bin"}
-    assert storage.names_and_times(storage.parent(uri)).keys() == {"a.bin"}
+    assert storage.names_and_stamps(storage.parent(uri)).keys() == {"a.bin"}
     assert storage.modified_time(uri) is not None
     assert storage.is_folder("memory://bucket/folder")
     assert not storage.is_folder("memory://bucket/absent")

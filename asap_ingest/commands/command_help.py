@@ -15,7 +15,7 @@ _LEAST_WIDTH = 40
 
 
 class HelpText(argparse.HelpFormatter):
-    """argparse's formatter with paragraphs, words for values by their type, and each default once."""
+    """argparse's formatter with paragraphs, metavars by type, and each default once."""
 
     def __init__(self, prog: str) -> None:
         columns = max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _WIDEST))
@@ -61,7 +61,7 @@ class HelpText(argparse.HelpFormatter):
 
 
 def listing(groups: Mapping[str, Mapping[str, str]]) -> str:
-    """Names and what they are, below the headings of their groups, as wide as the terminal."""
+    """Names with descriptions below the headings of their groups, as wide as the terminal."""
     text = HelpText("")
     longest = max(len(name) for entries in groups.values() for name in entries)
     text._max_help_position = longest + 4
@@ -82,7 +82,7 @@ def paragraph(words: str) -> str:
 
 
 def usage_text(prog: str, required: Sequence[argparse.Action], formatter: HelpText, files: bool) -> str:
-    """`usage: x --required VALUE ... [--field value ...]`, and the way by an input JSON where one is read."""
+    """`usage: x --required VALUE ... [--field value ...]`, and the form with an input JSON."""
     needed = [
         formatter._format_args(action, formatter._get_default_metavar_for_positional(action))
         if not action.option_strings
@@ -93,18 +93,12 @@ def usage_text(prog: str, required: Sequence[argparse.Action], formatter: HelpTe
     lines = [[prog, *needed, "[--field value ...]"]]
     if files:
         lines.append([prog, "--input_json FILE", "[--field value ...]"])
-    return "\n".join(
-        _wrapped("usage: " if number == 0 else "       ", words, formatter._width)
-        for number, words in enumerate(lines)
+    wrapper = textwrap.TextWrapper(
+        formatter._width, subsequent_indent=" " * 15, break_long_words=False, break_on_hyphens=False
     )
-
-
-def _wrapped(start: str, words: Sequence[str], width: int) -> str:
-    """Words joined by blanks; those that do not fit begin a line below the first argument."""
-    lines, indent = [start + words[0]], " " * min(len(start) + len(words[0]), len(start) + 8)
-    for word in words[1:]:
-        if len(lines[-1]) + 1 + len(word) > width:
-            lines.append(indent + word)
-        else:
-            lines[-1] += f" {word}"
-    return "\n".join(lines)
+    usages = []
+    for start, words in zip(("usage: ", "       "), lines, strict=False):
+        wrapper.initial_indent = start
+        # a flag and its value stay on one line
+        usages.append(wrapper.fill(" ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)))
+    return "\n".join(usages).replace("\N{NO-BREAK SPACE}", " ")

@@ -1,11 +1,11 @@
-"""Command lines: as users write them, their parser and its help, and what is said of those it refuses."""
+"""The parser of command lines, with help in groups, defaults of a config file, and messages for mistakes."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from asap_ingest import __version__
@@ -15,7 +15,7 @@ from asap_ingest.commands.program import program_name
 from asap_ingest.errors import ParameterError, did_you_mean
 from asap_ingest.secrets import masked
 
-#: Messages of argparse that repeat values of flags that it does not know, or that take none.
+#: Messages of argparse that contain values of flags that are unknown, or that take none.
 _UNKNOWN_FLAGS = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _AMBIGUOUS_FLAG = re.compile(r"(ambiguous option: [^=\s]+)=.*( could match )", re.DOTALL)
 _USELESS_VALUE = re.compile(r"ignored explicit argument .*", re.DOTALL)
@@ -26,7 +26,7 @@ _SHARED = ("help", "version", "config")
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command: `-` and `_` alike, defaults of a config file, help in groups.
 
-    Its complaints show no value that may be a secret.
+    Its error messages show no value that may be a secret.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class CommandParser(argparse.ArgumentParser):
     Raises
     ------
     ParameterError
-        By `parse_args`: which argument cannot be used, and what was probably meant.
+        By `parse_args`: which argument cannot be used, and the nearest known name.
     """
 
     def __init__(self, command: str, doc: str | None, common: Sequence[str] = ()) -> None:
@@ -66,17 +66,28 @@ class CommandParser(argparse.ArgumentParser):
         return super().parse_args(arguments, namespace)
 
     def spelled(self, arguments: Sequence[str]) -> list[str]:
-        """A command line as argparse is to see it: hyphens in names of flags are underscores."""
-        return with_underscores(arguments)
+        """The command line that argparse parses."""
+        return list(arguments)
+
+    def flag_name(self, name: str) -> str:
+        """The name of a flag as the parser has it, without the hyphens before it."""
+        return name.replace("-", "_")
+
+    def _parse_optional(self, argument: str) -> Any:
+        """argparse's decision whether an argument is a flag: those with one hyphen are values, but for -h."""
+        if not argument.startswith("--"):
+            return super()._parse_optional(argument) if argument == "-h" else None
+        flag, separator, value = argument[2:].partition("=")
+        return super()._parse_optional(f"--{self.flag_name(flag)}{separator}{value}")
 
     @property
     def field_names(self) -> FieldNames:
-        """Names that a config file may give a default."""
+        """Names whose default a config file may set."""
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
         return {name: () for name in flags if name not in _SHARED}
 
     def take_defaults(self, arguments: Sequence[str]) -> None:
-        """Defaults of the config file become those of the arguments."""
+        """Set the defaults of the config file."""
         path = next((values[0] for flag, values in grouped(arguments) if flag == "--config" and values), None)
         config = config_file(path)
         if config is None:
@@ -107,7 +118,7 @@ class CommandParser(argparse.ArgumentParser):
         raise ParameterError("command line", f"{without_values(message)}{near}; --help lists the parameters")
 
     def _near(self, arguments: str) -> str:
-        """What the first unknown flag probably means."""
+        """The known flag that is nearest to the first unknown one."""
         flag = next((word.partition("=")[0] for word in arguments.split() if word.startswith("--")), "--")
         known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
         return did_you_mean(flag[2:], known, "--").rstrip("?")
@@ -130,11 +141,11 @@ class CommandParser(argparse.ArgumentParser):
 
     @property
     def notes(self) -> Mapping[str, str]:
-        """Heading of a group -> what is said below it."""
+        """Heading of a group -> a note below it."""
         return {}
 
     def title_of(self, action: argparse.Action) -> str:
-        """The heading that an argument stands below."""
+        """The heading of an argument's group."""
         if action.dest in _SHARED:
             return "every command"
         if action.required:
@@ -159,7 +170,7 @@ def _names(action: argparse.Action) -> list[str]:
 
 
 def without_values(message: str) -> str:
-    """A complaint of argparse without the values of parameters that it does not know: they may be secrets."""
+    """A message of argparse without the values of unknown parameters: they may be secrets."""
     unknown = _UNKNOWN_FLAGS.fullmatch(message)
     if unknown is None:
         shown = _AMBIGUOUS_FLAG.sub(r"\1\2", message)
@@ -169,7 +180,7 @@ def without_values(message: str) -> str:
 
 
 def grouped(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Each flag with what follows it; first, with no flag, what stands before all."""
+    """Each flag with the values after it; first, with no flag, the values before all flags."""
     flag = ""
     values: list[str] = []
     for argument in arguments:
@@ -180,44 +191,3 @@ def grouped(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         else:
             values.append(argument)
     yield flag, values
-
-
-def with_underscores(arguments: Sequence[str], aliases: Mapping[str, str] | None = None) -> list[str]:
-    """Flags as the parsers know them: `--input-stack` is `--input_stack`, and older names are today's.
-
-    Parameters
-    ----------
-    aliases : older name -> today's, without the hyphens before them
-    """
-    names = aliases or {}
-    spelled: list[str] = []
-    for argument in arguments:
-        flag, separator, value = argument.partition("=")
-        if not argument.startswith("--") or len(flag) == 2:
-            spelled.append(argument)
-            continue
-        name = flag[2:].replace("-", "_")
-        spelled.append(f"--{names.get(name, name)}{separator}{value}")
-    return spelled
-
-
-def with_one_value_each(
-    arguments: Sequence[str], lists: Mapping[str, Callable[[Sequence[str]], str]]
-) -> list[str]:
-    """Flags and values joined by `=`, so that a value may begin with a minus.
-
-    Parameters
-    ----------
-    lists : mapping of str to callable
-        Flags that take several values, and what makes one value of them: `--zValues 1 2` becomes
-        `--zValues=1,2`.
-    """
-    joined: list[str] = []
-    for flag, values in grouped(arguments):
-        if flag and values and flag in lists:
-            joined.append(f"{flag}={lists[flag](values)}")
-        elif flag and len(values) == 1:
-            joined.append(f"{flag}={values[0]}")
-        else:
-            joined += [flag, *values] if flag else values
-    return joined

@@ -9,7 +9,7 @@ from asap_ingest.commands.command_line import CommandParser
 #: heading -> command -> what it does
 GROUPS = {
     "try it": {
-        "demo": "simulate a section, ingest it, draw it: sees that everything works",
+        "demo": "simulate a section, ingest it, draw it: tests the installation",
     },
     "sections": {
         "ingest_section": "the three steps for one pyTEMCA metafile in one run",
@@ -17,7 +17,7 @@ GROUPS = {
         "generate_EM_tilespecs_from_metafile": "pyTEMCA metafile -> tilespecs in a stack",
         "generate_tilespecs_from_table": "table of tiles, or names of their files -> tilespecs in a stack",
         "generate_mipmaps": "stack -> image pyramid files for every tile",
-        "apply_mipmaps_to_render": "pyramid files -> stack whose tiles know them",
+        "apply_mipmaps_to_render": "pyramid files -> stack whose tiles have them registered",
         "merge_reports": "outputs of the shards of a run -> one output, for the next step",
     },
     "volumes": {
@@ -32,7 +32,7 @@ GROUPS = {
     "the embedded render service": {
         "serve_render": "the service itself: no Java, no MongoDB",
         "backup_render_db": "its database -> a copy, while it runs",
-        "vacuum_render_db": "gives the room of deleted stacks back to the disk",
+        "vacuum_render_db": "returns the space of deleted stacks to the disk",
     },
     "the shell": {
         "completion": "a script that completes commands, flags and files: bash, zsh, fish",

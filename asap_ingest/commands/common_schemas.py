@@ -21,6 +21,7 @@ from asap_ingest.commands.fields import (
     WholeNumber,
     ZValue,
     ZValues,
+    at_least,
     from_to,
     one_of,
     optional,
@@ -50,14 +51,14 @@ class AliasedSchema(DefaultSchema):
 
 
 def _mean_the_same(one: Any, other: Any) -> bool:
-    """Equal, or paths and URIs of the same place."""
+    """Whether values are equal, or a path and a URI of the same file."""
     return one == other or (
         isinstance(one, str) and isinstance(other, str) and storage.as_uri(one) == storage.as_uri(other)
     )
 
 
 class CommonParameters(ArgSchema, AliasedSchema):
-    """What every step has."""
+    """The parameters of every step."""
 
     common: ClassVar[tuple[str, ...]] = ("input_json", "output_json")
 
@@ -76,7 +77,7 @@ class CommonParameters(ArgSchema, AliasedSchema):
 
 
 class StepParameters(CommonParameters):
-    """What every step on stacks has."""
+    """The parameters of every step on stacks."""
 
     render = fields.Nested(
         RenderParameters, metadata={"description": "parameters to connect to render server"}
@@ -135,11 +136,12 @@ class ClusterFields(AliasedSchema):
         Text,
         "tcp://host:port of a Dask scheduler whose workers work, or local; left out: pool_size processes",
     )
+    pool_size = optional(WholeNumber, "number of cores to be used", default=20, validate=at_least(1))
     shard = optional(Text, "i/n: the i-th of n parts of the work, 1 to n; the others are done by other runs")
 
 
 class PyramidFields(AliasedSchema):
-    """How levels are made."""
+    """The parameters of the levels."""
 
     common: ClassVar[tuple[str, ...]] = ("levels", "method", "imgformat", "convert_to_8bit", "force_redo")
 
@@ -197,7 +199,7 @@ class PyramidFields(AliasedSchema):
 
 
 class TileFields(AliasedSchema):
-    """What tilespecs are made of besides their source, and the stack that they go to."""
+    """The parameters of tilespecs besides their source, and the stack that they are uploaded to."""
 
     common: ClassVar[tuple[str, ...]] = (
         *("image_directory", "minimum_intensity", "maximum_intensity", "overwrite_zlayer", "close_stack"),
@@ -259,6 +261,9 @@ class OneSectionFields(TileFields):
         "sectionId to apply to tiles during ingest.  "
         "If unspecified will default to a string representation of the float value of z_index.",
     )
+    pool_size = optional(
+        WholeNumber, "processes to spawn for parallelization", default=1, validate=at_least(1)
+    )
     aliases: ClassVar[dict[str, str]] = {
         **TileFields.aliases,
         "output_stack": "stack",
@@ -277,7 +282,7 @@ class OneSectionFields(TileFields):
 
 
 class MetafileFields(OneSectionFields):
-    """What the tilespecs of a metafile are made of."""
+    """The parameters of the tilespecs of a metafile."""
 
     metafile = required(Text, "metadata file containing TEMCA acquisition data")
     z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
@@ -286,14 +291,14 @@ class MetafileFields(OneSectionFields):
 
 
 class StepOutput(DefaultSchema):
-    """What every step hands on to the next."""
+    """What every step passes on to the next."""
 
     storage_options = optional(fields.Dict, "options for s3:// and other URIs")
     render = optional(fields.Dict, "connection to the render service")
 
 
 class PyramidOutput(StepOutput):
-    """Which pyramids there are now."""
+    """The pyramids that exist after a step."""
 
     levels = required(WholeNumber, "number of levels of mipmaps")
     imgformat = required(Text, "image format of the mipmaps")

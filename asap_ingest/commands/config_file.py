@@ -25,19 +25,19 @@ from asap_ingest.errors import ParameterError, did_you_mean
 
 VARIABLE = "ASAP_INGEST_CONFIG"
 
-#: name of a field -> names of the fields inside it; empty for a value, whatever that may be.
+#: name of a field -> names of the fields inside it; empty for a value of any type.
 FieldNames = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """What a config file says; `name` is how errors name it."""
+    """The content of a config file; `name` stands for it in errors."""
 
     name: str
     content: Mapping[str, Any]
 
     def defaults(self, command: str, names: FieldNames) -> dict[str, Any]:
-        """The values of a command: its own table wins over what stands for all.
+        """The values for a command: those of its own table replace those for all commands.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class ConfigFile:
         Raises
         ------
         ParameterError
-            Names the file, and a name in it that no command has, or that this one has not in its own table.
+            Names the file and an unknown name in it: of any command, or of this one in its own table.
         """
         from asap_ingest.commands.command_table import COMMANDS
 
@@ -97,7 +97,7 @@ def config_file(path: str | None) -> ConfigFile | None:
 
 
 def _with_underscores(table: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """Names of fields, commands and of what is in their tables; deeper ones are values of users."""
+    """Replace hyphens in the names of fields, commands, and entries of their tables, not deeper."""
     return {
         name.replace("-", "_"): _with_underscores(value, depth - 1)
         if depth > 1 and isinstance(value, Mapping) and name != "storage_options"
@@ -107,7 +107,7 @@ def _with_underscores(table: Mapping[str, Any], depth: int) -> dict[str, Any]:
 
 
 def _is_known(name: str) -> bool:
-    """Whether any command has a field of that name; imports them one by one until one has."""
+    """Whether any command has a field of that name; imports commands until one has."""
     from asap_ingest.commands.command_table import COMMANDS, parser_of
 
     return any(name in parser_of(command).field_names for command in COMMANDS)

@@ -13,7 +13,7 @@ from marshmallow import ValidationError, pre_load
 from asap_ingest.commands.fields import RENDER_NAME, NotRead, Text, WholeNumber, from_to, optional, required
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 
-#: Environment variables that a missing connection parameter is taken from; the first that is set.
+#: Environment variables for missing connection parameters; the first that is set is used.
 RENDER_ENVIRONMENT = {
     "host": ("DEFAULT_RENDER_HOST", "RENDER_HOST"),
     "port": ("DEFAULT_RENDER_PORT", "RENDER_PORT"),
@@ -51,12 +51,12 @@ class RenderParameters(DefaultSchema):
 
     @pre_load
     def fill_from_environment(self, data: Any, **kwargs: Any) -> Any:
-        _take_apart_address(data)
+        _split_address(data)
         for name, variables in RENDER_ENVIRONMENT.items():
-            found = next((os.environ[variable] for variable in variables if variable in os.environ), None)
-            if found is not None:
-                data.setdefault(name, found)
-        _take_apart_address(data)
+            value = next((os.environ[variable] for variable in variables if variable in os.environ), None)
+            if value is not None:
+                data.setdefault(name, value)
+        _split_address(data)
         data.setdefault("client_scripts", str(CLIENT_SCRIPTS))  # documented as required, and never run
         return data
 
@@ -65,23 +65,23 @@ class RenderParameters(DefaultSchema):
 _ADDRESS = re.compile(r"(?:(https?)://)?(\[[^\]]+\]|[^:/\s]+)(?::(\d+))?(/.*)?")
 
 
-def with_address_apart(render: Mapping[str, Any]) -> dict[str, Any]:
-    """A connection whose host is not an address with a port, so that another port can win over it."""
-    taken_apart = dict(render)
+def with_address_split(render: Mapping[str, Any]) -> dict[str, Any]:
+    """A connection with the port taken out of its host, so that another port can replace it."""
+    split = dict(render)
     try:
-        _take_apart_address(taken_apart)
-    except ValidationError:  # the schema says so
+        _split_address(split)
+    except ValidationError:  # reported when the schema is loaded
         return dict(render)
-    return taken_apart
+    return split
 
 
-def _take_apart_address(data: dict[str, Any]) -> None:
+def _split_address(data: dict[str, Any]) -> None:
     """A host that is an address, like `http://em1:8080`: its port becomes `port`."""
     host = data.get("host")
-    found = _ADDRESS.fullmatch(host.strip()) if isinstance(host, str) else None
-    if found is None:
+    match = _ADDRESS.fullmatch(host.strip()) if isinstance(host, str) else None
+    if match is None:
         return
-    scheme, name, port, path = found.groups()
+    scheme, name, port, path = match.groups()
     if path and path.strip("/") not in ("", "render-ws", "render-ws/v1"):
         raise ValidationError(f"must be a host, like em1, not an address with the path {path}", "host")
     if port is not None:

@@ -1,11 +1,10 @@
-"""Kinds of fields that the schemas are made of, and what their errors say."""
+"""The types of fields that the schemas are made of, with their error messages."""
 
 from __future__ import annotations
 
 import ast
 import math
 import os
-from contextlib import suppress
 from typing import Any
 
 from argschema.fields import LogLevel
@@ -17,7 +16,7 @@ INT32_MAX = 2**31 - 1
 
 
 class WholeNumber(fields.Integer):
-    """An int, or text or a float that is one; 1.5 and true are refused, not cut."""
+    """An int, or its text or a float of the same value; 1.5 and true are refused, not truncated."""
 
     metavar = "N"
 
@@ -33,7 +32,7 @@ class WholeNumber(fields.Integer):
 
 
 class ZValue(WholeNumber):
-    """The z of a section: documented as a whole number, and taken with a fraction too."""
+    """The z of a section: documented as a whole number; fractions are accepted too."""
 
     metavar = "Z"
 
@@ -83,9 +82,10 @@ class ZValues(fields.List):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(fields.Float(error_messages={"invalid": "must be a number"}), **kwargs)
-        self.metadata["cli_as_single_argument"] = True
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+            value = ",".join(part.strip(",") for part in value)  # of a command line: 1 2, or 1,2
         if isinstance(value, str):
             try:
                 value = ast.literal_eval(value)
@@ -125,22 +125,14 @@ class Places(fields.Field):
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        values = value if isinstance(value, list) else _listed(value)
+        values = value if isinstance(value, list) else [value]
         if not values or not all(isinstance(name, str) and name for name in values):
             raise self.make_error("invalid")
         return [os.path.expanduser(name) for name in values]  # noqa: PTH111
 
 
-def _listed(value: Any) -> list[Any]:
-    """A JSON list as the command line has it, or one name."""
-    if isinstance(value, str) and value.startswith('["'):
-        with suppress(ValueError):
-            return list(parse_json(value))
-    return [value]
-
-
 class NotRead(fields.Raw):
-    """A field that is accepted and not looked at."""
+    """A field that is accepted and ignored."""
 
 
 def from_to(minimum: int, maximum: int) -> validate.Range:
@@ -167,7 +159,7 @@ def required(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
 
 
 def optional(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
-    """A field that may be left out; `default=` is what it is then."""
+    """A field that may be left out; `default=` is its value then."""
     if "default" in kwargs:
         default = kwargs.pop("default")
         kwargs |= {"dump_default": default, "load_default": default}
@@ -175,10 +167,10 @@ def optional(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
 
 
 def _metadata(description: str, kwargs: dict[str, Any]) -> dict[str, str]:
-    """What help says of a field, taken out of its arguments.
+    """The help of a field, taken out of its arguments.
 
-    `note` is what is true where a documented description, which stays as it is, no longer says so; `metavar`
-    is what stands for the value, where its type does not tell.
+    `note` corrects a documented description, which stays as it is, where that is outdated; `metavar` stands
+    for the value, where the default of its type does not fit.
     """
     words = {"description": description}
     words.update((name, kwargs.pop(name)) for name in ("note", "metavar") if name in kwargs)

@@ -1,4 +1,4 @@
-"""The last line of a command that did its work: what to type next."""
+"""The last line that a successful command prints: the command to type next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def command_line(command: str, *arguments: str, **options: Any) -> str:
 
 
 def say_next(line: str | None) -> None:
-    """Print what to type, if anything; that nobody reads it is no fault of the work that is done."""
+    """Print the next command, if there is one; a closed standard output is not an error."""
     if line and sys.stdout is not None:
         with suppress(OSError):
             sys.stdout.write(f"next: {line}\n")
@@ -33,15 +33,15 @@ def say_next(line: str | None) -> None:
 
 
 def connection_options(render: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a connection that neither a config file nor the environment gives."""
-    # servers say what to type too, and start without libraries of schemas and images
+    """The options of a connection that are not set by a config file or the environment."""
+    # servers print a next command too, and start without the libraries of schemas and images
     from asap_ingest.commands.connection_schema import RENDER_ENVIRONMENT
 
-    told = config.get("render", {})
+    configured = config.get("render", {})
     options: dict[str, Any] = {}
     for name in _CONNECTION:
         variables = (os.environ.get(variable) for variable in RENDER_ENVIRONMENT[name])
-        known = told.get(name, next((value for value in variables if value is not None), None))
+        known = configured.get(name, next((value for value in variables if value is not None), None))
         if str(known) != str(render.get(name)):
             options[f"render.{name}"] = render.get(name)
     return options

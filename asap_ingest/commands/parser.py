@@ -1,41 +1,27 @@
-"""The parser of a step, made of its schema: a flag for each field, with its default and what is allowed."""
+"""The parser of a step, made from its schema: a flag for each field, with its default and choices."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from marshmallow import Schema, fields, missing, validate
 
-from asap_ingest.commands.command_line import CommandParser, with_one_value_each, with_underscores
+from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.config_file import FieldNames
 from asap_ingest.commands.connection_schema import RENDER_ENVIRONMENT
 from asap_ingest.commands.fields import INT32_MAX, Flag, NotRead, Places, ZValues
 from asap_ingest.execution.machine_resources import usable_cores
 
-#: Choices that take more room are listed beside the flag, not in it.
+#: Longer choices are listed in the help text, not as metavar.
 _LONGEST_METAVAR = 40
-#: Where a description says the default itself, as the documented ones do: it is shown once.
+#: The default in a description, as documented ones have it: help shows it once.
 _DEFAULT_WORDS = re.compile(r"(?:, default is |\s*\(default(?: is|:)? )([^()]+)\)?$")
 _ENDINGS = {"_json": "FILE", "file": "FILE", "_dir": "FOLDER", "_directory": "FOLDER"}
 _CONNECTION = "render"
 _NEEDED_OF_CONNECTION = ("host", "port", "owner", "project")
-
-
-def _numbers(values: Sequence[str]) -> str:
-    return ",".join(value.strip(",") for value in values)
-
-
-def _names(values: Sequence[str]) -> str:
-    """Several names, as a shell leaves them of a pattern, as a JSON list."""
-    return values[0] if len(values) == 1 else json.dumps(values)
-
-
-#: Kind of field -> what makes one value of several on the command line.
-_AS_ONE_VALUE = {ZValues: _numbers, Places: _names}
 
 
 class SchemaParser(CommandParser):
@@ -64,20 +50,17 @@ class SchemaParser(CommandParser):
 
     def _add_field(self, path: str, field: fields.Field) -> None:
         how: dict[str, Any] = {"nargs": "?", "const": "true"} if isinstance(field, Flag) else {}
-        if isinstance(field, fields.List) and not field.metadata.get("cli_as_single_argument", False):
-            how["nargs"] = "*"
+        if isinstance(field, ZValues | Places):
+            how["nargs"] = "+"
         words = argparse.SUPPRESS if isinstance(field, NotRead) else field_help(field, path)
         self.add_argument(
             f"--{path}", dest=path, metavar=metavar_of(field, path), help=words.replace("%", "%%"), **how
         )
 
-    def spelled(self, arguments: Sequence[str]) -> list[str]:
-        lists = {
-            f"--{path}": _AS_ONE_VALUE[type(field)]
-            for path, field in self._fields.items()
-            if type(field) in _AS_ONE_VALUE
-        }
-        return with_one_value_each(with_underscores(arguments, self.aliases), lists)
+    def flag_name(self, name: str) -> str:
+        """Today's name for older ones too."""
+        spelled = super().flag_name(name)
+        return self.aliases.get(spelled, spelled)
 
     @property
     def field_names(self) -> FieldNames:
@@ -89,7 +72,7 @@ class SchemaParser(CommandParser):
         return dict.fromkeys([*self._schema.fields, *self.aliases], ()) | nested
 
     def take_defaults(self, arguments: Sequence[str]) -> None:
-        """Nothing: an input JSON wins over a config file, so a step merges the two itself."""
+        """Do nothing: values of an input JSON replace those of a config file, so a step merges them."""
 
     def title_of(self, action: argparse.Action) -> str:
         field = self._fields.get(action.dest)
@@ -109,12 +92,12 @@ class SchemaParser(CommandParser):
 
 
 def common_fields(schema: type[Schema]) -> list[str]:
-    """What a schema and those that it is made of name as `common`, its own first."""
+    """The `common` fields of a schema and its bases, its own first."""
     return list(dict.fromkeys(name for kind in schema.__mro__ for name in vars(kind).get("common", ())))
 
 
 def fields_by_path(schema: Schema, path: str = "") -> Iterator[tuple[str, fields.Field]]:
-    """(name, field) of what stands on a command line; the name of an inner one is like `render.host`."""
+    """(name, field) of the fields on a command line; names of inner ones are like `render.host`."""
     for name, field in schema.fields.items():
         if isinstance(field, fields.Nested):
             yield from fields_by_path(field.schema, f"{path}{name}.")
@@ -123,7 +106,7 @@ def fields_by_path(schema: Schema, path: str = "") -> Iterator[tuple[str, fields
 
 
 def metavar_of(field: fields.Field, path: str) -> str:
-    """What stands for the value of a field: its choices, or its kind."""
+    """The metavar of a field: its choices, or its type."""
     if "metavar" in field.metadata:
         return str(field.metadata["metavar"])
     choices = "|".join(choices_of(field))
@@ -140,7 +123,7 @@ def metavar_of(field: fields.Field, path: str) -> str:
 
 
 def choices_of(field: fields.Field) -> list[str]:
-    """The values that a field takes, where it takes only some."""
+    """The choices of a field; empty where it has none."""
     if isinstance(field, Flag):
         return ["true", "false"]
     listed = (validator for validator in field.validators if isinstance(validator, validate.OneOf))
@@ -148,13 +131,13 @@ def choices_of(field: fields.Field) -> list[str]:
 
 
 def field_help(field: fields.Field, path: str) -> str:
-    """Description, the note that corrects or completes it, then range and default, each once."""
+    """Description, the note that corrects it, then range and default, each once."""
     words = " ".join(field.metadata.get("description", "").split())
-    said = _DEFAULT_WORDS.search(words)
-    words = words[: said.start()] if said else words
+    stated = _DEFAULT_WORDS.search(words)
+    words = words[: stated.start()] if stated else words
     words = words if words.endswith("...") else words.removesuffix(".")
     note = field.metadata.get("note")
-    facts = [*_allowed(field, path), *_default(field, said[1] if said else None)]
+    facts = [*_allowed(field, path), *_default(field, stated[1] if stated else None)]
     return words + (f". {note}" if note else "") + (f" ({'; '.join(facts)})" if facts else "")
 
 
@@ -175,17 +158,17 @@ def _range(allowed: validate.Range) -> str:
     return f"{allowed.min:g} to {allowed.max:g}"
 
 
-def _default(field: fields.Field, said: str | None) -> Iterator[str]:
+def _default(field: fields.Field, stated: str | None) -> Iterator[str]:
     default = field.dump_default
     shown = "" if default in (missing, None, {}, ()) else _as_typed(default)
-    if said is not None and said.lower() != shown.lower():
-        yield f"default: {said}"  # like `one per core`, which says more than today's number
+    if stated is not None and stated.lower() != shown.lower():
+        yield f"default: {stated}"  # like `one per core`, which explains the number
     elif shown:
         yield f"default: {shown}"
 
 
 def _as_typed(value: Any) -> str:
-    """A value as a command line has it."""
+    """A value as it is typed on a command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What all programs have in common: how they are called, and how they end where nobody foresaw it."""
+"""What all programs share: their names, and how they end: exit codes and messages of errors and signals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,22 +14,23 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
+import asap_ingest
 from asap_ingest.errors import EXIT_FAULT, AsapIngestError
 from asap_ingest.secrets import MaskedRecord, masked
 
 P = ParamSpec("P")
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(asap_ingest.__file__).parent
 #: Commands that have a program of their own too.
 _PROGRAMS = {"precomputed_tif": "precomputed-tif", "serve_precomputed": "precomputed-webserver"}
 
 
 def program(main: Callable[P, int]) -> Callable[P, int]:
-    """Decorate the `main` of a program: it returns its exit code, whatever happens.
+    """Decorate the `main` of a program so that it returns its exit code, whatever happens.
 
-    What was refused is one line. An unforeseen error ends the program with `EXIT_FAULT` and its traceback:
-    Python itself would end it with 1, which means that it did its work, with failures. No line that it logs
-    shows a secret.
+    Errors of this package are one line on standard error. An unforeseen error ends the program with
+    `EXIT_FAULT` and its traceback: Python's own code for it is 1, which stands for work done with failures.
+    No line that the program logs shows a secret.
     """
 
     @wraps(main)
@@ -36,10 +38,21 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
         logging.setLogRecordFactory(MaskedRecord)
         try:
             return main(*args, **kwargs)
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
         except AsapIngestError as error:
-            sys.stderr.write(f"{program_name(_command_of(main.__module__))}: error: {error}\n")
-            return error.exit_code
+            code = _signal_code(error)
+            if code is not None and isinstance(error.__cause__, ImportError):
+                return code
+            if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
+                sys.stderr.write(masked(traceback.format_exc()))
+            owner = next((arg for arg in args if isinstance(arg, type)), main)  # the class of a step
+            sys.stderr.write(f"{_module_name(owner.__module__)}: error: {error}\n")
+            return error.exit_code if code is None else code
         except Exception as error:  # noqa: BLE001 - whatever it is: it was not foreseen
+            code = _signal_code(error) if isinstance(error, ImportError) else None
+            if code is not None:
+                return code
             sys.stderr.write(masked(traceback.format_exc()))
             sys.stderr.write(f"unforeseen {type(error).__name__}: a fault of asap_ingest; please report it\n")
             return EXIT_FAULT
@@ -47,11 +60,21 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
     return guarded
 
 
-def _command_of(module: str) -> str:
-    """`demo` for asap_ingest.demo, also where it runs as `__main__`; nothing for the list of commands."""
+def _signal_code(error: BaseException | None) -> int | None:
+    """Exit code of the signal behind an error, if any: some imports catch it and raise an ImportError."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return 128 + signal.SIGINT
+        if isinstance(error, SystemExit) and isinstance(error.code, int):
+            return error.code
+        error = error.__context__
+    return None
+
+
+def _module_name(module: str) -> str:
+    """`asap_ingest.demo`, also where it runs as `__main__`."""
     spec = getattr(sys.modules.get(module), "__spec__", None)
-    name = str(spec.name if module == "__main__" and spec else module).rpartition(".")[2]
-    return "" if name == "__main__" else name
+    return str(spec.name) if module == "__main__" and spec else module
 
 
 def program_name(command: str = "", python: str = "python") -> str:
@@ -59,8 +82,8 @@ def program_name(command: str = "", python: str = "python") -> str:
 
     Parameters
     ----------
-    command : a key of `COMMANDS`; left out, what lists them
-    python : how the interpreter is named where commands run as modules
+    command : a key of `COMMANDS`; left out, the command that lists them
+    python : name of the interpreter where commands run as modules
     """
     started = Path(sys.argv[0])
     if started.stem in _PROGRAMS.values() and command in _PROGRAMS:
@@ -72,7 +95,7 @@ def program_name(command: str = "", python: str = "python") -> str:
 
 
 def typed_name(command: str) -> str:
-    """The same with a path before it where the shell would not find the program by its name alone."""
+    """The same, with a path before it where the shell would not find the program by its name alone."""
     interpreter = Path(sys.executable)
     if _is_module(Path(sys.argv[0])):
         return program_name(command, _typed(interpreter))
@@ -86,9 +109,9 @@ def _is_module(started: Path) -> bool:
 
 
 def _typed(program: Path) -> str:
-    found = shutil.which(program.name)
-    # links are followed for folders alone: the python of an environment is a link to that of the system
-    if found is not None and Path(found).parent.resolve() == program.parent.resolve():
+    on_path = shutil.which(program.name)
+    # only links of folders are resolved: the python of an environment is a link to that of the system
+    if on_path is not None and Path(on_path).parent.resolve() == program.parent.resolve():
         return program.name
-    below = os.path.relpath(program)
-    return shlex.quote(str(program) if below.startswith(os.pardir) else below)
+    relative = os.path.relpath(program)
+    return shlex.quote(str(program) if relative.startswith(os.pardir) else relative)

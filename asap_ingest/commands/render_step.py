@@ -9,12 +9,12 @@ from marshmallow import Schema
 
 from asap_ingest.commands.common_schemas import StepParameters
 from asap_ingest.commands.next_command import command_line, connection_options
-from asap_ingest.commands.step import StepModule
+from asap_ingest.commands.step import Step
 from asap_ingest.errors import NoSectionsError, describe_z_values
 from asap_ingest.render.stack import RenderConnection, Stack
 
 
-class RenderModule(StepModule):
+class RenderStep(Step):
     """A step that works on a stack of a render service."""
 
     default_schema: type[Schema] = StepParameters
@@ -40,7 +40,7 @@ class RenderModule(StepModule):
         return select_z_values(stack.name, stack.z_values(), self.args)
 
     def followed_by(self, command: str, handed_on: Mapping[str, Any], **added: Any) -> str:
-        """The line of a command that goes on: with the output JSON of this run, or with what it would say."""
+        """The next command, with the output JSON of this run as input, or with its values."""
         output_json = self.args.get("output_json")
         if output_json:
             return command_line(command, input_json=output_json, **added)
@@ -48,12 +48,12 @@ class RenderModule(StepModule):
         return command_line(command, **connection, **handed_on, **added)
 
     def exported(self, stack: str) -> str:
-        """The line that makes a volume of a stack."""
+        """The command that makes a volume of a stack."""
         connection = connection_options(self.args["render"], self.config)
         return command_line("export_to_precomputed", **connection, input_stack=stack, dest=f"{stack}_volume")
 
     def report_failures(self, failures: Sequence[Any]) -> None:
-        """One line on standard error: how many, the first, and where the others are listed."""
+        """Log one line: the number of failures, the first one, and where the others are listed."""
         if failures:
             first = failures[0]
             where = self.args.get("output_json") or "give output_json to have all listed"
@@ -95,7 +95,7 @@ def select_z_values(stack: str, existing: Sequence[float], selection: Mapping[st
             raise NoSectionsError(stack, describe_z_values(missing), existing)
         return sorted(set(wanted))
     low, high = selection.get("zstart", float("-inf")), selection.get("zend", float("inf"))
-    found = [z for z in existing if low <= z <= high]
-    if not found:
+    selected = [z for z in existing if low <= z <= high]
+    if not selected:
         raise NoSectionsError(stack, _range_words(selection), existing)
-    return found
+    return selected

@@ -1,4 +1,4 @@
-"""Every parameter of the commands that do the three steps in one run: for one section, and for many."""
+"""The parameters of the commands that run the three steps at once: for one section, and for many."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from asap_ingest.commands.common_schemas import (
     ClusterFields,
     MetafileFields,
     PyramidFields,
+    PyramidOutput,
     StepParameters,
     TileFields,
 )
@@ -30,7 +31,7 @@ from asap_ingest.sections.section_list import ORDER
 
 
 class IngestFields(AliasedSchema):
-    """Where the three steps in one run leave what they make."""
+    """Outputs of the three steps in one run."""
 
     output_dir = required(Text, "directory to which the mipmaps will be stored")
     output_stack = optional(
@@ -45,7 +46,7 @@ class IngestFields(AliasedSchema):
 
 
 class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepParameters):
-    """Metafile to stack to mipmaps to a stack that knows them: the three steps in one run."""
+    """Metafile to stack to mipmaps to a stack that has them registered: the three steps in one run."""
 
     common: ClassVar[tuple[str, ...]] = ("output_stack",)
 
@@ -62,14 +63,14 @@ class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepP
 class IngestSectionOutput(DefaultSchema):
     """What ingest_section leaves."""
 
-    stack = required(Text, "stack whose tiles know their mipmaps now")
+    stack = required(Text, "stack whose tiles have their mipmaps registered")
     run_dir = required(Text, "folder that holds the steps' input and output JSON")
     report = optional(fields.Dict, "one entry a step; failures and warnings of all steps")
     interrupted = optional(Text, "why the run ended before it was done")
 
 
 class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterFields, StepParameters):
-    """Many metafiles to a stack that knows their mipmaps, in a run that goes on where it was interrupted."""
+    """Many metafiles to a stack with mipmaps, in a run that resumes where it was interrupted."""
 
     common: ClassVar[tuple[str, ...]] = ("z_from", "watch", "dry_run")
 
@@ -85,15 +86,15 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
     )
     z_start = optional(WholeNumber, "z of the first section with z_from order", default=1)
     force_redo = optional(
-        Flag, "ingest sections again that are done; false goes on from the state file", default=False
+        Flag, "ingest sections again that are done; false continues from the state file", default=False
     )
     state_file = optional(
-        Text, "file that says what is done; left out: `runs/<stack>_sections.json` below output_dir"
+        Text, "file with the state of each section; left out: `runs/<stack>_sections.json` below output_dir"
     )
-    dry_run = optional(Flag, "say what would be done, and how long it takes; do nothing", default=False)
+    dry_run = optional(Flag, "print what would be done, with an estimate of the time", default=False)
 
     watch = optional(Flag, "wait for metafiles and their images, and ingest them as they come", default=False)
-    once = optional(Flag, "watch, but look once: ingest what is complete, and end", default=False)
+    once = optional(Flag, "watch, but poll once: ingest what is complete, and end", default=False)
     settle_seconds = optional(
         fields.Float,
         "watch: a file is complete when size and time have not changed for this long",
@@ -102,7 +103,7 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
     )
     poll_seconds = optional(
         fields.Float,
-        "watch: seconds between two looks",
+        "watch: seconds between two polls",
         default=10.0,
         validate=validate.Range(min=0, min_inclusive=False, error="must be above 0"),
     )
@@ -120,18 +121,11 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
                 raise ValidationError("cannot go with watch", name)
 
 
-class IngestSectionsOutput(DefaultSchema):
+class IngestSectionsOutput(PyramidOutput):
     """What ingest_sections leaves: with `stack` as input_stack, an input of generate_mipmaps."""
 
-    stack = required(Text, "stack whose tiles know their mipmaps now")
+    stack = required(Text, "stack whose tiles have their mipmaps registered")
     output_dir = required(Text, "directory that holds the mipmaps")
-    state_file = required(Text, "file that a rerun goes on from")
-    levels = required(WholeNumber, "number of levels of mipmaps")
-    imgformat = required(Text, "image format of the mipmaps")
-    render = optional(fields.Dict, "connection to the render service")
-    storage_options = optional(fields.Dict, "options for s3:// and other URIs")
-    sections = fields.List(
-        fields.Dict(), required=True, metadata={"description": "what became of each metafile"}
-    )
+    state_file = required(Text, "file that a rerun continues from")
+    sections = fields.List(fields.Dict(), required=True, metadata={"description": "results of each metafile"})
     report = required(fields.Dict, "counts, bytes, seconds, failures and warnings of all sections")
-    interrupted = optional(Text, "why the run ended before it was done")

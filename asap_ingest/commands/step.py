@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
-import traceback
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,15 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-import orjson
 from argschema import ArgSchemaParser
-from argschema.utils import args_to_dict
 from marshmallow import Schema, ValidationError, fields
 
 from asap_ingest import storage
 from asap_ingest.commands.common_schemas import CommonParameters, field_names
-from asap_ingest.commands.config_file import ConfigFile, config_file
-from asap_ingest.commands.connection_schema import with_address_apart
+from asap_ingest.commands.config_file import config_file
+from asap_ingest.commands.connection_schema import with_address_split
 from asap_ingest.commands.next_command import say_next
 from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.commands.program import program
@@ -35,12 +30,13 @@ from asap_ingest.errors import (
     did_you_mean,
 )
 from asap_ingest.execution import Executor, executor
+from asap_ingest.execution.end_signals import exit_on_signal
 from asap_ingest.execution.machine_resources import usable_cores
-from asap_ingest.secrets import is_secret_name, masked, without_secrets
-from asap_ingest.storage.json_documents import parse_json
+from asap_ingest.secrets import is_secret_name, without_secrets
+from asap_ingest.storage.json_documents import read_object, write_object
 
 
-class StepModule(ArgSchemaParser):
+class Step(ArgSchemaParser):
     """A step: parameters from JSON and command line in, `run`, JSON out.
 
     Parameters
@@ -71,26 +67,22 @@ class StepModule(ArgSchemaParser):
         self.schema = self.default_schema()
         self.output_schema_type = self.default_output_schema
         self.typed = list(sys.argv[1:] if args is None else args)
-        arguments = vars(self.build_parser().parse_args(self.typed))
-        path = arguments.pop("config")
+        parser = self.build_parser()
+        arguments = vars(parser.parse_args(self.typed))
+        path, input_json = arguments.pop("config"), arguments["input_json"]
         config = config_file(path) if path or input_data is None else None
-        input_json = arguments["input_json"]
-        told = _read_input_json(input_json) if input_json else dict(input_data or {})
-        self.config = self._of_config(config)
-        asked = args_to_dict(Namespace(**arguments), self.schema)
+        self.config = {} if config is None else config.defaults(self.command(), parser.field_names)
+        file_content = _read_input_json(input_json) if input_json else dict(input_data or {})
+        command_line = _nested(arguments)
         given: dict[str, Any] = {}
         try:
-            for level in (self.config, told, asked):
+            for level in (self.config, file_content, command_line):
                 given = laid_over(given, self._with_todays_names(without_nulls(level, self.schema)))
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
         except ValidationError as error:
             field, problem = _first_complaint(error, given, self.schema)
-            if (
-                config is not None
-                and _holds(self.config, field)
-                and not _holds(laid_over(told, asked), field)
-            ):
-                problem += f" (in {config.name})"
+            if config is not None and not _holds(laid_over(file_content, command_line), field):
+                problem += f" (in {config.name})" if _holds(self.config, field) else ""
             raise ParameterError(field, problem) from error
         self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
         _check_output_json(self.args.get("output_json"))
@@ -105,92 +97,84 @@ class StepModule(ArgSchemaParser):
         """The parser of the step's command line."""
         return SchemaParser(cls.command(), cls.default_schema())
 
-    def _of_config(self, config: ConfigFile | None) -> dict[str, Any]:
-        return {} if config is None else config.defaults(self.command(), self.build_parser().field_names)
-
     def _with_todays_names(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters that can be laid over others: no older names, host and port apart."""
+        """Parameters that can be laid over others: with today's names, host and port apart."""
         aliases, named = getattr(self.schema, "aliases", {}), dict(given)
         for old, new in aliases.items():
             if old in named and old not in self.schema.fields and new not in named:
                 named[new] = named.pop(old)
         if isinstance(named.get("render"), Mapping):
-            named["render"] = with_address_apart(named["render"])
+            named["render"] = with_address_split(named["render"])
         return named
 
     def run(self) -> int:
-        """Do the work, write the output; the exit code."""
+        """Do the work and write the output; returns the exit code."""
         with storage.options(self.args["storage_options"]):
             return self.work()
 
     def work(self) -> int:
-        """What a step does, where files of object stores are reached with its `storage_options`."""
+        """The work of a step, with its `storage_options` in use; returns the exit code."""
         raise NotImplementedError
 
     def next_command(self) -> str | None:
-        """What to type after a run that did all; None where nothing follows."""
+        """The command to type after a run without failures; None where nothing follows."""
         return None
 
     def retry_command(self) -> str | None:
-        """What to type after a run with failures, when their reasons are gone; None where it is the same."""
+        """The command that retries failures, once their causes are removed; None where it is the same."""
         return None
 
     @cached_property
     def executor(self) -> Executor:
-        """Where jobs run. Asked for before any work: a Dask scheduler that does not answer is an error."""
+        """Runs jobs. Made before any work: a Dask scheduler that does not answer is an error."""
         workers = min(self.args["pool_size"], usable_cores())
         return executor(workers, self.args.get("dask_scheduler"))
 
     def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
-        """Keep the output, write it as JSON if that is asked for; the exit code."""
+        """Keep the output, and write it to `output_json` if that is given; returns the exit code."""
         self.output = self.get_output_json(without_secrets(output))
         if self.args.get("output_json"):
-            content = orjson.dumps(self.output, option=orjson.OPT_INDENT_2)
-            storage.write_bytes(self.args["output_json"], content + b"\n")
+            write_object(self.args["output_json"], self.output)
         return EXIT_FAILURES if failures else EXIT_DONE
 
     @contextmanager
-    def leaves_output(self, output: Callable[[], dict[str, Any]], goes_on: str) -> Iterator[None]:
-        """Write the output as far as it came where what runs inside is interrupted; say how to go on."""
+    def leaves_output(self, output: Callable[[], dict[str, Any]], how_to_resume: str) -> Iterator[None]:
+        """Write the output so far where the block is interrupted, and print how to resume."""
         try:
             yield
         except (ServiceUnreachableError, KeyboardInterrupt, SystemExit) as error:
             reason = str(error) if isinstance(error, AsapIngestError) else "ended by a signal"
             self.finish(output() | {"interrupted": reason})
-            sys.stderr.write(f"interrupted: {goes_on}\n")
+            sys.stderr.write(f"interrupted: {how_to_resume}\n")
             raise
 
     @classmethod
     @program
     def main(cls, args: Sequence[str] | None = None) -> int:
-        """Run as a program: the exit code, and errors as one line on standard error."""
+        """Run as a program; returns the exit code."""
         # a terminated run leaves through its context managers: the stack gets its state back
-        signal.signal(signal.SIGTERM, _exit_on_signal)
-        try:
-            step = cls(args=args)
-            exit_code = step.run()
-            line = step.next_command() if exit_code == EXIT_DONE else step.retry_command()
-            say_next(line)
-            return exit_code
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-        except AsapIngestError as error:
-            code = _code_of_an_end(error)
-            if code is not None and isinstance(error.__cause__, ImportError):
-                return code
-            if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
-                sys.stderr.write(masked(traceback.format_exc()))
-            sys.stderr.write(f"{cls.__module__}: error: {error}\n")
-            return error.exit_code if code is None else code
-        except ImportError as error:
-            code = _code_of_an_end(error)
-            if code is None:
-                raise
-            return code
+        signal.signal(signal.SIGTERM, exit_on_signal)
+        step = cls(args=args)
+        exit_code = step.run()
+        say_next(step.next_command() if exit_code == EXIT_DONE else step.retry_command())
+        return exit_code
+
+
+def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a command line as an input JSON has them: `render.host` in an object."""
+    nested: dict[str, Any] = {}
+    for path, value in arguments.items():
+        *outer, name = path.split(".")
+        if value is not None:
+            inner = nested
+            for part in outer:
+                inner = inner.setdefault(part, {})
+            inner[name] = value
+    return nested
 
 
 def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """The parameters without those that are null: it means that they are left out."""
+    """The parameters without those that are null, which means that they are left out."""
     kept = {name: value for name, value in given.items() if value is not None}
     for name, field in schema.fields.items():
         if isinstance(field, fields.Nested) and isinstance(kept.get(name), Mapping):
@@ -216,18 +200,13 @@ def _holds(parameters: Mapping[str, Any], field: str) -> bool:
 
 def _read_input_json(path: str) -> dict[str, Any]:
     try:
-        given = parse_json(storage.read_bytes(path))
-    except ValueError as error:
-        raise ParameterError("input_json", f"{path}: is not JSON: {error}") from error
+        return read_object(path)
     except AsapIngestError as error:
         raise ParameterError("input_json", str(error)) from error
-    if not isinstance(given, dict):
-        raise ParameterError("input_json", f"{path}: holds a {type(given).__name__}; it must hold an object")
-    return given
 
 
 def _check_output_json(path: str | None) -> None:
-    """Find out now, not after the work, that the output has nowhere to go."""
+    """Raise now, not after the work, if the output cannot be written."""
     folder = None if path is None else storage.local_path(storage.parent(path))
     if folder is not None and not folder.is_dir():
         raise ParameterError("output_json", f"{path!r}: the folder {folder} does not exist")
@@ -242,7 +221,7 @@ def _first_complaint(error: ValidationError, given: Mapping[str, Any], schema: S
     value: Any = given
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else value
-    # nobody knows what an unknown parameter holds
+    # the value of an unknown parameter may be a secret
     is_shown = not (
         value is None
         or value is given
@@ -276,25 +255,6 @@ def _schema_at(path: Sequence[str], schema: Schema) -> Schema:
         field = schema.fields.get(name)
         schema = field.schema if isinstance(field, fields.Nested) else schema
     return schema
-
-
-class _SignalExit(SystemExit):
-    """The end that a signal asked for."""
-
-
-def _exit_on_signal(number: int, frame: Any) -> NoReturn:
-    raise _SignalExit(128 + number)
-
-
-def _code_of_an_end(error: BaseException | None) -> int | None:
-    """Exit code of the signal behind an error, if any: some imports catch it, and fail in their own way."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return 128 + signal.SIGINT
-        if isinstance(error, _SignalExit):
-            return 128 + signal.SIGTERM
-        error = error.__context__
-    return None
 
 
 def run_as_program(module: str) -> NoReturn:

@@ -13,7 +13,6 @@ from asap_ingest.commands.fields import (
     WholeNumber,
     ZValue,
     ZValues,
-    at_least,
     one_of,
     optional,
     required,
@@ -74,10 +73,6 @@ class TileTableFields(OneSectionFields):
 class GenerateTileSpecsFromTableParameters(TileTableFields, StepParameters):
     """Upload tilespecs to a new or existing stack, with positions from a table or from a pattern of
     file names."""
-
-    pool_size = optional(
-        WholeNumber, "processes to spawn for parallelization", default=1, validate=at_least(1)
-    )
 
 
 class GenerateTileSpecsFromTableOutput(StepOutput):

@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import Schema
 
 from asap_ingest.commands.next_command import command_line
-from asap_ingest.commands.step import StepModule
+from asap_ingest.commands.step import Step
 from asap_ingest.commands.volume_schemas import VolumeOutput, VolumeParameters
 from asap_ingest.commands.volume_spellings import VolumeParser
 from asap_ingest.errors import ParameterError, describe_bytes
@@ -29,7 +29,7 @@ _PLAUSIBLE_ANISOTROPY = 100
 _PLAUSIBLE_NM = (0.05, 100_000)
 
 
-class VolumeModule(StepModule):
+class VolumeStep(Step):
     """A step that makes a volume."""
 
     default_schema: type[Schema] = VolumeParameters

@@ -1,13 +1,8 @@
-"""One way to run many jobs: serially, over a pool of worker processes, or over a Dask cluster.
-
-A job is a top-level function of one small picklable argument. Every item gives one `Outcome`, in
-the order in which they are ready; a job that raises does not stop the others.
-"""
+"""One interface for running many jobs: serially, over a pool of worker processes, or over a Dask cluster."""
 
 from __future__ import annotations
 
-from asap_ingest.execution.serial_executor import SerialExecutor
-from asap_ingest.execution.worker_jobs import Executor, Outcome
+from asap_ingest.execution.worker_jobs import Executor, Outcome, SerialExecutor
 from asap_ingest.execution.worker_pool import PoolExecutor
 
 __all__ = ["Executor", "Outcome", "PoolExecutor", "SerialExecutor", "executor"]
@@ -22,7 +17,7 @@ def executor(pool_size: int, dask_scheduler: str | None = None) -> Executor:
         `dask_scheduler` is neither `local` nor the address of a scheduler that answers.
     """
     if dask_scheduler is not None:
-        # heavy, and there only where it was asked for
+        # an optional library that takes a second to import
         from asap_ingest.execution.dask_cluster import DaskExecutor
 
         cluster = DaskExecutor(dask_scheduler, pool_size)

@@ -8,7 +8,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,18 +19,19 @@ from asap_ingest.execution.worker_jobs import (
     Item,
     Outcome,
     Value,
-    answer,
+    for_workers,
+    limit_to_one_thread,
     no_main_module,
-    one_thread_here,
+    pickled_outcome,
 )
 
 logger = logging.getLogger(__name__)
 
-#: The scheduler's name for worker processes of this machine, which live as long as the run.
+#: Names a scheduler with worker processes of this machine, which live as long as the run.
 LOCAL = "local"
-#: One item that is worked on, one that waits beside it: memory does not grow with their number.
+#: One item in work and one waiting: memory does not grow with the number of items.
 ITEMS_PER_THREAD = 2
-#: Items that are sent while no worker is known: a cluster that grows with its load must see some.
+#: Items that are sent while there are no workers: a cluster that scales with its load must see some.
 FEWEST_ITEMS = 4
 
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d+")
@@ -70,50 +71,43 @@ class DaskExecutor:
             raise _refused("the library is missing; pip install 'asap_ingest[dask]'") from error
 
     def check(self) -> None:
-        """ParameterError when no scheduler answers: to be known before anything is written."""
+        """Raise ParameterError when no scheduler answers: called before anything is written."""
         if self.scheduler != LOCAL:
             with _connected(self.scheduler):
                 pass
 
     def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
-        """One outcome an item. A worker that dies costs a retry of what it held.
+        """One outcome an item; the items of a worker that died are retried.
 
         Raises
         ------
         ParameterError
             The scheduler is not there, or no longer, or its workers cannot run this package's jobs.
         """
-        security = _own_security() if self.scheduler == LOCAL else None
-        with (
-            _address(self.scheduler, self.workers, security) as address,
-            _connected(address, security) as client,
-        ):
-            yield from _outcomes(client, job, items)
+        with ExitStack() as stack:
+            address, security = self.scheduler, None
+            if address == LOCAL:
+                from distributed.security import Security
 
-
-def _own_security() -> Any:
-    """Certificates of this run alone: its scheduler's port runs whatever it is sent, for other users too."""
-    from distributed.security import Security
-
-    return Security.temporary()
-
-
-def _address(scheduler: str, workers: int, security: Any) -> AbstractContextManager[str]:
-    return local_scheduler(workers, security) if scheduler == LOCAL else nullcontext(scheduler)
+                # certificates of this run alone: a scheduler's port runs code for every user who reaches it
+                security = Security.temporary()
+                address = stack.enter_context(local_scheduler(self.workers, security))
+            client = stack.enter_context(_connected(address, security))
+            yield from _outcomes(client, for_workers(job), items)
 
 
 @contextmanager
 def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
     """The address of a scheduler of this machine with worker processes of one thread each.
 
-    Without `security` it is open: whoever reaches its port can run programs as this user.
+    Without `security`, anyone who reaches its port can run programs as this user.
     """
     import dask
     from distributed import LocalCluster
 
     with ExitStack() as stack:
         stack.enter_context(_quiet())
-        # as in the pool, a job whose worker died is tried once more
+        # as in the pool, a job whose worker died is retried once
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))
         with no_main_module():
             cluster = LocalCluster(
@@ -121,7 +115,7 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
                 protocol="tcp://" if security is None else "tls://",
                 security=security,
                 threads_per_worker=1,
-                # with no address the scheduler's pages take port 8787, and warn where it is taken
+                # by default the scheduler's pages use port 8787, and warn where it is in use
                 dashboard_address="127.0.0.1:0",
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
@@ -146,15 +140,15 @@ def _connected(address: str, security: Any = None) -> Iterator[Any]:
             yield client
 
 
-#: What connecting raises: TypeError for tls:// without certificates, MemoryError where another protocol's
-#: first bytes are taken for a length.
+#: Raised by connecting: TypeError for tls:// without certificates, MemoryError where the first bytes of
+#: another protocol are read as a length.
 _NO_SCHEDULER = (OSError, ValueError, TypeError, MemoryError)
 
 
 def _greet(address: str, security: Any) -> None:
     """Exchange the first messages of Dask's protocol.
 
-    Dask's client limits the time to connect, and waits for the answer for ever: from a web server, for one.
+    Dask's client has no timeout for the answer: it would wait forever for a web server, for one.
 
     Raises
     ------
@@ -168,18 +162,18 @@ def _greet(address: str, security: Any) -> None:
         comm = await asyncio.wait_for(connect(address, CONNECT_SECONDS, **arguments), CONNECT_SECONDS)
         await comm.close()
 
-    # in a thread of its own: the caller's may run a loop already, in a notebook for one
+    # in a thread of its own: that of the caller may have a running loop, in a notebook for instance
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, greet()).result()
 
 
-_HOW_TO_START = "start one (docs/clusters.md has recipes), or take 'local'"
+_HOW_TO_START = "start one (docs/clusters.md has recipes), or use 'local'"
 _HOW_TO_TRUST = "start one, and name its certificates in Dask's configuration (docs/clusters.md, TLS)"
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's logs off standard error: what matters is raised, or logged here."""
+    """Keep Dask's logs off standard error: errors are raised, or logged here."""
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
@@ -197,26 +191,26 @@ def _outcomes(
     waiting = iter(items)
     while True:
         suspects: list[Item] = []
-        for item, answered in _answers(client, job, waiting, lambda: _window(client)):
-            if answered is None:
-                logger.warning("a Dask worker died again with its job, which is tried once more, alone")
+        for item, received in _received(client, job, waiting, lambda: _window(client)):
+            if received is None:
+                logger.warning("a Dask worker died again with its job, which is retried once, alone")
                 suspects.append(item)
             else:
-                yield Outcome(item, *pickle.loads(answered))
+                yield Outcome(item, *pickle.loads(received))
         if not suspects:
             return
-        # Dask blames all that waited at a worker that died; what runs alone has only itself to blame
-        for item, answered in _answers(client, job, suspects, lambda: 1):
-            if answered is None:
+        # Dask counts the death of a worker against all jobs queued there; here each runs alone
+        for item, received in _received(client, job, suspects, lambda: 1):
+            if received is None:
                 yield Outcome(item, None, WorkerDiedError(None))
             else:
-                yield Outcome(item, *pickle.loads(answered))
+                yield Outcome(item, *pickle.loads(received))
 
 
-def _answers(
+def _received(
     client: Any, job: Callable[[Item], Value], items: Iterable[Item], window: Callable[[], int]
 ) -> Iterator[tuple[Item, bytes | None]]:
-    """(item, answer) as they get ready, None for workers that died; `window()` items are under way."""
+    """(item, pickled outcome) as they get ready, None for workers that died; `window()` items are in work."""
     from distributed import as_completed
 
     waiting = iter(items)
@@ -225,30 +219,30 @@ def _answers(
     try:
         while True:
             for item in islice(waiting, max(0, window() - len(held))):
-                # as bytes, so that Dask does not look into the item
-                future = client.submit(_answer, pickle.dumps((job, item)), pure=False)
+                # as bytes, so that Dask does not search the item for futures
+                future = client.submit(_run_pickled, pickle.dumps((job, item)), pure=False)
                 held[future] = item
                 ready.add(future)
             if not held:
                 return
             batch = ready.next_batch()
-            for future, answered in zip(batch, _gathered(client, batch), strict=True):
-                yield held.pop(future), answered
+            for future, received in zip(batch, _gathered(client, batch), strict=True):
+                yield held.pop(future), received
     finally:
         client.cancel(list(held))
 
 
-def _answer(payload: bytes) -> bytes:
-    one_thread_here()
+def _run_pickled(payload: bytes) -> bytes:
+    limit_to_one_thread()
     job, item = pickle.loads(payload)
-    return answer(job, item)
+    return pickled_outcome(job, item)
 
 
 def _gathered(client: Any, futures: list[Any]) -> list[bytes | None]:
     try:
         return client.gather(futures)  # one request for all
-    except Exception:  # one of them has no answer: which one, and why, is asked next
-        logger.debug("not all answers could be gathered", exc_info=True)
+    except Exception:  # one of them failed: ask each, to know which one and why
+        logger.debug("not all outcomes could be gathered", exc_info=True)
         return [_one_gathered(client, future) for future in futures]
 
 
@@ -262,7 +256,7 @@ def _one_gathered(client: Any, future: Any) -> bytes | None:
     except (CancelledError, OSError) as error:
         raise _lost(client) from error
     except Exception as error:
-        # a job's own errors are in its answer: this one says that the workers are set up differently
+        # a job's own errors are in its outcome: this one means that the workers are set up differently
         raise _refused(
             f"the workers of {client.scheduler.address} cannot run the jobs "
             f"({type(error).__name__}: {error}); they need the same asap_ingest and Python as this process"
@@ -275,7 +269,7 @@ def _window(client: Any) -> int:
     except OSError as error:
         raise _lost(client) from error
     if not threads:
-        logger.warning("the Dask scheduler has no workers now; the jobs wait for them")
+        logger.warning("the Dask scheduler has no workers at the moment; jobs wait for them")
     return max(FEWEST_ITEMS, ITEMS_PER_THREAD * threads)
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, which end a program whatever the one that started it had set up for them."""
+"""SIGTERM and SIGINT, which end a program even where its parent process ignored or blocked them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Handler = Callable[[int, FrameType | None], Any]
 
 @contextmanager
 def end_signals(handler: Handler) -> Iterator[None]:
-    """Inside, the handler hears both signals; afterwards all is as it was."""
+    """Install a handler of both signals inside the block."""
     before = {number: signal.signal(number, handler) for number in END_SIGNALS}
-    # the background jobs of a shell have SIGINT ignored; a program started with it blocked never hears it
+    # SIGINT is ignored in the background jobs of a shell; where it is blocked no handler is called
     mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
     try:
         yield
@@ -28,5 +28,5 @@ def end_signals(handler: Handler) -> Iterator[None]:
 
 
 def exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
-    """Handler that leaves through the context managers, with the exit code shells know a signal by."""
+    """Handler that exits through the context managers, with the exit code that shells use for a signal."""
     raise SystemExit(128 + number)

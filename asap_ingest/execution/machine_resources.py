@@ -1,4 +1,4 @@
-"""Cores and memory that this process may use: in containers and jobs of clusters less than there is."""
+"""Cores and memory that this process may use: in containers and cluster jobs less than the machine has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def usable_cores(memberships: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
-    """Cores that the process may run on, or what its cgroup's quota is worth, rounded up; at least 1."""
+    """Cores that the process may run on, or its cgroup's quota in cores, rounded up; at least 1."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -37,7 +37,7 @@ def _folders(memberships: Path, cgroups: Path, controller: str) -> Iterator[Path
         controllers, _, path = rest.partition(":")
         if controllers and controller not in controllers.split(","):
             continue
-        # a container may see its own group as the root, whatever the path says
+        # a container may see its own group as the root, and a path that does not exist there
         root = cgroups / controllers if controllers else cgroups
         inside = root / path.lstrip("/")
         yield from dict.fromkeys(
@@ -46,7 +46,7 @@ def _folders(memberships: Path, cgroups: Path, controller: str) -> Iterator[Path
 
 
 def _quota(folder: Path) -> float | None:
-    """Cores that a group's quota is worth; None without one."""
+    """A group's quota in cores; None without one."""
     words = _words(folder / "cpu.max") or [
         *_words(folder / "cpu.cfs_quota_us")[:1],
         *_words(folder / "cpu.cfs_period_us")[:1],
@@ -61,7 +61,7 @@ def _words(file: Path) -> list[str]:
 
 
 def _text(file: Path) -> str:
-    """Empty for what is not there, or not to be read: then there is no limit that counts."""
+    """The content of a file; empty where it cannot be read, and so sets no limit."""
     try:
         return file.read_text()
     except OSError:

@@ -1,7 +1,7 @@
-"""How far a run is: a bar on a terminal, else a line of JSON on standard error now and then.
+"""Progress of a run: a bar on a terminal, else a line of JSON on standard error every few seconds.
 
 tqdm counts, and decides when something is shown; everything is written by the calls that report progress.
-There is no thread, because worker processes are started meanwhile.
+There is no thread, because worker processes are forked meanwhile.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ class Progress(tqdm):
     On a terminal: a bar. Else: one JSON line at most every `interval_s` seconds, from the call of `advance`
     that finds the time to have come; a run that is shorter prints nothing.
 
-    Rates and the time left are means since the first unit was done: workers take time to start, and what was
-    there already says nothing of the rest. Whoever stops reading (a closed terminal, `| head`) does not stop
-    the work.
+    Rates and the time left are means since the first unit was done: workers take time to start, and units
+    that needed no work are not counted. A closed terminal or pipe does not stop the work.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ class Progress(tqdm):
     ) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._is_bar = self._stream.isatty()
-        # a terminal that does not know its width says 0, and tqdm would show nothing
+        # a terminal of unknown width reports 0, for which tqdm would show nothing
         columns = os.get_terminal_size(self._stream.fileno()).columns if self._is_bar else 0
         super().__init__(
             total=0,
@@ -77,11 +76,11 @@ class Progress(tqdm):
         self._place: dict[str, Any] = {}
 
     def expect(self, count: int) -> None:
-        """This number more became known."""
+        """Add to the total."""
         self.total += count
 
     def skip(self, count: int) -> None:
-        """This number needs no work, and says nothing of how fast the work is."""
+        """Add units that needed no work: they do not count in the rate."""
         self.n += count
         self.initial += count
         self.last_print_n += count
@@ -91,7 +90,7 @@ class Progress(tqdm):
         self._place = {"section": section, "sections": of, "stack": stack, "z": z}
 
     def advance(self, tiles: int = 1, bytes_: int = 0, failures: int = 0) -> None:
-        """This number more is done, failed ones included; `bytes_` were read and written for them."""
+        """Add units that are done, failed ones included; `bytes_` were read and written for them."""
         self._failures += failures
         if self._first_t is None and tiles:
             self._first_t = self._time()
@@ -101,7 +100,7 @@ class Progress(tqdm):
         self.update(tiles)
 
     def refresh(self, *args: Any, **kwargs: Any) -> None:
-        """Show how far the run is."""
+        """Show the progress."""
         self.total = max(self.total, self.n)
         per_s, mb_per_s, eta_s = self._rates()
         with suppress(OSError):
@@ -129,7 +128,7 @@ class Progress(tqdm):
             self._stream.flush()
 
     def _rates(self) -> tuple[float, float, float | None]:
-        """Units and MB a second, and the seconds left; None as long as nothing tells."""
+        """Units and MB a second, and the seconds left; None as long as it is unknown."""
         seconds = 0.0 if self._first_t is None else self._time() - self._first_t
         left = max(0, self.total - self.n)
         per_s = (self.n - self.initial) / seconds if seconds > 0 else 0.0
@@ -137,7 +136,7 @@ class Progress(tqdm):
         return per_s, mb_per_s, left / per_s if per_s else None if left else 0.0
 
     def close(self) -> None:
-        """A bar stays as it is at the end; the last line stands: how the run ended is in its report."""
+        """Leave the bar, or the last line, as it is: how the run ended is in its report."""
         if self._is_bar and not self.disable:
             self.refresh()
             with suppress(OSError):

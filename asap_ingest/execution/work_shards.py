@@ -1,4 +1,4 @@
-"""A part of the work: shard i of n does what falls to it, without knowing of the others."""
+"""A part of the work: shard i of n, which is determined without communication with the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Shard:
         return cls(int(match[1]), int(match[2]))
 
     def takes(self, key: str) -> bool:
-        """Whether what the key names falls to this shard: to exactly one of `count`, on any machine."""
+        """Whether the item with a key belongs to this shard: to exactly one of `count`, on any machine."""
         # not hash(), which differs from process to process
         return zlib.crc32(key.encode(errors="surrogatepass")) % self.count == self.number - 1
 

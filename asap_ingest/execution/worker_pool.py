@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import Any
 
 from asap_ingest.errors import WorkerDiedError
@@ -17,9 +18,11 @@ from asap_ingest.execution.worker_jobs import (
     Item,
     Outcome,
     Value,
-    answer,
+    WithStorage,
+    for_workers,
+    limit_to_one_thread,
     no_main_module,
-    one_thread_here,
+    pickled_outcome,
 )
 
 logger = logging.getLogger(__name__)
@@ -30,7 +33,7 @@ class PoolExecutor:
     """Jobs over `size` worker processes.
 
     Items are drawn as workers get free, so memory does not grow with their number. Each worker has
-    a pipe of its own: when one is killed, the item it held is known, and is tried once more.
+    a pipe of its own: when one is killed, the item that it held is known, and is retried once.
     """
 
     size: int
@@ -40,24 +43,26 @@ class PoolExecutor:
         retries: list[Item] = []
         retried: list[Item] = []
         workers: list[_Worker] = []
+        sent = for_workers(job)
         try:
             while True:
-                _feed(workers, retries, waiting, job, self.size)
-                busy = [worker for worker in workers if worker.busy]
+                _feed(workers, retries, waiting, sent, self.size)
+                busy = [worker for worker in workers if worker.is_busy]
                 if not busy:
                     return
-                for worker in _ready(busy):
-                    answer = worker.answer()
-                    if answer is not None:
-                        yield Outcome(worker.done(), *answer)
+                ready = wait([worker.pipe for worker in busy])
+                for worker in [worker for worker in busy if worker.pipe in ready]:
+                    received = worker.receive()
+                    item = worker.release()
+                    if received is not None:
+                        yield Outcome(item, *received)
                         continue
                     workers.remove(worker)
-                    item = worker.done()
                     error = WorkerDiedError(worker.exitcode())
                     if any(item is known for known in retried):
                         yield Outcome(item, None, error)
                     else:
-                        logger.warning("%s; the job is tried once more", error)
+                        logger.warning("%s; the job is retried once", error)
                         retried.append(item)
                         retries.append(item)
         finally:
@@ -66,33 +71,33 @@ class PoolExecutor:
 
 
 class _Worker:
-    """A process that does jobs one at a time; None as job ends it."""
+    """A process that runs a job on one item after the other."""
 
-    def __init__(self, job: Callable[[Any], Any]) -> None:
-        context = _context(job)
-        self._pipe, theirs = context.Pipe()
+    def __init__(self, job: WithStorage[Any, Any]) -> None:
+        context = _context(job.job)
+        self.pipe, theirs = context.Pipe()
         arguments = (theirs, job, dict(os.environ))
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         with _environment(ONE_THREAD), no_main_module():
             self._process.start()
         theirs.close()
         self._item: Any = None
-        self.busy = False
+        self.is_busy = False
 
     def give(self, item: Any) -> None:
-        self._item, self.busy = item, True
-        with suppress(ConnectionError):  # a dead worker shows when its answer is awaited
-            self._pipe.send(item)
+        self._item, self.is_busy = item, True
+        with suppress(ConnectionError):  # a dead worker is noticed when its outcome is received
+            self.pipe.send(item)
 
-    def answer(self) -> tuple[Any, Exception | None] | None:
+    def receive(self) -> tuple[Any, Exception | None] | None:
         """(value, error), or None when the process died."""
         try:
-            return pickle.loads(self._pipe.recv_bytes())
+            return pickle.loads(self.pipe.recv_bytes())
         except (EOFError, ConnectionError):
             return None
 
-    def done(self) -> Any:
-        item, self._item, self.busy = self._item, None, False
+    def release(self) -> Any:
+        item, self._item, self.is_busy = self._item, None, False
         return item
 
     def exitcode(self) -> int | None:
@@ -100,21 +105,21 @@ class _Worker:
         return self._process.exitcode
 
     def stop(self) -> None:
-        self._pipe.close()
-        if self.busy:
+        self.pipe.close()
+        if self.is_busy:
             self._process.terminate()
         self._process.join()
 
-    @property
-    def pipe(self) -> Any:
-        return self._pipe
-
 
 def _feed(
-    workers: list[_Worker], retries: list[Any], waiting: Iterator[Any], job: Callable[[Any], Any], size: int
+    workers: list[_Worker],
+    retries: list[Any],
+    waiting: Iterator[Any],
+    job: WithStorage[Any, Any],
+    size: int,
 ) -> None:
     """Give every idle worker an item; start a worker only when there is one for it."""
-    idle = [worker for worker in workers if not worker.busy]
+    idle = [worker for worker in workers if not worker.is_busy]
     while idle or len(workers) < size:
         if retries:
             item = retries.pop()
@@ -123,38 +128,33 @@ def _feed(
                 item = next(waiting)
             except StopIteration:
                 return
-        worker = idle.pop() if idle else _Worker(job)
-        worker.give(item)
-        if worker not in workers:
-            workers.append(worker)
+        if not idle:
+            idle.append(_Worker(job))
+            workers.append(idle[0])
+        idle.pop().give(item)
 
 
-def _ready(busy: list[_Worker]) -> list[_Worker]:
-    from pathos.helpers import mp
-
-    pipes = mp.connection.wait([worker.pipe for worker in busy])
-    return [worker for worker in busy if worker.pipe in pipes]
-
-
-def _serve(pipe: Any, job: Callable[[Any], Any], environment: dict[str, str]) -> None:
+def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -> None:
     """The worker's loop; ends when the other end of the pipe closes, also because its process died."""
-    # the server process may be older than what was set since, credentials for instance
+    # the fork server may have started before variables were set, credentials for instance
     os.environ.update(environment)
-    one_thread_here()
+    limit_to_one_thread()
     while True:
         try:
             item = pipe.recv()
-            pipe.send_bytes(answer(job, item))
+            pipe.send_bytes(pickled_outcome(job, item))
         except (EOFError, ConnectionError, KeyboardInterrupt):
             return
 
 
 def _context(job: Callable[[Any], Any]) -> Any:
-    """Workers are forked from a clean server process that has the job's module loaded.
+    """Workers are forked from a clean server process that has imported the job's module.
 
-    It also loads what the module names in `WORKERS_LOAD`: modules that take time to load, and that this
+    It also imports what the module names in `WORKERS_LOAD`: modules that take time to import, and that this
     process does not need. Forking this process, which may have threads, can deadlock.
     """
+    # pathos for its multiprocessing, which pickles closures and classes of notebooks (dill); its own pools
+    # lose the item of a worker that is killed, which is reported and retried here
     from pathos.helpers import mp
 
     context = mp.get_context("forkserver")

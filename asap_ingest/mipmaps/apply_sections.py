@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from asap_ingest import storage
 from asap_ingest.execution import Executor
 from asap_ingest.images.downsample import level_shape
-from asap_ingest.mipmaps.levels import FolderListings, Levels
+from asap_ingest.mipmaps.levels import LevelListings, Levels
 from asap_ingest.mipmaps.path_builder import require_expressible
 from asap_ingest.mipmaps.registration import (
     Pyramids,
@@ -52,7 +51,6 @@ class SectionJob:
     with_builder: bool = False
     faults: tuple[Failure, ...] = ()
     run: str = ""
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def in_place(self) -> bool:
@@ -124,11 +122,10 @@ def _pyramids(job: SectionJob, tiles: Tiles) -> tuple[Pyramids, list[Failure]]:
     faulty: dict[str, set[str]] = {}
     for failure in job.faults:
         faulty.setdefault(failure.tileId, set()).add(failure.image)
-    with storage.options(job.storage_options):
-        usable, failures = usable_levels(tiles, job.levels, listings, faulty)
-        if job.with_builder:
-            for tile_id, tile in tiles.items():
-                require_expressible(tile_id, new_levels(tile, job.levels), job.levels)
+    usable, failures = usable_levels(tiles, job.levels, listings, faulty)
+    if job.with_builder:
+        for tile_id, tile in tiles.items():
+            require_expressible(tile_id, new_levels(tile, job.levels), job.levels)
     return usable, [*job.faults, *failures]
 
 
@@ -145,8 +142,8 @@ def _collector_paused() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _listings(run: str) -> FolderListings:
-    return FolderListings()
+def _listings(run: str) -> LevelListings:
+    return LevelListings()
 
 
 def _write(job: SectionJob, resolved: dict[str, Any]) -> None:
@@ -164,7 +161,6 @@ class TileCheck:
     z: float
     tile_id: str
     images: tuple[tuple[ExpectedLevel, ...], ...]
-    storage_options: Mapping[str, Any]
 
 
 def verified(jobs: Sequence[SectionJob], executor: Executor) -> list[SectionJob]:
@@ -187,7 +183,7 @@ def tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
                 for new in new_levels(tile, job.levels)
                 for uris, sample_type in ((new.images, None), (new.mask_files, "uint8"))
             ]
-            yield TileCheck(job.z, tile_id, tuple(images), job.storage_options)
+            yield TileCheck(job.z, tile_id, tuple(images))
 
 
 def _expected(
@@ -200,5 +196,4 @@ def _expected(
 
 def verify_tile(check: TileCheck) -> list[Fault]:
     """Faults of the files of a tile."""
-    with storage.options(check.storage_options):
-        return [fault for levels in check.images for fault in faults_of(levels)]
+    return [fault for levels in check.images for fault in faults_of(levels)]

@@ -17,6 +17,7 @@ from functools import lru_cache
 from urllib.parse import quote_from_bytes, unquote
 
 from asap_ingest import storage
+from asap_ingest.storage.folder_listings import FolderListings
 
 #: Values of `imgformat`, and the extension that each writes.
 EXTENSIONS = {"tiff": "tif", "tif": "tif", "png": "png", "jpg": "jpg", "jpeg": "jpg"}
@@ -93,36 +94,22 @@ def _below_root(uri: str, is_local: bool) -> str:
     return quote_from_bytes(os.fsencode(path)) if is_local else path
 
 
-class FolderTimes:
-    """When files were last changed; each folder is listed once."""
-
-    def __init__(self) -> None:
-        self._times: dict[str, dict[str, float]] = {}
-
-    def of(self, uri: str) -> float | None:
-        """Seconds since the epoch; None for a file that does not exist. `uri` is one of `storage.as_uri`."""
-        folder, _, name = uri.rpartition("/")
-        if folder not in self._times:
-            self._times[folder] = storage.names_and_times(folder)
-        return self._times[folder].get(unquote(name) if folder.startswith("file:") else name)
-
-
 def levels_to_write(
-    image_uri: str, level_uris: Sequence[str], times: FolderTimes, since: float = 0.0
+    image_uri: str, level_uris: Sequence[str], listings: FolderListings, since: float = 0.0
 ) -> tuple[int, ...]:
     """Levels (1 and up) that do not exist, or are older than level 0 or than `since`.
 
     All of them where level 0 does not exist: the job that reads it reports that.
     """
-    source = times.of(storage.as_uri(image_uri))
+    source = listings.time(storage.as_uri(image_uri))
     if source is None:
         return tuple(range(1, len(level_uris) + 1))
     oldest = max(source, since)
-    written = enumerate(map(times.of, level_uris), start=1)
+    written = enumerate(map(listings.time, level_uris), start=1)
     return tuple(level for level, time in written if time is None or time < oldest)
 
 
-class FolderListings:
+class LevelListings:
     """Which files exist; each folder is listed once, and no file is looked up by itself.
 
     A folder that consecutive sections share is listed for the first of them.

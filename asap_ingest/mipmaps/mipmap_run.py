@@ -9,14 +9,15 @@ from typing import Any
 
 from asap_ingest.errors import StorageError
 from asap_ingest.execution import Outcome
+from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.progress import Progress
-from asap_ingest.execution.remarks import Remark, note
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.images.downsample import Downsampling
-from asap_ingest.mipmaps.levels import EXTENSIONS, FolderTimes, Levels, levels_to_write
+from asap_ingest.mipmaps.levels import EXTENSIONS, Levels, levels_to_write
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, PyramidSettings
 from asap_ingest.mipmaps.tile_images import Failure, TileImage, TileSpec, images_of, unusable_sources
 from asap_ingest.render.stack import Stack
+from asap_ingest.storage.folder_listings import FolderListings
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class MipmapReport:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     slowest_stage: str | None = None
     failures: list[Failure] = field(default_factory=list)
-    warnings: list[Remark] = field(default_factory=list)
+    warnings: list[ImageWarning] = field(default_factory=list)
     shard: str | None = None
 
     def count(self, outcome: Outcome[PyramidJob, PyramidResult]) -> int:
@@ -81,7 +82,7 @@ class MipmapReport:
         for stage, seconds in result.seconds.items():
             self.spent(stage, seconds)
         if result.remark is not None:
-            note(self.warnings, Remark(result.remark, 1, outcome.item.image.source.name))
+            add_warning(self.warnings, ImageWarning(result.remark, 1, outcome.item.image.source.name))
         return result.bytes_read + result.bytes_written
 
     def spent(self, stage: str, seconds: float) -> None:
@@ -90,7 +91,7 @@ class MipmapReport:
     def close(self, seconds: float) -> None:
         self.seconds = seconds
         self.failures.sort(key=lambda failure: (failure.tileId, failure.image))
-        self.warnings.sort(key=lambda remark: remark.text)
+        self.warnings.sort(key=lambda warning: warning.text)
         self.slowest_stage = max(self.stage_seconds, key=self.stage_seconds.__getitem__, default=None)
 
 
@@ -135,11 +136,11 @@ def section_jobs(run: MipmapRun, tiles: Collection[TileSpec], report: MipmapRepo
         if run.takes(failure.image or failure.tileId, (failure.tileId,))
     )
     jobs = []
-    times = FolderTimes()
+    listings = FolderListings()
     for image in images_of(tiles):
         if not run.takes(image.source.name, image.tile_ids):
             continue
-        job = _job(run, image, times)
+        job = _job(run, image, listings)
         skipped = run.settings.levels.count - len(job.levels or ())
         report.tiles += image.first_of
         report.files_skipped += skipped
@@ -149,12 +150,12 @@ def section_jobs(run: MipmapRun, tiles: Collection[TileSpec], report: MipmapRepo
     return jobs
 
 
-def _job(run: MipmapRun, image: TileImage, times: FolderTimes) -> PyramidJob:
+def _job(run: MipmapRun, image: TileImage, listings: FolderListings) -> PyramidJob:
     job = PyramidJob(image, run.settings)
     if run.force_redo:
         levels = tuple(range(1, run.settings.levels.count + 1))
     else:
-        levels = levels_to_write(image.source.uri, job.level_uris, times, run.since)
+        levels = levels_to_write(image.source.uri, job.level_uris, listings, run.since)
     if image.is_mask or not run.render_draws:
         return replace(job, levels=levels)
     drawing = TileDrawing(run.stack, image.tile_ids[0], image.channel)
@@ -182,5 +183,4 @@ def pyramid_settings(args: Mapping[str, Any]) -> PyramidSettings:
         downsampling=Downsampling(**how, block_func=args["block_func"], pil_filter=args["PIL_filter"]),
         convert_to_8bit=args["convert_to_8bit"],
         compression=args["compression"],
-        storage_options=args["storage_options"],
     )

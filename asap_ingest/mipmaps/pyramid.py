@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,15 +49,12 @@ class PyramidSettings:
         Where levels lie, and how many there are.
     compression : str
         Of TIFF levels, a name in `formats.TIFF_COMPRESSIONS`.
-    storage_options : mapping
-        For URIs that are not local.
     """
 
     levels: Levels
     downsampling: Downsampling = field(default_factory=Downsampling)
     convert_to_8bit: bool = True
     compression: str = "none"
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,9 +117,8 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
     MissingFileError, StorageError, ImageError
         Levels written before the error stay; each is whole.
     """
-    with storage.options(job.settings.storage_options):
-        levels = tuple(range(1, job.settings.levels.count + 1)) if job.levels is None else job.levels
-        return _build(job, levels)
+    levels = tuple(range(1, job.settings.levels.count + 1)) if job.levels is None else job.levels
+    return _build(job, levels)
 
 
 def build_and_verify(job: PyramidJob) -> PyramidResult:
@@ -134,8 +130,7 @@ def build_and_verify(job: PyramidJob) -> PyramidResult:
         Names the first faulty level; besides the errors of `build_pyramid`.
     """
     result = build_pyramid(job)
-    with storage.options(job.settings.storage_options):
-        faults = verify_pyramid(job)
+    faults = verify_pyramid(job)
     if faults:
         raise FaultyLevelsError([(fault.file, fault.reason) for fault in faults])
     return result

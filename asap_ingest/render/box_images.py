@@ -15,15 +15,15 @@ from asap_ingest.render.stack import Stack
 
 Pixels = NDArray[Any]
 
-#: A service under many clients now and then answers 500 for what it draws a moment later.
+#: Under load a service may answer 500 to a request that succeeds a moment later.
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
-#: A service may draw outlines instead of many tiles, unless a request says how many are allowed.
+#: A service may draw outlines instead of many tiles, unless a request allows their number.
 _ANY_NUMBER = 2**31 - 1
 
 
 class BoxImageError(AsapIngestError):
-    """A box that the service did not draw, or not as it was asked to."""
+    """A box that the service did not draw, or not as requested."""
 
     def __init__(self, box: DrawnBox, stack: str, problem: str) -> None:
         super().__init__(f"stack {stack!r}, z {box.z}, box {box.words}: {problem}")
@@ -33,7 +33,7 @@ class BoxImageError(AsapIngestError):
 
 @dataclass(frozen=True)
 class DrawnBox:
-    """What is drawn of a section.
+    """A box of a section, in world coordinates, and its resolution.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Drawing:
     query : dict
         Of the image requests.
     modified : str or None
-        What is in the ETag of the service's images as long as the stack is the one that is meant.
+        Part of the ETag of the service's images as long as the stack is unchanged.
     """
 
     dtype: str = "uint8"
@@ -109,7 +109,7 @@ def draw_box(stack: Stack, box: DrawnBox, drawing: Drawing) -> Pixels:
     Raises
     ------
     BoxImageError
-        The service answered with an error, which is quoted, or the stack is no longer the one meant.
+        The service answered with an error, which is quoted, or the stack has changed.
     ServiceUnreachableError
     """
     form = BOX_FORMS[drawing.dtype]
@@ -155,7 +155,7 @@ def _big_endian_gray(content: bytes, shape: tuple[int, int]) -> Pixels:
     return np.frombuffer(content, ">u2").reshape(shape).astype(np.uint16)
 
 
-#: The form in which samples of a type are asked for.
+#: The form of image requests for a type of samples.
 BOX_FORMS = {
     "uint8": BoxForm("raw-image", 4, _gray_of_argb),
     "uint16": BoxForm("raw16-image", 2, _big_endian_gray),

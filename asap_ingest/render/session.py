@@ -16,14 +16,14 @@ from asap_ingest.errors import ServiceError, ServiceUnreachableError
 from asap_ingest.web.access_token import authorization
 
 _CONNECT_SECONDS, _READ_SECONDS = 5, 600
-#: Attempts, with pauses that double from 0.4 s: a wrong address is told within 3 s, a service that has
-#: answered before is waited for for 12 s, in which it can be started again.
+#: Attempts, with pauses that double from 0.4 s: a wrong address is reported within 3 s; a service that has
+#: answered before has 12 s to restart.
 _FIRST_ATTEMPTS, _LATER_ATTEMPTS = 4, 6
 _CUT_ANSWERS = 3
 
 
 class _Retry(Retry):
-    """Asks again where a connection breaks; a service that says nothing for ten minutes is asked twice."""
+    """Retries where a connection breaks; after a read timeout, which takes ten minutes, only once."""
 
     def increment(
         self,
@@ -52,7 +52,7 @@ class RenderSession(requests.Session):
         if authorization():
             # as a header of the session, one for this host in ~/.netrc would take its place
             self.auth = _with_token
-        # a worker's job comes from a process that the service has answered
+        # a worker is started by a process that had a response from the service
         self._has_answered = _in_worker()
         self._retry(_LATER_ATTEMPTS if self._has_answered else _FIRST_ATTEMPTS)
 
@@ -85,7 +85,7 @@ class RenderSession(requests.Session):
     def _whole_answer(
         self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
     ) -> requests.Response:
-        """The answer, asked for again where it ends early: urllib3 does so only before the body begins."""
+        """The response; retries where its body ends early, which urllib3 does not."""
         for _ in range(_CUT_ANSWERS):
             with suppress(ChunkedEncodingError):
                 return super().request(method, url, *args, **kwargs)

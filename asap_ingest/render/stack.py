@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -28,7 +28,7 @@ from asap_ingest.render.session import RenderSession
 
 logger = logging.getLogger(__name__)
 
-#: How often other runs may complete a stack between two looks at its state.
+#: How often other runs may complete a stack before a request gives up.
 _OTHER_RUNS = 10
 READ_LIMIT = 50_000  # tiles that render returns in one read
 _JSON = {"Content-Type": "application/json"}
@@ -37,7 +37,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class RenderConnection:
-    """Where the render service is, and whose stacks are meant."""
+    """The address of a render service, and the owner and project of the stacks."""
 
     host: str
     port: int | None
@@ -76,7 +76,7 @@ class RenderConnection:
         """The project's stacks, sorted."""
         stacks = self._get_json(f"/owner/{quote(self.owner)}/stacks")
         ids = [stack["stackId"] for stack in stacks]
-        return sorted(found["stack"] for found in ids if found["project"] == self.project)
+        return sorted(each["stack"] for each in ids if each["project"] == self.project)
 
     def _get_json(self, path: str) -> Any:
         return orjson.loads(self.session.get(self.base_url + path).content)
@@ -113,7 +113,7 @@ class Stack:
         return None if metadata is None else metadata["state"]
 
     def version(self, without: Sequence[str] = ()) -> dict[str, Any]:
-        """What a new stack takes over: resolution, notes and the like, not the time of making."""
+        """The version of a copy of the stack: resolution and notes, without the creation time."""
         version = self.require().get("currentVersion") or {}
         return {name: value for name, value in version.items() if name not in ("createTimestamp", *without)}
 
@@ -203,10 +203,11 @@ class Stack:
     def delete_section(self, z: float) -> None:
         self._while_loading(lambda: self.connection.session.delete(f"{self.url}/z/{z}"))
 
-    def delete_tile(self, tile_id: str) -> None:
-        """Remove a tile; fine when there is none."""
-        url = f"{self.url}/tile/{quote(tile_id, safe='')}"
-        self._while_loading(lambda: self.connection.session.delete(url))
+    def delete_tiles(self, tile_ids: Iterable[str]) -> None:
+        """Remove tiles one by one; others of their section stay."""
+        for tile_id in sorted(tile_ids):
+            url = f"{self.url}/tile/{quote(tile_id, safe='')}"
+            self._while_loading(partial(self.connection.session.delete, url))
 
     def tile_image(self, tile_id: str, image_format: str, query: dict[str, Any]) -> bytes:
         """The bytes of a drawn tile; `image_format` is `jpeg`, `png`, `tiff` or `tiff16`."""
@@ -242,8 +243,8 @@ class Stack:
     def writing(self, version: dict[str, Any], close_stack: bool) -> Iterator[None]:
         """Have the stack LOADING inside; COMPLETE afterwards if `close_stack`.
 
-        The stack is made of `version` if there is none. If the inside fails, or the process is told
-        to end, a stack that was COMPLETE is COMPLETE again.
+        The stack is created with `version` if there is none. If the block fails, or a signal ends the
+        process, a stack that was COMPLETE is COMPLETE again.
 
         Raises
         ------
@@ -268,11 +269,11 @@ class Stack:
         try:
             self.set_state("COMPLETE")
         except AsapIngestError as error:
-            # the error that led here says more; this one must not hide it
+            # the error that led here must not be hidden by this one
             logger.error("stack %s stays LOADING, it was COMPLETE: %s", self.name, error)
 
     def _while_loading(self, request: Callable[[], Answer]) -> Answer:
-        """Do a request that needs LOADING, also when another run completes the stack meanwhile.
+        """Send a request that needs LOADING; again where another run has completed the stack.
 
         A request that is refused for what it holds is not sent again.
         """
@@ -280,10 +281,10 @@ class Stack:
             try:
                 return request()
             except ServiceError as error:
-                # a third run may have opened it again before we look: then the answer alone tells
+                # a third run may have opened it again: then only the text of the response shows it
                 completed = self.state() == "COMPLETE"
-                said = "is COMPLETE" in error.text and "LOADING" in error.text
-                if error.status not in (400, 500) or not (completed or said):
+                reported = "is COMPLETE" in error.text and "LOADING" in error.text
+                if error.status not in (400, 500) or not (completed or reported):
                     raise
                 if completed:
                     self.set_state("LOADING")

@@ -1,4 +1,4 @@
-"""Tilespecs with level 0 alone, of tiles from whatever source."""
+"""Tilespecs with level 0 alone, of tiles from any source, and the stacks that they go to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asap_ingest import storage
 
 @dataclass(frozen=True)
 class TileSpecSettings:
-    """What the tiles of a section have in common, and their source does not say."""
+    """What the tiles of a section share and their source does not contain."""
 
     z: float
     image_directory: str
@@ -23,7 +23,7 @@ class TileSpecSettings:
 
 @dataclass(frozen=True)
 class TileFacts:
-    """What a tilespec says of one tile alone.
+    """The properties of one tile.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class TileFacts:
     size : tuple of int
         (width, height) in pixels.
     affine : mapping
-        Parameters of `renderapi`'s AffineModel; those left out are those of the identity.
+        Parameters of `renderapi`'s AffineModel; the default is the identity.
     layout : mapping
         Parameters of `renderapi`'s Layout, without the section.
     """
@@ -45,21 +45,34 @@ class TileFacts:
     layout: Mapping[str, Any]
 
 
-def tilespec_settings(parameters: Mapping[str, Any], metafile: str, z: float) -> TileSpecSettings:
-    """The settings of a section, of the parameters of a command."""
+def tilespec_settings(parameters: Mapping[str, Any], metafile: str | None, z: float) -> TileSpecSettings:
+    """The settings of a section, from the parameters of a command.
+
+    `metafile` is None for tiles whose source has absolute paths.
+    """
     mask = parameters.get("maskUrl")
     return TileSpecSettings(
         z=z,
-        image_directory=parameters.get("image_directory") or storage.parent(metafile),
+        image_directory=parameters.get("image_directory") or storage.parent(metafile or "/"),
         section_id=parameters.get("sectionId", str(z)),
         minimum_intensity=parameters["minimum_intensity"],
-        maximum_intensity=parameters["maximum_intensity"],
+        maximum_intensity=parameters.get("maximum_intensity", 255),
         mask_url=None if mask is None else storage.as_uri(mask),
     )
 
 
+def stack_version(parameters: Mapping[str, Any], pixel_size_nm: float | None) -> dict[str, Any]:
+    """Version of a stack that is made, with its resolution in nm; without x and y where it is unknown."""
+    xy = dict.fromkeys(("stackResolutionX", "stackResolutionY"), pixel_size_nm)
+    return {
+        **({} if pixel_size_nm is None else xy),
+        "stackResolutionZ": parameters["section_thickness"],
+        **parameters.get("output_stackVersion", {}),
+    }
+
+
 def make_tilespec(tile: TileFacts, settings: TileSpecSettings) -> Any:
-    """A `renderapi` TileSpec with level 0 alone, of a tile from whatever source."""
+    """A `renderapi` TileSpec with level 0 alone."""
     import renderapi
 
     width, height = tile.size

@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -19,7 +17,8 @@ from asap_ingest.report.section_facts import LABELS, facts_of, measure, summary_
 from asap_ingest.report.section_tiles import SectionSummary
 from asap_ingest.report.survey import survey
 from asap_ingest.secrets import with_masked_texts
-from asap_ingest.storage.json_documents import parse_json
+from asap_ingest.storage.json_documents import read_object
+from asap_ingest.storage.reader_threads import ReaderThreads
 
 #: The page of all sections that have a report in a folder.
 INDEX = "sections.html"
@@ -74,7 +73,8 @@ def _write_index(folder: str) -> None:
 
 
 def _summary_times(folder: str) -> dict[str, float]:
-    return {name: time for name, time in storage.names_and_times(folder).items() if _SUMMARY.fullmatch(name)}
+    stamps = storage.names_and_stamps(folder)
+    return {name: time for name, (time, _) in stamps.items() if _SUMMARY.fullmatch(name)}
 
 
 def _summaries(folder: str, times: dict[str, float]) -> list[dict[str, Any]]:
@@ -82,15 +82,14 @@ def _summaries(folder: str, times: dict[str, float]) -> list[dict[str, Any]]:
 
     def read(name: str) -> dict[str, Any] | None:
         try:
-            summary = parse_json(storage.read_bytes(storage.join(folder, name)))
+            summary = read_object(storage.join(folder, name))
             float(summary["z"]), summary["medians"].items(), summary["page"], summary["tiles"]
         except (StorageError, ValueError, TypeError, KeyError, AttributeError):
             return None
         return {**summary, "time": times[name]}
 
-    with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
-        tasks = [(copy_context(), name) for name in sorted(times)]
-        summaries = readers.map(lambda task: task[0].run(read, task[1]), tasks)
+    with ReaderThreads(_READ_AT_ONCE) as readers:
+        summaries = readers.map(read, sorted(times))
         return sorted(filter(None, summaries), key=lambda summary: float(summary["z"]))
 
 

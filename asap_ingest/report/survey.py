@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +35,7 @@ from asap_ingest.report.tile_measures import (
     level_to_read,
     measured,
 )
+from asap_ingest.storage.reader_threads import ReaderThreads
 
 _READ_AT_ONCE = 32  # threads hide the time that object stores and network drives take to answer
 _SHADING_SIDE = 32
@@ -116,7 +116,7 @@ class _SurveyRun:
         tiles = self._section.tiles
         # by rows, so that few strips wait for those of a neighbour
         indices = sorted(range(len(tiles)), key=lambda index: tiles[index].box[1::-1])
-        readers = ThreadPoolExecutor(_READ_AT_ONCE)
+        readers = ReaderThreads(_READ_AT_ONCE)
         # OpenCV and SciPy release the GIL
         computers = ThreadPoolExecutor(os.cpu_count())
         with readers, computers:
@@ -129,10 +129,9 @@ class _SurveyRun:
         self, indices: list[int], readers: ThreadPoolExecutor, computers: ThreadPoolExecutor
     ) -> Iterator[_TileResult]:
         for first in range(0, len(indices), _READ_AT_ONCE):
-            # storage options belong to the context, which a thread does not inherit
-            tasks = [(copy_context(), index) for index in indices[first : first + _READ_AT_ONCE]]
-            contents = readers.map(lambda task: (task[1], *task[0].run(self._read, task[1])), tasks)
-            yield from computers.map(lambda read: self._result(*read), list(contents))
+            block = indices[first : first + _READ_AT_ONCE]
+            contents = list(readers.map(self._read, block))
+            yield from computers.map(lambda index, read: self._result(index, *read), block, contents)
 
     def _read(self, index: int) -> tuple[int, bytes | str]:
         """Level and content of a tile's file, or the reason why there is none."""

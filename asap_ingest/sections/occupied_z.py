@@ -1,6 +1,6 @@
-"""Whose tiles lie where a section is to be written: its own, or those of another section.
+"""Tiles that are in a stack at a z where a section is to be written: of the same section, or of another.
 
-Tiles do not name their metafile. It is looked for beside their images, and only where a z holds tiles that
+Tiles do not name their metafile. It is searched for beside their images, and only where a z holds tiles that
 the new metafile does not list.
 """
 
@@ -20,7 +20,7 @@ _UNKNOWN = "another source, of which no metafile lies beside the images"
 
 
 class Source(Protocol):
-    """What tiles are placed by: a metafile, or a table, which knows no region."""
+    """What lists the tiles of a section: a metafile, or a table, which has no region."""
 
     @property
     def source(self) -> str: ...
@@ -38,20 +38,18 @@ class OccupiedError(AsapIngestError):
             f"{min(tile_ids)}, which is another section; give another z, overwrite_zlayer to remove them, or "
             "append to keep both"
         )
-        self.source = source
-        self.other = other
 
 
 @dataclass(frozen=True)
 class Occupancy:
-    """What a z holds before a section is written there.
+    """The tiles of a z before a section is written there.
 
     Attributes
     ----------
     before : set of str
         Ids of its tiles.
     removed : set of str
-        Those that the section does not have and that are to go: of its earlier imaging, or all with
+        Those that the section does not have and that are to be removed: of its earlier imaging, or all with
         `overwrite_zlayer`.
     """
 
@@ -65,7 +63,7 @@ class Occupancy:
 
 @dataclass(frozen=True)
 class OccupiedZ:
-    """What is to become of tiles that lie at a z and are not listed in the new metafile.
+    """The rule for tiles that are at a z and not listed in the new metafile.
 
     Attributes
     ----------
@@ -79,8 +77,8 @@ class OccupiedZ:
     overwrite: bool = False
     append: bool = False
 
-    def settle(self, stack: Stack, z: float, source: Source, tile_ids: Set[str]) -> Occupancy:
-        """Decide for the tiles of one source; reads nothing but ids where they are the only ones.
+    def apply(self, stack: Stack, z: float, source: Source, tile_ids: Set[str]) -> Occupancy:
+        """Decide for the tiles of one source; reads only ids where they are all of that source.
 
         Raises
         ------
@@ -96,18 +94,12 @@ class OccupiedZ:
         tiles = stack.tiles(z)
         removed: set[str] = set()
         for other, ids in _by_metafile(tiles[tile_id] for tile_id in others if tile_id in tiles):
-            if other is None or not _is_same_section(source, other):
+            if other is not None and _is_same_region(source, other):
+                removed.update(ids)
+            elif other is None or not _is_same_section(source.region, other.region):
                 name = _UNKNOWN if other is None else other.source
                 raise OccupiedError(source.source, stack.name, z, name, ids)
-            if _is_same_region(source, other):
-                removed.update(ids)
         return Occupancy(before, removed)
-
-
-def clear(stack: Stack, tile_ids: Iterable[str]) -> None:
-    """Remove tiles one by one, as others stay."""
-    for tile_id in sorted(tile_ids):
-        stack.delete_tile(tile_id)
 
 
 def _tile_ids(stack: Stack, z: float) -> set[str]:
@@ -120,21 +112,18 @@ def _tile_ids(stack: Stack, z: float) -> set[str]:
 
 
 def _is_same_region(new: Source, old: Metafile) -> bool:
-    if storage.as_uri(new.source) == storage.as_uri(old.source):
-        return True
-    return new.region is not None and new.region == old.region
+    is_same_file = storage.as_uri(new.source) == storage.as_uri(old.source)
+    return is_same_file or (new.region is not None and new.region == old.region)
 
 
-def _is_same_section(new: Source, old: Metafile) -> bool:
-    if _is_same_region(new, old):
-        return True
-    return new.region is not None and old.region is not None and new.region.section == old.region.section
+def _is_same_section(new: Region | None, old: Region | None) -> bool:
+    return new is not None and old is not None and new.section == old.section
 
 
 def _by_metafile(tiles: Iterable[TileSpec]) -> Iterator[tuple[Metafile | None, list[str]]]:
     """Tile ids by the metafile that lists their images; None for those that none lists.
 
-    Where a single metafile lies beside images, they are its own: it was written again with other tiles.
+    A single metafile beside images is taken for theirs: it was written again with other tiles.
     """
     by_folder: dict[str, dict[str, str]] = {}
     for tile in tiles:
@@ -158,12 +147,12 @@ def _by_metafile(tiles: Iterable[TileSpec]) -> Iterator[tuple[Metafile | None, l
 
 
 def _metafiles_in(folder: str) -> Iterator[Metafile]:
-    """The metafiles of a folder; what else lies there, or cannot be read, tells nothing."""
+    """The metafiles of a folder; files that cannot be read as such are skipped."""
     try:
         names = storage.names_in(folder) if folder else set()
     except AsapIngestError:
         return
-    # those that are named as pyTEMCA names them first
+    # names like those that pyTEMCA gives first
     for _, name in sorted(("metadata" not in name, name) for name in names if name.endswith(".json")):
         try:
             yield read_metafile(storage.join(folder, name))

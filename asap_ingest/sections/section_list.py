@@ -13,7 +13,7 @@ from pathlib import Path
 from asap_ingest import storage
 from asap_ingest.errors import AsapIngestError, ParameterError
 
-#: How pyTEMCA names metafiles: what is looked for in a folder.
+#: Names that pyTEMCA gives metafiles.
 METAFILES = "_metadata_*.json"
 #: `z_from`: sections are numbered in the order of their paths.
 ORDER = "order"
@@ -24,22 +24,22 @@ _WILDCARDS = re.compile(r"[*?\[]")
 def find_metafiles(given: Sequence[str]) -> list[str]:
     """The metafiles that files, folders and patterns name, each once, in natural order (`s2` before `s10`).
 
-    A folder means all `_metadata_*.json` in it and below; in an object store, in it alone.
+    A folder stands for all `_metadata_*.json` in it and below; in an object store, in it alone.
 
     Raises
     ------
     ParameterError
-        A pattern or URI cannot be looked up.
+        A pattern is a URI.
     """
-    found: dict[str, str] = {}
+    metafiles: dict[str, str] = {}
     for name in given:
         for path in _named(name):
-            found.setdefault(storage.as_uri(path), path)
-    return sorted(found.values(), key=natural_key)
+            metafiles.setdefault(storage.as_uri(path), path)
+    return sorted(metafiles.values(), key=natural_key)
 
 
 def natural_key(path: str) -> list[tuple[int, int | str]]:
-    """Sorts names with numbers by these."""
+    """Sort key by which the numbers in names count as numbers."""
     parts = re.split(r"([0-9]+)", path)
     return [(0, int(part)) if part.isdigit() else (1, part) for part in parts if part]
 
@@ -61,7 +61,7 @@ def _named(name: str) -> list[str]:
 
 
 class ZRule:
-    """How z follows from a metafile: `of` gives None where sections are numbered in order.
+    """Derives z from a metafile: `of` returns None where sections are numbered in order.
 
     Parameters
     ----------
@@ -92,17 +92,13 @@ class ZRule:
                     f"There are also {ORDER!r}, and a table of path,z as .csv"
                 )
 
-    @property
-    def is_order(self) -> bool:
-        return self._pattern is None and self._table is None
-
     def of(self, metafile: str) -> float | None:
         """The z of a metafile.
 
         Raises
         ------
         ParameterError
-            The rule tells none.
+            The rule gives none.
         """
         if self._table is not None:
             for key in (storage.as_uri(metafile), metafile.rpartition("/")[2]):

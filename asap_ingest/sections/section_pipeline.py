@@ -18,22 +18,11 @@ from typing import Any
 from asap_ingest.errors import ServiceUnreachableError
 from asap_ingest.execution import Executor, Outcome
 from asap_ingest.execution.progress import Progress
-from asap_ingest.execution.remarks import Remark
-from asap_ingest.mipmaps.apply_sections import SectionReport
-from asap_ingest.mipmaps.mipmap_run import MipmapReport
 from asap_ingest.mipmaps.pyramid import WORKERS_LOAD as _PYRAMIDS_LOAD
 from asap_ingest.mipmaps.pyramid import PyramidJob, build_and_verify, build_pyramid
-from asap_ingest.sections.section_upload import UploadReport
-from asap_ingest.sections.section_work import (
-    Finish,
-    PlacedSection,
-    Section,
-    Stale,
-    finish_section,
-    place_section,
-)
+from asap_ingest.sections.section_work import IngestedSection, Section, finish_section, place_section
 
-#: Workers are forked with these, instead of each taking a second to load them.
+#: Workers are forked from a process that has loaded these, which takes a second.
 WORKERS_LOAD = (*_PYRAMIDS_LOAD, "renderapi")
 #: Jobs to a worker that wait: below that, a further section is placed.
 _JOBS_AHEAD = 4
@@ -49,32 +38,18 @@ class Work:
 
 
 def do(work: Work) -> Any:
-    """The one job that workers know."""
+    """The one job that workers run."""
     return work.job(work.item)
 
 
 @dataclass
-class IngestedSection:
-    """What became of a section: a report a step, as far as it came, or the error that ended it."""
-
-    section: Section
-    upload: UploadReport | None = None
-    mipmaps: MipmapReport = field(default_factory=MipmapReport)
-    applied: SectionReport | None = None
-    remarks: list[Remark] = field(default_factory=list)
-    error: Exception | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass
-class _Open:
-    """A section that is under way."""
+class _Active:
+    """A section in work, and its jobs that wait."""
 
     number: int
     result: IngestedSection
     jobs: deque[PyramidJob] = field(default_factory=deque)
     under_way: int = 0
-    stale: Stale = field(default_factory=Stale)
     is_touched: bool = False
     since: float = field(default_factory=time.perf_counter)
 
@@ -84,7 +59,7 @@ class _Open:
 
 
 class SectionPipeline:
-    """Iterator of what workers can do next, from the sections and what became of the work before.
+    """Iterator of the jobs that workers can run next, given the sections and the outcomes so far.
 
     Parameters
     ----------
@@ -94,7 +69,7 @@ class SectionPipeline:
     progress : Progress
         Of tiles; it expects those that the sections name.
     first, of : int
-        Number of the first section, and of all, to be told.
+        Number of the first section, and of all, as progress shows them.
     """
 
     def __init__(
@@ -104,21 +79,21 @@ class SectionPipeline:
         self._ahead = _JOBS_AHEAD * workers
         self._progress, self._of = progress, of
         self._number = first - 1
-        self._open: dict[int, _Open] = {}
+        self._active: dict[int, _Active] = {}
         self._finishes: deque[Work] = deque()
 
     def __iter__(self) -> Iterator[Work]:
         return self
 
     def __next__(self) -> Work:
-        """The next piece of work; StopIteration also where all that is left waits for outcomes."""
+        """The next job; StopIteration also where all that is left depends on outcomes."""
         if self._finishes:
             return self._finishes.popleft()
         if self._needs_section() and (section := next(self._sections, None)) is not None:
             self._number += 1
-            self._open[self._number] = _Open(self._number, IngestedSection(section))
+            self._active[self._number] = _Active(self._number, IngestedSection(section))
             return Work(self._number, place_section, section)
-        for each in self._open.values():
+        for each in self._active.values():
             if each.jobs:
                 each.under_way, each.is_touched = each.under_way + 1, True
                 verify = each.result.section.run.verify
@@ -126,26 +101,31 @@ class SectionPipeline:
         raise StopIteration
 
     def _needs_section(self) -> bool:
-        untouched = [each for each in self._open.values() if not each.is_touched]
-        waiting = sum(len(each.jobs) for each in self._open.values())
+        untouched = [each for each in self._active.values() if not each.is_touched]
+        waiting = sum(len(each.jobs) for each in self._active.values())
         to_come = sum(max(1, each.result.section.tiles) for each in untouched if not each.jobs)
         return not untouched or waiting + to_come < self._ahead
 
     def take(self, outcome: Outcome[Work, Any]) -> IngestedSection | None:
-        """Take in what became of a piece of work; a section that it ended.
+        """Handle the outcome of a job; the section that it completed, if any.
 
         Raises
         ------
         ServiceUnreachableError
-            The service is away: no other section would fare better.
+            The service is down: other sections would fail too.
         """
-        each = self._open[outcome.item.number]
+        each = self._active[outcome.item.number]
         if outcome.item.job is place_section:
             return self._placed(each, outcome.value, outcome.error)
         if outcome.item.job is finish_section:
             each.lap("apply")
             each.result.applied = outcome.value
             return self._end(each, outcome.error)
+        self._count(each, outcome)
+        return None
+
+    def _count(self, each: _Active, outcome: Outcome[Work, Any]) -> None:
+        """Add the outcome of a pyramid to the report and to progress."""
         each.under_way -= 1
         of_job = Outcome(outcome.item.item, outcome.value, outcome.error)
         moved = each.result.mipmaps.count(of_job)
@@ -153,42 +133,44 @@ class SectionPipeline:
         self._progress.at(each.number, self._of, section.run.stack.name, section.z)
         self._progress.advance(of_job.item.image.first_of, moved, failures=of_job.error is not None)
         self._finish_if_all_are_made(each)
-        return None
 
     def _placed(
-        self, each: _Open, placed: PlacedSection | None, error: Exception | None
+        self,
+        each: _Active,
+        placed: tuple[IngestedSection, list[PyramidJob]] | None,
+        error: Exception | None,
     ) -> IngestedSection | None:
         each.lap("tilespecs")
         if placed is None:
             self._progress.skip(each.result.section.tiles)
-            return self._end(each, error or RuntimeError("a section was placed without a report"))
-        each.result.upload, each.result.mipmaps = placed.upload, placed.mipmaps
-        each.result.remarks, each.stale = placed.remarks, placed.stale
-        each.jobs.extend(placed.jobs)
-        self._progress.expect(placed.mipmaps.tiles - each.result.section.tiles)
-        self._progress.skip(placed.mipmaps.tiles - sum(job.image.first_of for job in placed.jobs))
+            return self._end(each, error)
+        result, jobs = placed
+        tiles = result.mipmaps.tiles
+        result.seconds, each.result = each.result.seconds, result
+        each.jobs.extend(jobs)
+        self._progress.expect(tiles - result.section.tiles)
+        self._progress.skip(tiles - sum(job.image.first_of for job in jobs))
         self._finish_if_all_are_made(each)
         return None
 
-    def _finish_if_all_are_made(self, each: _Open) -> None:
+    def _finish_if_all_are_made(self, each: _Active) -> None:
         if each.jobs or each.under_way:
             return
         each.is_touched = True
         each.lap("mipmaps")
         each.result.mipmaps.close(each.result.seconds["mipmaps"])
-        finish = Finish(each.result.section, each.result.mipmaps, each.stale)
-        self._finishes.append(Work(each.number, finish_section, finish))
+        self._finishes.append(Work(each.number, finish_section, each.result))
 
-    def _end(self, each: _Open, error: Exception | None) -> IngestedSection:
+    def _end(self, each: _Active, error: Exception | None) -> IngestedSection:
         if isinstance(error, ServiceUnreachableError):
             raise error
-        del self._open[each.number]
+        del self._active[each.number]
         each.result.error = error
         return each.result
 
 
 def ingest(pipeline: SectionPipeline, executor: Executor) -> Iterator[IngestedSection]:
-    """Have workers do all that a pipeline has; the sections in the order in which they end."""
+    """Run all jobs of a pipeline; yields the sections in the order in which they end."""
     outcomes = executor.run(do, pipeline)
     try:
         for outcome in outcomes:
@@ -196,6 +178,6 @@ def ingest(pipeline: SectionPipeline, executor: Executor) -> Iterator[IngestedSe
             if ended is not None:
                 yield ended
     finally:
-        # workers end now, not when somebody lets go of the error
+        # workers end now, not when the error is garbage collected
         if isinstance(outcomes, Generator):
             outcomes.close()

@@ -1,11 +1,10 @@
-"""Which sections a run does, at which z, and what that will take."""
+"""Which sections a run ingests, at which z, and an estimate of the work."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,17 +16,17 @@ from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyram
 from asap_ingest.mipmaps.tile_images import Source, TileImage
 from asap_ingest.sections.section_list import ZRule
 from asap_ingest.sections.section_state import SUPERSEDED, RunState, SectionRecord
+from asap_ingest.storage.folder_listings import FolderListings
 from asap_ingest.temca.metafile import Metafile, read_metafile
 
-Stamps = Mapping[str, tuple[float, int]]
-#: What a section costs besides its tiles: seconds for requests, the metafile and listings.
+#: Seconds that a section takes besides its tiles: for requests, the metafile and listings.
 _SECONDS_PER_SECTION = 0.2
 
 
 def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -> list[SectionRecord]:
     """A record for each metafile, in the state: known ones as they are, changed and new ones planned.
 
-    Sections keep the z that they were given. A region that was imaged again takes the place of its earlier
+    Sections keep the z that they have in the state. A region that was imaged again replaces its earlier
     imaging, which is SUPERSEDED.
 
     Raises
@@ -35,10 +34,13 @@ def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -
     ParameterError
         A metafile is not there, or the rule gives no z, or another one than before.
     """
-    listings: dict[str, Stamps] = {}
+    listings = FolderListings()
     records = []
     for metafile in metafiles:
-        record = _record(metafile, _stamp(metafile, listings), state)
+        stamp = listings.stamp(metafile)
+        if stamp is None:
+            raise ParameterError("metafiles", str(MissingFileError(metafile)))
+        record = _record(metafile, list(map(float, stamp)), state)
         z = rule.of(metafile)
         known = state.of(metafile)
         if known is not None and z is not None and known.z != z:
@@ -55,16 +57,6 @@ def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -
     return records
 
 
-def _stamp(metafile: str, listings: dict[str, Stamps]) -> list[float]:
-    folder = storage.parent(metafile)
-    if folder not in listings:
-        listings[folder] = storage.names_and_stamps(folder)
-    stamp = listings[folder].get(metafile.rpartition("/")[2])
-    if stamp is None:
-        raise ParameterError("metafiles", str(MissingFileError(metafile)))
-    return [float(part) for part in stamp]
-
-
 def _record(metafile: str, stamp: list[float], state: RunState) -> SectionRecord:
     known = state.of(metafile)
     if known is not None and known.stamp == stamp:
@@ -72,7 +64,7 @@ def _record(metafile: str, stamp: list[float], state: RunState) -> SectionRecord
     record = SectionRecord(metafile, known.z if known is not None else 0.0, stamp)
     try:
         content = read_metafile(metafile)
-    except AsapIngestError:  # told where it is ingested, beside others that are sound
+    except AsapIngestError:  # reported when it is ingested
         return record
     record.tiles, record.created = len(content.tiles), content.created
     if content.region is not None:
@@ -102,15 +94,13 @@ def _mark_superseded(state: RunState) -> None:
 
 
 def refuse_shared_z(records: Iterable[SectionRecord]) -> None:
-    """ParameterError where two sections would lie at one z, before anything is written."""
+    """Raise ParameterError where two sections would lie at one z, before anything is written."""
     first: dict[float, SectionRecord] = {}
     for record in records:
         if record.status == SUPERSEDED:
             continue
         other = first.setdefault(record.z, record)
-        is_same = (
-            record.region is not None and other.region is not None and record.region[:2] == other.region[:2]
-        )
+        is_same = record.section is not None and record.section == other.section
         if other is not record and not is_same:
             raise ParameterError(
                 "z_from",
@@ -121,7 +111,7 @@ def refuse_shared_z(records: Iterable[SectionRecord]) -> None:
 
 @dataclass
 class Estimate:
-    """What is left to do.
+    """The work that is left.
 
     Attributes
     ----------
@@ -148,18 +138,19 @@ class Estimate:
         if self.seconds is not None:
             lines.append(f"about {_duration(self.seconds)} with {workers} workers")
         if self.free is not None and self.written > self.free:
-            lines.append("the levels do not fit: free some room, or name another output_dir")
+            lines.append("the levels do not fit: free some space, or name another output_dir")
         return lines
 
 
 def estimate(
-    records: Iterable[SectionRecord],
-    settings: PyramidSettings,
-    image_directory: str | None,
-    workers: int,
+    records: Iterable[SectionRecord], settings: PyramidSettings, image_directory: str | None, workers: int
 ) -> Estimate:
-    """What the records that are not finished will take; metafiles are read, and folders of images listed."""
+    """What the records that are not finished will take: reads metafiles, lists folders of images.
+
+    The time is that of one pyramid, made to measure it, times the number of tiles.
+    """
     total = Estimate(free=_free(settings.levels.root))
+    listings = FolderListings()
     probe: str | None = None
     for record in records:
         if record.is_finished:
@@ -170,42 +161,32 @@ def estimate(
         except AsapIngestError:
             continue
         folder = image_directory or storage.parent(record.metafile)
-        there = _count(total, metafile, folder, settings)
-        probe = probe or there
+        for tile in metafile.tiles:
+            uri = storage.join(folder, tile.image)
+            stamp = listings.stamp(uri)
+            if stamp is None:
+                total.missing_images += 1
+                continue
+            probe = probe or uri
+            total.read += stamp[1]
+            total.written += _level_bytes(metafile, settings)
+        total.tiles += len(metafile.tiles)
     if probe is not None:
         total.seconds = total.tiles * _seconds_per_tile(probe, settings) / workers
         total.seconds += total.sections * _SECONDS_PER_SECTION
     return total
 
 
-def _count(total: Estimate, metafile: Metafile, folder: str, settings: PyramidSettings) -> str | None:
-    """Add a section; an image of it that is there."""
-    listings: dict[str, Stamps] = {}
-    found = None
+def _level_bytes(metafile: Metafile, settings: PyramidSettings) -> int:
+    """Size of the levels of a tile, without compression."""
     shape = metafile.height, metafile.width
     bytes_per_sample = 1 if settings.convert_to_8bit else metafile.bytes_per_sample or 1
-    written = sum(
-        height * width * bytes_per_sample
-        for height, width in (level_shape(shape, level) for level in range(1, settings.levels.count + 1))
-    )
-    for tile in metafile.tiles:
-        uri = storage.join(folder, tile.image)
-        place = storage.parent(uri)
-        if place not in listings:
-            listings[place] = storage.names_and_stamps(place)
-        stamp = listings[place].get(uri.rpartition("/")[2])
-        if stamp is None:
-            total.missing_images += 1
-            continue
-        found = found or uri
-        total.read += stamp[1]
-        total.written += written
-    total.tiles += len(metafile.tiles)
-    return found
+    shapes = (level_shape(shape, level) for level in range(1, settings.levels.count + 1))
+    return sum(height * width * bytes_per_sample for height, width in shapes)
 
 
 def _seconds_per_tile(image: str, settings: PyramidSettings) -> float:
-    """A pyramid made once to be timed, and once before to have the code loaded."""
+    """Time of making a pyramid, after it was made once to load the code."""
     with TemporaryDirectory() as folder:
         job = PyramidJob(
             TileImage(Source(image), ("",)), replace(settings, levels=replace(settings.levels, root=folder))
@@ -223,8 +204,7 @@ def _free(folder: str) -> int | None:
     path = storage.local_path(folder)
     if path is None:
         return None
-    there: Path = next(each for each in (path, *path.parents) if each.exists())
-    return disk_usage(there).free
+    return disk_usage(next(each for each in (path, *path.parents) if each.exists())).free
 
 
 def _duration(seconds: float) -> str:

@@ -1,6 +1,6 @@
-"""What became of each section of a run, in one file: a rerun goes on from it.
+"""The state of each section of a run, in one file: a rerun continues from it.
 
-The file is written as a whole after each change, so a kill leaves the state before or the state after.
+The file is replaced after each change, so a killed run leaves the state before or the state after.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import orjson
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError, ParameterError
 from asap_ingest.secrets import without_secrets
+from asap_ingest.storage.json_documents import read_object, write_object
 
-#: Of a record. A section that was begun has some of its levels, which a rerun keeps.
+#: Status of a record. A section that was begun has some of its levels, which a rerun keeps.
 PLANNED, BEGUN, DONE, FAILED, SUPERSEDED = "planned", "begun", "done", "failed", "superseded"
 _VERSION = 1
 
@@ -26,7 +27,7 @@ class StateInUseError(ParameterError):
     """Another run works on the same sections."""
 
     def __init__(self, uri: str) -> None:
-        super().__init__("state_file", f"{uri}: another run is using it; wait until that ends, or end it")
+        super().__init__("state_file", f"{uri}: another run is using it; wait for its end, or end it")
 
 
 @dataclass
@@ -38,9 +39,9 @@ class SectionRecord:
     stamp : list
         Time and size of the metafile: another stamp is another imaging.
     region : list, optional
-        Specimen, grid and number of the region, where the metafile tells.
+        Specimen, grid and number of the region, where the metafile has them.
     begun_at : float
-        Seconds since the epoch by the clock of the state's file system; levels from before are made anew.
+        Seconds since the epoch by the clock of the state's file system; levels that are older are made anew.
     failures : list of dict
         Tiles that failed: tileId, image, reason.
     error : str, optional
@@ -62,12 +63,12 @@ class SectionRecord:
 
     @property
     def section(self) -> list[Any] | None:
-        """Specimen and grid: what regions of one section have in common."""
+        """Specimen and grid, which the regions of one section share."""
         return None if self.region is None else self.region[:2]
 
     @property
     def is_finished(self) -> bool:
-        """Nothing is left for a rerun."""
+        """Whether nothing is left for a rerun."""
         return self.status in (DONE, SUPERSEDED)
 
 
@@ -79,7 +80,7 @@ class RunState:
     uri : str
         Path or URI of the file.
     settings : mapping
-        What must be alike in all runs that share the file.
+        Those that must be the same in all runs that share the file.
     """
 
     def __init__(self, uri: str, settings: Mapping[str, Any]) -> None:
@@ -88,7 +89,7 @@ class RunState:
         self.records: dict[str, SectionRecord] = {}
 
     def read(self, anew: bool = False) -> None:
-        """Take over what the file says; with `anew` nothing.
+        """Read the records of the file; none with `anew`.
 
         Raises
         ------
@@ -98,12 +99,12 @@ class RunState:
         if anew:
             return
         try:
-            state = orjson.loads(storage.read_bytes(self.uri))
+            state = read_object(self.uri)
             version, settings = state["version"], state["settings"]
             records = [SectionRecord(**record) for record in state["sections"]]
         except MissingFileError:
             return
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise _refused(f"{self.uri}: is not the state of a run; name another file") from error
         if version != _VERSION:
             raise _refused(f"{self.uri}: is of version {version}, not {_VERSION}; name another file")
@@ -112,28 +113,22 @@ class RunState:
             if before != now:
                 raise _refused(
                     f"{self.uri} is of a run with {name} {before!r}, not {now!r}; name another file, or "
-                    "begin anew with force_redo true"
+                    "start anew with force_redo true"
                 )
         self.records = {storage.as_uri(record.metafile): record for record in records}
 
     def write(self) -> None:
-        content = {
-            "version": _VERSION,
-            "settings": self._settings,
-            "sections": [asdict(record) for record in self],
-        }
-        storage.write_bytes(
-            self.uri, orjson.dumps(without_secrets(content), option=orjson.OPT_INDENT_2) + b"\n"
-        )
+        records = [asdict(record) for record in self]
+        write_object(self.uri, {"version": _VERSION, "settings": self._settings, "sections": records})
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs from the file inside; the system lets go of it when this process ends or is killed.
+        """Lock the file inside; the lock is released also when this process is killed.
 
         Raises
         ------
         StateInUseError
-            Another run holds it. Files in object stores cannot be held.
+            Another run holds it. Files in object stores cannot be locked.
         """
         path = storage.local_path(f"{self.uri}.lock")
         if path is None:
@@ -148,9 +143,9 @@ class RunState:
             yield
 
     def begin(self, record: SectionRecord) -> None:
-        """Say that a section is worked on, before its first file is written."""
+        """Record that a section is in work, before its first file is written."""
         if record.status != BEGUN:
-            # written at the last change: whatever this run writes is not older by the same clock
+            # the file's last change, by the clock of the same file system: what this run writes is newer
             record.begun_at = record.begun_at or storage.modified_time(self.uri) or 0.0
             record.status = BEGUN
             self.write()

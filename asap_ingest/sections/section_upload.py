@@ -9,14 +9,14 @@ from typing import Any
 
 from asap_ingest.execution import Executor
 from asap_ingest.render.stack import Stack
-from asap_ingest.sections.occupied_z import Occupancy, clear
+from asap_ingest.sections.occupied_z import Occupancy
 
 _TILES_PER_REQUEST = 1000
 
 
 @dataclass(frozen=True)
 class UploadReport:
-    """What one upload did to its section, in tiles."""
+    """Tiles that one upload added, replaced and removed."""
 
     tiles: int
     added: int
@@ -26,19 +26,14 @@ class UploadReport:
 
 
 def upload_section(
-    *,
-    stack: Stack,
-    tilespecs: Sequence[Any],
-    z: float,
-    occupancy: Occupancy,
-    executor: Executor,
+    stack: Stack, z: float, tilespecs: Sequence[Any], occupancy: Occupancy, executor: Executor
 ) -> UploadReport:
-    """Put tilespecs into a stack that is LOADING, where `occupancy` tells what is to be removed.
+    """Put tilespecs into a stack that is LOADING, and remove those that `occupancy` names.
 
     Raises
     ------
     ServiceError, ServiceUnreachableError
-        Batches that are stored stay: doing it again does no harm.
+        Batches that are stored stay: an upload can be repeated.
     """
     start = time.perf_counter()
     before, after = occupancy.before, {tilespec.tileId for tilespec in tilespecs}
@@ -50,10 +45,9 @@ def upload_section(
         for first in range(0, len(tilespecs), _TILES_PER_REQUEST)
     ]
     for outcome in executor.run(_put_batch, batches):
-        if outcome.error is not None:
-            raise outcome.error
+        outcome.result()
     if keeps_others:
-        clear(stack, occupancy.removed)
+        stack.delete_tiles(occupancy.removed)
     return UploadReport(
         tiles=len(tilespecs),
         added=len(after - before),

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from asap_ingest import storage
 from asap_ingest.execution import SerialExecutor
-from asap_ingest.execution.remarks import Remark
+from asap_ingest.execution.image_warnings import ImageWarning
 from asap_ingest.mipmaps.apply_sections import SectionJob, SectionReport, apply_section
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, section_jobs
 from asap_ingest.mipmaps.pyramid import PyramidJob
 from asap_ingest.mipmaps.tile_images import Failure
+from asap_ingest.render.stack import Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.report.section_pages import write_section_pages
-from asap_ingest.sections.occupied_z import OccupiedZ, clear
+from asap_ingest.sections.occupied_z import OccupiedZ
 from asap_ingest.sections.section_upload import UploadReport, upload_section
 from asap_ingest.temca.metafile import read_metafile
-from asap_ingest.temca.metafile_tilespecs import build_tilespecs, remark_on_intensity
+from asap_ingest.temca.metafile_tilespecs import build_tilespecs, intensity_warnings
 
 
 @dataclass(frozen=True)
 class Section:
-    """One section of a run: what it is made of, and where it goes. Small and picklable.
+    """A section to ingest: source, settings and target. Small and picklable.
 
     Attributes
     ----------
@@ -31,8 +31,8 @@ class Section:
         Its z among them.
     run : MipmapRun
         Of the stack that gets the tiles without levels, and this z alone.
-    apply : SectionJob
-        From that stack to the one whose tiles know their levels; may be the same.
+    target : Stack
+        Gets the tiles with levels; may be the same.
     tiles : int
         Their number, as far as it is known before.
     """
@@ -41,9 +41,8 @@ class Section:
     tilespecs: TileSpecSettings
     occupied: OccupiedZ
     run: MipmapRun
-    apply: SectionJob
+    target: Stack
     report_dir: str | None = None
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
     tiles: int = 0
 
     @property
@@ -51,29 +50,41 @@ class Section:
         return self.tilespecs.z
 
 
-@dataclass(frozen=True)
-class Stale:
-    """Tiles to remove from the stack that gets the levels, where it is a stack of its own.
+@dataclass
+class IngestedSection:
+    """The results of a section: a report a step, as far as it came, or the error that ended it.
 
-    `alone` says that nothing else lies at that z: it can be cleared in one request.
+    Attributes
+    ----------
+    stale : frozenset of str
+        Ids of tiles to remove from a target of its own.
+    clear_target : bool
+        All tiles of the target at that z are to be removed: one request does it.
     """
 
-    tile_ids: frozenset[str] = frozenset()
-    alone: bool = False
+    section: Section
+    upload: UploadReport | None = None
+    mipmaps: MipmapReport = field(default_factory=MipmapReport)
+    applied: SectionReport | None = None
+    warnings: list[ImageWarning] = field(default_factory=list)
+    stale: frozenset[str] = frozenset()
+    clear_target: bool = False
+    error: Exception | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def all_warnings(self) -> list[ImageWarning]:
+        return [*self.warnings, *self.mipmaps.warnings]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Of both steps; a level that is missing because its image could not be read is listed once."""
+        failed = {failure.tileId for failure in self.mipmaps.failures}
+        further = [] if self.applied is None else self.applied.failures
+        return [*self.mipmaps.failures, *(failure for failure in further if failure.tileId not in failed)]
 
 
-@dataclass(frozen=True)
-class PlacedSection:
-    """A section whose tiles are in the stack, and the jobs that make their levels."""
-
-    upload: UploadReport
-    mipmaps: MipmapReport
-    jobs: list[PyramidJob]
-    remarks: list[Remark]
-    stale: Stale
-
-
-def place_section(section: Section) -> PlacedSection:
+def place_section(section: Section) -> tuple[IngestedSection, list[PyramidJob]]:
     """Read the metafile, put its tiles into the stack, which must be LOADING; list the pyramids to be made.
 
     Where the z holds tiles of other metafiles too, their missing levels are made with the others.
@@ -83,54 +94,45 @@ def place_section(section: Section) -> PlacedSection:
     MetafileError, StorageError, OccupiedError
     ServiceError, ServiceUnreachableError
     """
-    with storage.options(section.storage_options):
-        metafile = read_metafile(section.metafile)
-        tilespecs = build_tilespecs(metafile, section.tilespecs)
-        tile_ids = {tilespec.tileId for tilespec in tilespecs}
-        source, target = section.run.stack, section.apply.target
-        occupancy = section.occupied.settle(source, section.z, metafile, tile_ids)
-        stale = Stale()
-        if target != source:
-            there = section.occupied.settle(target, section.z, metafile, tile_ids)
-            stale = Stale(frozenset(there.removed), not there.keeps_others(tile_ids))
-        upload = upload_section(
-            stack=source, tilespecs=tilespecs, z=section.z, occupancy=occupancy, executor=SerialExecutor()
-        )
-        mipmaps = MipmapReport()
-        tiles = [tilespec.to_dict() for tilespec in tilespecs]
-        jobs = section_jobs(section.run, tiles, mipmaps)
-        if occupancy.keeps_others(tile_ids):
-            others = source.tiles(section.z)
-            further = [tile for tile_id, tile in others.items() if tile_id not in tile_ids]
-            resumed = replace(section.run, force_redo=False, since=0.0)
-            jobs += section_jobs(resumed, further, mipmaps)
-    remarks = remark_on_intensity(metafile, section.tilespecs.maximum_intensity)
-    return PlacedSection(upload, mipmaps, jobs, remarks, stale)
+    metafile = read_metafile(section.metafile)
+    tilespecs = build_tilespecs(metafile, section.tilespecs)
+    tile_ids = {tilespec.tileId for tilespec in tilespecs}
+    source, target = section.run.stack, section.target
+    occupancy = section.occupied.apply(source, section.z, metafile, tile_ids)
+    placed = IngestedSection(
+        section, warnings=intensity_warnings(metafile, section.tilespecs.maximum_intensity)
+    )
+    if target != source:
+        at_target = section.occupied.apply(target, section.z, metafile, tile_ids)
+        placed.stale = frozenset(at_target.removed)
+        placed.clear_target = bool(placed.stale) and not at_target.keeps_others(tile_ids)
+    placed.upload = upload_section(source, section.z, tilespecs, occupancy, SerialExecutor())
+    tiles: list[Any] = [tilespec.to_dict() for tilespec in tilespecs]
+    jobs = section_jobs(section.run, tiles, placed.mipmaps)
+    if occupancy.keeps_others(tile_ids):
+        others = source.tiles(section.z)
+        further = [tile for tile_id, tile in others.items() if tile_id not in tile_ids]
+        resumed = replace(section.run, force_redo=False, since=0.0)
+        jobs += section_jobs(resumed, further, placed.mipmaps)
+    return placed, jobs
 
 
-@dataclass(frozen=True)
-class Finish:
-    """A section whose levels are made, as far as they could be."""
-
-    section: Section
-    mipmaps: MipmapReport
-    stale: Stale
-
-
-def finish_section(finish: Finish) -> SectionReport:
-    """Give the tiles their levels; write the section's page, if one is asked for."""
-    section, stale = finish.section, finish.stale
-    report = apply_section(replace(section.apply, overwrite=bool(stale.tile_ids) and stale.alone))
-    if not stale.alone:
-        clear(section.apply.target, stale.tile_ids)
+def finish_section(ingested: IngestedSection) -> SectionReport:
+    """Give the tiles their levels; write the section's page, if one is requested."""
+    section = ingested.section
+    settings, target = section.run.settings, section.target
+    job = SectionJob(
+        section.run.stack,
+        target,
+        section.z,
+        settings.levels,
+        overwrite=ingested.clear_target,
+        # folder listings that were cached for another section may be older than this one's levels
+        run=uuid.uuid4().hex,
+    )
+    report = apply_section(job)
+    if not ingested.clear_target:
+        target.delete_tiles(ingested.stale)
     if section.report_dir is not None:
-        with storage.options(section.storage_options):
-            write_section_pages(section.report_dir, section.run, finish.mipmaps, section.metafile)
+        write_section_pages(section.report_dir, section.run, ingested.mipmaps, section.metafile)
     return report
-
-
-def tile_failures(mipmaps: MipmapReport, applied: SectionReport | None) -> list[Failure]:
-    """Failures of both steps; a level that is not there as its image could not be read is told once."""
-    failed = {failure.tileId for failure in mipmaps.failures}
-    further = () if applied is None else applied.failures
-    return [*mipmaps.failures, *(failure for failure in further if failure.tileId not in failed)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -11,17 +10,16 @@ from typing import Any
 
 from asap_ingest.errors import AsapIngestError
 from asap_ingest.execution import Executor
+from asap_ingest.execution.image_warnings import ImageWarning, add_warning, print_warnings
 from asap_ingest.execution.progress import Progress
-from asap_ingest.execution.remarks import Remark, note, tell
-from asap_ingest.mipmaps.apply_sections import SectionJob
 from asap_ingest.mipmaps.mipmap_run import MipmapRun, pyramid_settings
 from asap_ingest.render.stack import Stack
-from asap_ingest.render.tilespecs import tilespec_settings
+from asap_ingest.render.tilespecs import stack_version, tilespec_settings
 from asap_ingest.sections.occupied_z import OccupiedZ
-from asap_ingest.sections.section_pipeline import IngestedSection, SectionPipeline, ingest
+from asap_ingest.sections.section_pipeline import SectionPipeline, ingest
 from asap_ingest.sections.section_state import BEGUN, DONE, FAILED, PLANNED, RunState, SectionRecord
-from asap_ingest.sections.section_work import Section, tile_failures
-from asap_ingest.temca.metafile import Metafile, read_metafile
+from asap_ingest.sections.section_work import IngestedSection, Section
+from asap_ingest.temca.metafile import read_metafile
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +34,8 @@ class SectionsRun:
         Of the command.
     source, target : Stack
         That gets the tiles, and that gets them with levels; may be the same.
-    remarks : list of Remark
-        Told so far.
+    warnings : list of ImageWarning
+        Printed so far.
     """
 
     parameters: Mapping[str, Any]
@@ -46,69 +44,65 @@ class SectionsRun:
     state: RunState
     executor: Executor
     workers: int
-    remarks: list[Remark] = field(default_factory=list)
+    warnings: list[ImageWarning] = field(default_factory=list)
 
     def run(self, records: Sequence[SectionRecord], of: int) -> None:
-        """Do sections, of which `of` are to be told; the stacks are LOADING meanwhile.
+        """Ingest sections, the last of `of` in all; the stacks are LOADING meanwhile.
 
         Raises
         ------
         ServiceUnreachableError, StackStateError
-            Those that are done are in the state.
+            Finished sections are in the state.
         """
-        with ExitStack() as writing, Progress(unit="tile") as progress:
-            version = self._version(records)
-            writing.enter_context(stacks_loading(self.parameters, self.source, self.target, version))
+        version = self._version(records)
+        loading = stacks_loading(self.parameters, self.source, self.target, version)
+        with loading, Progress(unit="tile") as progress:
             progress.expect(sum(record.tiles for record in records))
             by_metafile = {record.metafile: record for record in records}
-            pipeline = SectionPipeline(
-                self._sections(records), self.workers, progress, of - len(records) + 1, of
-            )
+            first = of - len(records) + 1
+            pipeline = SectionPipeline(self._sections(records), self.workers, progress, first, of)
             for ended in ingest(pipeline, self.executor):
                 self._take(by_metafile[ended.section.metafile], ended)
 
     def require_service(self) -> None:
-        """Find out before the work that the service is away, or the stacks cannot be written."""
+        """Raise before the work if the service is down, or the stacks cannot be written."""
         for stack in (self.source, self.target):
             stack.writable_state()
 
-    def do_again_what_is_not_there(self, records: Sequence[SectionRecord]) -> int:
+    def replan_missing(self, records: Sequence[SectionRecord]) -> int:
         """Plan sections again that were done, and are no longer in the stack; their number."""
         there = set() if self.target.state() is None else set(self.target.z_values())
-        lost = [record for record in records if record.status == DONE and float(record.z) not in there]
-        for record in lost:
+        missing = [record for record in records if record.status == DONE and float(record.z) not in there]
+        for record in missing:
             record.status = PLANNED
-        return len(lost)
+        return len(missing)
 
     def _version(self, records: Sequence[SectionRecord]) -> dict[str, Any]:
-        """Of stacks that are made: with the resolution of the first metafile that is sound."""
+        """Of stacks that are made: with the resolution of the first metafile that can be read."""
         for record in records:
             with suppress(AsapIngestError):
-                return stack_version(self.parameters, read_metafile(record.metafile))
-        return {}
+                return stack_version(self.parameters, read_metafile(record.metafile).pixel_size_nm)
+        return dict(self.parameters.get("output_stackVersion", {}))
 
     def _sections(self, records: Sequence[SectionRecord]) -> Iterator[Section]:
         for record in records:
             resumed = record.status in (BEGUN, FAILED) and not self.parameters["force_redo"]
-            section = self._section(record, resumed)
+            section = section_of(self.parameters, self.source, self.target, record.metafile, float(record.z))
+            run = replace(section.run, force_redo=not resumed, since=record.begun_at)
             self.state.begin(record)
-            yield section
-
-    def _section(self, record: SectionRecord, resumed: bool) -> Section:
-        section = section_of(self.parameters, self.source, self.target, record.metafile, float(record.z))
-        run = replace(section.run, force_redo=not resumed, since=record.begun_at)
-        return replace(section, run=run, tiles=record.tiles)
+            yield replace(section, run=run, tiles=record.tiles)
 
     def _take(self, record: SectionRecord, ended: IngestedSection) -> None:
-        """What became of a section, into the state and to whoever looks on."""
-        record.failures = [asdict(failure) for failure in tile_failures(ended.mipmaps, ended.applied)]
+        """Write the results of a section into the state, print its warnings, log its first failure."""
+        record.failures = [asdict(failure) for failure in ended.failures]
         record.error = None if ended.error is None else str(ended.error) or type(ended.error).__name__
         record.status = FAILED if record.failures or record.error else DONE
         record.report = report_of(ended)
-        remarks = [*ended.remarks, *ended.mipmaps.warnings]
-        record.warnings = [asdict(remark) for remark in remarks]
+        record.warnings = [asdict(warning) for warning in ended.all_warnings]
         self.state.write()
-        tell([remark for remark in remarks if note(self.remarks, Remark(**asdict(remark)))])
+        print_warnings(
+            [new for new in ended.all_warnings if add_warning(self.warnings, ImageWarning(**asdict(new)))]
+        )
         if record.error is not None:
             logger.error("section z %g: %s", record.z, record.error)
         elif record.failures:
@@ -122,8 +116,7 @@ class SectionsRun:
 def section_of(
     parameters: Mapping[str, Any], source: Stack, target: Stack, metafile: str, z: float
 ) -> Section:
-    """A section as the parameters of a command say."""
-    settings = pyramid_settings(parameters)
+    """A section as the parameters of a command describe it."""
     return Section(
         metafile=metafile,
         tilespecs=tilespec_settings(parameters, metafile, z),
@@ -131,51 +124,35 @@ def section_of(
         run=MipmapRun(
             stack=source,
             z_values=[z],
-            settings=settings,
+            settings=pyramid_settings(parameters),
             render_draws=parameters["method"] == "render",
             force_redo=parameters["force_redo"],
             verify=parameters["verify"],
         ),
-        apply=SectionJob(
-            source,
-            target,
-            z,
-            settings.levels,
-            # listings of folders that were made for another section may be older than this one's levels
-            run=uuid.uuid4().hex,
-            storage_options=settings.storage_options,
-        ),
+        target=target,
         report_dir=parameters.get("report_dir"),
-        storage_options=settings.storage_options,
     )
-
-
-def stack_version(parameters: Mapping[str, Any], metafile: Metafile) -> dict[str, Any]:
-    """Version of a stack that is made for a metafile: its resolution, in nm."""
-    size = metafile.pixel_size_nm
-    z_size = parameters["section_thickness"]
-    return {"stackResolutionX": size, "stackResolutionY": size, "stackResolutionZ": z_size}
 
 
 @contextmanager
 def stacks_loading(
-    parameters: Mapping[str, Any], source: Stack, target: Stack, version: Mapping[str, Any]
+    parameters: Mapping[str, Any], source: Stack, target: Stack, version: dict[str, Any]
 ) -> Iterator[None]:
     """Have both stacks LOADING inside; with `close_stack` the target is COMPLETE afterwards."""
-    close, given = parameters["close_stack"], parameters.get("output_stackVersion", {})
+    close = parameters["close_stack"]
     with ExitStack() as writing:
-        writing.enter_context(source.writing({**version, **given}, close and target == source))
+        writing.enter_context(source.writing(version, close and target == source))
         if target != source:
+            given = parameters.get("output_stackVersion", {})
             writing.enter_context(target.writing(source.version() | given, close))
         yield
 
 
 def report_of(ended: IngestedSection) -> dict[str, Any]:
     """Counts, bytes and seconds of a section's steps."""
-    upload = {} if ended.upload is None else asdict(ended.upload)
-    mipmaps = ended.mipmaps
+    upload, mipmaps = ended.upload, ended.mipmaps
     return {
-        **{name: upload.get(name, 0) for name in ("added", "replaced", "removed")},
+        **{name: getattr(upload, name, 0) for name in ("added", "replaced", "removed")},
         "tiles_with_levels": 0 if ended.applied is None else ended.applied.tiles_with_levels,
         **{
             name: getattr(mipmaps, name)

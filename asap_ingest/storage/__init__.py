@@ -1,21 +1,25 @@
-"""Bytes at a path or URI: read, write as a whole, look up, list.
+"""Bytes at a path or URI: read, write as a whole, list.
 
 A local file may be named as a path, `file:/path` or `file:///path` (percent-encoded); any other
-scheme (`s3://bucket/key`) goes through fsspec, with the options that `options` gives.
+scheme (`s3://bucket/key`) goes through fsspec, with the options that `options` gives. What goes wrong
+is a `MissingFileError` or `StorageError` that names the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO, TypeVar
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from asap_ingest.errors import MissingFileError, StorageError
 from asap_ingest.storage import local, remote
-from asap_ingest.storage.remote import options
+from asap_ingest.storage.remote import current_options, options
 from asap_ingest.storage.uris import as_uri, join, local_path, parent
 
 __all__ = [
     "as_uri",
+    "current_options",
     "ensure_writable_folder",
     "file_names_in",
     "is_folder",
@@ -23,7 +27,6 @@ __all__ = [
     "local_path",
     "modified_time",
     "names_and_stamps",
-    "names_and_times",
     "names_in",
     "options",
     "parent",
@@ -34,189 +37,42 @@ __all__ = [
     "write_bytes",
 ]
 
+P = ParamSpec("P")
 Value = TypeVar("Value")
 
 
-def read_bytes(uri: str) -> bytes:
-    """All bytes of a file.
+def _dispatched(
+    on_disk: Callable[Concatenate[Path, P], Value],
+    elsewhere: Callable[Concatenate[str, P], Value],
+    problem: str = "",
+) -> Callable[Concatenate[str, P], Value]:
+    """An operation on paths and URIs; `problem` begins the message where a local file cannot be changed."""
 
-    Raises
-    ------
-    MissingFileError, StorageError
-    """
-    path = local_path(uri)
-    if path is None:
-        return remote.read_bytes(uri)
-    try:
-        return local.read_bytes(path)
-    except FileNotFoundError as error:
-        raise MissingFileError(uri) from error
-    except OSError as error:
-        raise StorageError(uri, _reason(error)) from error
+    @wraps(on_disk)
+    def operation(uri: str, *args: P.args, **kwargs: P.kwargs) -> Value:
+        path = local_path(uri)
+        if path is None:
+            return elsewhere(uri, *args, **kwargs)
+        try:
+            return on_disk(path, *args, **kwargs)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not problem:
+                raise MissingFileError(uri) from error
+            raise StorageError(uri, problem + (error.strerror or str(error))) from error
 
-
-def read_parts(uri: str, read: Callable[[BinaryIO], Value]) -> Value:
-    """What `read` makes of an open file, of which no more than it asks for is read, or fetched.
-
-    Raises
-    ------
-    MissingFileError, StorageError
-        `read`'s own errors are those of this package, and come through.
-    """
-    path = local_path(uri)
-    if path is None:
-        return remote.read_parts(uri, read)
-    try:
-        with local.opened(path) as file:
-            return read(file)
-    except FileNotFoundError as error:
-        raise MissingFileError(uri) from error
-    except OSError as error:
-        raise StorageError(uri, _reason(error)) from error
+    return operation
 
 
-def write_bytes(uri: str, *parts: bytes | memoryview) -> None:
-    """Write a file, given in one part or more, as a whole: readers see the old bytes or the new, never half.
-
-    A write that fails leaves nothing. A killed process leaves no trace in object stores, or where
-    the file system knows unnamed files (Linux, O_TMPFILE); elsewhere (NFS) a hidden `.part` file
-    may stay.
-
-    Raises
-    ------
-    StorageError
-    """
-    path = local_path(uri)
-    if path is None:
-        remote.write_bytes(uri, b"".join(parts))
-        return
-    try:
-        local.write_bytes(path, *parts)
-    except OSError as error:
-        raise StorageError(uri, f"cannot be written: {_reason(error)}") from error
-
-
-def remove(uri: str) -> None:
-    """Remove a file; fine when there is none.
-
-    Raises
-    ------
-    StorageError
-    """
-    path = local_path(uri)
-    if path is None:
-        remote.remove(uri)
-        return
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(uri, f"cannot be removed: {_reason(error)}") from error
-
-
-def remove_folder(folder: str) -> None:
-    """Remove a folder and all that lies below; fine when there is none.
-
-    Raises
-    ------
-    StorageError
-    """
-    path = local_path(folder)
-    if path is None:
-        remote.remove_folder(folder)
-        return
-    try:
-        local.remove_folder(path)
-    except OSError as error:
-        raise StorageError(folder, f"cannot be removed: {_reason(error)}") from error
-
-
-def modified_time(uri: str) -> float | None:
-    """Seconds since the epoch of the last change; None where nothing lies."""
-    path = local_path(uri)
-    if path is None:
-        return remote.modified_time(uri)
-    try:
-        return path.stat().st_mtime
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StorageError(uri, _reason(error)) from error
-
-
-def names_in(folder: str) -> set[str]:
-    """Names of the files and folders directly in a folder; empty where there is no folder."""
-    path = local_path(folder)
-    if path is None:
-        return remote.names_in(folder)
-    try:
-        return local.names_in(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError as error:
-        raise StorageError(folder, _reason(error)) from error
-
-
-def file_names_in(folder: str) -> set[str]:
-    """Names of the regular files directly in a folder, links to such too; empty where there is no folder.
-
-    Raises
-    ------
-    StorageError
-    """
-    path = local_path(folder)
-    if path is None:
-        return remote.file_names_in(folder)
-    try:
-        return local.file_names_in(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError as error:
-        raise StorageError(folder, _reason(error)) from error
-
-
-def names_and_times(folder: str) -> dict[str, float]:
-    """Names of the files directly in a folder, with the seconds since the epoch of their last change.
-
-    One listing, not a question per file; empty where there is no folder.
-    """
-    return {name: time for name, (time, _) in names_and_stamps(folder).items()}
-
-
-def names_and_stamps(folder: str) -> dict[str, tuple[float, int]]:
-    """The same with times and sizes in bytes: a file whose stamp is another was written meanwhile."""
-    path = local_path(folder)
-    if path is None:
-        return remote.names_and_stamps(folder)
-    try:
-        return local.names_and_stamps(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise StorageError(folder, _reason(error)) from error
-
-
-def is_folder(uri: str) -> bool:
-    """Whether a folder lies there; in an object store, whether anything lies below."""
-    path = local_path(uri)
-    return remote.is_folder(uri) if path is None else path.is_dir()
-
-
-def ensure_writable_folder(folder: str) -> None:
-    """Make the folder if needed, and find out now, not after an hour, that it cannot be written.
-
-    Raises
-    ------
-    StorageError
-    """
-    path = local_path(folder)
-    if path is None:
-        remote.ensure_writable_folder(folder)
-        return
-    try:
-        local.ensure_writable_folder(path)
-    except OSError as error:
-        raise StorageError(folder, f"cannot be written: {_reason(error)}") from error
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+read_bytes = _dispatched(local.read_bytes, remote.read_bytes)
+read_parts = _dispatched(local.read_parts, remote.read_parts)
+write_bytes = _dispatched(local.write_bytes, remote.write_bytes, "cannot be written: ")
+remove = _dispatched(local.remove, remote.remove, "cannot be removed: ")
+remove_folder = _dispatched(local.remove_folder, remote.remove_folder, "cannot be removed: ")
+modified_time = _dispatched(local.modified_time, remote.modified_time)
+names_in = _dispatched(local.names_in, remote.names_in)
+file_names_in = _dispatched(local.file_names_in, remote.file_names_in)
+names_and_stamps = _dispatched(local.names_and_stamps, remote.names_and_stamps)
+is_folder = _dispatched(local.is_folder, remote.is_folder)
+ensure_writable_folder = _dispatched(
+    local.ensure_writable_folder, remote.ensure_writable_folder, "cannot be written: "
+)

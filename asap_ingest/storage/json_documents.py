@@ -1,12 +1,41 @@
-"""JSON as people and programs hand it in: what is nested too deeply to be worked on is refused at once."""
+"""JSON files: read with a limit on their depth, written without secrets."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-#: Levels of lists and objects in one another; what is documented has less than ten.
+import orjson
+
+from asap_ingest import storage
+from asap_ingest.errors import StorageError
+from asap_ingest.secrets import without_secrets
+
+#: Lists and objects inside one another; documented files have less than ten.
 MOST_LEVELS = 100
+
+
+def read_object(uri: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises
+    ------
+    MissingFileError, StorageError
+        Also for what is not JSON, or another JSON value.
+    """
+    try:
+        content = parse_json(storage.read_bytes(uri))
+    except ValueError as error:
+        raise StorageError(uri, f"is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise StorageError(uri, f"holds a {type(content).__name__}; it must hold an object")
+    return content
+
+
+def write_object(uri: str, content: Mapping[str, Any]) -> None:
+    """Write an object as indented JSON, without the secrets in it."""
+    storage.write_bytes(uri, orjson.dumps(without_secrets(content), option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def parse_json(content: bytes | str) -> Any:
@@ -17,21 +46,18 @@ def parse_json(content: bytes | str) -> Any:
     ValueError
         It is not JSON, not UTF-8 (or 16, 32), or nested more than `MOST_LEVELS` deep.
     """
+    too_deep = f"it is nested more than {MOST_LEVELS} levels deep"
     try:
         document = json.loads(content)
     except RecursionError:
-        raise _too_deep() from None
+        raise ValueError(too_deep) from None
     values, levels = [document], 0
     while values := [inner for value in values if isinstance(value, dict | list) for inner in _inside(value)]:
         levels += 1
         if levels > MOST_LEVELS:
-            raise _too_deep()
+            raise ValueError(too_deep)
     return document
 
 
 def _inside(value: dict[str, Any] | list[Any]) -> Any:
     return value.values() if isinstance(value, dict) else value
-
-
-def _too_deep() -> ValueError:
-    return ValueError(f"it is nested more than {MOST_LEVELS} levels deep")

@@ -8,22 +8,31 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a regular file."""
-    with opened(path) as file:
+    """All bytes of a file."""
+    with _opened(path) as file:
         return file.read()
 
 
+def read_parts(path: Path, read: Callable[[BinaryIO], Any]) -> Any:
+    """What `read` returns for the open file, of which only the parts that it reads are fetched.
+
+    Errors of this package that `read` raises are passed on.
+    """
+    with _opened(path) as file:
+        return read(file)
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BinaryIO]:
     """A regular file, open for reading; a pipe or a device, which may never end, is an OSError at once."""
-    # without O_NONBLOCK the opening of a pipe waits for somebody who writes
+    # without O_NONBLOCK opening a pipe blocks until there is a writer
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "is not a regular file")
@@ -31,10 +40,15 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
-    """Write through a file without a name, or, where the system has none, a `.part` that is renamed."""
+    """Write a file, given in one part or more: readers see the old bytes or the new, never a mixture.
+
+    A write that fails leaves nothing. A killed process leaves no trace in object stores, or where
+    the file system supports unnamed files (Linux, O_TMPFILE); elsewhere (NFS) a hidden `.part` file
+    may stay.
+    """
     try:
         written = _write_unnamed(path, parts)
-    except FileNotFoundError:  # the folder, as a rule; asked for only now, as most are there
+    except FileNotFoundError:  # the folder, as a rule; made only now, as it usually exists
         path.parent.mkdir(parents=True, exist_ok=True)
         written = _write_unnamed(path, parts)
     if not written:
@@ -42,40 +56,70 @@ def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
         _write_and_rename(path, parts)
 
 
-def names_in(folder: Path) -> set[str]:
-    return set(os.listdir(folder))  # noqa: PTH208 - one call, no object per file
-
-
-def file_names_in(folder: Path) -> set[str]:
-    with os.scandir(folder) as entries:  # which tells a file from a pipe or device without a look at it
-        return {entry.name for entry in entries if entry.is_file()}
-
-
-def names_and_stamps(folder: Path) -> dict[str, tuple[float, int]]:
-    found = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):  # removed since it was listed, or a link to nowhere
-                if entry.is_file():
-                    status = entry.stat()
-                    found[entry.name] = status.st_mtime, status.st_size
-    return found
+def remove(path: Path) -> None:
+    """Remove a file, if it exists."""
+    path.unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path) -> None:
+    """Remove a folder and all that lies below, if it exists."""
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
 
 
+def modified_time(path: Path) -> float | None:
+    """Seconds since the epoch of the last change; None where there is no file."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return path.stat().st_mtime
+    return None
+
+
+def names_in(folder: Path) -> set[str]:
+    """Names of the files and folders directly in a folder; empty where there is no folder."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return set(os.listdir(folder))  # noqa: PTH208 - one call, no object per file
+    return set()
+
+
+def file_names_in(folder: Path) -> set[str]:
+    """Names of the regular files directly in a folder, links to such too; empty where there is no folder."""
+    # scandir distinguishes files from pipes and devices without a stat call
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return {entry.name for entry in entries if entry.is_file()}
+    return set()
+
+
+def names_and_stamps(folder: Path) -> dict[str, tuple[float, int]]:
+    """Names of the files directly in a folder, with the time of their last change and their size.
+
+    Times are in seconds since the epoch, sizes in bytes. The folder is listed once; the result is empty
+    where there is no folder.
+    """
+    stamps = {}
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # removed since it was listed, or a dangling link
+                if entry.is_file():
+                    status = entry.stat()
+                    stamps[entry.name] = status.st_mtime, status.st_size
+    return stamps
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; in an object store, whether anything lies below."""
+    return path.is_dir()
+
+
 def ensure_writable_folder(folder: Path) -> None:
+    """Make the folder if needed; raise now, not after an hour of work, if it cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    # a file without a name, where the system has such: a run that is killed here leaves nothing
+    # an unnamed file, where the system supports it: a process that is killed here leaves nothing
     with tempfile.TemporaryFile(dir=folder):
         pass
 
 
 def _write_unnamed(path: Path, parts: Sequence[bytes | memoryview]) -> bool:
-    """Write through a file without a name; False where the system has none."""
+    """Write through an unnamed file; False where the system does not support it."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
         return False
@@ -83,7 +127,7 @@ def _write_unnamed(path: Path, parts: Sequence[bytes | memoryview]) -> bool:
         descriptor = os.open(path.parent, flag | os.O_WRONLY, 0o666)
     except FileNotFoundError:
         raise
-    except OSError:  # no unnamed files here; what else is wrong shows in the other way of writing
+    except OSError:  # no unnamed files here; any other cause shows again in `_write_and_rename`
         return False
     with os.fdopen(descriptor, "wb") as unnamed:
         unnamed.writelines(parts)
@@ -97,8 +141,8 @@ def _give_name(descriptor: int, path: Path) -> bool:
         try:
             _link(source, path, descriptor)
         except FileExistsError:
-            # a name cannot be linked over: link beside it, then rename
-            part = path.with_name(_part_name(path))
+            # link does not replace a file: link beside it, then rename
+            part = _part(path)
             _link(source, part, descriptor)
             _rename(part, path)
     except FileNotFoundError:  # no /proc
@@ -107,31 +151,32 @@ def _give_name(descriptor: int, path: Path) -> bool:
 
 
 def _link(source: str, path: Path, descriptor: int) -> None:
-    # with a folder to start from, which an absolute source does not need, links are followed
+    # links are followed only when a folder is given, which an absolute source does not need
     os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
 
 
 def _write_and_rename(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    part = path.with_name(_part_name(path))
-    try:
-        with part.open("wb") as file:
-            file.writelines(parts)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
+    part = _part(path)
+    with _removed_on_error(part), part.open("wb") as file:
+        file.writelines(parts)
     _rename(part, path)
 
 
 def _rename(part: Path, path: Path) -> None:
-    try:
+    with _removed_on_error(part):
         part.replace(path)
+
+
+@contextmanager
+def _removed_on_error(part: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError:
         with suppress(OSError):
             part.unlink()
         raise
 
 
-def _part_name(path: Path) -> str:
-    """Hidden; within the 255 bytes that names may have, also where 50 characters are 200 bytes."""
-    return f".{path.name[:50]}.{uuid.uuid4().hex}.part"
+def _part(path: Path) -> Path:
+    """A hidden name beside a file, below the limit of 255 bytes: 50 characters may take 200."""
+    return path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")

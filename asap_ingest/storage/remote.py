@@ -26,10 +26,10 @@ Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before a transfer that was cut off is tried again; requests that fail are repeated by botocore.
+#: Seconds before a transfer that broke off is repeated; requests that fail are repeated by botocore.
 _PAUSES = (0.2, 1.0)
 
-#: Bytes of a file that are fetched at once where parts of it are read: the head of most images.
+#: Bytes that are fetched at once where parts of a file are read: enough for the header of most images.
 _PART_SIZE = 1 << 16
 
 _S3_SCHEMES = ("s3", "s3a")
@@ -38,11 +38,11 @@ _S3_RETRIES_AND_TIMEOUTS = {
     "connect_timeout": 10,
     "read_timeout": 60,
 }
-# Up to 5 GiB (what S3 takes) go up in one request: parts of an upload that was killed would stay, unseen
+# Up to 5 GiB (the limit of S3) are sent in one request: the parts of a killed upload would stay, invisible
 # and paid for. s3fs sends parts from twice this size.
 _S3_UPLOAD = {"chunksize": 5 << 29}
 
-#: What file systems call the time of the last change in their listings.
+#: Names of the time of the last change in the listings of file systems.
 _TIME_KEYS = ("LastModified", "mtime", "last_modified", "updated", "modified", "created")
 
 _options: ContextVar[Mapping[str, Any]] = ContextVar("storage_options", default=MappingProxyType({}))
@@ -50,14 +50,14 @@ _options: ContextVar[Mapping[str, Any]] = ContextVar("storage_options", default=
 
 @contextmanager
 def options(options: Mapping[str, Any] | None) -> Iterator[None]:
-    """Inside, files of schemes other than `file:` are reached with these fsspec options.
+    """Use fsspec options for files of schemes other than `file:` inside the block.
 
     Parameters
     ----------
     options : mapping or None
         For S3 for instance `{"endpoint_url": "http://127.0.0.1:9000"}`. Options below the name of a
-        scheme, `{"s3": {...}}`, are for that scheme alone. They hold for this thread, and replace those
-        of an outer `options`.
+        scheme, `{"s3": {...}}`, are for that scheme alone. They hold for this thread, for `ReaderThreads`
+        and for the jobs of executors, and replace those of an outer `options`.
     """
     token = _options.set(options or {})
     try:
@@ -66,15 +66,17 @@ def options(options: Mapping[str, Any] | None) -> Iterator[None]:
         _options.reset(token)
 
 
+def current_options() -> Mapping[str, Any]:
+    """The options that hold here."""
+    return _options.get()
+
+
 def read_bytes(uri: str) -> bytes:
-    def read(filesystem: Any, name: str) -> bytes:
-        return bytes(filesystem.cat_file(name))
-
-    return _attempt(uri, read)
+    return _attempt(uri, lambda filesystem, name: bytes(filesystem.cat_file(name)))
 
 
-def read_parts(uri: str, read: Callable[[BinaryIO], Value]) -> Value:
-    def opened(filesystem: Any, name: str) -> Value:
+def read_parts(uri: str, read: Callable[[BinaryIO], Any]) -> Any:
+    def opened(filesystem: Any, name: str) -> Any:
         with filesystem.open(name, "rb", block_size=_PART_SIZE) as file:
             if getattr(file, "size", None) is None:  # a web server that does not send parts
                 return read(io.BytesIO(file.read()))
@@ -84,7 +86,7 @@ def read_parts(uri: str, read: Callable[[BinaryIO], Value]) -> Value:
 
 
 def _read_by(read: Callable[[BinaryIO], Value], file: BinaryIO) -> Value:
-    """What a reader makes of a file; a transfer that was cut off is not taken for a damaged file."""
+    """Read from an open file; a transfer that broke off is not reported as a damaged file."""
     try:
         return read(file)
     except AsapIngestError as error:
@@ -93,39 +95,30 @@ def _read_by(read: Callable[[BinaryIO], Value], file: BinaryIO) -> Value:
         raise
 
 
-def write_bytes(uri: str, content: bytes) -> None:
+def write_bytes(uri: str, *parts: bytes | memoryview) -> None:
     upload = _S3_UPLOAD if _scheme(uri) in _S3_SCHEMES else {}
-
-    def write(filesystem: Any, name: str) -> None:
-        filesystem.pipe_file(name, content, **upload)
-
+    content = b"".join(parts)
     try:
-        _attempt(uri, write)
+        _attempt(uri, lambda filesystem, name: filesystem.pipe_file(name, content, **upload))
     except StorageError as error:
         raise StorageError(uri, f"cannot be written: {error.problem}") from error
 
 
 def remove(uri: str) -> None:
-    def remove_file(filesystem: Any, name: str) -> None:
-        filesystem.rm_file(name)
-
     with suppress(MissingFileError):
-        _attempt(uri, remove_file)
+        _attempt(uri, lambda filesystem, name: filesystem.rm_file(name))
 
 
 def remove_folder(folder: str) -> None:
-    def remove_all(filesystem: Any, name: str) -> None:
-        filesystem.rm(name, recursive=True)
-
     if is_folder(folder):
-        _attempt(folder, remove_all)
+        _attempt(folder, lambda filesystem, name: filesystem.rm(name, recursive=True))
 
 
 def modified_time(uri: str) -> float | None:
     def look_up(filesystem: Any, name: str) -> float:
         try:
             return _seconds(filesystem.modified(name))
-        except NotImplementedError:  # HTTP tells no times: what lies there counts as old
+        except NotImplementedError:  # HTTP servers give no times: what exists counts as old
             filesystem.info(name)
             return 0.0
 
@@ -156,7 +149,7 @@ def is_folder(uri: str) -> bool:
 
 
 def ensure_writable_folder(folder: str) -> None:
-    """Write a small object and remove it: a wrong bucket or a denied access shows before the work."""
+    """Write a small object and remove it: a wrong bucket or a denied access is an error before the work."""
     probe = f"{folder.rstrip('/')}/.{uuid.uuid4().hex}.probe"
 
     try:
@@ -165,21 +158,21 @@ def ensure_writable_folder(folder: str) -> None:
         raise StorageError(folder, error.problem) from error
     try:
         remove(probe)
-    except StorageError as error:  # who may only add objects can do the work
+    except StorageError as error:  # permission to add objects is enough for the work
         logger.warning(
             "%s: the object that tried the access cannot be removed: %s", masked(probe), masked(error.problem)
         )
 
 
 def _listing(folder: str) -> list[tuple[str, dict[str, Any]]]:
-    """(name, fsspec's record) of what lies directly in a folder; empty where nothing does."""
+    """(name, fsspec's record) of the entries of a folder; empty where there is none."""
 
     def listed(filesystem: Any, name: str) -> list[tuple[str, dict[str, Any]]]:
         filesystem.invalidate_cache(name)  # other processes write too
         root = name.rstrip("/")
         entries = [(entry["name"].rstrip("/"), entry) for entry in filesystem.ls(name, detail=True)]
-        # a file is listed as itself, and so is the empty object that some tools put where a folder is
-        return [(posixpath.basename(found), entry) for found, entry in entries if found != root]
+        # a file is listed as itself, and so is the empty object by which some tools represent a folder
+        return [(posixpath.basename(path), entry) for path, entry in entries if path != root]
 
     try:
         return _attempt(folder, listed)
@@ -188,10 +181,9 @@ def _listing(folder: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _time_of(folder: str, name: str, entry: Mapping[str, Any]) -> float:
-    times = (entry[key] for key in _TIME_KEYS if entry.get(key))
-    found = next(times, None)
-    if found is not None:
-        return _seconds(found)
+    for key in _TIME_KEYS:
+        if entry.get(key):
+            return _seconds(entry[key])
     return modified_time(f"{folder.rstrip('/')}/{name}") or 0.0
 
 
@@ -202,7 +194,7 @@ def _seconds(when: Any) -> float:
 
 
 def _attempt(uri: str, operation: Callable[[Any, str], Value]) -> Value:
-    """Run `operation(filesystem, name)`, again where a transfer was cut off.
+    """Run `operation(filesystem, name)`; repeat it where a transfer broke off.
 
     Raises
     ------
@@ -224,11 +216,11 @@ def _attempt(uri: str, operation: Callable[[Any, str], Value]) -> Value:
 
 
 def _filesystem(uri: str) -> tuple[Any, str]:
-    """fsspec's file system for the scheme, which it keeps, and the name in it."""
+    """The file system of the scheme, which fsspec caches, and the name in it."""
     import fsspec
 
     if is_masked(uri):
-        raise StorageError(uri, "outputs do not tell user and password; give them in storage_options")
+        raise StorageError(uri, "outputs do not hold user and password; give them in storage_options")
     scheme = _scheme(uri)
     given = _options_for(scheme)
     if scheme not in _S3_SCHEMES:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest import storage
-from asap_ingest.execution.remarks import Remark
+from asap_ingest.execution.image_warnings import ImageWarning
 from asap_ingest.render.tilespecs import TileFacts, TileSpecSettings, make_tilespec
 from asap_ingest.temca.metafile import Metafile, TileRecord
 
@@ -72,9 +72,9 @@ def _tilespec(metafile: Metafile, tile: TileRecord, x: int, y: int, settings: Ti
     return make_tilespec(facts, settings)
 
 
-def remark_on_intensity(metafile: Metafile, maximum_intensity: int) -> list[Remark]:
-    """A warning where 16-bit tiles get an 8-bit intensity range."""
+def intensity_warnings(metafile: Metafile, maximum_intensity: int) -> list[ImageWarning]:
+    """Warn of 16-bit tiles that get an 8-bit intensity range."""
     if metafile.bytes_per_sample != 2 or maximum_intensity > 255:
         return []
     text = f"16 bits, but maximum_intensity is {maximum_intensity}: level 0 is drawn white; 65535 shows all"
-    return [Remark(text, len(metafile.tiles), metafile.tiles[0].name)]
+    return [ImageWarning(text, len(metafile.tiles), metafile.tiles[0].name)]

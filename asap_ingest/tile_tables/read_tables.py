@@ -10,14 +10,13 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import PurePosixPath, PureWindowsPath
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, MissingFileError, ParameterError, StorageError
 from asap_ingest.images.formats import read_head
 from asap_ingest.images.pixels import ImageHead
+from asap_ingest.storage.reader_threads import ReaderThreads
 from asap_ingest.tile_tables.delimited import read_delimited
 from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
 from asap_ingest.tile_tables.file_pattern import read_pattern
@@ -233,10 +232,8 @@ def _image_uri(image: str, folder: str) -> str:
 
 def _read_heads(uris: Sequence[str]) -> list[ImageHead | StorageError | ImageError]:
     """The header of each image file, or the error of reading it; pixels are not decoded."""
-    with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
-        # storage options belong to the context, which a thread does not inherit
-        tasks = [readers.submit(copy_context().run, _head, uri) for uri in uris]
-        return [head.result() for head in tasks]
+    with ReaderThreads(_READ_AT_ONCE) as readers:
+        return list(readers.map(_head, uris))
 
 
 def _head(uri: str) -> ImageHead | StorageError | ImageError:

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from asap_ingest import storage
-from asap_ingest.mipmaps.levels import FolderTimes, Levels, levels_to_write
+from asap_ingest.mipmaps.levels import Levels, levels_to_write
+from asap_ingest.storage.folder_listings import FolderListings
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def pyramid(tmp_path):
 
 def to_write(pyramid):
     image, uris = pyramid
-    return levels_to_write(str(image), uris, FolderTimes())
+    return levels_to_write(str(image), uris, FolderListings())
 
 
 def age(uri, seconds):
@@ -56,8 +57,8 @@ def test_all_where_level_0_is_missing(pyramid):
 
 def test_a_folder_is_listed_once(pyramid, monkeypatch):
     listed = []
-    monkeypatch.setattr(storage, "names_and_times", lambda folder: listed.append(folder) or {})
-    times = FolderTimes()
+    monkeypatch.setattr(storage, "names_and_stamps", lambda folder: listed.append(folder) or {})
+    listings = FolderListings()
     for _ in range(3):
-        levels_to_write(str(pyramid[0]), pyramid[1], times)
+        levels_to_write(str(pyramid[0]), pyramid[1], listings)
     assert len(listed) == len(set(listed))

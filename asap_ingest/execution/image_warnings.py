@@ -1,0 +1,37 @@
+"""Warnings about images: counted in reports, and printed whatever the log level."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass
+class ImageWarning:
+    """A warning about some images: their number, and the name of one."""
+
+    text: str
+    images: int
+    first: str
+
+    def line(self) -> str:
+        count = "1 image" if self.images == 1 else f"{self.images} images"
+        return f"warning: {count}, like {self.first}: {self.text}\n"
+
+
+def add_warning(warnings: list[ImageWarning], new: ImageWarning) -> bool:
+    """Add a warning, to the counts of one with the same text if there is one; whether there was none."""
+    for warning in warnings:
+        if warning.text == new.text:
+            warning.images += new.images
+            warning.first = min(warning.first, new.first)
+            return False
+    warnings.append(new)
+    return True
+
+
+def print_warnings(warnings: Iterable[ImageWarning]) -> None:
+    """Print to standard error, not to the log, whose default level hides warnings."""
+    for warning in warnings:
+        sys.stderr.write(warning.line())
