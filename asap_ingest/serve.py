@@ -18,7 +18,7 @@ from asap_ingest.commands.http_server import Announcement, EndSignals, chosen_to
 from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
 from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
-from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.store import Store
 from asap_ingest.serve_render import (
     COMMON,

@@ -28,7 +28,7 @@ from asap_ingest.commands.next_command import command_line
 from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
 from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.memory.limits import SETTINGS, Limits
 from asap_ingest.render_ws.store import Store
 from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins

@@ -12,7 +12,8 @@ from asap_ingest.render_ws.client_scripts.web import send
 from asap_ingest.render_ws.store.resolved_tiles import accept
 from asap_ingest.render_ws.wire.json_types import dump
 from asap_ingest.render_ws.wire.tile_rows import TileRow
-from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, read_tile, read_transform
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, read_tile
+from asap_ingest.render_ws.wire.transform_specs import read_transform
 
 Spec = dict[str, Any]
 

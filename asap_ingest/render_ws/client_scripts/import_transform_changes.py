@@ -33,7 +33,7 @@ from asap_ingest.render_ws.client_scripts.validators import (
 )
 from asap_ingest.render_ws.client_scripts.web import WebStack, ask_json, stack_of
 from asap_ingest.render_ws.wire.tile_rows import TileRow
-from asap_ingest.render_ws.wire.tile_specs import read_transform
+from asap_ingest.render_ws.wire.transform_specs import read_transform
 
 Spec = dict[str, Any]
 SYNTAX = Syntax(

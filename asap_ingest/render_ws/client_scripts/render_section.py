@@ -20,7 +20,7 @@ from asap_ingest.render_ws.client_scripts.options import (
 )
 from asap_ingest.render_ws.client_scripts.render_file import Resolution, draw_here, write_image
 from asap_ingest.render_ws.client_scripts.web import WebStack, get_json, stack_of
-from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.java_numbers import double_text
 
 if TYPE_CHECKING:
     from asap_ingest.render_ws.drawing.render_parameters import RenderParameters

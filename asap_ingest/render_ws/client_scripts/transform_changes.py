@@ -10,7 +10,7 @@ from typing import Any
 
 from asap_ingest.errors import AsapIngestError
 from asap_ingest.render_ws.transforms.classes import Affine, build_leaf
-from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.java_numbers import double_text
 
 Spec = dict[str, Any]
 Change = Callable[[list[Spec], Spec], list[Spec]]

@@ -29,21 +29,21 @@ class Store:
     """Connections to one database file; any number of threads and processes may use it."""
 
     def __init__(self, path: Path, prepared: bool = False) -> None:
-        """Open the file, or create it and its folder's entry; bring its tables up to date.
+        """Open or create the file; bring its tables up to date.
 
-        A file that is `prepared` is one that this was done for: nothing is looked at, no lock is taken.
+        `prepared` promises that the tables are up to date: nothing is checked, no lock is taken.
 
         Raises
         ------
         DatabaseError
-            When the file is no database of this package, is damaged, newer, or cannot be written.
+            When the file is not a database of this package, is damaged, newer, or cannot be written.
         """
         check_name(path)
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._lock = threading.Lock()
-        # writers of this process queue here; waiting inside SQLite means polling
+        # writers of this process queue here: SQLite waits by polling
         self._writer = threading.Lock()
         try:
             connection = self._connect("rwc")
@@ -67,6 +67,7 @@ class Store:
             check_same_thread=False,
             uri=True,
         )
+        connection.row_factory = sqlite3.Row
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -97,7 +98,7 @@ class Store:
                 connection.execute(begin)
                 try:
                     yield Session(connection)
-                    # what is stored in a file that nobody finds would be lost
+                    # a commit to a file that was removed or replaced would be lost
                     self._file.check()
                     connection.execute("COMMIT")
                 except BaseException:
@@ -120,18 +121,18 @@ class Store:
             yield session
 
     def faults(self) -> dict[str, str]:
-        """What keeps the `store` from being read, or its `disk` from taking more; empty where all is well."""
-        found = {}
+        """Why the `store` cannot be read or its `disk` not be written; {} where all is well."""
+        result = {}
         try:
             with self.reading() as session:
                 session.owners()
         except (DatabaseError, sqlite3.Error) as error:
-            found["store"] = str(error)
+            result["store"] = str(error)
         try:
             check_room(self._path)
         except DatabaseError as error:
-            found["disk"] = str(error)
-        return found
+            result["disk"] = str(error)
+        return result
 
     def close(self) -> None:
         """Close the connections; a context still open keeps its own until it ends."""

@@ -26,7 +26,7 @@ from asap_ingest.render_ws.client_scripts.web import (
     find_json,
     get_json,
 )
-from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.java_numbers import double_text
 from tests.render_ws.client import leaf
 
 TEM = "org.janelia.alignment.spec.validator.TemTileSpecValidator"
