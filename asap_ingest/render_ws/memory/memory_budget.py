@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from asap_ingest.render_ws.memory.limits import BusyError, Limits, TooLargeError
@@ -106,15 +108,6 @@ class RequestMemory:
         self._covered = min(SMALL, self._answer_bytes)
         self._claimed = 0
 
-    def __enter__(self) -> RequestMemory:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.body.settle(0)
-        self.work.settle(0)
-
     def count_read(self, size: int) -> None:
         """Count bytes that were read from the database for the answer; errors as `Claim.grow`."""
         self._read += size
@@ -153,6 +146,9 @@ class ServiceMemory:
         self.bodies = MemoryBudget(limits.bodies_bytes, "the bodies of requests in progress", "max_bodies_mb")
         self.work = MemoryBudget(limits.work_bytes, "parsed bodies, pictures and answers", "max_work_mb")
 
-    def request(self) -> RequestMemory:
-        """The claims of a request, to be released at the end of a `with`."""
-        return RequestMemory(self)
+    @contextmanager
+    def request(self) -> Iterator[RequestMemory]:
+        """The claims of a request, which are released at the end of a `with`."""
+        memory = RequestMemory(self)
+        with memory.body, memory.work:
+            yield memory

@@ -18,6 +18,7 @@ from asap_ingest.render_ws.stacks.section_merges import (
     reordered_sections,
 )
 from asap_ingest.render_ws.stacks.stack_states import (
+    BOUND_FIELDS,
     json_values,
     require_data,
     require_loading,
@@ -106,18 +107,8 @@ def get_layer_bounds(call: Call) -> Response:
         box = session.box(require_stack(session, stack_id).key, TileFilter(z=z))
     if box is None:
         raise IllegalArgumentError(f"{stack_id} has no tiles at z {z}")
-    return json_answer(
-        json_values(
-            {
-                "minX": box["minX"],
-                "minY": box["minY"],
-                "minZ": z,
-                "maxX": box["maxX"],
-                "maxY": box["maxY"],
-                "maxZ": z,
-            }
-        )
-    )
+    bounds = {**box, "minZ": z, "maxZ": z}
+    return json_answer(json_values({name: bounds[name] for name in BOUND_FIELDS}))
 
 
 @answers("GET", f"{SECTION}/tileBounds")

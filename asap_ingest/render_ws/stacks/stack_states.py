@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from asap_ingest.render_ws.store import Session, Store
@@ -131,13 +132,8 @@ def _reopen(session: Session, record: StackRecord) -> RequestError | None:
     return None
 
 
-def _freeze(session: Session, record: StackRecord) -> RequestError | None:
-    session.save_stack(record.changed(state=State.READ_ONLY))
-    return None
-
-
-def _thaw(session: Session, record: StackRecord) -> RequestError | None:
-    session.save_stack(record.changed(state=State.COMPLETE))
+def _change_state(state: State, session: Session, record: StackRecord) -> RequestError | None:
+    session.save_stack(record.changed(state=state))
     return None
 
 
@@ -158,9 +154,9 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.LOADING, State.COMPLETE): _complete,
     (State.COMPLETE, State.LOADING): _reopen,
     (State.COMPLETE, State.COMPLETE): _complete,
-    (State.COMPLETE, State.READ_ONLY): _freeze,
+    (State.COMPLETE, State.READ_ONLY): partial(_change_state, State.READ_ONLY),
     (State.COMPLETE, State.OFFLINE): _take_offline,
-    (State.READ_ONLY, State.COMPLETE): _thaw,
+    (State.READ_ONLY, State.COMPLETE): partial(_change_state, State.COMPLETE),
     (State.READ_ONLY, State.READ_ONLY): _keep,
     (State.READ_ONLY, State.OFFLINE): _take_offline,
     (State.OFFLINE, State.COMPLETE): _refuse_completing,

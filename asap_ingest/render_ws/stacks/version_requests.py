@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -63,12 +65,6 @@ def put_resolution(call: Call) -> Response:
     return _change(call, dict(zip(RESOLUTION_FIELDS, values, strict=False)))
 
 
-@answers("DELETE", f"{STACK}/resolutionValues", None)
-def delete_resolution(call: Call) -> Response:
-    """Remove the size of a pixel."""
-    return _change(call, dict.fromkeys(RESOLUTION_FIELDS))
-
-
 @answers("GET", f"{STACK}/materializedBoxRootPath", TEXT, statuses=_MAY_BE_NULL)
 def get_box_root(call: Call) -> Response:
     """Get the folder of boxes that were drawn in advance."""
@@ -80,12 +76,6 @@ def get_box_root(call: Call) -> Response:
 def put_box_root(call: Call) -> Response:
     """Set the folder of boxes; the body is the path."""
     return _change(call, {"materializedBoxRootPath": _text(call)})
-
-
-@answers("DELETE", f"{STACK}/materializedBoxRootPath", None)
-def delete_box_root(call: Call) -> Response:
-    """Remove the folder of boxes."""
-    return _change(call, {"materializedBoxRootPath": None})
 
 
 @answers("GET", f"{STACK}/mipmapPathBuilder", statuses=_MAY_BE_NULL)
@@ -105,12 +95,6 @@ def put_path_builder(call: Call) -> Response:
     return _change(call, {"mipmapPathBuilder": builder})
 
 
-@answers("DELETE", f"{STACK}/mipmapPathBuilder", None)
-def delete_path_builder(call: Call) -> Response:
-    """Remove the rule for the locations of mipmaps."""
-    return _change(call, {"mipmapPathBuilder": None})
-
-
 @answers("GET", f"{STACK}/defaultChannel", statuses=_MAY_BE_NULL)
 def get_default_channel(call: Call) -> Response:
     """Get the channel that is drawn when none is named, exactly as it was put."""
@@ -122,12 +106,6 @@ def get_default_channel(call: Call) -> Response:
 def put_default_channel(call: Call) -> Response:
     """Set the default channel; the body is stored as it is, including quotes."""
     return _change(call, {"defaultChannel": _text(call)})
-
-
-@answers("DELETE", f"{STACK}/defaultChannel", None)
-def delete_default_channel(call: Call) -> Response:
-    """Remove the default channel."""
-    return _change(call, {"defaultChannel": None})
 
 
 @answers("GET", f"{STACK}/cycle", statuses=_MAY_BE_NULL)
@@ -150,3 +128,18 @@ def put_cycle(call: Call) -> Response:
 def delete_cycle(call: Call) -> Response:
     """Remove number and step of the alignment cycle."""
     return _change(call, dict.fromkeys(CYCLE_FIELDS.values()))
+
+
+def remove_fields(names: Sequence[str], call: Call) -> Response:
+    """Remove the field."""
+    return _change(call, dict.fromkeys(names))
+
+
+for _path, _names in (
+    ("resolutionValues", RESOLUTION_FIELDS),
+    ("materializedBoxRootPath", ("materializedBoxRootPath",)),
+    ("mipmapPathBuilder", ("mipmapPathBuilder",)),
+    ("defaultChannel", ("defaultChannel",)),
+    ("cycle", tuple(CYCLE_FIELDS.values())),
+):
+    answers("DELETE", f"{STACK}/{_path}", None)(partial(remove_fields, _names))

@@ -13,10 +13,11 @@ from asap_ingest.render_ws.store.database_file import (
     DatabaseFile,
     check_name,
     check_room,
+    connect,
     named,
 )
 from asap_ingest.render_ws.store.match_rows import MatchStatements
-from asap_ingest.render_ws.store.migrations import BUSY_SECONDS, migrate
+from asap_ingest.render_ws.store.migrations import migrate
 from asap_ingest.render_ws.store.stack_rows import StackStatements
 from asap_ingest.render_ws.store.stored_tiles import TileStatements
 
@@ -28,10 +29,8 @@ class Session(StackStatements, TileStatements, MatchStatements):
 class Store:
     """Connections to one database file; any number of threads and processes may use it."""
 
-    def __init__(self, path: Path, prepared: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         """Open or create the file; bring its tables up to date.
-
-        `prepared` promises that the tables are up to date: nothing is checked, no lock is taken.
 
         Raises
         ------
@@ -48,8 +47,7 @@ class Store:
         try:
             connection = self._connect("rwc")
             try:
-                if not prepared:
-                    migrate(connection, path)
+                migrate(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -59,19 +57,12 @@ class Store:
         self._file = DatabaseFile(path)
 
     def _connect(self, mode: str = "rw") -> sqlite3.Connection:
-        # later connections never make the file: it may have been removed meanwhile
-        connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode={mode}",
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=True,
-        )
-        connection.row_factory = sqlite3.Row
+        # only the first connection creates the file: it may have been removed since
+        connection = connect(self._path, mode)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.Error:  # a damaged file shows here
+        except sqlite3.Error:  # of a damaged file
             connection.close()
             raise
         return connection

@@ -9,6 +9,25 @@ from pathlib import Path
 
 from asap_ingest.errors import AsapIngestError
 
+#: How long a statement waits for other users of the file.
+BUSY_SECONDS = 120
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection for any thread, without implicit transactions; rows have the names of their columns.
+
+    `mode` is `rw`, or `rwc` to create the file if it does not exist.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
 
 class DatabaseError(AsapIngestError):
     """A file that cannot be used as database; the message names the file."""

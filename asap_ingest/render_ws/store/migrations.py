@@ -6,11 +6,9 @@ import sqlite3
 import time
 from pathlib import Path
 
-from asap_ingest.render_ws.store.database_file import DatabaseError
+from asap_ingest.render_ws.store.database_file import BUSY_SECONDS, DatabaseError
 
 APPLICATION_ID = 0x41535049
-#: How long a statement waits for other users of the file.
-BUSY_SECONDS = 120
 #: Larger files are not checked for damage when they are opened.
 CHECKED_BYTES = 64 * 2**20
 

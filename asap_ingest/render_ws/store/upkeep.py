@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from asap_ingest.render_ws.store.database_file import DatabaseError, check_name, named
-from asap_ingest.render_ws.store.migrations import APPLICATION_ID, BUSY_SECONDS
+from asap_ingest.render_ws.store.database_file import DatabaseError, check_name, connect, named
+from asap_ingest.render_ws.store.migrations import APPLICATION_ID
 
 
 def back_up(source: Path, target: Path) -> int:
@@ -28,7 +28,7 @@ def back_up(source: Path, target: Path) -> int:
     part = target.with_name(f".{target.name[:50]}.part")
     with _opened(source) as database:
         try:
-            with closing(_connection(part, "rwc")) as copy:
+            with closing(connect(part, "rwc")) as copy:
                 database.backup(copy)
                 # one file, without a log beside it
                 copy.execute("PRAGMA journal_mode = DELETE")
@@ -69,15 +69,10 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise DatabaseError(path, "there is no such file")
     try:
         # read-write, so that the log is removed if this is the last connection to close
-        with closing(_connection(path, "rw")) as connection:
+        with closing(connect(path, "rw")) as connection:
             if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise DatabaseError(path, "is not a database of a render service")
             yield connection
     except sqlite3.Error as error:
         fault = named(path, error)
         raise fault if isinstance(fault, DatabaseError) else DatabaseError(path, str(error)) from error
-
-
-def _connection(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
