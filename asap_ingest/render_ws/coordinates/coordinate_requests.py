@@ -111,21 +111,19 @@ def _entries(call: Call) -> list[Entry]:
 @answers("PUT", f"{LAYER}/local-to-world-coordinates", body=read_entries)
 def put_locals(call: Call) -> Response:
     """Map tile-local points to world coordinates."""
-
     entries, stack_id = _entries(call), checked_id(call)
     read = read_points(entries, "local", 2)
     tile_ids = [entry["tileId"] for place in read.places if (entry := entries[place]) is not None]
     with call.reading() as session:
         tiles = find_tiles(session, stack_id, tile_ids, call.memory.count_read)
-    answers = _answers(entries, read, worlds_in_tiles(tiles, tile_ids, read.points, stack_id))
-    return json_answer([answer for (answer,) in answers])
+    outcomes = worlds_in_tiles(tiles, tile_ids, read.points, stack_id)
+    return json_answer([result for (result,) in _answers(entries, read, outcomes)])
 
 
 @answers("PUT", f"{STACK}/world-to-local-coordinates", body=read_entries)
 @answers("PUT", f"{LAYER}/world-to-local-coordinates", body=read_entries)
 def put_worlds(call: Call) -> Response:
     """Map world points to local coordinates of the tiles that hold them: a list for each point."""
-
     entries, stack_id = _entries(call), checked_id(call)
     read = _read_worlds(call, entries)
     with call.reading() as session:
@@ -144,23 +142,18 @@ def _read_worlds(call: Call, entries: Sequence[Entry]) -> ReadPoints:
 def _answers(
     entries: Sequence[Entry], read: ReadPoints, outcomes: Sequence[Outcome]
 ) -> list[list[JsonObject]]:
-    outcome_of: dict[int, Outcome] = dict(zip(read.places, outcomes, strict=True))
+    """The entries of each point, or the entry itself with the reason why there are none."""
+    results: dict[int, Outcome | str] = {**read.problems, **dict(zip(read.places, outcomes, strict=True))}
     return [
-        _answer(entry, outcome_of.get(place), read.problems.get(place)) for place, entry in enumerate(entries)
+        result if isinstance(result := results[place], list) else [failed(entry, str(result))]
+        for place, entry in enumerate(entries)
     ]
-
-
-def _answer(entry: Entry, outcome: Outcome | None, problem: str | None) -> list[JsonObject]:
-    if outcome is None or isinstance(outcome, RequestError):
-        return [failed(entry, problem or str(outcome))]
-    return outcome
 
 
 @answers("PUT", f"{STACK}/tileIdsForCoordinates", body=read_entries)
 @answers("PUT", f"{LAYER}/tileIdsForCoordinates", body=read_entries)
 def put_tile_ids(call: Call) -> Response:
     """Find the tiles whose bounds hold world points: the entries, repeated for each tile with its id."""
-
     entries, stack_id = _entries(call), call.stack_id
     read = _read_worlds(call, entries)
     for place, problem in read.problems.items():

@@ -200,12 +200,7 @@ def _allows(accepted: str, media_type: str) -> bool:
 
 
 async def answer_error(request: Request, problem: Exception) -> Response:
-    """`error_answer` as a Starlette exception handler."""
-    return error_answer(problem)
-
-
-def error_answer(problem: Exception) -> Response:
-    """The answer to a request that cannot be carried out."""
+    """The answer to a request that failed, as a Starlette exception handler."""
     if isinstance(problem, IllTypedError):
         return Response(status_code=404)
     if isinstance(problem, MalformedBodyError):
