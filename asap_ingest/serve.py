@@ -17,9 +17,6 @@ from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import Announcement, EndSignals, chosen_token, listen, serve
 from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError
-from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
-from asap_ingest.render_ws.http.calls import Service
-from asap_ingest.render_ws.store import Store
 from asap_ingest.serve_render import (
     COMMON,
     add_service_arguments,
@@ -31,8 +28,13 @@ from asap_ingest.serve_render import (
 
 @program
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
+    """Serve until a signal ends it; returns the exit code: 0, or 2 when it could not start."""
     arguments = build_parser().parse_args(argv)
+    # the service loads the image libraries: --help does not need them
+    from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
+    from asap_ingest.render_ws.http.calls import Service
+    from asap_ingest.render_ws.store import Store
+
     logging.basicConfig(level=arguments.log_level, format="%(levelname)s: %(message)s")
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:

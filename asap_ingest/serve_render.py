@@ -27,17 +27,19 @@ from asap_ingest.commands.http_server import (
 from asap_ingest.commands.next_command import command_line
 from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_BAD_INPUT, EXIT_DONE, AsapIngestError, ParameterError
-from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.memory.limits import SETTINGS, Limits
-from asap_ingest.render_ws.store import Store
 from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
 
 
 @program
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to end; returns the exit code: 0, or 2 when it could not start."""
+    """Serve until a signal ends it; returns the exit code: 0, or 2 when it could not start."""
     arguments = build_parser().parse_args(argv)
+    # the service loads the image libraries: --help does not need them
+    from asap_ingest.render_ws.app import build_app
+    from asap_ingest.render_ws.http.calls import Service
+    from asap_ingest.render_ws.store import Store
+
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     try:
         token, policy = chosen_token(arguments.token), chosen_policy(arguments)

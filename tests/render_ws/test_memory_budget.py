@@ -242,7 +242,7 @@ def test_a_claim_that_holds_something_does_not_wait(monkeypatch: pytest.MonkeyPa
     with shared.claim() as first, shared.claim() as second:
         first.grow(60)
         second.grow(30)
-        with pytest.raises(BusyError, match="need 50 bytes for this request beside 60 .*setting max_work_mb"):
+        with pytest.raises(BusyError, match="need 50 bytes for this request and 60 .*setting max_work_mb"):
             second.grow(20, may_wait=True)
         with pytest.raises(TooLargeError, match="need 101 bytes") as refused:
             second.grow(71)
