@@ -78,8 +78,9 @@ class Query:
         texts: dict[str, list[str]] = {}
         for name, value in parse_qsl(text, keep_blank_values=True):
             texts.setdefault(name, []).append(value)
-        given = ((field, kind, texts.get(name)) for name, (field, kind) in _declared(cls).items())
-        return cls(**{field: kind.read_all(values) for field, kind, values in given if values})
+        declared = _declared(cls)
+        given = ((*declared[name], values) for name, values in texts.items() if name in declared)
+        return cls(**{field: kind.read_all(values) for field, kind, values in given})
 
     @classmethod
     def parameters(cls) -> dict[str, ValueType]:
@@ -91,9 +92,17 @@ class Query:
         return {name: getattr(self, field) for name, (field, _) in _declared(type(self)).items()}
 
 
+#: Memo of `_declared`: it takes longer than reading a query, which every image request does.
+_DECLARED: dict[type[Query], dict[str, tuple[str, ValueType]]] = {}
+
+
 def _declared(query: type[Query]) -> dict[str, tuple[str, ValueType]]:
     """Fields and types of the parameters by their names in a request."""
-    return {_camel_case(field.name): (field.name, TYPES[str(field.type)]) for field in fields(query)}
+    if query not in _DECLARED:
+        _DECLARED[query] = {
+            _camel_case(field.name): (field.name, TYPES[str(field.type)]) for field in fields(query)
+        }
+    return _DECLARED[query]
 
 
 def _camel_case(name: str) -> str:
