@@ -124,12 +124,6 @@ def put_cycle(call: Call) -> Response:
     return _change(call, {name: cycle.get(key) for key, name in CYCLE_FIELDS.items()})
 
 
-@answers("DELETE", f"{STACK}/cycle", None)
-def delete_cycle(call: Call) -> Response:
-    """Remove number and step of the alignment cycle."""
-    return _change(call, dict.fromkeys(CYCLE_FIELDS.values()))
-
-
 def remove_fields(names: Sequence[str], call: Call) -> Response:
     """Remove the field."""
     return _change(call, dict.fromkeys(names))
