@@ -10,22 +10,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-
-from starlette.types import ASGIApp
+from typing import TYPE_CHECKING
 
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_DONE
-from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
-from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.serve_render import COMMON, add_service_arguments, run_service
 from asap_ingest.web.web_policy import WebPolicy
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from asap_ingest.render_ws.http.calls import Service
 
 
 @program
 def main(argv: list[str] | None = None) -> int:
     """Serve until a signal; returns the exit code: 0, or 2 when the server could not start."""
     arguments = build_parser().parse_args(argv)
+    # the service loads the image libraries: --help does not need them
+    from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
+
     volumes = VolumeFolder(arguments.volumes)
 
     def build(service: Service, policy: WebPolicy, token: str | None) -> ASGIApp:

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-
-from starlette.types import ASGIApp
+from typing import TYPE_CHECKING
 
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import (
@@ -25,17 +24,23 @@ from asap_ingest.commands.http_server import (
 from asap_ingest.commands.next_command import command_line
 from asap_ingest.commands.program import program
 from asap_ingest.errors import EXIT_DONE, ParameterError
-from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.http.answers import Service
 from asap_ingest.render_ws.memory.limits import SETTINGS, Limits
-from asap_ingest.render_ws.store import Store
 from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from asap_ingest.render_ws.http.calls import Service
 
 
 @program
 def main(argv: list[str] | None = None) -> int:
     """Serve until a signal; returns the exit code: 0, or 2 when the service could not start."""
-    run_service(build_parser().parse_args(argv), build_app, what_next)
+    arguments = build_parser().parse_args(argv)
+    # the service loads the image libraries: --help does not need them
+    from asap_ingest.render_ws.app import build_app
+
+    run_service(arguments, build_app, what_next)
     return EXIT_DONE
 
 
@@ -52,6 +57,9 @@ def run_service(
     build : makes the application from the service, the policy and the token
     further_lines : base URL -> lines to print after it
     """
+    from asap_ingest.render_ws.http.calls import Service
+    from asap_ingest.render_ws.store import Store
+
     token, policy = chosen_token(arguments), chosen_policy(arguments)
     check_exposure(arguments.bind, arguments.image_roots)
     with prepared_server(arguments) as run, closing(Store(arguments.database)) as store:

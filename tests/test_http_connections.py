@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.store import Store
 from asap_ingest.web.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from asap_ingest.web.open_files import OTHER_FILES, connections_that_fit

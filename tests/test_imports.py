@@ -47,9 +47,8 @@ EDGES = {
     " render_ws.wire",
     "render_ws.coordinates": "render_ws.http render_ws.pictures render_ws.store render_ws.tiles"
     " render_ws.transforms render_ws.wire",
-    "render_ws.description": "render_ws.drawing render_ws.http render_ws.transforms render_ws.wire",
-    "render_ws.pages": "neuroglancer_client render_ws.description render_ws.http render_ws.stacks"
-    " render_ws.store render_ws.wire",
+    "render_ws.pages": "neuroglancer_client render_ws.http render_ws.store render_ws.transforms"
+    " render_ws.wire",
     "render_ws.client_scripts": "images render_ws.drawing render_ws.store render_ws.transforms"
     " render_ws.wire storage web",
     "render_ws.app": "render_ws.coordinates render_ws.http render_ws.matches render_ws.pages"

@@ -17,7 +17,7 @@ from asap_ingest import open_volume
 from asap_ingest.lab.lab_app import VolumeFolder, build_lab_app
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.render.stack import RenderConnection, Stack
-from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.store import Store
 from asap_ingest.web.access_token import VARIABLE
 from asap_ingest.web.web_policy import DEFAULT_POLICY, WebPolicy

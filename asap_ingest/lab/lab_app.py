@@ -18,7 +18,7 @@ from asap_ingest.errors import ParameterError, VolumeError
 from asap_ingest.lab.lab_page import CONTENT_POLICY, lab_page
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.volumes.serving.served_volume import ServedVolume
 from asap_ingest.volumes.serving.volume_app import VolumesApp, base_url
 from asap_ingest.volumes.serving.volume_list import find_volumes

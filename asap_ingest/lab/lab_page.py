@@ -10,8 +10,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from asap_ingest.render_ws.pages.page_files import FOLDER, inline_source
-from asap_ingest.render_ws.pages.viewer_page import INDEX
+from asap_ingest.render_ws.pages.page_files import CLIENT_INDEX, FOLDER, inline_source
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 from asap_ingest.volumes.serving.index_page import voxel_text
 from asap_ingest.volumes.serving.served_volume import ServedVolume
@@ -87,7 +86,7 @@ def stack_viewer(record: StackRecord, base_url: str) -> str:
         "layers": [{"type": "image", "name": names.stack, "source": f"render://{base_url}/{path}"}],
         "layout": "xy",
     }
-    return f"{INDEX.lstrip('/')}#!{quote(orjson.dumps(state).decode())}"
+    return f"{CLIENT_INDEX.lstrip('/')}#!{quote(orjson.dumps(state).decode())}"
 
 
 def _stack(record: StackRecord, base_url: str, has_client: bool) -> str:

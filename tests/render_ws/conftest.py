@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.store import Store
 from asap_ingest.web.web_policy import DEFAULT_POLICY, WebPolicy
 from tests.servers import in_a_thread

@@ -11,9 +11,9 @@ import schemathesis
 from PIL import Image
 
 from asap_ingest.render_ws.app import ALL_OPERATIONS
-from asap_ingest.render_ws.description.openapi import openapi
 from asap_ingest.render_ws.memory.limits import Limits
-from asap_ingest.render_ws.pages.description_pages import describing
+from asap_ingest.render_ws.pages.api_page import describing
+from asap_ingest.render_ws.pages.openapi import openapi
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.conftest import serving
 

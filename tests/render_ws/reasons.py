@@ -31,7 +31,7 @@ REASONS = (
     Reason("^PUT .*/matches$", "holds a null|lack their weights", "9.2"),
     Reason("^GET .*/matchCollection/", "cannot be merged", "9.1"),
     Reason("^GET .*largeDataTileSource", "filter list|channels|invalid (owner|project|stack)", "1.2"),
-    Reason("^GET .*/tileIds", "is no regular expression", "4"),
+    Reason("^GET .*/tileIds", "is not a regular expression", "4"),
     Reason("^PUT .*(resolvedTiles|-image|-coordinates/)", "is null|holds a null", "5.3"),
     Reason("^PUT .*resolvedTiles", "width and height of a tile are needed", "5.3"),
     Reason("^PUT .*-image", "no render parameters given", "1.2"),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.wire import json_types
+from asap_ingest.render_ws.wire.java_numbers import double_or_none, int32_or_none
 from asap_ingest.render_ws.wire.json_types import (
     MalformedBodyError,
     date,
@@ -21,8 +22,6 @@ from asap_ingest.render_ws.wire.json_types import (
     labels,
     map_reader,
     parse,
-    parse_double,
-    parse_integer,
     text,
 )
 
@@ -30,15 +29,15 @@ from asap_ingest.render_ws.wire.json_types import (
 @given(st.floats())
 def test_every_double_is_read_back_exactly(value: float) -> None:
     written = repr(value).replace("inf", "Infinity").replace("nan", "NaN")
-    found = parse_double(f" {written}d\t" if math.isfinite(value) else f"\n{written} ")
+    found = double_or_none(f" {written}d\t" if math.isfinite(value) else f"\n{written} ")
     assert found is not None
     assert struct.pack("d", found) == struct.pack("d", value) or math.isnan(value)
 
 
 @given(st.text(max_size=12))
 def test_no_text_breaks_the_readers(value: str) -> None:
-    assert parse_double(value) is None or isinstance(parse_double(value), float)
-    assert parse_integer(value) is None or abs(parse_integer(value) or 0) <= 2**31
+    assert double_or_none(value) is None or isinstance(double_or_none(value), float)
+    assert int32_or_none(value) is None or abs(int32_or_none(value) or 0) <= 2**31
     try:
         date(value)
     except MalformedBodyError:
@@ -80,7 +79,7 @@ def test_doubles(value: object, expected: object) -> None:
     ],
 )
 def test_hexadecimal_numbers(written: str, value: float) -> None:
-    assert parse_double(written) == value
+    assert double_or_none(written) == value
 
 
 @pytest.mark.parametrize("value", [True, [1], {}, "x", "1_0", "inf"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asap_ingest.render_ws.stacks.layout_lines import karsh_line, scheffer_head, scheffer_line
-from asap_ingest.render_ws.stacks.layout_requests import image_path
+from asap_ingest.render_ws.stacks.layout_requests import image_path, karsh_line, scheffer_head, scheffer_line
 from tests.render_ws.client import AFFINE, StackClient, leaf, tile
 
 LAYOUT = {

@@ -36,7 +36,7 @@ TARGET = "/render-ws/v1/owner/o/project/p/stack/s"
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("limits")
-    with serving(folder, limits=Limits(BODY_LIMIT, PIXEL_LIMIT)) as base:
+    with serving(folder, limits=Limits(body_bytes=BODY_LIMIT, image_pixels=PIXEL_LIMIT)) as base:
         yield base
 
 

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from asap_ingest.render_ws.app import build_app
-from asap_ingest.render_ws.http.answers import Service
+from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.memory import memory_budget
 from asap_ingest.render_ws.memory.limits import MEGABYTE, BusyError, Limits, TooLargeError
 from asap_ingest.render_ws.memory.memory_budget import SMALL, MemoryBudget, ServiceMemory
@@ -242,7 +242,7 @@ def test_a_claim_that_holds_something_does_not_wait(monkeypatch: pytest.MonkeyPa
     with shared.claim() as first, shared.claim() as second:
         first.grow(60)
         second.grow(30)
-        with pytest.raises(BusyError, match="need 50 bytes for this request beside 60 .*setting max_work_mb"):
+        with pytest.raises(BusyError, match="need 50 bytes for this request and 60 .*setting max_work_mb"):
             second.grow(20, may_wait=True)
         with pytest.raises(TooLargeError, match="need 101 bytes") as refused:
             second.grow(71)
@@ -263,7 +263,7 @@ def test_an_answer_is_counted_to_the_byte_and_claimed() -> None:
             request.count_written(SMALL)
         assert memory.work.used >= 8 * SMALL
         for count, what in (
-            (request.count_read, "what the answer is made of"),
+            (request.count_read, "the data read for the answer"),
             (request.count_written, "the answer"),
         ):
             with pytest.raises(TooLargeError, match=f"^{what} has at least"):

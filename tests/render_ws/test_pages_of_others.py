@@ -124,7 +124,6 @@ def actions(picture: Path) -> dict[str, Action]:
         "set a resolution": put(f"{STACK}/resolutionValues", [1, 2, 3]),
         "set a folder of boxes": Action(f"{STACK}/materializedBoxRootPath", "PUT", "/etc", TEXT),
         "draw an image of any path": put(f"{V1}/owner/o/png-image", drawing),
-        "look for a file": put(f"{V1}/owner/o/validate-json/tile", local),
         "read JSON": Action(f"{COMPLETE}/z/1/resolvedTiles"),
         "read JSON as if it were a script's": Action(f"{COMPLETE}/z/1/resolvedTiles", mode="no-cors"),
         "read an image": Action(image),

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from asap_ingest.render_ws.matches.match_collections import save_pairs
 from asap_ingest.render_ws.stacks.stack_states import save_version
 from asap_ingest.render_ws.store import (
     APPLICATION_ID,
@@ -171,10 +170,12 @@ def tables(path: Path) -> set[str]:
 def check_use(path: Path) -> None:
     """Open the file: the tile must be there, and pairs of tiles must find room."""
     store = Store(path)
-    save_pairs(store, COLLECTION, [pair_row()])
+    with store.writing() as session:
+        key = session.match_collection(COLLECTION) or session.add_match_collection(COLLECTION)
+        session.put_pairs(key, [pair_row()])
     with store.reading() as session:
         assert session.tile_ids(1, TileFilter()) == ["t"]
-        assert session.match_collections("o") == [("m", 1)]
+        assert [tuple(row) for row in session.match_collections("o")] == [("m", 1)]
     store.close()
 
 
@@ -313,9 +314,10 @@ def test_pairs_are_found_and_deleted_through_an_index(path: Path) -> None:
 
 def test_a_removed_collection_takes_its_pairs_along(path: Path) -> None:
     store = Store(path)
-    for name in ("m", "n"):
-        save_pairs(store, CollectionId("o", name), [pair_row(), pair_row("c")])
     with store.writing() as session:
+        for name in ("m", "n"):
+            key = session.add_match_collection(CollectionId("o", name))
+            session.put_pairs(key, [pair_row(), pair_row("c")])
         session.delete_match_collection(1)
     store.close()
     connection = sqlite3.connect(path)

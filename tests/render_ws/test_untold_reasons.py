@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import orjson
 import pytest
 
 from asap_ingest.render_ws.drawing.source_images import WITHOUT_REASON
-from tests.render_ws.client import JSON_TYPE, StackClient, tile
+from tests.render_ws.client import StackClient, tile
 from tests.render_ws.conftest import serving
 from tests.render_ws.golden import send
 from tests.render_ws.test_safety import OPEN, TEXT, Site, drawn, refused, save, site, spec_with
 
 pytestmark = pytest.mark.slow
 __all__ = ["site"]
+TOLD = "/render-ws/v1/owner/told/project/p"
 READER = {"Origin": "http://localhost:8000"}
 
 
@@ -50,10 +50,9 @@ def test_with_roots_nobody_is_told_whether_a_file_is_there(
     assert found == [{WITHOUT_REASON.format("FILE")}] * len(paths)
     for path, reason in zip(paths, ("cannot find", "is empty", "not an image", "cut.png"), strict=False):
         assert any(str(path) in line and reason in line for line in caplog.messages)
-    # a JSON that names a file is checked without reason too
-    spec = orjson.dumps(spec_with(site, "image", str(paths[1])))
-    answer = send(site.url, "PUT", "/render-ws/v1/owner/o/validate-json/tile", JSON_TYPE, spec)
-    assert WITHOUT_REASON.format(paths[1]).encode() in answer.body
+    # the files of a stored tile are checked without reasons too
+    answer = send(site.url, "GET", f"{TOLD}/stack/s1/tile/a/validation-info", {}, None)
+    assert answer.body.decode() == WITHOUT_REASON.format(paths[1])
 
 
 def test_pages_of_others_are_not_told_whether_a_file_is_there(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def database_of_another_program(folder: Path) -> Path:
     ("make", "says"),
     [
         (letter, "letter.db: file is not a database"),
-        (database_of_another_program, "empty.db: is no database of a render service"),
+        (database_of_another_program, "empty.db: is not a database of a render service"),
         (lambda folder: folder / "absent.db", "absent.db: there is no such file"),
         (lambda folder: folder, "there is no such file"),
         (lambda folder: Path(":memory:"), ":memory:: a service keeps its data in a file"),

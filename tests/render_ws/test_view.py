@@ -68,9 +68,10 @@ def test_a_section_too_large_to_draw_without_mipmaps_is_outlined(server_url: str
 def test_names_are_escaped() -> None:
     evil = "<script>alert('x')</script>\"&"
     record = StackRecord(1, StackId(evil, evil, evil), State.LOADING, 0, 0, {})
+    box = {"minX": 0.0, "minY": 0.0, "maxX": 1.0, "maxY": 1.0}
     overviews = [
         Overview(record),
-        Overview(record, 2, 2, (1.0, 2.0), (0.0, 0.0, 1.0, 1.0), f"/x/{evil}/z/{{z}}/jpeg-image?a=1", True),
+        Overview(record, 2, 2, (1.0, 2.0), box, f"/x/{evil}/z/{{z}}/jpeg-image?a=1", True),
     ]
     text = page(overviews)
     assert evil not in text

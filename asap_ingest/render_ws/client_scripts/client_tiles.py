@@ -15,11 +15,12 @@ from asap_ingest.render_ws.client_scripts.client_options import ClientError, Opt
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.store.resolved_tiles import accept
 from asap_ingest.render_ws.transforms.classes import Affine, build_leaf
-from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.java_numbers import double_text
 from asap_ingest.render_ws.wire.json_types import dump
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from asap_ingest.render_ws.wire.tile_rows import TileRow
-from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, read_tile, read_transform
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, read_tile
+from asap_ingest.render_ws.wire.transform_specs import read_transform
 
 Spec = dict[str, Any]
 #: Gives for a tile spec with box what is wrong with it, or None.

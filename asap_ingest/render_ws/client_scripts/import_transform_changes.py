@@ -21,7 +21,7 @@ from asap_ingest.render_ws.client_scripts.client_tiles import (
     with_boxes,
 )
 from asap_ingest.render_ws.client_scripts.web_stack import TargetOptions, WebStack
-from asap_ingest.render_ws.wire.tile_specs import read_transform
+from asap_ingest.render_ws.wire.transform_specs import read_transform
 
 Spec = dict[str, Any]
 MODES = ("APPEND", "REPLACE_LAST", "CONCATENATE_TO_LAST", "REPLACE_ALL")

@@ -22,7 +22,7 @@ from asap_ingest.render_ws.client_scripts.render_file import Resolution, draw_he
 from asap_ingest.render_ws.client_scripts.web_stack import StackOptions
 from asap_ingest.render_ws.drawing.filter_lists import named_filters
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters, from_json
-from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.java_numbers import double_text
 
 #: Length of each unit in nanometres.
 UNITS_NM = {"nm": 1.0, "um": 1e3, "mm": 1e6, "cm": 1e7, "m": 1e9}

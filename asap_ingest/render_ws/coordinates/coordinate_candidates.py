@@ -1,4 +1,4 @@
-"""Which tiles of a stack lie at points, by their boxes."""
+"""Search for the tiles of a stack at points, by their bounds."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 TileId = str | bytes
 Floats = NDArray[np.float64]
 
-#: Pairs of points and tiles that are compared in one go.
+#: Pairs of points and tiles that are compared at once.
 BLOCK = 2**20
-#: Pairs that one answer may hold, about 1 GB while it is made: tiles of real sections overlap few others.
+#: Pairs in one answer, which take about 1 GB; tiles of real sections overlap few others.
 MOST_PAIRS = 2**22
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Tiles whose boxes hold points.
+    """Pairs of a point and a tile whose bounds hold it.
 
     Attributes
     ----------
     points : ndarray of int64, shape (n,)
-        Pair by pair which point, ascending; the tiles of a point in drawing order.
+        Index of the point of each pair, ascending; the tiles of a point are in drawing order.
     tiles : ndarray of int64, shape (n,)
-        Pair by pair which of `tile_ids`.
+        Index of the tile of each pair in `tile_ids`.
     """
 
     points: Indices
@@ -52,7 +52,7 @@ class Candidates:
 
 
 def find_candidates(session: Session, stack_id: StackId, points: Floats) -> Candidates:
-    """Tiles of a stack at points of shape (n, 3); none where the stack does not exist.
+    """Find the tiles of a stack at points of shape (n, 3); none if the stack does not exist.
 
     Raises
     ------
@@ -66,10 +66,10 @@ def find_candidates(session: Session, stack_id: StackId, points: Floats) -> Cand
         if record is None:
             break
         rows = session.tile_bounds(record.key, _surroundings(points[members]))
-        boxes = np.array([row[:4] for row in rows], np.float64).reshape(-1, 4)
+        boxes = np.array([tuple(row)[:4] for row in rows], np.float64).reshape(-1, 4)
         point, box = pairs_in_boxes(points[members, :2], boxes)
         wanted, inverse = np.unique(box, return_inverse=True)
-        known = [numbers.setdefault(rows[number][4], len(numbers)) for number in wanted.tolist()]
+        known = [numbers.setdefault(rows[number]["tileId"], len(numbers)) for number in wanted.tolist()]
         pairs.append((members[point], np.array(known, np.int64)[inverse]))
         _require_few(pairs)
     point, tile = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
@@ -81,25 +81,25 @@ def find_candidates(session: Session, stack_id: StackId, points: Floats) -> Cand
 def _require_few(pairs: Sequence[tuple[Indices, Indices]]) -> None:
     if sum(len(point) for point, _ in pairs) > MOST_PAIRS:
         raise IllegalArgumentError(
-            f"more than {MOST_PAIRS} pairs of a point and a tile asked for at once: give fewer points"
+            f"more than {MOST_PAIRS} pairs of a point and a tile in one request: send fewer points"
         )
 
 
 def _groups(keys: NDArray[Any]) -> Iterator[tuple[Any, Indices]]:
-    """Different values ascending, and where each of them stands."""
+    """Distinct values ascending, each with its indices."""
     order = np.argsort(keys, kind="stable")
     values, starts = np.unique(keys[order], return_index=True)
     return zip(values.tolist(), np.split(order, starts[1:]), strict=False)
 
 
 def _surroundings(points: Floats) -> TileFilter:
-    """The tiles of one layer that may lie at points of shape (n, 3)."""
+    """The tiles of one layer that may hold points of shape (n, 3)."""
     low, high = (fold.reduce(points, axis=0).tolist() for fold in (np.fmin, np.fmax))
     return TileFilter(z=low[2], min_x=low[0], max_x=high[0], min_y=low[1], max_y=high[1])
 
 
 def pairs_in_boxes(points: Floats, boxes: Floats) -> tuple[Indices, Indices]:
-    """Which points lie in which boxes, edges included.
+    """Find the pairs of a point and a box that holds it, edges included.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def pairs_in_boxes(points: Floats, boxes: Floats) -> tuple[Indices, Indices]:
     Returns
     -------
     two ndarrays of int64, shape (pairs,)
-        Numbers of points and of boxes, by point and then by box.
+        Indices of points and of boxes, sorted by point and then by box.
 
     Raises
     ------
@@ -121,21 +121,21 @@ def pairs_in_boxes(points: Floats, boxes: Floats) -> tuple[Indices, Indices]:
     ascending = points[order]
     first = np.searchsorted(ascending[:, 0], boxes[:, 0], "left")
     end = np.maximum(first, np.searchsorted(ascending[:, 0], boxes[:, 2], "right"))
-    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    pairs = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     for some in _blocks(end - first):
-        # only points in the columns of a box are compared with it: few of all
+        # a box is compared only with the few points between its left and right edge
         owner, point = expanded(first[some], end[some])
         corners = boxes[some][owner]
         inside = ((ascending[point] >= corners[:, :2]) & (ascending[point] <= corners[:, 2:])).all(axis=1)
-        found.append((order[point[inside]], owner[inside] + some.start))
-        _require_few(found)
-    point, box = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        pairs.append((order[point[inside]], owner[inside] + some.start))
+        _require_few(pairs)
+    point, box = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     ranking = np.lexsort((box, point))
     return point[ranking], box[ranking]
 
 
 def _blocks(counts: Indices) -> Iterator[slice]:
-    """Neighbours whose counts are `BLOCK` together, or one alone that is more."""
+    """Slices of neighbours with a total count of at most `BLOCK`, or of a single one that exceeds it."""
     total = np.cumsum(counts)
     start = 0
     while start < len(counts):

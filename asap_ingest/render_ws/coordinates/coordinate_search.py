@@ -1,4 +1,4 @@
-"""Points of the world in tiles of a stack, and points of tiles in the world."""
+"""Mapping of world coordinates to tiles of a stack, and of tile-local coordinates to the world."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.store.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
 from asap_ingest.render_ws.transforms.triangle_mesh import Indices
-from asap_ingest.render_ws.wire.coordinate_entries import JsonObject, named, position
+from asap_ingest.render_ws.wire.coordinate_entries import JsonObject, named, point_text
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import (
     IllegalArgumentError,
@@ -29,20 +29,20 @@ from asap_ingest.render_ws.wire.problems import (
 )
 from asap_ingest.render_ws.wire.tile_rows import NO_ID, TileRow, counted
 
-#: A flattened tile spec, or why there is none.
-Found = JsonObject | RequestError
-#: Entries by tile, or why there are none.
+#: A tile spec with references resolved, or the reason why there is none.
+TileOrError = JsonObject | RequestError
+#: The entries of a point, one per tile, or the reason why there are none.
 Outcome = list[JsonObject] | RequestError
 
 
 @dataclass(frozen=True)
 class PlacesInTiles:
-    """What is needed to tell where points of the world, shape (n, 3), lie in tiles of a stack."""
+    """World points of shape (n, 3) with the tiles of a stack that may hold them."""
 
     stack_id: StackId
     points: Floats
     candidates: Candidates
-    tiles: Mapping[TileId, Found]
+    tiles: Mapping[TileId, TileOrError]
 
     def outcomes(self) -> list[Outcome]:
         """The tiles at each point, by tile id, the last one visible.
@@ -50,8 +50,8 @@ class PlacesInTiles:
         Returns
         -------
         list of (list of entries, or RequestError)
-            IllegalArgumentError for no tile, IllegalStateError for tiles none of which can be inverted
-            there, or what is wrong with one of the tiles.
+            IllegalArgumentError where there is no tile, IllegalStateError where no tile can be inverted, or
+            the error of one of the tiles.
         """
         tile_ids = [self.candidates.tile_ids[number] for number in self.candidates.tiles.tolist()]
         locals_ = self._locals()
@@ -63,7 +63,7 @@ class PlacesInTiles:
         ]
 
     def _locals(self) -> list[Any]:
-        """Pair by pair: JSON of the local point, None where there is none, or what is wrong with the tile."""
+        """For each pair the local point as JSON, None where there is none, or the error of the tile."""
         answers: list[Any] = [None] * len(self.candidates.points)
         for tile_id, pairs in self.candidates.by_tile():
             try:
@@ -78,7 +78,7 @@ class PlacesInTiles:
 
     def _outcome(self, tile_ids: list[TileId], answers: list[Any], point: Sequence[float]) -> Outcome:
         if not tile_ids:
-            return IllegalArgumentError(f"{self.stack_id} has no tile at {position(point)}")
+            return IllegalArgumentError(f"{self.stack_id} has no tile at {point_text(point)}")
         for answer in answers:
             if isinstance(answer, RequestError):
                 return answer
@@ -86,7 +86,7 @@ class PlacesInTiles:
         if not usable:
             names = ", ".join(map(str, tile_ids))
             return IllegalStateError(
-                f"no tile of {self.stack_id} can be inverted at {position(point)}; those there are: {names}"
+                f"no tile of {self.stack_id} can be inverted at {point_text(point)}; those there are: {names}"
             )
         *below, (top, local) = usable
         return [
@@ -95,10 +95,10 @@ class PlacesInTiles:
         ]
 
 
-def _usable(found: Found) -> JsonObject:
-    if isinstance(found, RequestError):
-        raise found
-    return found
+def _usable(tile: TileOrError) -> JsonObject:
+    if isinstance(tile, RequestError):
+        raise tile
+    return tile
 
 
 def _put(answers: list[Any], where: Indices, values: Sequence[Any]) -> None:
@@ -109,7 +109,7 @@ def _put(answers: list[Any], where: Indices, values: Sequence[Any]) -> None:
 def find_places(
     session: Session, stack_id: StackId, points: Sequence[Sequence[float]], count: Callable[[int], None]
 ) -> PlacesInTiles:
-    """All that is stored of the tiles at points x, y, z; `count` is told its bytes, and may raise."""
+    """Read the tiles at points x, y, z; `count` is called with their bytes, and may raise."""
     array = np.array(points, np.float64).reshape(-1, 3)
     candidates = find_candidates(session, stack_id, array)
     tiles = find_tiles(session, stack_id, candidates.tile_ids, count)
@@ -118,10 +118,10 @@ def find_places(
 
 def find_tiles(
     session: Session, stack_id: StackId, tile_ids: Iterable[TileId], count: Callable[[int], None]
-) -> dict[TileId, Found]:
-    """Flattened specs of tiles by id; a dangling reference is an error in place of the spec.
+) -> dict[TileId, TileOrError]:
+    """Read tile specs by id, with references resolved; an error in place of a spec that refers to nothing.
 
-    `count` is told their bytes, and may raise.
+    `count` is called with their bytes, and may raise.
     """
     record = session.stack(stack_id)
     if record is None:
@@ -136,7 +136,7 @@ def find_tiles(
     return {row.tile_id: _flattened(lookup, row) for row in counted(rows, count)}
 
 
-def _flattened(lookup: TransformLookup, row: TileRow) -> Found:
+def _flattened(lookup: TransformLookup, row: TileRow) -> TileOrError:
     try:
         return lookup.flattened(row)
     except RequestError as error:
@@ -144,7 +144,7 @@ def _flattened(lookup: TransformLookup, row: TileRow) -> Found:
 
 
 def tile_ids_at(session: Session, stack_id: StackId, points: Sequence[Sequence[float]]) -> list[list[TileId]]:
-    """Ids of the tiles whose boxes hold points x, y, z, ascending; [] where there is none."""
+    """Ids of the tiles whose bounds hold points x, y, z, ascending."""
     array = np.array(points, np.float64).reshape(-1, 3)
     candidates = find_candidates(session, stack_id, array)
     tile_ids = [candidates.tile_ids[number] for number in candidates.tiles.tolist()]
@@ -152,27 +152,27 @@ def tile_ids_at(session: Session, stack_id: StackId, points: Sequence[Sequence[f
 
 
 def worlds_in_tiles(
-    tiles: Mapping[TileId, Found],
+    tiles: Mapping[TileId, TileOrError],
     tile_ids: Sequence[str],
     points: Sequence[Sequence[float]],
     stack_id: StackId,
 ) -> list[Outcome]:
-    """Where points x, y of tiles lie in the world: one entry each, or what is wrong with its tile."""
+    """Map points x, y of tiles to the world: one entry each, or the error of its tile."""
     outcomes: list[Outcome] = [[] for _ in points]
     members: dict[str, list[int]] = {}
     for place, tile_id in enumerate(tile_ids):
         members.setdefault(tile_id, []).append(place)
     array = np.array(points, np.float64).reshape(-1, 2)
     for tile_id, places in members.items():
-        found = tiles.get(tile_id, NotFoundError(f"tile '{tile_id}' does not exist in {stack_id}"))
-        for place, outcome in zip(places, _worlds_in_tile(found, tile_id, array[places]), strict=True):
+        tile = tiles.get(tile_id, NotFoundError(f"tile '{tile_id}' does not exist in {stack_id}"))
+        for place, outcome in zip(places, _worlds_in_tile(tile, tile_id, array[places]), strict=True):
             outcomes[place] = outcome
     return outcomes
 
 
-def _worlds_in_tile(found: Found, tile_id: str, points: Floats) -> list[Outcome]:
+def _worlds_in_tile(tile: TileOrError, tile_id: str, points: Floats) -> list[Outcome]:
     try:
-        tile = _usable(found)
-        return [[{"tileId": tile_id, "world": world}] for world in with_z(tile, worlds_of(tile, points))]
+        spec = _usable(tile)
+        return [[{"tileId": tile_id, "world": world}] for world in with_z(spec, worlds_of(spec, points))]
     except RequestError as error:
         return [error] * len(points)

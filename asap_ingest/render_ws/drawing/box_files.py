@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.java_numbers import double_text
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: First bytes of a file by extension; other files are not sent.

@@ -12,8 +12,8 @@ from typing import Any
 from asap_ingest.render_ws.drawing.channels import parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import named_filters
 from asap_ingest.render_ws.wire import json_types, tile_specs
-from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
-from asap_ingest.render_ws.wire.json_types import MalformedBodyError
+from asap_ingest.render_ws.wire.java_numbers import json_double, truncate_to_int
+from asap_ingest.render_ws.wire.json_types import MalformedBodyError, has_schema, schema_of
 
 JsonObject = dict[str, Any]
 
@@ -29,6 +29,7 @@ class Box:
     scale: float = 1.0
 
 
+@has_schema({"type": "boolean"})
 def _boolean(value: Any) -> bool:
     if type(value) is bool:
         return value
@@ -39,6 +40,7 @@ def _boolean(value: Any) -> bool:
     raise MalformedBodyError(f"{value!r} is neither true nor false")
 
 
+@has_schema(schema_of(json_types.double))
 def _double(value: Any) -> float:
     return float(json_types.double(value) or 0.0)
 
@@ -125,7 +127,7 @@ def to_json(parameters: RenderParameters) -> JsonObject:
     """The JSON form: fields in their order, those without a value left out."""
     values = ((name, getattr(parameters, field.name)) for name, field in JSON_FIELDS.items())
     result = {
-        name: json_types.json_double(value) if type(value) is float else value
+        name: json_double(value) if type(value) is float else value
         for name, value in values
         if value is not None
     }
@@ -134,6 +136,12 @@ def to_json(parameters: RenderParameters) -> JsonObject:
     return result
 
 
+@has_schema(
+    {
+        "type": "object",
+        "properties": {name: schema_of(_READERS[str(field.type)]) for name, field in JSON_FIELDS.items()},
+    }
+)
 def from_json(body: Any) -> RenderParameters:
     """Read the JSON form; absent fields take their defaults, null is 0 or false for numbers and flags.
 

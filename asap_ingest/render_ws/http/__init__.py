@@ -1,1 +1,1 @@
-"""HTTP: what a request is, and the usual answers to it."""
+"""HTTP: operations, queries, calls, answers, and the layers around them."""

@@ -1,4 +1,4 @@
-"""What a service counts, for Prometheus and whatever reads its format: requests, their times, the caches."""
+"""Metrics in Prometheus' format: requests, their times, and the caches."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asap_ingest.render_ws.memory.bounded_cache import CacheState
 
-#: Methods that have a label of their own; clients may write anything.
+#: Methods that have a label of their own.
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"))
-#: Label of methods and paths that are not known here: whatever clients write, labels stay few.
+#: Label of unknown methods and paths: labels stay few, whatever clients send.
 OTHER = "other"
 #: Key of the scope under which a resource names its route.
 ROUTE = "asap_ingest.route"
@@ -23,7 +23,7 @@ CacheStates = Callable[[], Mapping[str, CacheState]]
 
 
 class Metrics:
-    """What one service counts, in a registry of its own: several services may run in one process.
+    """Metrics of one service, in a registry of their own: several services may run in one process.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Metrics:
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request by the template of its path."""
         method = method if method in METHODS else OTHER
-        # looked up here: in the library that takes three times as long as to count
+        # memoised: looking labels up in the library takes three times as long as counting
         key = method, route, status
         counters = self._counters.get(key)
         if counters is None:
@@ -74,27 +74,21 @@ class _CacheCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         states = self._states()
-        for name, text in (
-            ("hits", "Values that were asked for and kept."),
-            ("misses", "Values that were asked for and not kept."),
-            ("evictions", "Values that gave way to others."),
+        for kind, name, text in (
+            (CounterMetricFamily, "hits", "Values that were looked up and found."),
+            (CounterMetricFamily, "misses", "Values that were looked up and not found."),
+            (CounterMetricFamily, "evictions", "Values that were evicted."),
+            (GaugeMetricFamily, "bytes", "Size of the cached values."),
+            (GaugeMetricFamily, "room_bytes", "Limit of their size."),
         ):
-            counter = CounterMetricFamily(f"asap_ingest_cache_{name}", text, labels=["cache"])
+            metric = kind(f"asap_ingest_cache_{name}", text, labels=["cache"])
             for cache, state in states.items():
-                counter.add_metric([cache], getattr(state, name))
-            yield counter
-        for name, text in (
-            ("bytes", "Size of the values that are kept."),
-            ("room_bytes", "Room for values."),
-        ):
-            gauge = GaugeMetricFamily(f"asap_ingest_cache_{name}", text, labels=["cache"])
-            for cache, state in states.items():
-                gauge.add_metric([cache], getattr(state, name))
-            yield gauge
+                metric.add_metric([cache], getattr(state, name))
+            yield metric
 
 
 class Metered:
-    """ASGI layer around everything else: whatever answers a request, it is counted."""
+    """Outermost ASGI layer: counts every request, whatever answers it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

@@ -1,10 +1,10 @@
-"""Operations on paths: which methods a path has, what they take and give, and how a call is carried out."""
+"""Resources: the operations on a path as an ASGI application, and the answers to errors."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from html import escape
 
 from anyio import CapacityLimiter, to_thread
@@ -15,72 +15,31 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from asap_ingest.execution.machine_resources import usable_cores
-from asap_ingest.render_ws.http.answers import JSON, Call, IllTypedError, Query, Service, text_answer
-from asap_ingest.render_ws.http.bodies import limited_body
+from asap_ingest.render_ws.http.answers import text_answer
+from asap_ingest.render_ws.http.calls import Call, Service
 from asap_ingest.render_ws.http.metrics import ROUTE
-from asap_ingest.render_ws.http.query_parameters import QueryParameter
+from asap_ingest.render_ws.http.operations import Operation
+from asap_ingest.render_ws.http.queries import IllTypedError, read_double, read_int32
 from asap_ingest.render_ws.http.transport import without_matrix_parameters
-from asap_ingest.render_ws.memory.memory_budget import RequestMemory
+from asap_ingest.render_ws.memory.limits import TooLargeError
+from asap_ingest.render_ws.memory.memory_budget import Claim, RequestMemory
 from asap_ingest.render_ws.store import DatabaseError, DiskFullError
-from asap_ingest.render_ws.wire.json_types import (
-    DOUBLE_PATTERN,
-    MalformedBodyError,
-    parse_double,
-    parse_integer,
-)
+from asap_ingest.render_ws.wire.java_numbers import DOUBLE_PATTERN
+from asap_ingest.render_ws.wire.json_types import MalformedBodyError
 from asap_ingest.render_ws.wire.problems import RequestError, one_line
-
-Handler = Callable[[Call], Response]
 
 MOST_WRITERS, MOST_READERS = 24, 40
 #: The order in which render-ws lists methods.
 METHOD_ORDER = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT")
-#: What clients are told of a fault of the service itself; the server logs it with its traceback.
+#: Answer to a fault of the service itself; the server logs it with its traceback.
 FAULT = "the service failed: its log has the reason"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One method on one path.
-
-    Attributes
-    ----------
-    produces : str or None
-        Media type of the answer, which the Accept header must allow; None: no demand.
-    consumes : str or None
-        Media type that the body must have; None: any, also none.
-    any_type : bool
-        Whether the body may be sent under another media type than `consumes`, or under none.
-    draws : bool
-        Whether it makes an image: few of those run at once, and never keep other requests waiting.
-    query : tuple of QueryParameter
-        All that the handler reads of the query.
-    body : str or None
-        Schema of the body: a key of `description.schemas.BODIES`; None: any JSON, or none.
-    statuses : tuple of int
-        Statuses of success; () stands for 201 where something is stored without an answer, else 200.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    produces: str | None = JSON
-    consumes: str | None = None
-    any_type: bool = False
-    draws: bool = False
-    query: tuple[QueryParameter, ...] = ()
-    body: str | None = None
-    statuses: tuple[int, ...] = ()
 
 
 class _DoubleConvertor(Convertor[float]):
     regex = rf"[\x00-\x20]*{DOUBLE_PATTERN}[\x00-\x20]*"
 
     def convert(self, value: str) -> float:
-        number = parse_double(value)
-        if number is None:
-            raise IllTypedError(f"{value!r} is not a number")
-        return number
+        return read_double(value)
 
     def to_string(self, value: float) -> str:
         return repr(value)
@@ -90,10 +49,7 @@ class _Int32Convertor(Convertor[int]):
     regex = "[+-]?[0-9]+"
 
     def convert(self, value: str) -> int:
-        number = parse_integer(value)
-        if number is None:
-            raise IllTypedError(f"{value!r} is not a 32-bit integer")
-        return number
+        return read_int32(value)
 
     def to_string(self, value: int) -> str:
         return str(value)
@@ -108,15 +64,14 @@ def routes_of(operations: Iterable[Operation], service: Service) -> list[Route]:
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    lanes = Lanes()
-    return [Route(path, Resource(methods, service, lanes)) for path, methods in by_path.items()]
+    limits = ConcurrencyLimits()
+    return [Route(path, Resource(methods, service, limits)) for path, methods in by_path.items()]
 
 
-class Lanes:
-    """How many requests of a kind run at once, so that no kind takes all threads.
+class ConcurrencyLimits:
+    """How many requests of each kind run at the same time, so that no kind takes all threads.
 
-    Writers wait for one another: without a lane of their own, enough of them would leave no thread for
-    those who only read.
+    Writers wait for one another: without a limit of their own they could leave no thread for readers.
     """
 
     def __init__(self) -> None:
@@ -125,7 +80,7 @@ class Lanes:
         self._reading = CapacityLimiter(MOST_READERS)
 
     def of(self, operation: Operation) -> CapacityLimiter:
-        """The lane of an operation."""
+        """The limit of an operation."""
         if operation.draws:
             return self._drawing
         return self._reading if operation.method == "GET" else self._writing
@@ -134,13 +89,13 @@ class Lanes:
 class Resource:
     """All operations on one path, as an ASGI application."""
 
-    def __init__(self, operations: dict[str, Operation], service: Service, lanes: Lanes) -> None:
-        self._lanes = lanes
+    def __init__(self, operations: dict[str, Operation], service: Service, limits: ConcurrencyLimits) -> None:
+        self._limits = limits
         self._operations = dict(operations)
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]
         present = {*self._operations, "OPTIONS"}
-        # all of them have the same path; labels have no use for the kinds of its values
+        # all operations have the same path; its label in metrics leaves out the types of its values
         self._route = re.sub(r"\{(\w+):\w+\}", r"{\1}", next(iter(operations.values())).path)
         self._allow = ", ".join(method for method in METHOD_ORDER if method in present)
         self._service = service
@@ -148,7 +103,7 @@ class Resource:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         scope[ROUTE][0] = self._route
-        # until the answer is sent: a client that reads slowly makes it stay in memory
+        # held until the answer is sent: for a slow client it stays in memory for long
         with self._service.memory.request() as memory:
             response = await self._answer(Request(scope, receive), memory)
             await response(scope, receive, send)
@@ -163,16 +118,17 @@ class Resource:
         call = Call(
             self._service,
             request.path_params,
-            Query(request.scope["query_string"].decode("latin-1")),
+            operation.query.read(request.scope["query_string"].decode("latin-1")),
             await limited_body(request, self._service.limits.body_bytes, memory.body),
+            operation.body,
             request.headers,
             _url(request),
             memory,
             request.method == "HEAD",
             request.scope["is_cross_origin"],
         )
-        response = await to_thread.run_sync(operation.handler, call, limiter=self._lanes.of(operation))
-        memory.keep_answer(len(getattr(response, "body", b"")))  # files of pages are sent in pieces
+        response = await to_thread.run_sync(operation.handler, call, limiter=self._limits.of(operation))
+        memory.keep_answer(len(getattr(response, "body", b"")))  # files are sent in pieces
         return response
 
     def _without_operation(self, method: str) -> Response:
@@ -181,6 +137,29 @@ class Resource:
             answer.headers["allow"] = self._allow
             return answer
         return Response(status_code=405, headers={"allow": self._allow})
+
+
+async def limited_body(request: Request, limit: int, claim: Claim) -> bytes:
+    """Read the body; TooLargeError once it is known to exceed `limit` bytes.
+
+    What the client still sends after that is dropped as it arrives, so that it can read the answer. `claim`
+    grows with what arrives, not with what is announced; its errors are those of `Claim.grow`.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(f"has {int(announced)} bytes", limit)
+    body = io.BytesIO()  # its content is returned without another copy
+    async for chunk in request.stream():
+        received = body.tell() + len(chunk)
+        if received > limit:
+            raise _too_large(f"has at least {received} bytes", limit)
+        claim.grow(len(chunk))
+        body.write(chunk)
+    return body.getvalue()
+
+
+def _too_large(asked: str, limit: int) -> TooLargeError:
+    return TooLargeError("the request body", asked, f"{limit} bytes", "max_body_mb")
 
 
 def _url(request: Request) -> str:
@@ -193,7 +172,7 @@ def _url(request: Request) -> str:
 
 def _refused_type(operation: Operation, request: Request) -> int | None:
     """Status for a body of the wrong type, None if it is fine."""
-    if operation.consumes is None or operation.any_type:
+    if operation.consumes is None:
         return None
     sent = request.headers.get("content-type")
     if sent is not None and "/" not in sent:
@@ -203,7 +182,7 @@ def _refused_type(operation: Operation, request: Request) -> int | None:
 
 
 def _refused_accept(operation: Operation, request: Request) -> int | None:
-    """Status when the client takes nothing of what there is, None if it does."""
+    """Status when the Accept header does not allow the answer, None if it does."""
     accepted = [part.strip() for part in request.headers.get("accept", "").split(",") if part.strip()]
     if operation.produces is None or not accepted:
         return None
@@ -221,12 +200,7 @@ def _allows(accepted: str, media_type: str) -> bool:
 
 
 async def answer_error(request: Request, problem: Exception) -> Response:
-    """`error_answer`, as starlette asks for it."""
-    return error_answer(problem)
-
-
-def error_answer(problem: Exception) -> Response:
-    """The answer to a request that cannot be carried out."""
+    """The answer to a request that failed, as a Starlette exception handler."""
     if isinstance(problem, IllTypedError):
         return Response(status_code=404)
     if isinstance(problem, MalformedBodyError):

@@ -1,4 +1,4 @@
-"""HTTP details in front of all routes: odd paths, who may ask, cross-origin headers, preflight requests."""
+"""HTTP before routing: clean paths, access control, cross-origin headers, preflight requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 
 
 class BadPathError(Exception):
-    """A path that is refused before it is looked at: 400."""
+    """A malformed path: 400."""
 
 
 def decode_path(raw: str) -> str:
@@ -49,38 +49,38 @@ def without_matrix_parameters(raw: str) -> str:
 
 
 def preflight_headers(headers: Headers, access: Access) -> dict[str, str]:
-    """What a preflight request is told: nothing when it asks for a method or header not allowed."""
+    """Headers of the answer to a preflight request; {} when a method or header is not allowed."""
     methods = ALLOWED_METHODS if access.may_write else SAFE_METHODS
     asked = [name.strip().lower() for name in headers.get("access-control-request-headers", "").split(",")]
     allowed = {name.lower() for name in ALLOWED_HEADERS} | {""}
     is_allowed = headers["access-control-request-method"] in methods and allowed.issuperset(asked)
     if access.reader is None or not is_allowed:
         return {}
-    told = {
+    allowance = {
         **origin_headers(access),
         "access-control-max-age": str(PREFLIGHT_SECONDS),
         "access-control-allow-methods": ",".join(methods),
         "access-control-allow-headers": ",".join(ALLOWED_HEADERS),
     }
     if headers.get("access-control-request-private-network") == "true":
-        told["access-control-allow-private-network"] = "true"
-    return told
+        allowance["access-control-allow-private-network"] = "true"
+    return allowance
 
 
 def origin_headers(access: Access) -> dict[str, str]:
-    """What every answer to a page that may read it carries; credentials are never asked for."""
+    """Headers of every answer that a page of another origin may read; credentials are never allowed."""
     return {} if access.reader is None else {"access-control-allow-origin": access.reader}
 
 
 class Transport:
-    """ASGI layer around the routes; they find in their scope whether a request is `is_cross_origin`."""
+    """ASGI layer around the routes; sets `is_cross_origin` in the scope of a request."""
 
     def __init__(self, app: ASGIApp, policy: WebPolicy) -> None:
         self._app = app
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what needs no route, else pass the request on with its path cleaned."""
+        """Answer requests that need no route, pass others on with a clean path."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

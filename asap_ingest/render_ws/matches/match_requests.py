@@ -1,174 +1,230 @@
-"""Requests about match collections: listings, groups, pairs by group and tile, storing, deleting."""
+"""Requests about match collections: listings, groups, pairs of tiles; storing, renaming, deleting."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import Call, created, done, json_answer, json_list
-from asap_ingest.render_ws.matches.match_collections import (
-    delete_collection,
-    rename_collection,
-    require_collection,
-    save_pairs,
-)
+from asap_ingest.render_ws.http.answers import JSON, created, done, json_answer, json_list
+from asap_ingest.render_ws.http.calls import Call
+from asap_ingest.render_ws.http.operations import OWNER, V1, Operations
+from asap_ingest.render_ws.http.queries import Query
 from asap_ingest.render_ws.store import PairFilter, PairKind, Session
-from asap_ingest.render_ws.wire.json_types import object_reader, text
+from asap_ingest.render_ws.wire.json_types import Row, object_reader, text
 from asap_ingest.render_ws.wire.match_pairs import merged, read_pairs
 from asap_ingest.render_ws.wire.names import CollectionId
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 
-Groups = Callable[[Session, int], list[str]]
-
+COLLECTION = f"{OWNER}/matchCollection/{{matchCollection}}"
+P_GROUP = f"{COLLECTION}/pGroup/{{group}}"
+ANY_GROUP = f"{COLLECTION}/group/{{group}}"
+ANY_TILE = f"{ANY_GROUP}/id/{{tile}}"
 PAIR_NAMES = ("group", "tile", "other_group", "other_tile")
-_read_collection_id = object_reader((("owner", text), ("name", text)))
+MATCH_OPERATIONS = Operations("Match collections")
+answers, stores = MATCH_OPERATIONS.answers, MATCH_OPERATIONS.stores
 
 
 def _collection_id(call: Call) -> CollectionId:
     return CollectionId(call.path["owner"], call.path["matchCollection"]).checked()
 
 
-def _pair_filter(call: Call, kind: PairKind) -> PairFilter:
-    return PairFilter(kind, **{name: call.path[name] for name in PAIR_NAMES if name in call.path})
+def require_collection(session: Session, names: CollectionId) -> int:
+    """Key of the collection; NotFoundError if it does not exist."""
+    key = session.match_collection(names)
+    if key is None:
+        raise NotFoundError(f"{names} does not exist")
+    return key
 
 
+@answers("GET", f"{V1}/matchCollectionOwners")
 def list_match_owners(call: Call) -> Response:
-    """Names of all owners of match collections."""
-    with call.service.store.reading() as session:
+    """List the owners of match collections."""
+    with call.reading() as session:
         return json_answer(session.match_owners())
 
 
+@answers("GET", f"{OWNER}/matchCollections")
 def list_collections(call: Call) -> Response:
-    """Names of the match collections of an owner, and how many pairs they have."""
+    """List the match collections of an owner with their number of pairs."""
     owner = call.path["owner"]
-    with call.service.store.reading() as session:
-        found = session.match_collections(owner)
+    with call.reading() as session:
+        rows = session.match_collections(owner)
     return json_answer(
         [
-            {"collectionId": CollectionId(owner, name).to_json(), "pairCount": pair_count}
-            for name, pair_count in found
+            {"collectionId": CollectionId(owner, row["name"]).to_json(), "pairCount": row["pair_count"]}
+            for row in rows
         ]
     )
 
 
-def get_groups(groups: Groups, call: Call) -> Response:
-    """Names of groups in a match collection."""
+@stores(
+    "PUT", f"{COLLECTION}/collectionId", object_reader((("owner", text), ("name", text))), statuses=(200,)
+)
+def rename_collection(call: Call) -> Response:
+    """Rename a match collection.
+
+    Names under which the service could not find it again are refused, unlike in render-ws.
+    """
+    names, value = _collection_id(call), call.value() or {}
+    target = CollectionId(value.get("owner", ""), value.get("name", ""))
+    with call.writing() as session:
+        key = require_collection(session, names)
+        target.checked()
+        if session.match_collection(target) is not None:
+            raise IllegalArgumentError(f"{target} already exists")
+        session.rename_match_collection(key, target)
+    return done()
+
+
+@answers("DELETE", COLLECTION, None)
+def remove_collection(call: Call) -> Response:
+    """Delete a match collection with its pairs."""
     names = _collection_id(call)
-    with call.service.store.reading() as session:
-        return json_answer(groups(session, require_collection(session, names)))
+    with call.writing() as session:
+        session.delete_match_collection(require_collection(session, names))
+    return done()
 
 
-def both_groups(session: Session, key: int) -> list[str]:
-    """Groups of p and q sides, ascending."""
-    return sorted({*session.p_groups(key), *session.q_groups(key)})
+def _p_groups(session: Session, key: int) -> Iterable[str]:
+    return session.p_groups(key)
 
 
-def consensus_p_groups(session: Session, key: int) -> list[str]:
-    """P groups of pairs with consensus set data, ascending."""
-    return sorted({p_group for p_group, _ in session.consensus_groups(key)})
+def _q_groups(session: Session, key: int) -> Iterable[str]:
+    return session.q_groups(key)
 
 
-def consensus_groups(session: Session, key: int) -> list[str]:
-    """P and q groups of pairs with consensus set data, ascending."""
-    return sorted({group for groups in session.consensus_groups(key) for group in groups})
+def _both_groups(session: Session, key: int) -> Iterable[str]:
+    return {*session.p_groups(key), *session.q_groups(key)}
+
+
+def _consensus_p_groups(session: Session, key: int) -> Iterable[str]:
+    return {row["p_group"] for row in session.consensus_groups(key)}
+
+
+def _consensus_groups(session: Session, key: int) -> Iterable[str]:
+    return {group for row in session.consensus_groups(key) for group in (row["p_group"], row["q_group"])}
+
+
+def list_groups(groups: Callable[[Session, int], Iterable[str]], call: Call) -> Response:
+    """List groups of tiles in a match collection."""
+    names = _collection_id(call)
+    with call.reading() as session:
+        return json_answer(sorted(groups(session, require_collection(session, names))))
+
+
+for _name, _groups in (
+    ("groupIds", _both_groups),
+    ("pGroupIds", _p_groups),
+    ("qGroupIds", _q_groups),
+    ("multiConsensusPGroupIds", _consensus_p_groups),
+    ("multiConsensusGroupIds", _consensus_groups),
+):
+    answers("GET", f"{COLLECTION}/{_name}")(partial(list_groups, _groups))
+
+
+@dataclass(frozen=True)
+class MergeQuery(Query):
+    """Further collections of the owner, whose pairs are added."""
+
+    merge_collection: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PairQuery(MergeQuery):
+    """The same, and whether the points of pairs are left out."""
+
+    exclude_match_details: bool | None = None
 
 
 def get_pairs(kind: PairKind, call: Call) -> Response:
-    """Pairs with their points; `mergeCollection` adds those of other collections of the owner."""
-    return _pairs(kind, call, details=True)
-
-
-def get_pairs_or_summaries(kind: PairKind, call: Call) -> Response:
-    """Pairs, without their points if asked for; `mergeCollection` adds those of other collections.
+    """List pairs of tiles with their matching points.
 
     Raises
     ------
     IllegalStateError
-        When both are asked for.
+        For several collections without points.
     """
-    return _pairs(kind, call, details=not call.query.flag("excludeMatchDetails"))
-
-
-def _pairs(kind: PairKind, call: Call, details: bool) -> Response:
-    names, which = _collection_id(call), _pair_filter(call, kind)
-    with call.service.store.reading() as session:
-        keys = [require_collection(session, one) for one in (names, *_further(call, names))]
-        if len(keys) > 1 and not details:
+    names, query = _collection_id(call), call.query
+    further = [
+        CollectionId(names.owner, name).checked()
+        for name in dict.fromkeys(query.merge_collection)
+        if name != names.name
+    ]
+    details = not (isinstance(query, PairQuery) and query.exclude_match_details)
+    with call.reading() as session:
+        keys = [require_collection(session, one) for one in (names, *further)]
+        if further and not details:
             raise IllegalStateError(f"{names} cannot be merged with others when details are left out")
-        found = [_counted(session.pairs(key, which, details), call) for key in keys]
-    if len(found) > 1:
-        return json_list(call, merged(found))
-    return json_list(call, [row[4] for row in found[0]])
+        rows = [_rows(session, key, kind, call, details) for key in keys]
+    return json_list(call, merged(rows) if further else [row["json"] for row in rows[0]])
 
 
-def _counted(rows: Iterable[tuple[Any, ...]], call: Call) -> list[tuple[Any, ...]]:
-    found = []
-    for row in rows:
-        call.memory.count_read(len(row[4]))
-        found.append(row)
-    return found
+def _pair_filter(call: Call, kind: PairKind) -> PairFilter:
+    return PairFilter(kind, **{name: call.path[name] for name in PAIR_NAMES if name in call.path})
 
 
-def _further(call: Call, names: CollectionId) -> list[CollectionId]:
-    asked = dict.fromkeys(call.query.texts("mergeCollection"))
-    return [CollectionId(names.owner, name).checked() for name in asked if name != names.name]
+def _rows(session: Session, key: int, kind: PairKind, call: Call, details: bool) -> list[Row]:
+    rows: list[Row] = []
+    for row in session.pairs(key, _pair_filter(call, kind), details):
+        call.memory.count_read(len(row["json"]))
+        rows.append(row)
+    return rows
 
 
-def get_match_counts(call: Call) -> Response:
-    """The pairs of a p group without their points."""
-    names, which = _collection_id(call), _pair_filter(call, PairKind.OF_P_GROUP)
-    with call.service.store.reading() as session:
-        rows = _counted(session.pairs(require_collection(session, names), which, details=False), call)
-    return json_list(call, [row[4] for row in rows])
-
-
-def put_match_counts(call: Call) -> Response:
-    """Make sure that the pairs of a p group have a count: all have it since they were stored."""
+def remove_pairs(kind: PairKind, call: Call) -> Response:
+    """Delete pairs of tiles if there are any."""
     names = _collection_id(call)
-    with call.service.store.reading() as session:
+    with call.writing() as session:
+        session.delete_pairs(require_collection(session, names), _pair_filter(call, kind))
+    return done()
+
+
+#: (path, pairs there, query of GET, media type of the answer to DELETE)
+for _path, _kind, _query in (
+    (f"{P_GROUP}/matches", PairKind.OF_P_GROUP, PairQuery),
+    (f"{ANY_GROUP}/matchesWithinGroup", PairKind.WITHIN_GROUP, PairQuery),
+    (f"{ANY_GROUP}/matchesOutsideGroup", PairKind.OUTSIDE_GROUP, PairQuery),
+    (f"{ANY_GROUP}/matchesWith/{{other_group}}", PairKind.BETWEEN_GROUPS, PairQuery),
+    (ANY_TILE, PairKind.OF_TILE, MergeQuery),
+    (f"{ANY_TILE}/matchesWith/{{other_group}}", PairKind.TILE_AND_GROUP, PairQuery),
+    (f"{ANY_TILE}/matchesWith/{{other_group}}/id/{{other_tile}}", PairKind.TWO_TILES, MergeQuery),
+):
+    answers("GET", _path, query=_query)(partial(get_pairs, _kind))
+    if _kind not in (PairKind.WITHIN_GROUP, PairKind.TILE_AND_GROUP):  # render-ws cannot delete these
+        _produces = JSON if _kind is PairKind.OF_TILE else None
+        answers("DELETE", _path, _produces)(partial(remove_pairs, _kind))
+
+
+@answers("GET", f"{P_GROUP}/matchCounts")
+def get_match_counts(call: Call) -> Response:
+    """List the pairs of a p group without their points."""
+    names = _collection_id(call)
+    with call.reading() as session:
+        key = require_collection(session, names)
+        rows = _rows(session, key, PairKind.OF_P_GROUP, call, details=False)
+    return json_list(call, [row["json"] for row in rows])
+
+
+@stores("PUT", f"{P_GROUP}/matchCounts")
+def put_match_counts(call: Call) -> Response:
+    """Compute the match counts of a p group: nothing to do, as they are stored with each pair."""
+    names = _collection_id(call)
+    with call.reading() as session:
         require_collection(session, names)
     return created(call)
 
 
+@stores("PUT", f"{COLLECTION}/matches", read_pairs)
 def put_pairs(call: Call) -> Response:
     """Store pairs: all of them or, with an error, none."""
-    names, value = _collection_id(call), call.json()
-    if value is None:
+    pairs, names = call.value(), _collection_id(call)
+    if pairs is None:
         raise IllegalArgumentError(f"no pairs given for {names}")
-    save_pairs(call.service.store, names, read_pairs(value))
+    if pairs:  # an empty list does not create the collection
+        with call.writing() as session:
+            key = session.match_collection(names)
+            session.put_pairs(session.add_match_collection(names) if key is None else key, pairs)
     return created(call)
-
-
-def remove_pairs(kind: PairKind, call: Call) -> Response:
-    """Delete pairs; fine when there are none."""
-    names, which = _collection_id(call), _pair_filter(call, kind)
-    with call.service.store.writing() as session:
-        session.delete_pairs(require_collection(session, names), which)
-    return done()
-
-
-def rename(call: Call) -> Response:
-    """Give the collection the names in the body."""
-    names, value = _collection_id(call), call.json()
-    target = {} if value is None else _read_collection_id(value)
-    rename_collection(
-        call.service.store, names, CollectionId(target.get("owner", ""), target.get("name", ""))
-    )
-    return done()
-
-
-def get_trial(call: Call) -> Response:
-    """A trial of match parameters: none is ever made here, as that needs feature matching."""
-    trial_id = call.path["trial"]
-    if not re.fullmatch("[0-9a-fA-F]{24}", trial_id):
-        raise IllegalArgumentError(f"match trial id {trial_id!r} is not 24 hexadecimal digits")
-    raise NotFoundError(f"match trial {trial_id!r} does not exist: this service makes no trials")
-
-
-def remove_collection(call: Call) -> Response:
-    """Delete the collection with its pairs."""
-    delete_collection(call.service.store, _collection_id(call))
-    return done()

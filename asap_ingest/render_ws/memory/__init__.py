@@ -1,1 +1,1 @@
-"""How much memory requests and caches may take, in bytes."""
+"""Limits on the memory of requests and caches."""

@@ -1,4 +1,4 @@
-"""What was derived with some effort, kept while there is room."""
+"""A cache with a limited size in bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class CacheState:
-    """What became of the values of a cache so far, and how much room they take now."""
+    """Hits, misses and evictions of a cache so far, and its size."""
 
     hits: int
     misses: int
@@ -23,9 +23,9 @@ class CacheState:
 
 
 class BoundedCache(Generic[Value]):
-    """Values by key, `room` bytes of them; those not used for longest are evicted. For many threads.
+    """Values by key, at most `room` bytes of them; the least recently used are evicted. Thread-safe.
 
-    A value that is larger than all the room is not kept.
+    A value that is larger than the cache is not stored.
     """
 
     def __init__(self, room: int) -> None:
@@ -36,19 +36,19 @@ class BoundedCache(Generic[Value]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, *, again: bool = False) -> Value | None:
-        """The value of a key, None if it is not kept. What is looked for `again` is counted already."""
+        """The value of a key, None if it is not cached; a lookup `again` does not count as hit or miss."""
         with self._lock:
-            found = self._values.get(key)
+            entry = self._values.get(key)
             if not again:
-                self._hits += found is not None
-                self._misses += found is None
-            if found is None:
+                self._hits += entry is not None
+                self._misses += entry is None
+            if entry is None:
                 return None
             self._values.move_to_end(key)
-            return found[0]
+            return entry[0]
 
     def keep(self, key: Hashable, value: Value, size: int) -> None:
-        """Keep a value of `size` bytes, in place of what the key had."""
+        """Store a value of `size` bytes, in place of the previous one."""
         with self._lock:
             self._used -= self._values.pop(key, (None, 0))[1]
             if size <= self._room:
@@ -57,7 +57,7 @@ class BoundedCache(Generic[Value]):
             self._evict()
 
     def resize(self, room: int) -> None:
-        """Keep `room` bytes from now on."""
+        """Change the size of the cache."""
         with self._lock:
             self._room = room
             self._evict()
@@ -75,6 +75,6 @@ class BoundedCache(Generic[Value]):
 
     @property
     def state(self) -> CacheState:
-        """Counts since the cache was made, and its size."""
+        """Counts since the cache was created, and its size."""
         with self._lock:
             return CacheState(self._hits, self._misses, self._evictions, self._used, self._room)

@@ -1,29 +1,31 @@
-"""Memory that requests under way share: each claims what it is about to take, and releases it at its end."""
+"""Memory budgets of requests in progress: each request claims memory before it uses it, and releases it."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from asap_ingest.render_ws.memory.limits import BusyError, Limits, TooLargeError
 
-#: Bodies and answers up to here are not worth counting.
+#: Smaller bodies and answers are not counted.
 SMALL = 2**18
-#: How long a request waits for others to end before it is sent away.
+#: How long a request waits for others to end before it is refused.
 WAIT_SECONDS = 30.0
 
 
 class MemoryBudget:
-    """Bytes that may be held together; for many threads.
+    """A number of bytes that are claimed by any number of threads.
 
     Parameters
     ----------
     limit : int
         Bytes.
     what : str
-        What they are needed for, in plural, like `the bodies of requests`.
+        What they are claimed for, in plural, such as `the bodies of requests`; for messages.
     setting : str
-        What sets the limit.
+        Name of the setting of the limit; for messages.
     """
 
     def __init__(self, limit: int, what: str, setting: str) -> None:
@@ -34,12 +36,12 @@ class MemoryBudget:
         self.changed = threading.Condition()
 
     def claim(self) -> Claim:
-        """A claim of nothing yet, to be released at the end of a `with`."""
+        """A claim of zero bytes, to be released at the end of a `with`."""
         return Claim(self)
 
 
 class Claim:
-    """What one request holds of a budget.
+    """The share of one request in a budget.
 
     Only a first claim waits: requests that hold something would wait for each other.
     """
@@ -62,9 +64,10 @@ class Claim:
         Raises
         ------
         TooLargeError
-            More than there are, whoever else holds some.
+            The claim exceeds the budget alone.
         BusyError
-            The others hold too much, also after `WAIT_SECONDS` where this may wait and held nothing before.
+            The claim exceeds the budget together with others, also after `WAIT_SECONDS` if it may wait and
+            held nothing before.
         """
         budget = self._budget
         if self.held + size > budget.limit:
@@ -75,13 +78,13 @@ class Claim:
                 others = budget.used - self.held
                 raise self._refusal(
                     BusyError,
-                    f"need {self.held + size} bytes for this request beside {others} for others under way",
+                    f"need {self.held + size} bytes for this request and {others} for others in progress",
                 )
             budget.used += size
             self.held += size
 
     def settle(self, size: int) -> None:
-        """Hold `size` bytes from now on, errors as `grow` where this is more than before."""
+        """Change the claim to `size` bytes; errors as `grow`."""
         if size > self.held:
             self.grow(size - self.held)
         elif size < self.held:
@@ -95,49 +98,35 @@ class Claim:
 
 
 class RequestMemory:
-    """What one request holds: its body, its work, and how much its answer was made of.
-
-    Attributes
-    ----------
-    body, work : Claim
-    """
+    """The claims of one request, for its `body` and its `work`, and the size of its answer so far."""
 
     def __init__(self, budgets: ServiceMemory) -> None:
         self._answer_bytes = budgets.limits.answer_bytes
         self.body, self.work = budgets.bodies.claim(), budgets.work.claim()
         self._read = self._written = 0
-        # up to where neither needs a look: as far as it is claimed, or too little to be
+        # up to this size nothing needs to be claimed: claimed already, or too little to count
         self._covered = min(SMALL, self._answer_bytes)
         self._claimed = 0
 
-    def __enter__(self) -> RequestMemory:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.body.settle(0)
-        self.work.settle(0)
-
     def count_read(self, size: int) -> None:
-        """Some bytes more were read of the database for the answer; errors as `Claim.grow`."""
+        """Count bytes that were read from the database for the answer; errors as `Claim.grow`."""
         self._read += size
         if self._read + self._written > self._covered:
-            self._cover("what the answer is made of")
+            self._cover("the data read for the answer")
 
     def count_written(self, size: int) -> None:
-        """Some bytes more of the answer were written; errors as `Claim.grow`."""
+        """Count bytes of the answer; errors as `Claim.grow`."""
         self._written += size
         if self._read + self._written > self._covered:
             self._cover("the answer")
 
     def keep_answer(self, size: int) -> None:
-        """Hold the answer alone, `size` bytes, until it is sent; errors as `Claim.grow`."""
+        """Claim only the `size` bytes of the answer, until it is sent; errors as `Claim.grow`."""
         self.body.settle(0)
         self.work.settle(size if size > SMALL else 0)
 
     def _cover(self, what: str) -> None:
-        """Claim what was counted, and a quarter more: answers consist of many parts."""
+        """Claim the counted bytes and a quarter more, to claim rarely: answers have many parts."""
         largest = max(self._read, self._written)
         if largest > self._answer_bytes:
             raise TooLargeError(
@@ -150,15 +139,16 @@ class RequestMemory:
 
 
 class ServiceMemory:
-    """What all requests of a service hold together."""
+    """The budgets of a service."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.bodies = MemoryBudget(
-            limits.bodies_bytes, "the bodies of requests under way together", "max_bodies_mb"
-        )
+        self.bodies = MemoryBudget(limits.bodies_bytes, "the bodies of requests in progress", "max_bodies_mb")
         self.work = MemoryBudget(limits.work_bytes, "parsed bodies, pictures and answers", "max_work_mb")
 
-    def request(self) -> RequestMemory:
-        """What a request is to hold, until the end of a `with`."""
-        return RequestMemory(self)
+    @contextmanager
+    def request(self) -> Iterator[RequestMemory]:
+        """The claims of a request, which are released at the end of a `with`."""
+        memory = RequestMemory(self)
+        with memory.body, memory.work:
+            yield memory

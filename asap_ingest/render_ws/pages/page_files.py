@@ -1,4 +1,4 @@
-"""Pages that are plain files: HTML, styles, scripts and the icon beside this module."""
+"""Pages that are plain files: those in this folder, and Neuroglancer's client."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from asap_ingest.neuroglancer_client import client_folder
-from asap_ingest.render_ws.http.answers import Call, json_answer, text_answer
+from asap_ingest import neuroglancer_client
+from asap_ingest.render_ws.http.answers import json_answer, text_answer
+from asap_ingest.render_ws.http.calls import Call
+from asap_ingest.render_ws.http.operations import Operations
 
-INDEX = "/render-ws/view/index.html"
+VIEW = "/render-ws/view"
+CLIENT = f"{VIEW}/neuroglancer/v/page"
+#: The first page of Neuroglancer's client.
+CLIENT_INDEX = f"{CLIENT}/{neuroglancer_client.INDEX}"
+FILE_OPERATIONS = Operations("Pages")
+answers = FILE_OPERATIONS.answers
 FOLDER = Path(__file__).parent
 MEDIA_TYPES = {
     ".html": "text/html",
@@ -19,7 +26,7 @@ MEDIA_TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-#: Only files of ours run and only this service is asked, whatever a stack or tile is called.
+#: Only files of this service are loaded, whatever a stack or tile is called.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -32,24 +39,40 @@ HEADERS = {
 
 
 def inline_source(text: str) -> str:
-    """What a content security policy calls a style or script that stands in the page."""
+    """The source of a style or script inside a page, for a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+@answers("GET", VIEW, None, statuses=(302,))
 def go_to_index(call: Call) -> Response:
-    """Send a browser that names the folder to its first page."""
-    return RedirectResponse(INDEX, 302)
+    """Redirect to the first page."""
+    return RedirectResponse(f"{VIEW}/index.html", 302)
 
 
+@answers("GET", f"{VIEW}/features.json")
+def get_features(call: Call) -> Response:
+    """Get the optional features that are installed, so that pages hide links to others."""
+    return json_answer({"neuroglancer": neuroglancer_client.client_folder() is not None})
+
+
+@answers("GET", f"{VIEW}/neuroglancer", None, statuses=(302,))
+@answers("GET", CLIENT, None, statuses=(302,))
+def go_to_client(call: Call) -> Response:
+    """Redirect to Neuroglancer's client; the browser keeps the part of the address after `#`."""
+    return RedirectResponse(CLIENT_INDEX, 302)
+
+
+@answers("GET", f"{CLIENT}/{{file}}", None)
+def get_client_file(call: Call) -> Response:
+    """Get a file of Neuroglancer's client; 404 with the reason when it is not installed."""
+    return neuroglancer_client.client_file(call.path["file"], f"{VIEW}/icon.svg")
+
+
+@answers("GET", f"{VIEW}/{{file}}", None)
 def get_file(call: Call) -> Response:
-    """One of the files; 404 for any other name."""
+    """Get a page, style, script or icon."""
     name = call.path["file"]
     path = next((path for path in FOLDER.iterdir() if path.name == name), None)
     if path is None or path.suffix not in MEDIA_TYPES:
         return text_answer(f"there is no page {name}", 404)
     return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=HEADERS)
-
-
-def get_features(call: Call) -> Response:
-    """What pages may offer here: a link that leads nowhere is not shown."""
-    return json_answer({"neuroglancer": client_folder() is not None})

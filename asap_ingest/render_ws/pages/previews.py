@@ -1,4 +1,4 @@
-"""Which picture stands for a stack, and what is told about it."""
+"""Overview of a stack for the page of stacks: counts, bounds and a preview picture."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from asap_ingest.render_ws.stacks.stack_states import BOUND_FIELDS
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
 #: Longer side of a picture, pixels.
 PREVIEW_PIXELS = 600
-#: More source pixels than this are not read for a picture: outlines of the tiles are shown.
+#: Source pixels to read for a picture; if there are more, it shows only outlines of tiles.
 MOST_SOURCE_PIXELS = 10**9
-
-
-#: Tiles of a stack that is loading are counted up to here: however many it has, the page costs the same.
+#: Tiles of a stack that is loading are counted up to here, to limit the cost of the page.
 MOST_COUNTED = 20_000
 
 
@@ -29,11 +26,11 @@ class Overview:
     ----------
     tile_count : int
         `MOST_COUNTED` stands for as many or more while the stack has no stats.
-    box : tuple or None
-        minX, minY, maxX, maxY over all tiles; of a stack without stats those of the first section, None
-        without tiles.
+    box : dict or None
+        minX, minY, maxX, maxY of all tiles, or of the first section for a stack without stats; None without
+        tiles.
     picture : str or None
-        URL of the picture, with `{z}` where the section goes.
+        URL of the picture, with the placeholder `{z}`.
     outlines : bool
         Whether the picture shows outlines of tiles only.
     """
@@ -42,16 +39,16 @@ class Overview:
     tile_count: int = 0
     section_count: int = 0
     z_range: tuple[float, float] | None = None
-    box: tuple[float, float, float, float] | None = None
+    box: dict[str, float] | None = None
     picture: str | None = None
     outlines: bool = False
 
 
 def overview(session: Session, record: StackRecord) -> Overview:
-    """Look up what the page shows of a stack; works in every state.
+    """Collect what the page shows of a stack, in any state.
 
-    The cost does not depend on the number of tiles: what was counted when the stack became COMPLETE is in its
-    stats, and of a stack that is loading only the first section is read.
+    The cost does not depend on the number of tiles: a COMPLETE stack has stats, and of a stack that is
+    loading only the first section is read.
     """
     if record.state is State.OFFLINE:
         return Overview(record)
@@ -67,9 +64,8 @@ def overview(session: Session, record: StackRecord) -> Overview:
 
 def _of_stats(record: StackRecord, bounds: dict[str, Any]) -> Overview:
     stats: dict[str, Any] = record.stats or {}
-    min_x, min_y, min_z, max_x, max_y, max_z = (float(bounds[name]) for name in BOUND_FIELDS)
-    counts = stats["tileCount"], stats["sectionCount"]
-    return Overview(record, *counts, (min_z, max_z), (min_x, min_y, max_x, max_y))
+    sides = {name: float(side) for name, side in bounds.items()}
+    return Overview(record, stats["tileCount"], stats["sectionCount"], (sides["minZ"], sides["maxZ"]), sides)
 
 
 def _counted_now(session: Session, record: StackRecord) -> Overview:
@@ -81,8 +77,8 @@ def _counted_now(session: Session, record: StackRecord) -> Overview:
     return Overview(record, count, len(z_values), (z_values[0], z_values[-1]), box)
 
 
-def _scale(box: tuple[float, float, float, float]) -> float:
-    longer = max(box[2] - box[0], box[3] - box[1], 1.0)
+def _scale(box: dict[str, float]) -> float:
+    longer = max(box["maxX"] - box["minX"], box["maxY"] - box["minY"], 1.0)
     return min(1.0, PREVIEW_PIXELS / longer) if math.isfinite(longer) else 1.0
 
 
@@ -90,14 +86,14 @@ def _picture(shown: Overview, scale: float, outlines: bool) -> str:
     record = shown.record
     names = "/".join(f"{kind}/{quote(name, safe='')}" for kind, name in record.stack_id.to_json().items())
     limit = "&maxTileSpecsToRender=0" if outlines else ""
-    # the last part only defeats caches: while tiles are loaded the picture's tag stays
+    # v= defeats browser caches: the picture's tag stays the same while tiles are loaded
     version = f"{record.modified}.{shown.tile_count}"
     query = f"scale={scale:.6g}{limit}&missing=skip&seams=fill&v={version}"
     return f"/render-ws/v1/{names}/z/{{z}}/jpeg-image?{query}"
 
 
 def _source_pixels(session: Session, record: StackRecord, z: float, scale: float) -> float:
-    """About how many pixels must be read to draw the section, judged by its first tile."""
+    """Estimate the pixels that must be read to draw the section, from its first tile."""
     count = session.tile_count(record.key, TileFilter(z=z), MOST_COUNTED)
     if count == MOST_COUNTED:
         return math.inf

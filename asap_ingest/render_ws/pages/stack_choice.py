@@ -1,4 +1,4 @@
-"""Which stacks the page lists: all, those of an owner, of a project, with a text in their names; by pages."""
+"""Selection of the stacks on the page: by owner, project and search text, in pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from asap_ingest.render_ws.http.answers import Query
+from asap_ingest.render_ws.http.queries import Query
 from asap_ingest.render_ws.wire.names import StackId
 
 #: Stacks on a page.
@@ -18,8 +18,20 @@ Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
+class ChoiceQuery(Query):
+    """Owner, project, search text and page; render-ws names the first two differently."""
+
+    owner: str | None = None
+    project: str | None = None
+    render_stack_owner: str | None = None
+    render_stack_project: str | None = None
+    search: str | None = None
+    page: str | None = None
+
+
+@dataclass(frozen=True)
 class StackChoice:
-    """An owner, a project, a text to search for ("" for any), a page from 1 on, and all names there are."""
+    """Owner, project and search text ("" for any), page from 1 on, and the names of all stacks."""
 
     owner: str
     project: str
@@ -28,22 +40,16 @@ class StackChoice:
     page: int = 1
 
     @classmethod
-    def read(cls, query: Query, stack_ids: Sequence[StackId]) -> StackChoice:
-        """From `owner`, `project`, `search` and `page` of a query; a page that does not exist is the nearest.
-
-        `renderStackOwner` and `renderStackProject` are read too.
-        """
-
-        def value(name: str) -> str:
-            return query.text(name) or query.text(f"renderStack{name.capitalize()}") or ""
-
-        number = (query.text("page") or "").strip()
-        asked = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 1
-        choice = cls(value("owner"), value("project"), stack_ids, (query.text("search") or "").strip())
-        return replace(choice, page=min(max(asked, 1), choice.page_count))
+    def read(cls, query: ChoiceQuery, stack_ids: Sequence[StackId]) -> StackChoice:
+        """The choice of a query; a page that does not exist becomes the nearest one."""
+        owner, project = query.owner or query.render_stack_owner, query.project or query.render_stack_project
+        choice = cls(owner or "", project or "", stack_ids, (query.search or "").strip())
+        number = (query.page or "").strip()
+        page = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 1
+        return replace(choice, page=min(max(page, 1), choice.page_count))
 
     def fits(self, stack_id: StackId) -> bool:
-        """Whether a stack is chosen: each word of the search is in one of its names, in any case."""
+        """Whether a stack is selected: each word of the search is part of one of its names, ignoring case."""
         names = " ".join((stack_id.owner, stack_id.project, stack_id.stack)).casefold()
         return (
             self.owner in ("", stack_id.owner)
@@ -53,7 +59,7 @@ class StackChoice:
 
     @cached_property
     def count(self) -> int:
-        """Number of stacks that are chosen, on all pages."""
+        """Number of selected stacks, on all pages."""
         return sum(map(self.fits, self.stack_ids))
 
     @property
@@ -62,12 +68,12 @@ class StackChoice:
         return max(1, -(-self.count // PAGE_SIZE))
 
     def on_page(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Those entries (one per chosen stack) that are on the page."""
+        """The entries (one per selected stack) of the page."""
         return [*entries][(self.page - 1) * PAGE_SIZE : self.page * PAGE_SIZE]
 
 
 def filter_form(choice: StackChoice) -> str:
-    """A text to search for, and lists of owners and projects to choose from; it works without scripts."""
+    """The form to search and to select owner and project; it works without scripts."""
     owners = {stack_id.owner for stack_id in choice.stack_ids}
     of_owner = [stack_id for stack_id in choice.stack_ids if choice.owner in ("", stack_id.owner)]
     projects = {stack_id.project for stack_id in of_owner}
@@ -80,7 +86,7 @@ def filter_form(choice: StackChoice) -> str:
 
 
 def page_links(choice: StackChoice) -> str:
-    """Links to the pages before and after, and where this one is; "" where there is only one."""
+    """Links to the previous and next page with the position of this one; "" if there is only one."""
     if choice.page_count == 1:
         return ""
     first = (choice.page - 1) * PAGE_SIZE + 1

@@ -9,24 +9,27 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import RedirectResponse, Response
 
-from asap_ingest.render_ws.http.answers import Call
+from asap_ingest.render_ws.http.calls import Call
+from asap_ingest.render_ws.http.operations import Operations
 from asap_ingest.render_ws.pages.page_files import FOLDER, HEADERS, inline_source
 from asap_ingest.render_ws.pages.previews import MOST_COUNTED, Overview, overview
-from asap_ingest.render_ws.pages.stack_choice import StackChoice, filter_form, page_links
+from asap_ingest.render_ws.pages.stack_choice import ChoiceQuery, StackChoice, filter_form, page_links
 from asap_ingest.render_ws.wire.json_types import format_date
 from asap_ingest.render_ws.wire.stack_records import in_listing_order
 
 PAGE = "/render-ws/view/stacks.html"
+PAGE_OPERATIONS = Operations("Pages")
+answers = PAGE_OPERATIONS.answers
 STYLE = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("pages.css", "stacks.css"))
 SCRIPT = (FOLDER / "stacks.js").read_text(encoding="utf-8")
 
-#: Nothing but the page's own style and script runs, whatever a stack is called.
+#: Only the page's own style and script are allowed, whatever a stack is called.
 CONTENT_POLICY = (
     "default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
     f"frame-ancestors 'none'; style-src {inline_source(STYLE)}; script-src {inline_source(SCRIPT)}"
 )
 
-#: How a tile that cannot be drawn is filled.
+#: Fill pattern of tiles that cannot be drawn.
 HATCHING = (
     '<svg width="0" height="0" aria-hidden="true"><defs><pattern id="hatching" width="10" height="10" '
     'patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="3" height="10" /></pattern>'
@@ -34,14 +37,17 @@ HATCHING = (
 )
 
 
+@answers("GET", "/", None, statuses=(302,))
+@answers("GET", "/render-ws", None, statuses=(302,))
 def go_to_page(call: Call) -> Response:
-    """Send a browser that comes without a path to the list of stacks."""
+    """Redirect to the page of stacks."""
     return RedirectResponse(PAGE, 302)
 
 
+@answers("GET", PAGE, "text/html", ChoiceQuery)
 def show_stacks(call: Call) -> Response:
-    """The stacks, by owner and project, each with a picture; the query may name an owner and a project."""
-    with call.service.store.reading() as session:
+    """Show the stacks by owner and project, each with a picture."""
+    with call.reading() as session:
         records = in_listing_order(session.stacks())
         choice = StackChoice.read(call.query, [record.stack_id for record in records])
         chosen = choice.on_page(record for record in records if choice.fits(record.stack_id))
@@ -51,7 +57,7 @@ def show_stacks(call: Call) -> Response:
 
 
 def page(overviews: list[Overview], choice: StackChoice | None = None) -> str:
-    """The HTML; `overviews` in listing order; `choice` is what they were chosen by."""
+    """The HTML of the page; `overviews` in listing order, selected by `choice`."""
 
     def names(shown: Overview) -> tuple[str, str]:
         return shown.record.stack_id.owner, shown.record.stack_id.project
@@ -132,8 +138,8 @@ def _facts(shown: Overview) -> list[tuple[str, str]]:
     facts.append(("tiles", f"{shown.tile_count:,}{more}"))
     if box is not None:
         where = f" at z {shown.z_range[0]:g}" if is_loading and shown.z_range else ""
-        facts.append(("x", f"{box[0]:,.0f} to {box[2]:,.0f} px{where}"))
-        facts.append(("y", f"{box[1]:,.0f} to {box[3]:,.0f} px{where}"))
+        facts.append(("x", f"{box['minX']:,.0f} to {box['maxX']:,.0f} px{where}"))
+        facts.append(("y", f"{box['minY']:,.0f} to {box['maxY']:,.0f} px{where}"))
     if all(map(math.isfinite, resolution)):
         facts.append(("resolution", " x ".join(f"{value:g}" for value in resolution) + " nm"))
     facts.append(("changed", format_date(shown.record.modified)[:19].replace("T", " ") + " UTC"))

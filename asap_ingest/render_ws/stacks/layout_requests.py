@@ -1,53 +1,156 @@
-"""Requests for layout files: the positions of tiles as a table."""
+"""Requests for layout files: the positions of tiles as a table for other alignment tools."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import TEXT, Call, IllTypedError, text_answer
-from asap_ingest.render_ws.http.path_patterns import LAYER, STACK, TILE, V1
-from asap_ingest.render_ws.http.query_parameters import Z_RANGE, declared
-from asap_ingest.render_ws.http.resources import Operation
+from asap_ingest.render_ws.drawing.channels import tile_channels
+from asap_ingest.render_ws.drawing.image_urls import local_path
+from asap_ingest.render_ws.http.answers import TEXT, text_answer
+from asap_ingest.render_ws.http.calls import Call
+from asap_ingest.render_ws.http.operations import LAYER, STACK, TILE, V1, Operations
+from asap_ingest.render_ws.http.queries import IllTypedError, Query, ZRange
 from asap_ingest.render_ws.stacks.stack_states import require_stack
 from asap_ingest.render_ws.store import TileFilter
+from asap_ingest.render_ws.transforms.classes import Affine, build_leaf
+from asap_ingest.render_ws.wire.java_numbers import double_text, truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
+JsonObject = dict[str, Any]
+ABSENT = "null"
 DEFAULT_FORMAT = "KARSH"
+#: Columns of KARSH between the position and the path of the image, and after it.
+_BEFORE_PATH, _AFTER_PATH = ("imageCol", "imageRow", "camera"), ("temca", "rotation")
+LAYOUT_OPERATIONS = Operations("Contents of a stack")
+answers = LAYOUT_OPERATIONS.answers
 
 
-def get_layout_file(choose: Callable[[Call], TileFilter], call: Call) -> Response:
-    """Positions of the tiles of a stack, a layer or a range of z, for other alignment tools."""
-    from asap_ingest.render_ws.stacks.layout_lines import FORMATS
+def karsh_line(tile: JsonObject, image_path: str | None, url: str) -> str:
+    """Section, tile, position, column, row, camera, image, temca, rotation, z, `url`, separated by tabs."""
+    layout = tile.get("layout", {})
+    columns = [
+        *(_text(layout.get("sectionId")), _text(tile.get("tileId"))),
+        *_position(tile),
+        *(_text(layout.get(name)) for name in _BEFORE_PATH),
+        _text(image_path),
+        *(_text(layout.get(name)) for name in _AFTER_PATH),
+        *(_text(tile.get("z")), url),
+    ]
+    return "\t".join(columns) + "\n"
 
-    wanted = DEFAULT_FORMAT if call.query.text("format") is None else call.query.text("format")
+
+def scheffer_line(tile: JsonObject, image_path: str | None, url: str) -> str:
+    """`TRANSFORM`, the image in quotes, position, width and height in pixels (-1 where unknown)."""
+    size = (str(truncate_to_int(float(tile.get(name, -1)))) for name in ("width", "height"))
+    return " ".join(["TRANSFORM", f"'{_text(image_path)}'", *_position(tile), *size]) + "\n"
+
+
+def scheffer_head(bounds: Mapping[str, float] | None) -> str:
+    """`BBOX` and the bounds of the stack in x and y, which only a COMPLETE stack has."""
+    corners = [] if bounds is None else [bounds[name] for name in ("minX", "minY", "maxX", "maxY")]
+    return f"BBOX {' '.join(map(_text, corners))}\n"
+
+
+def _position(tile: JsonObject) -> list[str]:
+    """m00, m01, m02, m10, m11, m12 of the last transform, or the stage position where that is not affine."""
+    specs = tile["transforms"]["specList"]
+    last = specs[-1] if specs else {}
+    if last.get("type") == "leaf" and {"className", "dataString"} <= last.keys():
+        transform = build_leaf(last["className"], last["dataString"])
+        if isinstance(transform, Affine):
+            return [double_text(value) for value in transform.matrix]
+    layout = tile.get("layout", {})
+    return ["1.0", "0.0", _text(layout.get("stageX")), "0.0", "1.0", _text(layout.get("stageY"))]
+
+
+def _text(value: float | str | None) -> str:
+    if value is None:
+        return ABSENT
+    return double_text(value) if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class LayoutFormat:
+    """A format of layout files.
+
+    Attributes
+    ----------
+    order : tuple of str
+        Columns of the database that tiles are sorted by.
+    head : callable
+        First line, from the bounds of the stack if there are any.
+    line : callable
+        Line of a tile, from its spec, the path of its image if it has one, and its URL.
+    """
+
+    order: tuple[str, ...]
+    head: Callable[[Mapping[str, float] | None], str]
+    line: Callable[[JsonObject, str | None, str], str]
+
+
+FORMATS = {
+    "KARSH": LayoutFormat(("z", "min_y", "min_x", "tile_id"), lambda bounds: "", karsh_line),
+    "SCHEFFER": LayoutFormat(("z", "tile_id"), scheffer_head, scheffer_line),
+}
+
+
+@dataclass(frozen=True)
+class FormatQuery(Query):
+    """The format of a layout file: a key of `FORMATS`."""
+
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class StackLayoutQuery(ZRange, FormatQuery):
+    """The format, and limits of z."""
+
+
+@answers("GET", f"{STACK}/layoutFile", TEXT, query=StackLayoutQuery)
+def get_stack_layout(call: Call) -> Response:
+    """Get a layout file of a stack: the positions of its tiles."""
+    return _layout_file(call, TileFilter(min_z=call.query.min_z, max_z=call.query.max_z))
+
+
+@answers("GET", f"{LAYER}/layoutFile", TEXT, query=FormatQuery)
+def get_layer_layout(call: Call) -> Response:
+    """Get a layout file of a layer: the positions of its tiles."""
+    return _layout_file(call, TileFilter(z=call.path["z"]))
+
+
+@answers("GET", f"{STACK}/zRange/{{minZ:double}},{{maxZ:double}}/layoutFile", TEXT, query=FormatQuery)
+def get_range_layout(call: Call) -> Response:
+    """Get a layout file of a range of z: the positions of its tiles."""
+    return _layout_file(call, TileFilter(min_z=call.path["minZ"], max_z=call.path["maxZ"]))
+
+
+def _layout_file(call: Call, which: TileFilter) -> Response:
+    wanted = DEFAULT_FORMAT if call.query.format is None else call.query.format
     if wanted not in FORMATS:
-        raise IllTypedError(f"layout format {wanted!r} is none of {sorted(FORMATS)}")
-    form = FORMATS[wanted]
-    which = choose(call)
-    with call.service.store.reading() as session:
+        raise IllTypedError(f"layout format {wanted!r} is not one of {sorted(FORMATS)}")
+    layout_format = FORMATS[wanted]
+    with call.reading() as session:
         record = require_stack(session, call.stack_id)
-        lines = [form.head(None if record.stats is None else record.stats["stackBounds"])]
-        for row in session.tiles_in_order(record.key, which, form.order):
+        lines = [layout_format.head(None if record.stats is None else record.stats["stackBounds"])]
+        for row in session.each_tile(record.key, which, order=layout_format.order):
             tile = row.parsed()
+            url = _parameters_url(call, tile.get("tileId"))
             try:
-                lines.append(form.line(tile, image_path(tile), _parameters_url(call, tile.get("tileId"))))
+                lines.append(layout_format.line(tile, image_path(tile), url))
             except IllegalArgumentError as error:
                 raise IllegalArgumentError(f"tile '{tile.get('tileId')}': {error}") from error
             call.memory.count_written(len(lines[-1]))
     return text_answer("".join(lines))
 
 
-def image_path(tile: dict[str, Any]) -> str | None:
-    """Path of the first image of a tile, None without one; the URL of an image that is no file."""
-    from asap_ingest.render_ws.drawing.channels import tile_channels
-    from asap_ingest.render_ws.drawing.image_urls import local_path
-
+def image_path(tile: JsonObject) -> str | None:
+    """Path of the first image of a tile, or its URL if that is not a file; None without image."""
     first: dict[str, str] = next(iter(tile_channels(tile)[0].images.values()), {})
     url = first.get("imageUrl")
     try:
@@ -56,33 +159,7 @@ def image_path(tile: dict[str, Any]) -> str | None:
         return url
 
 
-def of_stack(call: Call) -> TileFilter:
-    """Tiles of the stack, within the limits of z in the query."""
-    return TileFilter(min_z=call.query.double("minZ"), max_z=call.query.double("maxZ"))
-
-
-def of_layer(call: Call) -> TileFilter:
-    """Tiles of the layer in the path."""
-    return TileFilter(z=call.path["z"])
-
-
-def of_range(call: Call) -> TileFilter:
-    """Tiles within the limits of z in the path."""
-    return TileFilter(min_z=call.path["minZ"], max_z=call.path["maxZ"])
-
-
 def _parameters_url(call: Call, tile_id: str | None) -> str:
     names = {name: call.path[name] for name in ("owner", "project", "stack")}
     path = TILE.format(**names, tile=quote(str(tile_id), safe=""))
     return f"{call.url.partition(f'{V1}/')[0]}{path}/render-parameters"
-
-
-_FORMAT = declared(format="text")
-LAYOUT_OPERATIONS = tuple(
-    Operation("GET", f"{place}/layoutFile", partial(get_layout_file, choose), TEXT, query=query)
-    for place, choose, query in (
-        (STACK, of_stack, (*Z_RANGE, *_FORMAT)),
-        (LAYER, of_layer, _FORMAT),
-        (f"{STACK}/zRange/{{minZ:double}},{{maxZ:double}}", of_range, _FORMAT),
-    )
-)

@@ -1,4 +1,4 @@
-"""Sections that were moved to another layer, share one, or could share one.
+"""Sections that were moved to another layer, share a layer, or could share one.
 
 Section ids count as numbers here: a section is acquired as `3407.0`, parts that were imaged anew as
 `3407.1`. Layers that belong together have the same integer part.
@@ -11,8 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from asap_ingest.render_ws.wire.double_text import double_text
-from asap_ingest.render_ws.wire.json_types import parse_double
+from asap_ingest.render_ws.wire.java_numbers import double_or_none, double_text
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: Entries of the section data of a stack: `sectionId`, `z`, `tileCount` and a box.
@@ -25,16 +24,16 @@ def reordered_sections(sections: Sections) -> list[dict[str, Any]]:
     Raises
     ------
     IllegalArgumentError
-        For a section id or z that is no finite number.
+        For a section id or z that is not a finite number.
     """
     return [section for section in sections if _acquired_at(section) != _integer_part(section["z"])]
 
 
 def _acquired_at(section: dict[str, Any]) -> int | None:
-    section_id, z = parse_double(section["sectionId"]), _integer_part(section["z"])
+    section_id, z = double_or_none(section["sectionId"]), _integer_part(section["z"])
     if section_id is None or not math.isfinite(section_id) or z is None:
         raise IllegalArgumentError(
-            "reordered sections cannot be told: they need numbers as sectionId and z, but there is "
+            "reordered sections are found by number, but there is "
             f"sectionId '{section['sectionId']}' at z {section['z']}"
         )
     return math.trunc(section_id)
@@ -54,7 +53,7 @@ def merged_z_values(sections: Sections) -> list[float]:
 
 
 def mergeable_z_values(sections: Sections) -> list[float]:
-    """The z of layers that have their integer part in common with another one, ascending."""
+    """The z of layers whose integer part is also that of another layer, ascending."""
     z_by_part = defaultdict(set)
     for z in {float(section["z"]) for section in sections}:
         z_by_part[_integer_part(z)].add(z)
@@ -64,7 +63,7 @@ def mergeable_z_values(sections: Sections) -> list[float]:
 
 
 def mergeable_table(sections: Sections) -> str:
-    """A line per section of these layers: integer part, z, section id, number of tiles; between them tabs."""
+    """A line per section of these layers: integer part, z, section id, tile count, separated by tabs."""
     wanted = set(mergeable_z_values(sections))
     rows = sorted(
         (float(section["z"]), section["sectionId"], section["tileCount"])

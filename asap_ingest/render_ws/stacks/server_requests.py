@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import Call, json_answer, no_content
+from asap_ingest.render_ws.drawing.filter_lists import FILTER_LISTS
+from asap_ingest.render_ws.http.answers import TEXT, done, json_answer, json_or_none, text_answer
+from asap_ingest.render_ws.http.calls import Call
+from asap_ingest.render_ws.http.operations import V1, Operations
 
-#: Prometheus' text format, as every version of it reads it.
+#: Prometheus' text format, in the version that all of its releases read.
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
-#: Properties that render-ws reads from a file; what this service has no setting for stays empty.
+#: Properties that render-ws reads from a file; those without a setting in this service stay empty.
 PROPERTY_NAMES = (
     "view.catmaidHost",
     "view.dynamicRenderHost",
@@ -21,10 +26,13 @@ PROPERTY_NAMES = (
     "webService.maxImageProcessorCacheGb",
     "webService.maxTileSpecsToRender",
 )
+SERVER_OPERATIONS = Operations("Service")
+answers = SERVER_OPERATIONS.answers
 
 
+@answers("GET", "/health")
 def get_health(call: Call) -> Response:
-    """Whether the database can be read, and its disk takes more: 503, with what is wrong, where not."""
+    """Check that the database can be read and its disk written: 503 with the reason if not."""
     faults = call.service.store.faults()
     answer = json_answer({name: faults.get(name, "ok") for name in ("store", "disk")})
     answer.status_code = 503 if faults else 200
@@ -32,27 +40,42 @@ def get_health(call: Call) -> Response:
     return answer
 
 
+@answers("GET", "/metrics", METRICS)
 def get_metrics(call: Call) -> Response:
-    """Requests, their times and the caches, in Prometheus' text format."""
+    """Get requests, their times and the state of caches in Prometheus' text format."""
     headers = {"content-type": METRICS, "cache-control": "no-store"}
     return Response(call.service.metrics.text(), headers=headers)
 
 
+@answers("GET", f"{V1}/versionInfo", statuses=(204,))
 def get_version_info(call: Call) -> Response:
-    """Build properties of render-ws: null, as this service is not built from it."""
-    return no_content()
+    """Get build properties of render-ws: null, as this service is not built from it."""
+    return json_or_none(None)
 
 
+@answers("GET", f"{V1}/serverProperties")
 def get_server_properties(call: Call) -> Response:
-    """Settings under the names that render-ws has for them; there is no file that they come from."""
+    """Get the settings of the service under the names of render-ws."""
     limit = call.service.limits.tile_specs
     known = {"webService.maxTileSpecsToRender": "" if limit is None else str(limit)}
     properties = {name: known.get(name, "") for name in PROPERTY_NAMES}
     return json_answer({"filePath": "", "properties": properties})
 
 
+@answers("GET", f"{V1}/namedFilterSpecLists")
 def get_filter_lists(call: Call) -> Response:
-    """The named lists of filters that images can be asked for with."""
-    from asap_ingest.render_ws.drawing.filter_lists import FILTER_LISTS
-
+    """List the filters that can be applied to images, by name."""
     return json_answer({"namedFilterSpecLists": FILTER_LISTS})
+
+
+@answers("GET", f"{V1}/likelyUniqueId", TEXT)
+def get_likely_unique_id(call: Call) -> Response:
+    """Make a random id of 24 hex digits."""
+    return text_answer(secrets.token_hex(12))
+
+
+@answers("DELETE", f"{V1}/imageProcessorCache/allEntries")
+def clear_image_cache(call: Call) -> Response:
+    """Clear the cache of tile images."""
+    call.service.images.clear()
+    return done()

@@ -1,12 +1,14 @@
-"""The life of a stack: created, filled, completed, reopened, frozen, put away, deleted."""
+"""States of a stack and the transitions between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from asap_ingest.render_ws.store import Session, Store
-from asap_ingest.render_ws.wire.json_types import json_double
+from asap_ingest.render_ws.wire.java_numbers import json_double
+from asap_ingest.render_ws.wire.json_types import Row
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import (
     IllegalArgumentError,
@@ -17,19 +19,7 @@ from asap_ingest.render_ws.wire.problems import (
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
 Effect = Callable[[Session, StackRecord], RequestError | None]
-SECTION_FIELDS = ("sectionId", "z", "tileCount", "minX", "maxX", "minY", "maxY")
 BOUND_FIELDS = ("minX", "minY", "minZ", "maxX", "maxY", "maxZ")
-STAT_FIELDS = (
-    "sectionCount",
-    "nonIntegralSectionCount",
-    "tileCount",
-    "transformCount",
-    "minTileWidth",
-    "maxTileWidth",
-    "minTileHeight",
-    "maxTileHeight",
-    "channelNames",
-)
 
 
 def require_stack(session: Session, stack_id: StackId) -> StackRecord:
@@ -41,7 +31,7 @@ def require_stack(session: Session, stack_id: StackId) -> StackRecord:
 
 
 def require_data(session: Session, stack_id: StackId) -> StackRecord:
-    """Record of the stack; NotFoundError if there is none, or its tiles were put away (OFFLINE)."""
+    """Record of the stack; NotFoundError if there is none, or it is OFFLINE and has no tiles."""
     record = require_stack(session, stack_id)
     if record.state is State.OFFLINE and record.sections is None:
         raise NotFoundError(f"the data of {stack_id} does not exist: it is OFFLINE")
@@ -94,7 +84,7 @@ def delete_stack(store: Store, stack_id: StackId) -> None:
 
 
 def change_state(store: Store, stack_id: StackId, wanted: State) -> None:
-    """Carry out a transition of the table below.
+    """Change the state of a stack, as `TRANSITIONS` allows.
 
     Raises
     ------
@@ -123,16 +113,13 @@ def _keep(session: Session, record: StackRecord) -> RequestError | None:
 
 def _complete(session: Session, record: StackRecord) -> RequestError | None:
     sections = section_data(session, record)
-    bounds_and_counts = session.stats(record.key)
-    if bounds_and_counts[8] == 0:
-        # that somebody tried leaves empty section data behind, where there was none
+    stats = session.stats(record.key)
+    if stats["tileCount"] == 0:
+        # the attempt leaves empty section data behind, as in render-ws
         session.save_stack(record.changed(sections=[]))
         return IllegalStateError(f"{record.stack_id} cannot become COMPLETE because it has no tiles")
-    stats = {
-        "stackBounds": _json_values(zip(BOUND_FIELDS, bounds_and_counts, strict=False)),
-        **dict(zip(STAT_FIELDS, bounds_and_counts[6:], strict=True)),
-    }
-    changes = {"state": State.COMPLETE, "stats": stats, "sections": sections}
+    bounds = json_values({name: stats.pop(name) for name in BOUND_FIELDS})
+    changes = {"state": State.COMPLETE, "stats": {"stackBounds": bounds, **stats}, "sections": sections}
     rebuilt = record.state is State.COMPLETE
     session.save_stack(record.changed(**changes) if rebuilt else record.touched(**changes))
     return None
@@ -145,17 +132,12 @@ def _reopen(session: Session, record: StackRecord) -> RequestError | None:
     return None
 
 
-def _freeze(session: Session, record: StackRecord) -> RequestError | None:
-    session.save_stack(record.changed(state=State.READ_ONLY))
+def _change_state(state: State, session: Session, record: StackRecord) -> RequestError | None:
+    session.save_stack(record.changed(state=state))
     return None
 
 
-def _thaw(session: Session, record: StackRecord) -> RequestError | None:
-    session.save_stack(record.changed(state=State.COMPLETE))
-    return None
-
-
-def _put_away(session: Session, record: StackRecord) -> RequestError | None:
+def _take_offline(session: Session, record: StackRecord) -> RequestError | None:
     session.delete_data(record.key)
     session.save_stack(record.touched(state=State.OFFLINE, sections=None))
     return None
@@ -166,17 +148,17 @@ def _refuse_completing(session: Session, record: StackRecord) -> RequestError | 
     return problem or IllegalArgumentError(f"{record.stack_id} is OFFLINE and cannot become COMPLETE")
 
 
-#: (from, to) -> what happens; pairs that are missing are refused
+#: (from, to) -> what the transition does; others are refused
 TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.LOADING, State.LOADING): _keep,
     (State.LOADING, State.COMPLETE): _complete,
     (State.COMPLETE, State.LOADING): _reopen,
     (State.COMPLETE, State.COMPLETE): _complete,
-    (State.COMPLETE, State.READ_ONLY): _freeze,
-    (State.COMPLETE, State.OFFLINE): _put_away,
-    (State.READ_ONLY, State.COMPLETE): _thaw,
+    (State.COMPLETE, State.READ_ONLY): partial(_change_state, State.READ_ONLY),
+    (State.COMPLETE, State.OFFLINE): _take_offline,
+    (State.READ_ONLY, State.COMPLETE): partial(_change_state, State.COMPLETE),
     (State.READ_ONLY, State.READ_ONLY): _keep,
-    (State.READ_ONLY, State.OFFLINE): _put_away,
+    (State.READ_ONLY, State.OFFLINE): _take_offline,
     (State.OFFLINE, State.COMPLETE): _refuse_completing,
     (State.OFFLINE, State.OFFLINE): _keep,
 }
@@ -184,9 +166,10 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
 
 def section_data(session: Session, record: StackRecord, z: float | None = None) -> list[dict[str, Any]]:
     """Tile count and box per section id and z, computed from the tiles that have a section id."""
-    return [_json_values(zip(SECTION_FIELDS, row, strict=True)) for row in session.sections(record.key, z)]
+    return [json_values(row) for row in session.sections(record.key, z)]
 
 
-def _json_values(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of values from the database: numbers that are not finite become texts."""
-    return {name: json_double(value) if isinstance(value, float) else value for name, value in pairs}
+def json_values(row: Row) -> dict[str, Any]:
+    """A row of the database as JSON object: numbers that are not finite become text."""
+    values = ((name, row[name]) for name in row.keys())  # noqa: SIM118
+    return {name: json_double(value) if isinstance(value, float) else value for name, value in values}

@@ -13,10 +13,11 @@ from asap_ingest.render_ws.store.database_file import (
     DatabaseFile,
     check_name,
     check_room,
+    connect,
     named,
 )
 from asap_ingest.render_ws.store.match_rows import MatchStatements
-from asap_ingest.render_ws.store.migrations import BUSY_SECONDS, migrate
+from asap_ingest.render_ws.store.migrations import migrate
 from asap_ingest.render_ws.store.stack_rows import StackStatements
 from asap_ingest.render_ws.store.stored_tiles import TileStatements
 
@@ -28,28 +29,25 @@ class Session(StackStatements, TileStatements, MatchStatements):
 class Store:
     """Connections to one database file; any number of threads and processes may use it."""
 
-    def __init__(self, path: Path, prepared: bool = False) -> None:
-        """Open the file, or create it and its folder's entry; bring its tables up to date.
-
-        A file that is `prepared` is one that this was done for: nothing is looked at, no lock is taken.
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; bring its tables up to date.
 
         Raises
         ------
         DatabaseError
-            When the file is no database of this package, is damaged, newer, or cannot be written.
+            When the file is not a database of this package, is damaged, newer, or cannot be written.
         """
         check_name(path)
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._lock = threading.Lock()
-        # writers of this process queue here; waiting inside SQLite means polling
+        # writers of this process queue here: SQLite waits by polling
         self._writer = threading.Lock()
         try:
             connection = self._connect("rwc")
             try:
-                if not prepared:
-                    migrate(connection, path)
+                migrate(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -59,18 +57,12 @@ class Store:
         self._file = DatabaseFile(path)
 
     def _connect(self, mode: str = "rw") -> sqlite3.Connection:
-        # later connections never make the file: it may have been removed meanwhile
-        connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode={mode}",
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=True,
-        )
+        # only the first connection creates the file: it may have been removed since
+        connection = connect(self._path, mode)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.Error:  # a damaged file shows here
+        except sqlite3.Error:  # of a damaged file
             connection.close()
             raise
         return connection
@@ -97,7 +89,7 @@ class Store:
                 connection.execute(begin)
                 try:
                     yield Session(connection)
-                    # what is stored in a file that nobody finds would be lost
+                    # a commit to a file that was removed or replaced would be lost
                     self._file.check()
                     connection.execute("COMMIT")
                 except BaseException:
@@ -120,18 +112,18 @@ class Store:
             yield session
 
     def faults(self) -> dict[str, str]:
-        """What keeps the `store` from being read, or its `disk` from taking more; empty where all is well."""
-        found = {}
+        """Why the `store` cannot be read or its `disk` not be written; {} where all is well."""
+        result = {}
         try:
             with self.reading() as session:
                 session.owners()
         except (DatabaseError, sqlite3.Error) as error:
-            found["store"] = str(error)
+            result["store"] = str(error)
         try:
             check_room(self._path)
         except DatabaseError as error:
-            found["disk"] = str(error)
-        return found
+            result["disk"] = str(error)
+        return result
 
     def close(self) -> None:
         """Close the connections; a context still open keeps its own until it ends."""

@@ -1,4 +1,4 @@
-"""The database's file as the file system knows it: which one it is, and what is wrong with it."""
+"""The file of the database: its identity and faults; the base of all statements."""
 
 from __future__ import annotations
 
@@ -9,30 +9,49 @@ from pathlib import Path
 
 from asap_ingest.errors import AsapIngestError
 
+#: How long a statement waits for other users of the file.
+BUSY_SECONDS = 120
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection for any thread, without implicit transactions; rows have the names of their columns.
+
+    `mode` is `rw`, or `rwc` to create the file if it does not exist.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
 
 class DatabaseError(AsapIngestError):
-    """A file that cannot serve as database: names the file and what is wrong with it."""
+    """A file that cannot be used as database; the message names the file."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"database {path}: {problem}")
 
 
 class DiskFullError(DatabaseError):
-    """There is no room for what a request writes; nothing of it was kept."""
+    """The disk is too full for a request; nothing of it was stored."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the disk is full; nothing of this was stored; make room and try again")
 
 
-#: What the disk must have room for, to be called well: a large request.
+#: Free disk space that a healthy service has: that of a large request.
 PROBE_BYTES = 2**20
 
-#: What SQLite says of the file or its disk, not of a statement.
+#: Result codes of SQLite that are about the file or its disk, not about a statement.
 _FILE_FAULTS = (
     *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB),
     *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
 )
-#: Where a limit for files, a quota or a network disk refuses more bytes without saying that it is full.
+#: Result codes for a file size limit, a quota or a network disk that is full.
 _NO_MORE_BYTES = (
     *(sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE),
     *(sqlite3.SQLITE_IOERR_FSYNC,),
@@ -40,7 +59,7 @@ _NO_MORE_BYTES = (
 
 
 def named(path: Path, error: sqlite3.Error) -> Exception:
-    """SQLite's error as one that names the file, where the file or its disk is at fault."""
+    """Convert an error of SQLite to one that names the file, where the file or its disk is at fault."""
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_MORE_BYTES:
         return DiskFullError(path)
@@ -61,7 +80,7 @@ def check_name(path: Path) -> None:
 
 
 def check_room(path: Path) -> None:
-    """Write some bytes beside the database, as its log does, into a file without a name.
+    """Check that there is disk space: write some bytes to an unnamed file beside the database.
 
     Raises
     ------
@@ -76,32 +95,39 @@ def check_room(path: Path) -> None:
         raise DatabaseError(path, f"its folder cannot be written: {error.strerror or error}") from error
 
 
+class Statements:
+    """A group of statements, on one connection inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+
 class DatabaseFile:
-    """The file that was opened, whatever its name stands for later."""
+    """The file that was opened, to notice that it is removed or replaced."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._opened = self._found()
+        self._opened = self._identity()
 
     def check(self) -> None:
-        """Refuse to work on a file that its name does not lead to any more.
+        """Raise an error if the file at the path is not the one that was opened.
 
         Raises
         ------
         DatabaseError
             The file was removed, or another lies in its place.
         """
-        found = self._found()
-        if found == self._opened:
+        identity = self._identity()
+        if identity == self._opened:
             return
-        what = "was removed" if found is None else "was replaced by another file"
+        what = "was removed" if identity is None else "was replaced by another file"
         raise DatabaseError(
             self._path,
             f"{what} while the service runs; nothing is read or stored until it is "
             "back, or the service started again",
         )
 
-    def _found(self) -> tuple[int, int] | None:
+    def _identity(self) -> tuple[int, int] | None:
         try:
             facts = self._path.stat()
         except FileNotFoundError:

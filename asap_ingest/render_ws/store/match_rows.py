@@ -1,17 +1,18 @@
 """Statements about match collections: pairs of tiles and the points that match in them.
 
-A pair is stored with its smaller side as p, but requests name two sides in any order: most questions are
-asked of both.
+A pair is stored with its smaller side as p, but requests name two sides in any order: most conditions have a
+form for either order.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from asap_ingest.render_ws.store.statements import Statements
+from asap_ingest.render_ws.store.database_file import Statements
 from asap_ingest.render_ws.wire.match_pairs import PairRow
 from asap_ingest.render_ws.wire.names import CollectionId
 
@@ -22,15 +23,15 @@ _UPSERT_PAIR = (
 )
 # each step jumps to the next group in the index: groups are few, pairs are many
 _GROUPS = """
-    WITH RECURSIVE found (name) AS (
+    WITH RECURSIVE side (name) AS (
         SELECT min({side}) FROM match_pair WHERE collection = :key
-        UNION ALL SELECT (SELECT min({side}) FROM match_pair WHERE collection = :key AND {side} > found.name)
-        FROM found WHERE found.name IS NOT NULL)
-    SELECT name FROM found WHERE name IS NOT NULL"""
+        UNION ALL SELECT (SELECT min({side}) FROM match_pair WHERE collection = :key AND {side} > side.name)
+        FROM side WHERE side.name IS NOT NULL)
+    SELECT name FROM side WHERE name IS NOT NULL"""
 
 
 class PairKind(Enum):
-    """What is asked of a pair: one condition, or two of which one must hold."""
+    """A selection of pairs: one condition, or two of which one must hold."""
 
     OF_P_GROUP = ("p_group = :group",)
     WITHIN_GROUP = ("p_group = :group AND q_group = :group",)
@@ -55,7 +56,7 @@ class PairKind(Enum):
 
 @dataclass(frozen=True)
 class PairFilter:
-    """Which pairs of a collection; the kind tells which of the names it needs."""
+    """A selection of pairs with the names that its kind needs."""
 
     kind: PairKind
     group: str
@@ -64,7 +65,7 @@ class PairFilter:
     other_tile: str | None = None
 
     def values(self, key: int) -> dict[str, Any]:
-        """What the statements below bind."""
+        """Values of the parameters in the statements."""
         return {**vars(self), "key": key}
 
     def selection(self, column: str) -> str:
@@ -73,11 +74,12 @@ class PairFilter:
         Each condition walks an index that has this order: no list of points passes through a sorter.
         """
         first = self.kind.value[0]
-        select = f"SELECT p_group, q_group, p_id, q_id, {column} FROM match_pair WHERE collection = :key AND "
+        names = "p_group, q_group, p_id, q_id"
+        select = f"SELECT {names}, {column} AS json FROM match_pair WHERE collection = :key AND "
         others = "".join(
             f" UNION ALL {select}{condition} AND NOT ({first})" for condition in self.kind.value[1:]
         )
-        return f"{select}{first}{others} ORDER BY p_group, q_group, p_id, q_id"
+        return f"{select}{first}{others} ORDER BY {names}"
 
     def deletions(self) -> list[str]:
         """Statements that remove the pairs."""
@@ -93,13 +95,13 @@ class MatchStatements(Statements):
     def match_owners(self) -> list[str]:
         """Owners of match collections, ascending."""
         rows = self._connection.execute("SELECT DISTINCT owner FROM match_collection ORDER BY owner")
-        return [row[0] for row in rows]
+        return [row["owner"] for row in rows]
 
-    def match_collections(self, owner: str) -> list[tuple[str, int]]:
-        """Name and number of pairs of each collection of an owner, the oldest first."""
+    def match_collections(self, owner: str) -> list[sqlite3.Row]:
+        """Rows of name and pair_count of each collection of an owner, the oldest first."""
         return self._connection.execute(
             "SELECT name, (SELECT count(*) FROM match_pair WHERE collection = match_collection.key) "
-            "FROM match_collection WHERE owner = ? ORDER BY key",
+            "AS pair_count FROM match_collection WHERE owner = ? ORDER BY key",
             (owner,),
         ).fetchall()
 
@@ -108,7 +110,7 @@ class MatchStatements(Statements):
         row = self._connection.execute(
             "SELECT key FROM match_collection WHERE owner = ? AND name = ?", (names.owner, names.name)
         ).fetchone()
-        return None if row is None else int(row[0])
+        return None if row is None else int(row["key"])
 
     def add_match_collection(self, names: CollectionId) -> int:
         """Make an empty collection; returns its key."""
@@ -116,7 +118,7 @@ class MatchStatements(Statements):
             "INSERT INTO match_collection (owner, name) VALUES (?, ?) RETURNING key",
             (names.owner, names.name),
         )
-        return int(cursor.fetchone()[0])
+        return int(cursor.fetchone()["key"])
 
     def rename_match_collection(self, key: int, names: CollectionId) -> None:
         """Give a collection other names; its pairs stay."""
@@ -132,8 +134,8 @@ class MatchStatements(Statements):
         """Insert pairs or replace those between the same tiles."""
         self._connection.executemany(_UPSERT_PAIR, [(key, *vars(pair).values()) for pair in pairs])
 
-    def pairs(self, key: int, which: PairFilter, details: bool = True) -> Iterator[tuple[Any, ...]]:
-        """Rows of p group, q group, p id, q id and JSON, in this order; without details no points."""
+    def pairs(self, key: int, which: PairFilter, details: bool = True) -> Iterator[sqlite3.Row]:
+        """Rows of the four names, in their order, and json; without details that has no points."""
         statement = which.selection("content" if details else "summary")
         return iter(self._connection.execute(statement, which.values(key)))
 
@@ -144,16 +146,14 @@ class MatchStatements(Statements):
 
     def p_groups(self, key: int) -> list[str]:
         """Groups of the p sides, ascending."""
-        rows = self._connection.execute(_GROUPS.format(side="p_group"), {"key": key})
-        return [row[0] for row in rows]
+        return [row["name"] for row in self._connection.execute(_GROUPS.format(side="p_group"), {"key": key})]
 
     def q_groups(self, key: int) -> list[str]:
         """Groups of the q sides, ascending."""
-        rows = self._connection.execute(_GROUPS.format(side="q_group"), {"key": key})
-        return [row[0] for row in rows]
+        return [row["name"] for row in self._connection.execute(_GROUPS.format(side="q_group"), {"key": key})]
 
-    def consensus_groups(self, key: int) -> list[tuple[str, str]]:
-        """P and q groups between which there are pairs with consensus set data, ascending."""
+    def consensus_groups(self, key: int) -> list[sqlite3.Row]:
+        """Rows of p_group and q_group between which there are pairs with consensus set data, ascending."""
         return self._connection.execute(
             "SELECT DISTINCT p_group, q_group FROM match_pair WHERE collection = ? AND has_consensus "
             "ORDER BY p_group, q_group",

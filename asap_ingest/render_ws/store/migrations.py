@@ -6,12 +6,10 @@ import sqlite3
 import time
 from pathlib import Path
 
-from asap_ingest.render_ws.store.database_file import DatabaseError
+from asap_ingest.render_ws.store.database_file import BUSY_SECONDS, DatabaseError
 
 APPLICATION_ID = 0x41535049
-#: How long a statement waits for other users of the file.
-BUSY_SECONDS = 120
-#: Larger files are not checked page by page when they are opened.
+#: Larger files are not checked for damage when they are opened.
 CHECKED_BYTES = 64 * 2**20
 
 #: One script per schema version; released ones are never edited, changes are appended.
@@ -51,7 +49,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     Raises
     ------
     DatabaseError
-        When the file is no database of this package, is newer, or damaged.
+        When the file is not a database of this package, is newer, or damaged.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -76,9 +74,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         checked = path.stat().st_size <= CHECKED_BYTES
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if checked else "ok"
-        if found != "ok":
-            raise DatabaseError(path, f"is damaged: {found.splitlines()[0]}")
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if checked else "ok"
+        if damage != "ok":
+            raise DatabaseError(path, f"is damaged: {damage.splitlines()[0]}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
@@ -87,7 +85,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    # SQLite does not wait here by itself while another opener has the new file for itself
+    # SQLite does not wait here while another process holds the new file exclusively
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

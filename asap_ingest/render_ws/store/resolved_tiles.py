@@ -1,26 +1,26 @@
-"""Collections of tiles with the shared transforms they refer to: taken in, and given out."""
+"""Resolved tiles: tiles with the shared transforms that they refer to, checked, stored and read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from asap_ingest.render_ws.store import Session
-from asap_ingest.render_ws.wire.json_types import dump, json_double
+from asap_ingest.render_ws.transforms.bounds import Outline, derive_boxes
+from asap_ingest.render_ws.transforms.specs import flatten, resolve_in_payload
+from asap_ingest.render_ws.wire.java_numbers import json_double
+from asap_ingest.render_ws.wire.json_types import dump
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, RequestError
 from asap_ingest.render_ws.wire.tile_rows import NO_ID, TileRow, tile_row
 from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, in_field_order
-
-if TYPE_CHECKING:
-    from asap_ingest.render_ws.transforms.bounds import Outline
 
 Spec = dict[str, Any]
 
 
 def accept(sent: ResolvedTiles, derive: bool, z: float | None) -> list[TileRow]:
-    """Check a collection that is to be stored and, if asked, derive the boxes of its tiles.
+    """Check a collection before it is stored and, with `derive`, compute the boxes of its tiles.
 
     Returns
     ------
@@ -30,8 +30,8 @@ def accept(sent: ResolvedTiles, derive: bool, z: float | None) -> list[TileRow]:
     Raises
     ------
     IllegalArgumentError
-        For no tiles, a tile without box or at another z than `z` (None: any), a reference to what the
-        collection does not hold, and with `derive` for a transform that cannot be built.
+        For no tiles, a tile without box or at another z than `z` (None: any), a reference to a transform that
+        the collection does not hold, and with `derive` for a transform that cannot be built.
     IllegalStateError
         With `derive` for a tile without width or height.
     """
@@ -58,8 +58,6 @@ def _check_tile(tile: Spec, z: float | None) -> None:
 
 
 def _resolved(tile: Spec, shared: dict[str, Spec]) -> list[Spec]:
-    from asap_ingest.render_ws.transforms.specs import resolve_in_payload
-
     try:
         return resolve_in_payload(tile["transforms"], shared)
     except IllegalArgumentError as error:
@@ -67,40 +65,28 @@ def _resolved(tile: Spec, shared: dict[str, Spec]) -> list[Spec]:
 
 
 def _with_boxes(sent: ResolvedTiles) -> list[Spec]:
-    wanted = [
-        (
-            _optional_float(tile.get("width")),
-            _optional_float(tile.get("height")),
-            float(tile["meshCellSize"]),
-            _resolved(tile, sent.shared),
-        )
-        for tile in sent.tiles
-    ]
-    boxes = _derived(sent.tiles, wanted)
+    outlines = [_outline(tile, sent.shared) for tile in sent.tiles]
+    try:
+        boxes: list[list[float]] = derive_boxes(outlines).tolist()
+    except RequestError:
+        # derived again one by one to name the tile
+        for tile, outline in zip(sent.tiles, outlines, strict=True):
+            _require_box(tile, outline)
+        raise
     return [
-        in_field_order(
-            {**tile, **{name: json_double(side) for name, side in zip(BOX_FIELDS, box, strict=True)}}
-        )
+        in_field_order({**tile, **dict(zip(BOX_FIELDS, map(json_double, box), strict=True))})
         for tile, box in zip(sent.tiles, boxes, strict=True)
     ]
 
 
-def _derived(tiles: Sequence[Spec], outlines: Sequence[Outline]) -> list[list[float]]:
-    from asap_ingest.render_ws.transforms.bounds import derive_boxes
-
-    try:
-        boxes: list[list[float]] = derive_boxes(outlines).tolist()
-    except RequestError:
-        # which one it was is only worth a second look when something is wrong
-        for tile, outline in zip(tiles, outlines, strict=True):
-            _require_box(tile, outline)
-        raise
-    return boxes
+def _outline(tile: Spec, shared: dict[str, Spec]) -> Outline:
+    width, height = (
+        None if (size := tile.get(name)) is None else float(size) for name in ("width", "height")
+    )
+    return width, height, float(tile["meshCellSize"]), _resolved(tile, shared)
 
 
 def _require_box(tile: Spec, outline: Outline) -> None:
-    from asap_ingest.render_ws.transforms.bounds import derive_boxes
-
     try:
         derive_boxes([outline])
     except RequestError as error:
@@ -108,12 +94,8 @@ def _require_box(tile: Spec, outline: Outline) -> None:
         raise problem(f"tile '{tile.get('tileId')}': {error}") from error
 
 
-def _optional_float(value: float | str | None) -> float | None:
-    return None if value is None else float(value)
-
-
 def transform_rows(shared: dict[str, Spec]) -> list[tuple[str | bytes, bytes]]:
-    """What is stored of shared transforms: their own id (not the map key) and their JSON."""
+    """Rows of shared transforms: their own id (not the map key) and their JSON."""
     return [(spec.get("id", NO_ID), dump(spec)) for spec in shared.values()]
 
 
@@ -123,12 +105,12 @@ class TransformLookup:
     Parameters
     ----------
     count : callable
-        Told the bytes of each; may raise.
+        Called with the bytes of each; may raise.
 
     Attributes
     ----------
-    found : dict
-        JSON of the transforms asked for so far, by id.
+    contents : dict
+        JSON of the transforms that were read so far, by id.
     """
 
     def __init__(self, session: Session, key: int, count: Callable[[int], None] = lambda size: None) -> None:
@@ -136,7 +118,7 @@ class TransformLookup:
         self._key = key
         self._count = count
         self._specs: dict[str, Spec | None] = {}
-        self.found: dict[str, bytes] = {}
+        self.contents: dict[str, bytes] = {}
 
     def __call__(self, transform_id: str) -> Spec | None:
         """The parsed spec, None if the stack has no such transform."""
@@ -145,25 +127,21 @@ class TransformLookup:
             self._count(0 if content is None else len(content))
             self._specs[transform_id] = None if content is None else orjson.loads(content)
             if content is not None:
-                self.found[transform_id] = content
+                self.contents[transform_id] = content
         return self._specs[transform_id]
 
     def require(self, rows: Iterable[TileRow]) -> None:
-        """Look up all that the rows refer to, directly or not; IllegalStateError if something is missing."""
+        """Read all transforms that rows refer to, directly or not; IllegalStateError for a missing one."""
         for refs in {row.refs: None for row in rows if row.refs is not None}:
             for transform_id in orjson.loads(refs):
                 self.flattened_reference(transform_id)
 
     def flattened_reference(self, transform_id: str) -> list[Spec]:
         """A shared transform, flattened; IllegalStateError if it or what it needs is missing."""
-        from asap_ingest.render_ws.transforms.specs import flatten
-
         return flatten({"type": "ref", "refId": transform_id}, self)
 
     def flattened(self, row: TileRow) -> Spec:
         """Parsed tile spec with its transforms flattened; IllegalStateError names the tile."""
-        from asap_ingest.render_ws.transforms.specs import flatten
-
         spec = row.parsed()
         if not row.flat:
             try:
@@ -186,7 +164,7 @@ def collection_json(rows: Sequence[TileRow], lookup: TransformLookup) -> bytes:
         When a tile refers to a transform that the stack does not have.
     """
     lookup.require(rows)
-    transforms = _members((dump(transform_id), spec) for transform_id, spec in lookup.found.items())
+    transforms = _members((dump(transform_id), spec) for transform_id, spec in lookup.contents.items())
     tiles = _members((dump(row.tile_id), row.spec) for row in rows if isinstance(row.tile_id, str))
     return b'{"transformIdToSpecMap":{%b},"tileIdToSpecMap":{%b}}' % (transforms, tiles)
 

@@ -1,4 +1,4 @@
-"""Statements about stacks: their records and what follows from all of their tiles."""
+"""Statements about stacks: their records and statistics."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import Any
 
 import orjson
 
-from asap_ingest.render_ws.store.statements import Statements
+from asap_ingest.render_ws.store.database_file import Statements
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 
 _STATS = """
-    SELECT min(min_x), min(min_y), min(z), max(max_x), max(max_y), max(z), count(DISTINCT z),
-        count(DISTINCT CASE WHEN z > CAST(z AS INTEGER) THEN z END), count(*),
-        min(CAST(max_x - min_x AS INTEGER)), max(CAST(max_x - min_x AS INTEGER)),
-        min(CAST(max_y - min_y AS INTEGER)), max(CAST(max_y - min_y AS INTEGER))
-    FROM tile WHERE stack = ?"""
+    SELECT min(min_x) AS minX, min(min_y) AS minY, min(z) AS minZ,
+        max(max_x) AS maxX, max(max_y) AS maxY, max(z) AS maxZ, count(DISTINCT z) AS sectionCount,
+        count(DISTINCT CASE WHEN z > CAST(z AS INTEGER) THEN z END) AS nonIntegralSectionCount,
+        count(*) AS tileCount, (SELECT count(*) FROM transform WHERE stack = :stack) AS transformCount,
+        min(CAST(max_x - min_x AS INTEGER)) AS minTileWidth,
+        max(CAST(max_x - min_x AS INTEGER)) AS maxTileWidth,
+        min(CAST(max_y - min_y AS INTEGER)) AS minTileHeight,
+        max(CAST(max_y - min_y AS INTEGER)) AS maxTileHeight
+    FROM tile WHERE stack = :stack"""
 
 
 class StackStatements(Statements):
@@ -23,36 +27,36 @@ class StackStatements(Statements):
 
     def owners(self) -> list[str]:
         """Owners of stacks, ascending."""
-        return [row[0] for row in self._connection.execute("SELECT DISTINCT owner FROM stack ORDER BY owner")]
+        rows = self._connection.execute("SELECT DISTINCT owner FROM stack ORDER BY owner")
+        return [row["owner"] for row in rows]
 
     def stacks(self, owner: str | None = None, project: str | None = None) -> list[StackRecord]:
-        """Records of all stacks, of an owner, or of one of his projects; without their section data."""
+        """Records of all stacks, or those of an owner or a project; without their section data."""
         rows = self._connection.execute(
-            "SELECT key, owner, project, stack, state, modified, version_number, version, stats, NULL "
-            "FROM stack WHERE owner = ifnull(?, owner) AND project = ifnull(?, project)",
+            "SELECT key, owner, project, stack, state, modified, version_number, version, stats, "
+            "NULL AS sections FROM stack WHERE owner = ifnull(?, owner) AND project = ifnull(?, project)",
             (owner, project),
         )
         return [StackRecord.from_row(row) for row in rows]
 
     def stack(self, stack_id: StackId) -> StackRecord | None:
-        """Record of one stack, None if there is none of that name."""
+        """Record of one stack, None if it does not exist."""
         row = self._connection.execute(
-            "SELECT * FROM stack WHERE owner = ? AND project = ? AND stack = ?",
-            (stack_id.owner, stack_id.project, stack_id.stack),
+            "SELECT * FROM stack WHERE owner = :owner AND project = :project AND stack = :stack",
+            stack_id.to_json(),
         ).fetchone()
         return None if row is None else StackRecord.from_row(row)
 
     def save_stack(self, record: StackRecord) -> None:
         """Insert the record (key 0) or replace the one with its key, names included."""
-        columns = "owner, project, stack, state, modified, version_number, version, stats, sections"
         values = record.to_row()
         if record.key == 0:
-            statement = f"INSERT INTO stack ({columns}) VALUES (?{', ?' * 8})"
+            names = ", ".join(f":{name}" for name in values)
+            statement = f"INSERT INTO stack ({', '.join(values)}) VALUES ({names})"
         else:
-            assignments = ", ".join(f"{name} = ?" for name in columns.split(", "))
-            statement = f"UPDATE stack SET {assignments} WHERE key = ?"
-            values.append(record.key)
-        self._connection.execute(statement, values)
+            assignments = ", ".join(f"{name} = :{name}" for name in values)
+            statement = f"UPDATE stack SET {assignments} WHERE key = :key"
+        self._connection.execute(statement, {**values, "key": record.key})
 
     def delete_stack(self, key: int) -> None:
         """Remove the stack with its tiles and transforms."""
@@ -63,12 +67,9 @@ class StackStatements(Statements):
         self._connection.execute("DELETE FROM tile WHERE stack = ?", (key,))
         self._connection.execute("DELETE FROM transform WHERE stack = ?", (key,))
 
-    def stats(self, key: int) -> tuple[Any, ...]:
-        """Bounds (x, y, z), sections, those between integers, tiles, transforms, sizes, channel names."""
-        row = self._connection.execute(_STATS, (key,)).fetchone()
-        count = self._connection.execute("SELECT count(*) FROM transform WHERE stack = ?", (key,)).fetchone()[
-            0
-        ]
+    def stats(self, key: int) -> dict[str, Any]:
+        """Bounds, counts, sizes and channel names of the tiles, by their names in stack metadata."""
+        row = self._connection.execute(_STATS, {"stack": key}).fetchone()
         lists = self._connection.execute("SELECT DISTINCT channels FROM tile WHERE stack = ?", (key,))
-        names = {name for (channels,) in lists if channels for name in orjson.loads(channels)}
-        return (*row[:9], count, *row[9:], sorted(names))
+        names = {name for row in lists if row["channels"] for name in orjson.loads(row["channels"])}
+        return {**dict(row), "channelNames": sorted(names)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from asap_ingest.render_ws.store.statements import Statements
+from asap_ingest.render_ws.store.database_file import Statements
 from asap_ingest.render_ws.wire.tile_rows import TileRow
 
 TILE_COLUMNS = "tile_id, z, section_id, group_id, min_x, min_y, max_x, max_y, channels, refs, flat, spec"
@@ -24,7 +25,8 @@ _Z_VALUES = """
         FROM layer WHERE layer.z IS NOT NULL)
     SELECT z FROM layer WHERE z IS NOT NULL"""
 _SECTIONS = """
-    SELECT section_id, z, count(*), min(min_x), max(max_x), min(min_y), max(max_y) FROM tile
+    SELECT section_id AS sectionId, z, count(*) AS tileCount,
+        min(min_x) AS minX, max(max_x) AS maxX, min(min_y) AS minY, max(max_y) AS maxY FROM tile
     WHERE stack = ? AND section_id IS NOT NULL AND z IS NOT NULL {filter}
     GROUP BY section_id, z ORDER BY section_id, z"""
 
@@ -60,9 +62,9 @@ class TileFilter:
 
     def where(self) -> tuple[str, list[Any]]:
         """SQL conditions to follow `WHERE stack = ?`, and their values."""
-        asked = {name: getattr(self, name) for name in self.CONDITIONS}
-        asked = {name: value for name, value in asked.items() if value is not None}
-        return "".join(f" AND {self.CONDITIONS[name]}" for name in asked), list(asked.values())
+        values = {name: getattr(self, name) for name in self.CONDITIONS}
+        given = {name: value for name, value in values.items() if value is not None}
+        return "".join(f" AND {self.CONDITIONS[name]}" for name in given), list(given.values())
 
 
 class TileStatements(Statements):
@@ -106,27 +108,20 @@ class TileStatements(Statements):
         row = self._connection.execute(
             "SELECT spec FROM transform WHERE stack = ? AND transform_id = ?", (key, transform_id)
         ).fetchone()
-        return None if row is None else row[0]
+        return None if row is None else row["spec"]
 
     def tiles(self, key: int, which: TileFilter, limit: int = -1) -> list[TileRow]:
         """Tiles, by tile id ascending (by code unit, which is the drawing order)."""
         return [*self.each_tile(key, which, limit)]
 
-    def each_tile(self, key: int, which: TileFilter, limit: int = -1) -> Iterator[TileRow]:
-        """The same, each read when it is asked for."""
+    def each_tile(
+        self, key: int, which: TileFilter, limit: int = -1, order: Sequence[str] = ("tile_id",)
+    ) -> Iterator[TileRow]:
+        """Tiles, ascending by the columns of `order`; each is read when the iterator reaches it."""
         condition, values = which.where()
         rows = self._connection.execute(
-            f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ?{condition} ORDER BY tile_id LIMIT ?",
+            f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ?{condition} ORDER BY {', '.join(order)} LIMIT ?",
             [key, *values, limit],
-        )
-        return (TileRow(*row) for row in rows)
-
-    def tiles_in_order(self, key: int, which: TileFilter, columns: Sequence[str]) -> Iterator[TileRow]:
-        """Tiles one after the other, ascending by these columns."""
-        condition, values = which.where()
-        rows = self._connection.execute(
-            f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ?{condition} ORDER BY {', '.join(columns)}",
-            [key, *values],
         )
         return (TileRow(*row) for row in rows)
 
@@ -145,8 +140,8 @@ class TileStatements(Statements):
         counted = f"tile WHERE stack = ?{condition}"
         if most >= 0:
             counted = f"(SELECT 1 FROM {counted} LIMIT {most})"
-        row = self._connection.execute(f"SELECT count(*) FROM {counted}", [key, *values])
-        return int(row.fetchone()[0])
+        row = self._connection.execute(f"SELECT count(*) AS count FROM {counted}", [key, *values])
+        return int(row.fetchone()["count"])
 
     def tile_ids(self, key: int, which: TileFilter) -> list[str]:
         """Tile ids ascending, those that have one."""
@@ -156,39 +151,40 @@ class TileStatements(Statements):
             f"{condition} ORDER BY tile_id",
             [key, *values],
         )
-        return [row[0] for row in rows]
+        return [row["tile_id"] for row in rows]
 
-    def tile_bounds(self, key: int, which: TileFilter) -> list[tuple[Any, ...]]:
-        """Rows of min_x, min_y, max_x, max_y, tile id, section id, z, by tile id."""
+    def tile_bounds(self, key: int, which: TileFilter) -> list[sqlite3.Row]:
+        """Rows of minX, minY, maxX, maxY, tileId, sectionId and z, by tile id."""
         condition, values = which.where()
         return self._connection.execute(
-            "SELECT min_x, min_y, max_x, max_y, tile_id, section_id, z FROM tile "
-            f"WHERE stack = ?{condition} ORDER BY tile_id",
+            "SELECT min_x AS minX, min_y AS minY, max_x AS maxX, max_y AS maxY, tile_id AS tileId, "
+            f"section_id AS sectionId, z FROM tile WHERE stack = ?{condition} ORDER BY tile_id",
             [key, *values],
         ).fetchall()
 
-    def box(self, key: int, which: TileFilter) -> tuple[float, float, float, float] | None:
-        """Common box min_x, min_y, max_x, max_y of the tiles, None without tiles."""
+    def box(self, key: int, which: TileFilter) -> dict[str, float] | None:
+        """Common box minX, minY, maxX, maxY of the tiles, None without tiles."""
         condition, values = which.where()
         row = self._connection.execute(
-            "SELECT min(min_x), min(min_y), max(max_x), max(max_y), count(*) FROM tile "
-            f"WHERE stack = ?{condition}",
+            "SELECT min(min_x) AS minX, min(min_y) AS minY, max(max_x) AS maxX, max(max_y) AS maxY, "
+            f"count(*) AS count FROM tile WHERE stack = ?{condition}",
             [key, *values],
         ).fetchone()
-        return None if row[4] == 0 else row[:4]
+        box = dict(row)
+        return box if box.pop("count") else None
 
     def z_values(self, key: int) -> list[float]:
         """Distinct z, ascending."""
-        return [row[0] for row in self._connection.execute(_Z_VALUES, {"stack": key})]
+        return [row["z"] for row in self._connection.execute(_Z_VALUES, {"stack": key})]
 
     def z_of_section(self, key: int, section_id: str) -> float | None:
         """The z of the tile of the section that was stored first, None if it has no tile."""
         row = self._connection.execute(
             "SELECT z FROM tile WHERE stack = ? AND section_id = ? ORDER BY rowid LIMIT 1", (key, section_id)
         ).fetchone()
-        return None if row is None else row[0]
+        return None if row is None else row["z"]
 
-    def sections(self, key: int, z: float | None = None) -> list[tuple[Any, ...]]:
-        """Rows of section id, z, tile count, min_x, max_x, min_y, max_y, by section id and z."""
+    def sections(self, key: int, z: float | None = None) -> list[sqlite3.Row]:
+        """Rows of sectionId, z, tileCount, minX, maxX, minY, maxY, by section id and z."""
         statement = _SECTIONS.format(filter="" if z is None else "AND z = ?")
         return self._connection.execute(statement, (key,) if z is None else (key, z)).fetchall()

@@ -1,4 +1,4 @@
-"""What is done with a whole database file, also while services work on it: a copy, and giving back space."""
+"""Maintenance of a database file, also while services use it: backup and vacuum."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from asap_ingest.render_ws.store.database_file import DatabaseError, check_name, named
-from asap_ingest.render_ws.store.migrations import APPLICATION_ID, BUSY_SECONDS
+from asap_ingest.render_ws.store.database_file import DatabaseError, check_name, connect, named
+from asap_ingest.render_ws.store.migrations import APPLICATION_ID
 
 
 def back_up(source: Path, target: Path) -> int:
-    """Copy a database as it stands at one moment; those who write meanwhile do not wait. The copy's bytes.
+    """Copy a consistent state of a database without blocking writers; returns the size of the copy in bytes.
 
-    Copying the file itself would leave out what lies in the log beside it, or mix two states.
+    Copying the file itself would miss what is still in the write-ahead log, or mix two states.
 
     Raises
     ------
     DatabaseError
-        `source` is no database of this package; `target` is there already, or cannot be written: then
-        nothing stays of it.
+        `source` is not a database of this package; `target` exists or cannot be written, in which case no
+        part of it is left.
     """
     check_name(target)
     if target.exists():
@@ -28,9 +28,9 @@ def back_up(source: Path, target: Path) -> int:
     part = target.with_name(f".{target.name[:50]}.part")
     with _opened(source) as database:
         try:
-            with closing(_connection(part, "rwc")) as copy:
+            with closing(connect(part, "rwc")) as copy:
                 database.backup(copy)
-                # all in one file: no log beside it that belongs to it
+                # one file, without a log beside it
                 copy.execute("PRAGMA journal_mode = DELETE")
             part.rename(target)
         except sqlite3.Error as error:
@@ -38,16 +38,16 @@ def back_up(source: Path, target: Path) -> int:
         except OSError as error:
             raise DatabaseError(target, error.strerror or str(error)) from error
         finally:
-            for left in (part, part.with_name(f"{part.name}-journal")):
+            for leftover in (part, part.with_name(f"{part.name}-journal")):
                 with suppress(OSError):
-                    left.unlink(missing_ok=True)
+                    leftover.unlink(missing_ok=True)
     return target.stat().st_size
 
 
 def give_back_space(path: Path) -> tuple[int, int]:
-    """Write the file anew without the room of what was deleted; its bytes before and after.
+    """Rewrite the file without unused space (VACUUM); returns its size in bytes before and after.
 
-    Those who write meanwhile wait. The disk needs room for a second copy.
+    Writers wait meanwhile. The disk needs space for a second copy.
 
     Raises
     ------
@@ -63,21 +63,16 @@ def give_back_space(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to a database that must be there, and be one of this package."""
+    """A connection to an existing database of this package."""
     check_name(path)
     if not path.is_file():
         raise DatabaseError(path, "there is no such file")
     try:
-        # the last one to close a file removes the log beside it, unless it may only read
-        with closing(_connection(path, "rw")) as connection:
+        # read-write, so that the log is removed if this is the last connection to close
+        with closing(connect(path, "rw")) as connection:
             if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise DatabaseError(path, "is no database of a render service")
+                raise DatabaseError(path, "is not a database of a render service")
             yield connection
     except sqlite3.Error as error:
         fault = named(path, error)
         raise fault if isinstance(fault, DatabaseError) else DatabaseError(path, str(error)) from error
-
-
-def _connection(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True)

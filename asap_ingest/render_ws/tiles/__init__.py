@@ -1,1 +1,1 @@
-"""Tiles: stored, found, copied, deleted and validated."""
+"""Requests for tiles and shared transforms."""

@@ -15,7 +15,7 @@ from asap_ingest.render_ws.transforms.specs import Spec, TransformList, build_st
 from asap_ingest.render_ws.transforms.transform_cache import memoised
 from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLocator
 from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
-from asap_ingest.render_ws.wire.json_types import json_double
+from asap_ingest.render_ws.wire.java_numbers import json_double
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 
 DEFAULT_CELL = 64.0

@@ -19,7 +19,7 @@ from asap_ingest.render_ws.transforms.classes import (
 )
 from asap_ingest.render_ws.transforms.transform_cache import memoised
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
-from asap_ingest.render_ws.wire.transform_references import children, references
+from asap_ingest.render_ws.wire.transform_specs import children, references
 
 Spec = dict[str, Any]
 Lookup = Callable[[str], Spec | None]

@@ -1,4 +1,4 @@
-"""Entries of coordinate requests: how they are read, and what their answers look like.
+"""Entries of coordinate requests and of their answers.
 
 An entry has the fields tileId, visible, local, world and error, in this order, any of which may be absent.
 """
@@ -13,16 +13,17 @@ from asap_ingest.render_ws.wire.json_types import (
     Fields,
     MalformedBodyError,
     double,
+    has_schema,
     list_reader,
     object_reader,
+    schema_of,
     text,
 )
-from asap_ingest.render_ws.wire.problems import IllegalStateError
 
 JsonObject = dict[str, Any]
 Entry = JsonObject | None
 
-#: Numbers that a point needs, by their count.
+#: Names of the numbers of a point, by their count.
 _NEEDED_NUMBERS = {2: "x and y", 3: "x, y and z"}
 #: Fields that an entry needs for its point.
 _NEEDED_FIELDS = {"local": ("local", "tileId"), "world": ("world",)}
@@ -36,11 +37,11 @@ class ReadPoints:
     Attributes
     ----------
     places : list of int
-        Which entries have a point.
+        Indices of the entries that have a point.
     points : list of lists of float
         Their numbers, two or three each.
     problems : dict
-        What is wrong with the other entries, by their place.
+        Reasons why the other entries cannot be used, by their index.
     """
 
     places: list[int]
@@ -48,22 +49,7 @@ class ReadPoints:
     problems: dict[int, str]
 
 
-def read_entries(value: Any) -> list[Entry]:
-    """Read the body of a request for many points.
-
-    Raises
-    ------
-    MalformedBodyError
-        When it is no list of objects, or a field has the wrong type.
-    IllegalStateError
-        For null.
-    """
-    if value is None:
-        raise IllegalStateError("no coordinates given: a list of entries is needed")
-    entries: list[Entry] = _read_list(value)
-    return entries
-
-
+@has_schema({"type": "boolean"})
 def _flag(value: Any) -> bool | None:
     if type(value) is bool:
         return value
@@ -74,12 +60,15 @@ def _flag(value: Any) -> bool | None:
     raise MalformedBodyError(f"{str(value)[:80]!r} is neither true nor false")
 
 
+_read_numbers = list_reader(double)
+
+
+@has_schema(schema_of(_read_numbers))
 def _numbers(value: Any) -> list[float | str]:
     # numbers of such a list cannot be absent: null and "" are zero
     return [0.0 if number is None else number for number in _read_numbers(value)]
 
 
-_read_numbers = list_reader(double)
 ENTRY_FIELDS: Fields = (
     ("tileId", text),
     ("visible", _flag),
@@ -87,7 +76,8 @@ ENTRY_FIELDS: Fields = (
     ("world", _numbers),
     ("error", text),
 )
-_read_list = list_reader(object_reader(ENTRY_FIELDS))
+#: Reads the body of a request for many points; MalformedBodyError for anything but a list of entries.
+read_entries = list_reader(object_reader(ENTRY_FIELDS))
 
 
 def read_points(entries: Sequence[Entry], field: str, count: int) -> ReadPoints:
@@ -99,7 +89,7 @@ def read_points(entries: Sequence[Entry], field: str, count: int) -> ReadPoints:
             read.problems[place] = problem
             continue
         read.places.append(place)
-        # numbers that are not finite stand there as texts
+        # numbers that are not finite are stored as text
         read.points.append([float(number) for number in (entry or {})[field][:count]])
     return read
 
@@ -116,7 +106,7 @@ def _fault(entry: Entry, field: str, count: int) -> str | None:
 
 
 def failed(entry: Entry, problem: str) -> JsonObject:
-    """The entry with what went wrong with it."""
+    """The entry with an error."""
     return {**(entry or {}), "error": problem}
 
 
@@ -131,6 +121,6 @@ def named(tile_id: str | bytes | None) -> JsonObject:
     return {"tileId": tile_id} if isinstance(tile_id, str) else {}
 
 
-def position(point: Sequence[float]) -> str:
-    """A point as the text of an error names it."""
+def point_text(point: Sequence[float]) -> str:
+    """A point for messages: `x 1.0, y 2.0`."""
     return ", ".join(f"{axis} {value}" for axis, value in zip("xyz", point, strict=False))

@@ -1,42 +1,88 @@
-"""Numbers as the original service rounds and cuts them, where that differs from Python.
+"""Numbers as the original service reads, rounds and writes them, where that differs from Python.
 
-Source of the rules: the language specification of Java for `Float.parseFloat` and for casts to int.
+Source of the rules: the language specification of Java for `parseDouble`, `parseFloat`, `Double.toString` and
+casts to int.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.wire import json_types
-
 LARGEST_INT = 2**31 - 1
 SMALLEST_INT = -(2**31)
+#: Possessive quantifiers (`++`): a text of thousands of digits that is not a number is refused at once.
+DOUBLE_PATTERN = (
+    r"[+-]?(?:NaN|Infinity|0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++[fFdD]?"
+    r"|(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?[fFdD]?)"
+)
+_DOUBLE = re.compile(DOUBLE_PATTERN)
+_INTEGER = re.compile("[+-]?[0-9]+")
+_BLANKS = "".join(map(chr, range(33)))
+
+
+def double_or_none(text: str) -> float | None:
+    """Parse a number with blanks around it, `NaN`, `Infinity`, suffixes; None for anything else."""
+    trimmed = text.strip(_BLANKS)
+    if not _DOUBLE.fullmatch(trimmed):
+        return None
+    if trimmed.lstrip("+-")[:2].lower() != "0x":
+        return float(trimmed.rstrip("dDfF"))
+    try:
+        return float.fromhex(trimmed.rstrip("dDfF"))
+    except OverflowError:
+        return -math.inf if trimmed[0] == "-" else math.inf
 
 
 def parse_double(text: str) -> float:
-    """Read a double with blanks around it, `NaN`, `Infinity`, suffixes; ValueError for anything else."""
-    value = json_types.parse_double(text)
+    """`double_or_none`, but ValueError for text that is not a number."""
+    value = double_or_none(text)
     if value is None:
         raise ValueError(f"not a number: {text!r}")
     return value
 
 
 def parse_float32(text: str) -> float:
-    """Read a number rounded to 32 bits (`16777217` gives 16777216.0); ValueError if it is none."""
+    """Parse a number rounded to 32 bits (`16777217` gives 16777216.0); ValueError as `parse_double`."""
     with np.errstate(over="ignore"):
         return float(np.float32(parse_double(text)))
 
 
+def int32_or_none(text: str) -> int | None:
+    """Parse a 32-bit integer; None for anything else and for integers out of range."""
+    value = int(text) if _INTEGER.fullmatch(text) and len(text) < 20 else None
+    return value if value is not None and SMALLEST_INT <= value <= LARGEST_INT else None
+
+
 def truncate_to_int(value: float) -> int:
-    """Cut toward zero; NaN gives 0, what 32 bits cannot hold the nearest limit."""
+    """Round toward zero to a 32-bit integer; NaN gives 0, values out of range the nearest limit."""
     if math.isnan(value):
         return 0
     return math.trunc(max(SMALLEST_INT, min(LARGEST_INT, value)))
 
 
 def truncate_all(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`truncate_to_int` on an array; the results are whole numbers kept as float64, never -0.0."""
+    """`truncate_to_int` on an array; the results are whole numbers stored as float64, never -0.0."""
     return np.nan_to_num(np.trunc(np.clip(values, SMALLEST_INT, LARGEST_INT)), nan=0.0) + 0.0
+
+
+def json_double(value: float) -> float | str:
+    """The JSON form of a number: itself, or text such as `"NaN"` when it is not finite."""
+    if math.isfinite(value):
+        return float(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def double_text(value: float) -> str:
+    """The shortest text of a number in Java's form: `3407.0`, `1.0E7`, `1.2E-4`, `NaN`."""
+    if not math.isfinite(value):
+        return str(json_double(value))
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return repr(float(value))
+    sign, digits, exponent = Decimal(repr(float(value))).normalize().as_tuple()
+    fraction = "".join(map(str, digits[1:])) or "0"
+    return f"{'-' if sign else ''}{digits[0]}.{fraction}E{len(digits) - 1 + int(exponent)}"

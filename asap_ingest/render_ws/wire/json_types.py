@@ -1,7 +1,7 @@
-"""JSON as render-ws reads and writes it: what is accepted for which type, what comes out.
+"""JSON as render-ws reads and writes it: readers of values, and the JSON schema of each reader.
 
-A reader takes one parsed JSON value (never null) and gives the value to store, or None for "absent".
-Numbers that are not finite travel as texts (`"NaN"`, `"Infinity"`, `"-Infinity"`), as JSON has none.
+A reader takes one parsed JSON value (never null) and returns the value to store, or None for "absent".
+Numbers that are not finite are stored as text (`"NaN"`, `"Infinity"`, `"-Infinity"`), as JSON has none.
 """
 
 from __future__ import annotations
@@ -9,49 +9,79 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
+from asap_ingest.render_ws.wire.java_numbers import (
+    LARGEST_INT,
+    SMALLEST_INT,
+    double_or_none,
+    int32_or_none,
+    json_double,
+)
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 Reader = Callable[[Any], Any]
 Fields = Sequence[tuple[str, Reader]]
+Schema = dict[str, Any]
+AnyReader = TypeVar("AnyReader", bound=Reader)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-INT32 = range(-(2**31), 2**31)
-#: Digits are taken once and for all (`++`): that thousands of them are no number shows at once.
-DOUBLE_PATTERN = (
-    r"[+-]?(?:NaN|Infinity|0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++[fFdD]?"
-    r"|(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?[fFdD]?)"
-)
-_DOUBLE = re.compile(DOUBLE_PATTERN)
-_INTEGER = re.compile("[+-]?[0-9]+")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{1,12})Z")
-_BLANKS = "".join(map(chr, range(33)))
-#: A longer body is JSON as orjson reads it, or none: another way takes seconds, with the lock held.
+#: Longer bodies are parsed by orjson only: the lenient parser takes seconds for them and holds the GIL.
 LENIENT_BYTES = 2**24
 #: A list of a ninth of 2**30 entries ends the process when orjson writes it.
 MOST_VALUES = 10**8
+_SCHEMAS: dict[Reader, Schema] = {}
+
+
+class Row(Protocol):
+    """A row of the database, by the names of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+    def keys(self) -> Iterable[str]: ...
 
 
 class MalformedBodyError(IllegalArgumentError):
-    """The body is no JSON, or not JSON of the wanted type: 400 with an HTML text, as from render-ws."""
+    """The body is not JSON, or JSON of another type: 400 with an HTML text, as from render-ws."""
+
+
+def has_schema(schema: Schema) -> Callable[[AnyReader], AnyReader]:
+    """Decorator of a reader: the JSON schema of the values that it reads."""
+
+    def register(reader: AnyReader) -> AnyReader:
+        _SCHEMAS[reader] = schema
+        return reader
+
+    return register
+
+
+def schema_of(reader: Reader) -> Schema:
+    """The JSON schema of the values that a reader takes; {} for a reader that has none."""
+    return _SCHEMAS.get(reader, {})
+
+
+def reference(name: str) -> Schema:
+    """A schema that refers to another by its name in the OpenAPI document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+#: Bytes of an object with its first entry, of a list, of a value with its place in either.
+_OBJECT, _LIST, _VALUE = 240, 88, 64
 
 
 def parsed_bytes(body: bytes) -> int:
-    """About how much memory the values of a JSON text take, judged by what begins and separates them.
+    """Estimate how much memory the values of a JSON text take, from the brackets and commas in it.
 
-    Of tile specs it is six times their text, and about a fifth more than they take; of text that was made to
-    take much, like `[{},{},...`, up to ninety times.
+    The estimate for tile specs is six times their text, and about a fifth too high; for text that is made to
+    take much memory, such as `[{},{},...`, up to ninety times.
     """
     return len(body) + _OBJECT * body.count(b"{") + _LIST * body.count(b"[") + _VALUE * body.count(b",")
-
-
-#: An object with a first entry, a list, a value with its place in either: bytes.
-_OBJECT, _LIST, _VALUE = 240, 88, 64
 
 
 def parse(body: bytes) -> Any:
@@ -60,7 +90,7 @@ def parse(body: bytes) -> Any:
     Raises
     ------
     MalformedBodyError
-        For text that is no JSON, bare NaN and invalid UTF-8; for more values than can be written again.
+        For text that is not JSON, bare NaN, invalid UTF-8, and more values than can be written again.
     """
     if not body.strip():
         return None
@@ -75,7 +105,7 @@ def parse(body: bytes) -> Any:
 
 
 def _parse_leniently(body: bytes) -> Any:
-    # orjson refuses trailing text and numbers beyond double range, which render-ws takes
+    # orjson refuses trailing text and numbers beyond double range, which render-ws accepts
     decoder = json.JSONDecoder(parse_int=_big_integer, parse_constant=_refuse_constant)
     try:
         value, _ = decoder.raw_decode(body.decode("utf-8").lstrip())
@@ -93,32 +123,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"non-standard token {name}")
 
 
-def parse_double(text: str) -> float | None:
-    """Parse a number as Java's Double.parseDouble does; None for anything else."""
-    trimmed = text.strip(_BLANKS)
-    if not _DOUBLE.fullmatch(trimmed):
-        return None
-    if trimmed.lstrip("+-")[:2].lower() != "0x":
-        return float(trimmed.rstrip("dDfF"))
-    try:
-        return float.fromhex(trimmed.rstrip("dDfF"))
-    except OverflowError:
-        return -math.inf if trimmed[0] == "-" else math.inf
-
-
-def parse_integer(text: str) -> int | None:
-    """Parse a 32-bit integer; None for anything else, also for one out of range."""
-    value = int(text) if _INTEGER.fullmatch(text) and len(text) < 20 else None
-    return value if value is not None and value in INT32 else None
-
-
-def json_double(value: float) -> float | str:
-    """The JSON form of a number: itself, or a text when it is not finite."""
-    if math.isfinite(value):
-        return float(value)
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
+@has_schema({"type": "number"})
 def double(value: Any) -> float | str | None:
     """Read a floating point field: a number or a number as text; "" is absent."""
     kind = type(value)
@@ -129,27 +134,29 @@ def double(value: Any) -> float | str | None:
     if kind is str:
         if not value.strip():
             return None
-        number = parse_double(value)
+        number = double_or_none(value)
         if number is not None:
             return json_double(number)
     raise MalformedBodyError(f"{value!r} is not a valid number")
 
 
+@has_schema({"type": "integer", "format": "int32", "minimum": SMALLEST_INT, "maximum": LARGEST_INT})
 def integer(value: Any) -> int | None:
     """Read a 32-bit integer field: floats are truncated, "3.5" is refused, "" is absent."""
     if type(value) is str:
         if not value.strip():
             return None
-        number = parse_integer(value.strip())
+        number = int32_or_none(value.strip())
     elif type(value) in (int, float) and math.isfinite(value):
         number = int(value)
     else:
         number = None
-    if number is None or number not in INT32:
+    if number is None or not SMALLEST_INT <= number <= LARGEST_INT:
         raise MalformedBodyError(f"{value!r} is not a valid 32-bit integer")
     return number
 
 
+@has_schema({"type": "string"})
 def text(value: Any) -> str:
     """Read a text field: numbers and booleans become text; a zero byte is refused."""
     if type(value) is str:
@@ -158,7 +165,7 @@ def text(value: Any) -> str:
         return value
     if type(value) in (int, float, bool):
         return orjson.dumps(value).decode()
-    raise MalformedBodyError(f"{value!r} is not a text")
+    raise MalformedBodyError(f"{value!r} is not text")
 
 
 def one_of(*names: str) -> Reader:
@@ -166,12 +173,13 @@ def one_of(*names: str) -> Reader:
 
     def read(value: Any) -> str:
         if value not in names:
-            raise MalformedBodyError(f"{str(value)[:80]!r} is none of {', '.join(names)}")
+            raise MalformedBodyError(f"{str(value)[:80]!r} is not one of {', '.join(names)}")
         return str(value)
 
     return read
 
 
+@has_schema({"type": "string", "format": "date-time"})
 def date(value: Any) -> str | None:
     """Read a time stamp: `2024-05-01T10:00:00.5Z` (fraction = milliseconds), or epoch milliseconds."""
     try:
@@ -203,28 +211,43 @@ def format_date(milliseconds: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
-def object_reader(fields: Fields) -> Reader:
-    """Reader of an object: fields in the given order, unknown ones and nulls left out."""
+def object_reader(
+    fields: Fields, required: Sequence[str] = (), schemas: Mapping[str, Schema] = MappingProxyType({})
+) -> Reader:
+    """Reader of an object: fields in the given order, unknown ones and nulls left out.
+
+    Parameters
+    ----------
+    required : sequence of str
+        Fields that are required by the schema. The reader itself requires none.
+    schemas : mapping
+        Schemas of fields in place of those of their readers.
+    """
 
     def read(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
-            raise MalformedBodyError(f"an object is wanted where {str(value)[:80]!r} stands")
-        found = {}
+            raise MalformedBodyError(f"expected an object, got {str(value)[:80]!r}")
+        get, result = value.get, {}
         for name, reader in fields:
-            raw = value.get(name)
-            if raw is not None and (stored := reader(raw)) is not None:
-                found[name] = stored
-        return found
+            raw = get(name)
+            if raw is not None:
+                stored = reader(raw)
+                if stored is not None:
+                    result[name] = stored
+        return result
 
-    return read
+    properties = {name: schemas.get(name, schema_of(reader)) for name, reader in fields}
+    requirement = {"required": [*required]} if required else {}
+    return has_schema({"type": "object", "properties": properties, **requirement})(read)
 
 
 def map_reader(reader: Reader) -> Reader:
     """Reader of an object with any names; null entries are left out."""
 
+    @has_schema({"type": "object", "additionalProperties": schema_of(reader)})
     def read(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
-            raise MalformedBodyError(f"an object is wanted where {str(value)[:80]!r} stands")
+            raise MalformedBodyError(f"expected an object, got {str(value)[:80]!r}")
         return {text(name): reader(entry) for name, entry in value.items() if entry is not None}
 
     return read
@@ -233,18 +256,20 @@ def map_reader(reader: Reader) -> Reader:
 def list_reader(reader: Reader) -> Reader:
     """Reader of a list; null entries stay null."""
 
+    @has_schema({"type": "array", "items": schema_of(reader)})
     def read(value: Any) -> list[Any]:
         if type(value) is not list:
-            raise MalformedBodyError(f"a list is wanted where {str(value)[:80]!r} stands")
+            raise MalformedBodyError(f"expected a list, got {str(value)[:80]!r}")
         return [None if entry is None else reader(entry) for entry in value]
 
     return read
 
 
 def full_list_reader(name: str, reader: Reader) -> Reader:
-    """Reader of a list that may hold no null; `name` is that of the list."""
+    """Reader of a list without nulls; `name` is used in the message."""
     read_list = list_reader(reader)
 
+    @has_schema(schema_of(read_list))
     def read(value: Any) -> list[Any]:
         entries: list[Any] = read_list(value)
         if None in entries:
@@ -254,9 +279,13 @@ def full_list_reader(name: str, reader: Reader) -> Reader:
     return read
 
 
+_read_texts = list_reader(text)
+
+
+@has_schema(schema_of(_read_texts))
 def labels(value: Any) -> list[str]:
-    """Reader of a set of texts; repeated ones are dropped."""
-    return list(dict.fromkeys(list_reader(text)(value)))
+    """Read a set of texts; repeated ones are dropped."""
+    return list(dict.fromkeys(_read_texts(value)))
 
 
 def dump(value: Any) -> bytes:

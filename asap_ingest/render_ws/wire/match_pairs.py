@@ -1,4 +1,4 @@
-"""Pairs of tiles and the points that match in them: what is accepted, what is stored, how pairs merge."""
+"""Pairs of tiles and their matching points: reading, the stored form, merging."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import orjson
 
 from asap_ingest.render_ws.wire.json_types import (
     MalformedBodyError,
+    Row,
     double,
     dump,
+    has_schema,
     integer,
     list_reader,
     object_reader,
+    schema_of,
     text,
 )
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
@@ -30,7 +33,7 @@ ID_FIELDS = ("pGroupId", "pId", "qGroupId", "qId")
 class PairRow:
     """One pair as stored: the columns that queries need, and the JSON that is sent.
 
-    `summary` is the JSON without the points, `content` the whole.
+    `summary` is the JSON without the points, `content` with them.
     """
 
     p_group: str
@@ -42,43 +45,44 @@ class PairRow:
     content: bytes
 
 
+@has_schema({"type": "array", "items": schema_of(double)})
 def _read_numbers(value: Any) -> list[float | str]:
     if type(value) is not list:
-        raise MalformedBodyError(f"a list of numbers is wanted where {str(value)[:80]!r} stands")
+        raise MalformedBodyError(f"expected a list of numbers, got {str(value)[:80]!r}")
     if {*map(type, value)} <= {float} and all(map(math.isfinite, value)):
         return value
     # such a number cannot be absent: null and "" are zero
     return [0.0 if entry is None else double(entry) or 0.0 for entry in value]
 
 
-_read_pair = object_reader(
-    (
-        ("pGroupId", text),
-        ("pId", text),
-        ("qGroupId", text),
-        ("qId", text),
+_read_consensus = object_reader((("index", integer), ("originalPId", text), ("originalQId", text)))
+_read_matches = object_reader(
+    (("p", list_reader(_read_numbers)), ("q", list_reader(_read_numbers)), ("w", _read_numbers)),
+    required=("p", "q", "w"),
+)
+_read_pairs = list_reader(
+    object_reader(
         (
-            "consensusSetData",
-            object_reader((("index", integer), ("originalPId", text), ("originalQId", text))),
+            ("pGroupId", text),
+            ("pId", text),
+            ("qGroupId", text),
+            ("qId", text),
+            ("consensusSetData", _read_consensus),
+            ("matches", _read_matches),
         ),
-        (
-            "matches",
-            object_reader(
-                (("p", list_reader(_read_numbers)), ("q", list_reader(_read_numbers)), ("w", _read_numbers))
-            ),
-        ),
+        required=(*ID_FIELDS, "matches"),
     )
 )
-_read_pairs = list_reader(_read_pair)
 
 
+@has_schema(schema_of(_read_pairs))
 def read_pairs(value: Any) -> list[PairRow]:
     """Read a list of pairs; each gets its smaller side (group, then id, by code unit) as p.
 
     Raises
     ------
     MalformedBodyError
-        When it is no list, or something in it has the wrong type.
+        When it is not a list, or something in it has the wrong type.
     IllegalArgumentError
         For a pair that lacks a group or an id.
     IllegalStateError
@@ -135,26 +139,27 @@ def _code_units(name: str) -> bytes:
     return name.encode("utf-16-be")
 
 
-def merged(rows: Iterable[Iterable[tuple[Any, ...]]]) -> list[bytes]:
-    """JSON of the pairs of several collections, those between the same tiles as one.
+def merged(rows: Iterable[Iterable[Row]]) -> list[bytes]:
+    """Merge the pairs of several collections: those between the same tiles become one.
 
     Parameters
     ----------
-    rows : iterable of iterables of (p group, q group, p id, q id, JSON)
-        One entry per collection. What differs beside the points is taken from the first.
+    rows : iterable of iterables of rows
+        One entry per collection; rows have the columns p_group, q_group, p_id, q_id and json. All but the
+        points is taken from the first collection that has the pair.
 
     Returns
     -------
     list of bytes
-        In the order of the four names.
+        JSON of the pairs, in the order of the four names.
     """
-    # sorting keeps the order of the collections where the names are equal
+    # sorting is stable: rows with equal names keep the order of the collections
     in_order = sorted(chain.from_iterable(rows), key=_names)
-    return [_merged_pair([row[4] for row in same]) for _, same in groupby(in_order, key=_names)]
+    return [_merged_pair([row["json"] for row in same]) for _, same in groupby(in_order, key=_names)]
 
 
-def _names(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return row[:4]
+def _names(row: Row) -> tuple[str, ...]:
+    return row["p_group"], row["q_group"], row["p_id"], row["q_id"]
 
 
 def _merged_pair(contents: Sequence[bytes]) -> bytes:

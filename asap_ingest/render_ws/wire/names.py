@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from asap_ingest.render_ws.wire.json_types import Schema
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 _NAME = re.compile("[A-Za-z0-9]+(?:_[A-Za-z0-9]+)*")
+#: JSON schema of the name of an owner, project or stack.
+NAME_SCHEMA: Schema = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": 30}
 _LONGEST_STACK = 111
 _LONGEST_COLLECTION = 112
 

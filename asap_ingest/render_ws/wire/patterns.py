@@ -1,8 +1,8 @@
-"""Regular expressions of clients, compared in time that grows with the text alone.
+"""Regular expressions of clients, matched in linear time.
 
-RE2 never goes back in a text: `(a+)+$` takes as long as `a+$`, Python's lock is free meanwhile, and the
-memory of an expression is limited. What needs going back (lookarounds, back references, possessive
-quantifiers) it refuses; refused here is also what it would read otherwise than Java.
+RE2 does not backtrack: `(a+)+$` takes as long as `a+$`, it releases the GIL, and limits the memory of an
+expression. It refuses what needs backtracking (lookarounds, back references, possessive quantifiers); this
+module also refuses what RE2 interprets differently from Java.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 LONGEST_PATTERN = 2000
 #: As long as a path can be; the largest expression takes half a second for it.
 LONGEST_TEXT = 4096
-#: A search may take this, and for each id twice what is usual.
+#: Time limit of a search: a fixed part, and twice the usual time for each id.
 SEARCH_SECONDS = 2.0
 SECONDS_PER_ID = 1e-5
-#: Preparing the largest expression that fits takes a fifth of a second, with the lock held.
+#: Compiling the largest expression that fits takes 0.2 s while it holds the GIL.
 EXPRESSION_BYTES = 2**17
 OPTIONS = re2.Options()
 OPTIONS.max_mem = EXPRESSION_BYTES
 OPTIONS.log_errors = False
-#: Quoted text, an escape, or a class; `odd` is what Java gives another meaning.
+#: Quoted text, an escape, or a class; `odd` is syntax that has another meaning in Java.
 _PARTS = re.compile(
     r"\\Q.*?(?:\\E|\Z)|\\."
     r"|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\\[&]|&(?!&))*(?P<odd>\[|&&)?",
     re.DOTALL,
 )
-#: How RE2 begins to tell of what no engine takes.
+#: Beginnings of RE2's messages about syntax that is invalid in any engine.
 _BROKEN = ("missing ", "unexpected ", "no argument ", "trailing ")
 
 
 class PatternError(IllegalArgumentError):
-    """An expression that cannot be used, or not on so much text; the text names it."""
+    """An expression that cannot be used, or not on long text; the message names it."""
 
     def __init__(self, name: str, pattern: str, reason: str) -> None:
         super().__init__(f"{name} {pattern[:200]!r} {reason}")
@@ -47,7 +47,7 @@ class PatternError(IllegalArgumentError):
 
 
 class BrokenPatternError(PatternError):
-    """A text that is an expression to no engine."""
+    """A text that is not a regular expression in any engine."""
 
 
 def groups_of_whole(name: str, pattern: str, text: str) -> tuple[str | None, ...] | None:
@@ -67,7 +67,7 @@ def groups_of_whole(name: str, pattern: str, text: str) -> tuple[str | None, ...
 def texts_with_pattern(
     name: str, pattern: str, texts: Sequence[str], seconds: float = SEARCH_SECONDS
 ) -> list[str]:
-    """The texts in which an expression is found anywhere, in their order.
+    """The texts that contain a match of an expression, in their order.
 
     Raises
     ------
@@ -76,15 +76,15 @@ def texts_with_pattern(
     """
     expression = _prepared(name, pattern)
     end = time.monotonic() + seconds + SECONDS_PER_ID * len(texts)
-    found = []
+    matching = []
     for text in texts:
         _check_length(name, pattern, text)
         if time.monotonic() > end:
             reason = f"takes too long on {len(texts)} ids: ask for fewer by minZ, maxZ"
             raise PatternError(name, pattern, reason)
         if expression.search(text):
-            found.append(text)
-    return found
+            matching.append(text)
+    return matching
 
 
 def _prepared(name: str, pattern: str) -> Any:
@@ -98,7 +98,7 @@ def _prepared(name: str, pattern: str) -> Any:
     except re2.error as error:
         reason = error.args[0].decode(errors="replace")[:100]
         if reason.startswith(_BROKEN):
-            raise BrokenPatternError(name, pattern, f"is no regular expression: {reason}") from error
+            raise BrokenPatternError(name, pattern, f"is not a regular expression: {reason}") from error
         raise PatternError(
             name,
             pattern,

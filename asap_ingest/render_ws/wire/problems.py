@@ -1,4 +1,4 @@
-"""What goes wrong in a request, and the status it is answered with.
+"""Errors of requests and the statuses of their answers.
 
 render-ws answers argument errors with 400 and everything else, a stack in the wrong state
 included, with 500: clients rely on it, so the classes are named for what they mean there.
@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from asap_ingest.errors import AsapIngestError
 
-#: What ends a line, or would not be seen in one.
+#: Characters that end a line or are invisible.
 _CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 LONGEST_TEXT = 600
 
 
 class RequestError(AsapIngestError):
-    """A request that cannot be carried out; its text is the body of the answer, sent with `headers`."""
+    """A request that fails; its message is the body of the answer, sent with `headers`."""
 
     status = 500
     headers: Mapping[str, str] = {}
@@ -42,12 +42,12 @@ class IllegalStateError(RequestError):
 
 
 def one_line(problem: Exception) -> str:
-    """What went wrong, as text of an answer: values of the client are cut short, and end no line.
+    """The message of an error in one line: long values are shortened, control characters escaped.
 
-    A line end at the very end stays.
+    A newline at the end stays.
     """
-    told = str(problem) or type(problem).__name__
-    line = told.removesuffix("\n")
+    message = str(problem) or type(problem).__name__
+    line = message.removesuffix("\n")
     if len(line) > LONGEST_TEXT:
         line = f"{line[:400]} ... {line[-195:]}"
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], line) + told[len(told.removesuffix("\n")) :]
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], line) + message[len(message.removesuffix("\n")) :]

@@ -1,4 +1,4 @@
-"""What is known of a stack beside its tiles: record, version, statistics, and their JSON."""
+"""Stack metadata: record, version, statistics, and their JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import orjson
 
 from asap_ingest.render_ws.wire.json_types import (
     Fields,
+    Row,
     date,
     double,
     dump,
@@ -25,7 +26,7 @@ from asap_ingest.render_ws.wire.tile_specs import read_path_builder
 
 
 class State(StrEnum):
-    """Where a stack is in its life; only LOADING takes tiles."""
+    """State of a stack; tiles can be stored only while it is LOADING."""
 
     LOADING = "LOADING"
     COMPLETE = "COMPLETE"
@@ -91,19 +92,31 @@ class StackRecord:
         return metadata if self.stats is None else {**metadata, "stats": self.stats}
 
     @classmethod
-    def from_row(cls, row: tuple[Any, ...]) -> StackRecord:
-        """The record of a row of the database: key, names, and the rest in the order of the fields."""
-        key, owner, project, stack, state, modified, number, *documents = row
-        version, stats, sections = (None if text is None else orjson.loads(text) for text in documents)
-        names = StackId(owner, project, stack)
-        return cls(key, names, State(state), modified, number, version or {}, stats, sections)
+    def from_row(cls, row: Row) -> StackRecord:
+        """The record of a row of the database; section data may be left out."""
+        stats, sections = row["stats"], row["sections"]
+        return cls(
+            row["key"],
+            StackId(row["owner"], row["project"], row["stack"]),
+            State(row["state"]),
+            row["modified"],
+            row["version_number"],
+            orjson.loads(row["version"]),
+            None if stats is None else orjson.loads(stats),
+            None if sections is None else orjson.loads(sections),
+        )
 
-    def to_row(self) -> list[Any]:
-        """The row for the database, without the key."""
-        names = self.stack_id
-        head = [names.owner, names.project, names.stack, str(self.state), self.modified, self.version_number]
-        documents = (self.version, self.stats, self.sections)
-        return [*head, *(None if value is None else dump(value) for value in documents)]
+    def to_row(self) -> dict[str, Any]:
+        """The columns of its row in the database, without the key."""
+        return {
+            **self.stack_id.to_json(),
+            "state": str(self.state),
+            "modified": self.modified,
+            "version_number": self.version_number,
+            "version": dump(self.version),
+            "stats": None if self.stats is None else dump(self.stats),
+            "sections": None if self.sections is None else dump(self.sections),
+        }
 
     def changed(self, **changes: Any) -> StackRecord:
         """A copy with changes and the same time stamp."""

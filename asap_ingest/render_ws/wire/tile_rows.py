@@ -10,9 +10,9 @@ import orjson
 
 from asap_ingest.render_ws.wire.json_types import dump
 from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, is_flat
-from asap_ingest.render_ws.wire.transform_references import referenced_ids
+from asap_ingest.render_ws.wire.transform_specs import references
 
-#: A missing tile or transform id: equal to itself, unlike every text, sorted behind them.
+#: A missing tile or transform id: equal to itself, different from every text, sorted after them.
 NO_ID = b""
 
 
@@ -21,7 +21,7 @@ class TileRow:
     """One tile as stored: the columns that queries need, and the JSON that is sent.
 
     `refs` and `channels` are sorted JSON lists of transform ids and channel names, None when empty;
-    `flat` tells that the transforms are leaves only, so that the JSON can be sent as a flattened spec.
+    `flat`: the transforms are leaves only, so that the JSON can be sent as a flattened spec.
     """
 
     tile_id: str | bytes
@@ -44,7 +44,7 @@ class TileRow:
 
 
 def counted(rows: Iterable[TileRow], count: Callable[[int], None]) -> Iterator[TileRow]:
-    """The same rows; `count` is told the bytes of each, and may raise."""
+    """The same rows; `count` is called with the bytes of each, and may raise."""
     for row in rows:
         count(len(row.spec))
         yield row
@@ -67,12 +67,12 @@ def tile_row(spec: dict[str, Any]) -> TileRow:
         _sorted_list(
             channel["name"] for channel in spec.get("channels", ()) if channel and "name" in channel
         ),
-        None if flat else _sorted_list(referenced_ids(spec["transforms"])),
+        None if flat else _sorted_list(references(spec["transforms"])),
         flat,
         dump(spec),
     )
 
 
 def _sorted_list(names: Iterable[str]) -> str | None:
-    found = sorted(set(names))
-    return dump(found).decode() if found else None
+    result = sorted(set(names))
+    return dump(result).decode() if result else None

@@ -26,7 +26,7 @@ from asap_ingest.render_ws.client_scripts.client_tiles import (
     tem_problem,
 )
 from asap_ingest.render_ws.client_scripts.web_stack import WebStack
-from asap_ingest.render_ws.wire.double_text import double_text
+from asap_ingest.render_ws.wire.java_numbers import double_text
 from tests.render_ws.client import leaf
 
 FIRST, LAST, NEW = leaf(1), leaf(2), leaf(3)

@@ -1,1 +1,0 @@
-"""Descriptions of the service, made from the table of its operations: for programs and for people."""
