@@ -22,8 +22,8 @@ from asap_ingest.volumes.grid import Box, aligned
 from asap_ingest.volumes.sources.stack_planes import modified_of, sections_of_planes
 from tests.acquisitions import random_tiles
 from tests.conftest import listing
-from tests.precomputed.reading import expected_scales
 from tests.steps import command, refused, run_step
+from tests.volumes.reading import expected_scales
 
 EXPORT = "export_to_precomputed"
 #: render draws tiles of up to 64 pixels from level 0 at any scale

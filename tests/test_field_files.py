@@ -27,8 +27,8 @@ from asap_ingest.precomputed_tif import PrecomputedTif
 from asap_ingest.render_ws.drawing.source_images import ImageSource, SourceImages
 from tests.images.reference import mean, reference
 from tests.images.tiff_files import gray_tags, packed, reversed_bits, tiff_of, tiles_of
-from tests.precomputed.reading import read_volume
 from tests.steps import refused, run_step
+from tests.volumes.reading import read_volume
 
 REPORTED = Path(__file__).resolve().parents[2] / "shared" / "field"
 IMAGE = np.random.default_rng(9).integers(0, 256, (64, 80), np.uint8)

@@ -19,10 +19,10 @@ from PIL import Image
 from asap_ingest import check_precomputed, precomputed_tif
 from asap_ingest.precomputed_tif import PrecomputedTif, order_lines
 from tests.conftest import listing
-from tests.precomputed.reading import expected_scales, read_volume, zarr_datasets
-from tests.precomputed.volumes import random_array
 from tests.s3 import bucket, credentials, store
 from tests.steps import command, refused, run_step
+from tests.volumes.reading import expected_scales, read_volume, zarr_datasets
+from tests.volumes.volumes import random_array
 
 STEP = "precomputed_tif"
 ARRAY = random_array((20, 50, 70))

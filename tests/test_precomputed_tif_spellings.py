@@ -12,8 +12,8 @@ from asap_ingest.commands.volume_schemas import PrecomputedTifParameters
 from asap_ingest.commands.volume_spellings import our_spelling
 from asap_ingest.errors import ParameterError
 from asap_ingest.precomputed_tif import PrecomputedTif
-from tests.precomputed.reading import read_volume
-from tests.precomputed.volumes import random_array
+from tests.volumes.reading import read_volume
+from tests.volumes.volumes import random_array
 
 ARRAY = random_array((5, 12, 10))
 

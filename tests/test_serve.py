@@ -21,9 +21,9 @@ from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.store import Store
 from asap_ingest.web.access_token import VARIABLE
 from asap_ingest.web.web_policy import DEFAULT_POLICY, WebPolicy
-from tests.precomputed.volumes import make_volume, random_array
 from tests.servers import in_a_thread
 from tests.test_export_to_precomputed import fill
+from tests.volumes.volumes import make_volume, random_array
 
 VOXELS = random_array((3, 40, 50))
 TOKEN = "a-token-for-tests-0123456789"

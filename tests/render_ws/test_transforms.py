@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asap_ingest.render_ws.wire.transform_references import referenced_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.transforms.classes import Affine, build_leaf
 from asap_ingest.render_ws.transforms.specs import build, flatten, resolve_in_payload
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
-from asap_ingest.render_ws.wire.transform_references import referenced_ids
 
 PACKAGE = "mpicbg.trakem2.transform."
 POINTS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 20.0], [3.0, 4.0]])
