@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asap_ingest.render_ws.wire.transform_references import referenced_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.transforms.classes import Affine, build_leaf
 from asap_ingest.render_ws.transforms.specs import build, flatten, resolve_in_payload
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.wire.transform_specs import references
 
 PACKAGE = "mpicbg.trakem2.transform."
 POINTS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 20.0], [3.0, 4.0]])
@@ -235,7 +235,7 @@ def test_leaves_of_a_payload_get_the_labels_of_their_list() -> None:
     assert [spec["metaData"] for spec in resolve_in_payload(labelled, {})] == [{"labels": ["lens"]}] * 2
 
 
-def test_referenced_ids_are_those_named_directly() -> None:
+def test_references_are_those_named_directly() -> None:
     spec = listed(ref("a"), listed(ref("b")), {"type": "interpolated", "a": ref("c"), "b": shift(0, 0)})
-    assert referenced_ids(spec) == {"a", "b", "c"}
-    assert referenced_ids(listed()) == set()
+    assert [*references(spec)] == ["a", "b", "c"]
+    assert [*references(listed())] == []
