@@ -1,6 +1,6 @@
 """Drawing: render parameters and source images in, a canvas out.
 
-Rules: sections 7.2 to 7.8 of the description of the render-ws interface.
+Rules: those of render-ws 4.0.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalSta
 
 #: Bytes that a pixel of a picture takes until it is encoded, in each channel that is mixed.
 PIXEL_BYTES = 10
-#: Further ones while seams between tiles are filled.
+#: Further bytes of a pixel while seams between tiles are filled.
 SEAM_BYTES = 7
 
 
@@ -128,10 +128,10 @@ def _draw_channel(
 
 
 def _mixed(like: Canvas, pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
-    """The weighted sum of the pictures of several channels: values, kind and range as of the first.
+    """The weighted sum of the pictures of several channels; its kind and range are those of the first.
 
-    Values count as far as they are opaque. Each share is cut to an integer and sums beyond the kind wrap
-    around, as in the original; negative weights count as 0.
+    Values are also weighted by their opacity. As in the original, each product is cut to an integer, and sums
+    beyond the range of the type wrap around. Negative weights count as 0.
     """
     first = pictures[0][0]
     mixed = Canvas(like.height, like.width, shown=first.shown)

@@ -1,8 +1,8 @@
 """Compiled loops that map pixels of a canvas to positions in a source: by a matrix, a table, or a mesh.
 
-Coverage: section 7.2 of the description of the render-ws interface. A position is a column u and a row v of a
-source, rounded to single precision; NaN where the source does not reach. Inside a triangle of a mesh a
-transform is taken as affine.
+Which pixels a source covers: as in render-ws 4.0. A position is a column u and a row v of a source, rounded
+to single precision; NaN where the source does not reach. Inside a triangle of a mesh a transform is taken as
+affine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Render parameters: what is to be drawn, from a query or from JSON, and as JSON.
 
-Fields, defaults and query parameters: sections 6.2 to 6.4 of the description of the render-ws interface.
+Fields, defaults and query parameters: those of render-ws 4.0.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def box_parameters(
     Parameters
     ----------
     query : mapping
-        Values read according to `BOX_QUERY`; absent parameters are absent or None.
+        Values of a `BoxQuery` by their names in a request; absent parameters may be None.
     tiles : sequence of dict
         Flattened tile specs in drawing order.
     box : Box

@@ -1,6 +1,6 @@
 """Compiled loops that draw a row of a canvas: values of an image at the position of each pixel.
 
-Interpolation, borders and masks: sections 7.2 and 7.4 of the description of the render-ws interface.
+Interpolation, borders and masks: those of render-ws 4.0.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def tile_parameters(
     Parameters
     ----------
     query : mapping
-        Values read according to `TILE_QUERY`; absent parameters are absent or None.
+        Values of a `TileQuery` by their names in a request; absent parameters may be None.
     tile : dict
         Flattened tile spec.
     version : mapping
@@ -92,7 +92,7 @@ def source_parameters(
     Parameters
     ----------
     query : mapping
-        Values read according to `DRAWING_QUERY`; its scale, if given, overrides `scale`.
+        Values of a `DrawingQuery` by their names in a request; its scale, if given, overrides `scale`.
 
     Raises
     ------

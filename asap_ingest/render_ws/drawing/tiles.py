@@ -1,6 +1,6 @@
 """Tiles on a canvas: each from its mipmap level, neighbours in drawing order together.
 
-Rules: sections 7.3 to 7.7 of the description of the render-ws interface.
+Rules: those of render-ws 4.0.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from asap_ingest.render_ws.drawing.warps import Table
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
-#: Tiles, and bytes of their images, that are loaded before they are drawn together: each time compiled code
-#: returns it may wait for Python's lock.
+#: Tiles, and bytes of their images, that are loaded before they are drawn together: each return from compiled
+#: code may wait for the GIL.
 GROUP_TILES, GROUP_BYTES = 512, 2**25
 #: Triangles narrower than this on the canvas are not drawn one by one: a table gives their sources.
 LEAST_TRIANGLE = 10.0

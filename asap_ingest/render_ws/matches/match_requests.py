@@ -182,7 +182,7 @@ def remove_pairs(kind: PairKind, call: Call) -> Response:
     return done()
 
 
-#: (path, pairs there, query of GET, media type of the answer to DELETE)
+#: (path, pairs there, query of GET)
 for _path, _kind, _query in (
     (f"{P_GROUP}/matches", PairKind.OF_P_GROUP, PairQuery),
     (f"{ANY_GROUP}/matchesWithinGroup", PairKind.WITHIN_GROUP, PairQuery),

@@ -1,7 +1,7 @@
 """The transform classes of the service, and how their data strings are read.
 
-Formulas and data formats: those of render-ws 4.0. A transform maps
-points, an array of float64 and shape (n, 2) with x first, to a new array of that shape.
+Formulas and data formats: those of render-ws 4.0. A transform maps points, an array of float64 and shape
+(n, 2) with x first, to a new array of that shape.
 """
 
 from __future__ import annotations

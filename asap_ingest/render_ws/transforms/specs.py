@@ -1,7 +1,7 @@
 """Transform specifications: references resolved, lists flattened, and the transforms built from them.
 
-Rules: sections 5.3 to 5.5 and 10.3 of the description of the render-ws interface. A specification is
-parsed JSON; a flattened one is a list of leaf and interpolated specifications without references.
+Rules: those of render-ws 4.0. A specification is parsed JSON; a flattened one is a list of leaf and
+interpolated specifications without references.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from asap_ingest.render_ws.wire.transform_specs import children, references
 Spec = dict[str, Any]
 Lookup = Callable[[str], Spec | None]
 
-#: References that may lie behind one another.
+#: Longest chain of references that is followed.
 MAX_PASSES = 10
 #: Data strings from this length on are parsed once and cached.
 CACHED_LENGTH = 250
@@ -60,8 +60,8 @@ class TransformList:
 def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec]:
     """Flatten the transforms of a tile that is being stored.
 
-    References are looked up once, by the keys of `shared`; a shared transform that holds a reference
-    itself counts as missing what it names.
+    References are looked up once, by the keys of `shared`. A shared transform may hold no references
+    itself: their ids count as missing.
 
     Raises
     ------

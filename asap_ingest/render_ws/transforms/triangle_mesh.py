@@ -1,7 +1,6 @@
 """Triangle meshes over tiles: inside a triangle a transform is taken as affine.
 
-Layout: section 8 of the description of the render-ws interface. A mesh covers the pixels of an image,
-[0, width - 1] x [0, height - 1].
+Layout: that of render-ws 4.0. A mesh covers the pixels of an image, [0, width - 1] x [0, height - 1].
 """
 
 from __future__ import annotations
