@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from asap_ingest.render_ws.pages.page_files import CLIENT_INDEX, FOLDER, inline_source
+from asap_ingest.render_ws.pages.stacks_page import number_of
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 from asap_ingest.volumes.serving.index_page import voxel_text
 from asap_ingest.volumes.serving.served_volume import ServedVolume
@@ -68,9 +69,9 @@ def lab_page(
     return _PAGE.substitute(
         style=_STYLE,
         note="" if has_client else f"<p>{_NO_CLIENT}</p>",
-        stack_count=_number(len(stacks), "stack"),
+        stack_count=number_of(len(stacks), "stack"),
         stacks=f"{more}<ul>{stack_rows}</ul>" if stacks else _NO_STACKS,
-        volume_count=_number(len(volumes), "volume"),
+        volume_count=number_of(len(volumes), "volume"),
         volumes=f"<ul>{volume_rows}</ul>" if volumes else _NO_VOLUMES,
     )
 
@@ -115,7 +116,3 @@ def _row(text: str, viewer: str, name: str) -> str:
     opens = f'target="_blank" rel="noopener" aria-label="{escape(f"Open {name} in Neuroglancer")}"'
     link = f'<a {opens} href="{escape(viewer)}">Neuroglancer</a>' if viewer else ""
     return f"<li>{text}{link}</li>"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

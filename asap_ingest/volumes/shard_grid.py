@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from operator import floordiv, mul
 from typing import Any
 
-from asap_ingest.volumes.axes import Triple, per_axis
+from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
 from asap_ingest.volumes.grid import Box, Scale, Sharding, tiles
 
 #: Least bytes of samples in a shard, if memory and volume allow it; bits of its number of chunks.
@@ -62,7 +62,7 @@ def shard_boxes(scale: Scale, sharding: Sharding) -> Iterator[Box]:
 def shard_name(scale: Scale, sharding: Sharding, box: Box) -> str:
     """File of the shard that holds the chunk at the beginning of a box."""
     number = chunk_number(scale, box) >> sharding.chunk_bits
-    digits = -(-sharding.shard_bits // 4)
+    digits = ceil_div(sharding.shard_bits, 4)
     return f"{number:0{max(digits, 1)}x}.shard"
 
 

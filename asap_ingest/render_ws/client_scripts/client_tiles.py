@@ -13,7 +13,7 @@ import orjson
 from asap_ingest.render_ws.client_scripts.client_json import send
 from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError, option
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.store.resolved_tiles import accept
+from asap_ingest.render_ws.store.resolved_tiles import accept, joined_collection
 from asap_ingest.render_ws.transforms.classes import Affine, build_leaf
 from asap_ingest.render_ws.wire.java_numbers import double_text
 from asap_ingest.render_ws.wire.json_types import dump
@@ -23,9 +23,9 @@ from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, rea
 from asap_ingest.render_ws.wire.transform_specs import read_transform
 
 Spec = dict[str, Any]
-#: Gives for a tile spec with box what is wrong with it, or None.
+#: Returns what is wrong with a tile spec that has a box, or None.
 Validator = Callable[[Spec], str | None]
-#: Takes a list of transforms and one more, gives a new list.
+#: Returns a new list of transforms from a list and one more.
 Change = Callable[[list[Spec], Spec], list[Spec]]
 
 AFFINE_CLASS = "mpicbg.trakem2.transform.AffineModel2D"
@@ -76,13 +76,7 @@ def referenced(shared: Mapping[str, Spec], rows: Iterable[TileRow]) -> dict[str,
 
 def put_tiles(url: str, shared: Mapping[str, Spec], rows: Sequence[TileRow]) -> None:
     """Send a resolved-tile collection."""
-    transforms = _members((name, dump(spec)) for name, spec in shared.items())
-    tiles = _members((str(row.tile_id), row.spec) for row in rows)
-    send("PUT", url, b'{"transformIdToSpecMap":{%b},"tileIdToSpecMap":{%b}}' % (transforms, tiles))
-
-
-def _members(entries: Iterable[tuple[str, bytes]]) -> bytes:
-    return b",".join(dump(key) + b":" + value for key, value in entries)
+    send("PUT", url, joined_collection({name: dump(spec) for name, spec in shared.items()}, rows))
 
 
 def concatenate_to_last(specs: list[Spec], spec: Spec) -> list[Spec]:
@@ -192,9 +186,11 @@ def _levels(owner: Spec) -> list[Spec]:
 
 def invalid_ids(validator: Validator | None, tiles: Iterable[Spec]) -> set[str]:
     """Ids of the tiles that the validator refuses, each logged with the reason; none without a validator."""
+    if validator is None:
+        return set()
     invalid = set()
-    for tile in tiles if validator else ():
-        problem = validator(tile) if validator else None
+    for tile in tiles:
+        problem = validator(tile)
         if problem:
             logger.warning("tile %s is invalid: %s", tile["tileId"], problem)
             invalid.add(str(tile["tileId"]))

@@ -61,10 +61,6 @@ class StackLayers:
         """Counts and size of the cache."""
         return self._layers.state
 
-    def clear(self) -> None:
-        """Evict all."""
-        self._layers.clear()
-
 
 class _NoRoomError(Exception):
     """A layer that takes more than all the room."""

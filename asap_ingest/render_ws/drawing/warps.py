@@ -90,11 +90,12 @@ class Warp:
         if extent.prod() > _MOST_NODES:
             return None
         size = extent.astype(int)
-        nodes = np.full((size[1], size[0], 2), np.nan, np.float32)
         u, v = np.empty((2, size[1], size[0]), np.float32)
         rasterise(source, np.ascontiguousarray((warped - first) / NODE_STEP), mesh.triangles, 0, 0, u, v)
-        nodes[..., 0], nodes[..., 1] = u, v
-        return Table(nodes, Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))))
+        return Table(
+            np.stack([u, v], axis=2),
+            Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))),
+        )
 
 
 def from_level(level: int) -> Affine:

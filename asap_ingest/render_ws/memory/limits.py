@@ -88,9 +88,6 @@ class TooLargeError(IllegalArgumentError):
 
     def __init__(self, what: str, asked: str, allowed: str, setting: str) -> None:
         super().__init__(f"{what} {asked}, the limit of this service is {allowed} (setting {setting})")
-        self.asked = asked
-        self.allowed = allowed
-        self.setting = setting
 
 
 class BusyError(TooLargeError):

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+from asap_ingest.render_ws.http.operations import STACK
 from asap_ingest.render_ws.store import Session, TileFilter
+from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
 #: Longer side of a picture, pixels.
@@ -83,13 +85,16 @@ def _scale(box: dict[str, float]) -> float:
 
 
 def _picture(shown: Overview, scale: float, outlines: bool) -> str:
-    record = shown.record
-    names = "/".join(f"{kind}/{quote(name, safe='')}" for kind, name in record.stack_id.to_json().items())
     limit = "&maxTileSpecsToRender=0" if outlines else ""
     # v= defeats browser caches: the picture's tag stays the same while tiles are loaded
-    version = f"{record.modified}.{shown.tile_count}"
+    version = f"{shown.record.modified}.{shown.tile_count}"
     query = f"scale={scale:.6g}{limit}&missing=skip&seams=fill&v={version}"
-    return f"/render-ws/v1/{names}/z/{{z}}/jpeg-image?{query}"
+    return f"{stack_path(shown.record.stack_id)}/z/{{z}}/jpeg-image?{query}"
+
+
+def stack_path(stack_id: StackId) -> str:
+    """Path of a stack in the addresses of the service."""
+    return STACK.format(**{kind: quote(name, safe="") for kind, name in stack_id.to_json().items()})
 
 
 def _source_pixels(session: Session, record: StackRecord, z: float, scale: float) -> float:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from html import escape
 from itertools import groupby
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import Operations
 from asap_ingest.render_ws.pages.page_files import FOLDER, HEADERS, inline_source
-from asap_ingest.render_ws.pages.previews import MOST_COUNTED, Overview, overview
+from asap_ingest.render_ws.pages.previews import MOST_COUNTED, Overview, overview, stack_path
 from asap_ingest.render_ws.pages.stack_choice import ChoiceQuery, StackChoice, filter_form, page_links
 from asap_ingest.render_ws.wire.json_types import format_date
 from asap_ingest.render_ws.wire.stack_records import in_listing_order
@@ -85,7 +85,7 @@ def page(overviews: list[Overview], choice: StackChoice | None = None) -> str:
 
 def _card(shown: Overview) -> str:
     record = shown.record
-    names, metadata = record.stack_id, _path(shown)
+    names, metadata = record.stack_id, stack_path(record.stack_id)
     stack_page = f"stack.html?{urlencode(names.to_json())}"
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(shown))
     return (
@@ -117,15 +117,10 @@ def _slider(shown: Overview) -> str:
     if shown.picture is None or shown.z_range is None or shown.section_count < 2:
         return ""
     return (
-        f'<label class="sections" data-z="{escape(_path(shown))}/zValues">section'
+        f'<label class="sections" data-z="{escape(stack_path(shown.record.stack_id))}/zValues">section'
         f'<input type="range" min="0" max="{shown.section_count - 1}" value="0">'
         f"<output>z {shown.z_range[0]:g}</output></label>"
     )
-
-
-def _path(shown: Overview) -> str:
-    keys = shown.record.stack_id.to_json()
-    return "/render-ws/v1/" + "/".join(f"{kind}/{quote(name, safe='')}" for kind, name in keys.items())
 
 
 def _facts(shown: Overview) -> list[tuple[str, str]]:
@@ -148,9 +143,10 @@ def _facts(shown: Overview) -> list[tuple[str, str]]:
 
 def _total(overviews: list[Overview], choice: StackChoice | None) -> str:
     if choice is None or len(choice.stack_ids) == choice.count:
-        return _number(len(overviews) if choice is None else choice.count, "stack")
-    return f"{choice.count:,} of {_number(len(choice.stack_ids), 'stack')}"
+        return number_of(len(overviews) if choice is None else choice.count, "stack")
+    return f"{choice.count:,} of {number_of(len(choice.stack_ids), 'stack')}"
 
 
-def _number(count: int, noun: str) -> str:
+def number_of(count: int, noun: str) -> str:
+    """A number with its noun: `1 stack`, `1,200 stacks`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from asap_ingest.render_ws.drawing.draw import draw
-from asap_ingest.render_ws.drawing.image_forms import encode
+from asap_ingest.render_ws.drawing.image_forms import FORMS, encode
 from asap_ingest.render_ws.drawing.layers import layer_of
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters, from_json, to_json
 from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
@@ -53,18 +53,10 @@ from asap_ingest.render_ws.wire.stack_records import StackRecord
 CACHE_CONTROL = "no-transform, max-age=3600"
 LAYER_SCALE = 0.01
 #: Media type of each image form.
-MEDIA_TYPES = {
-    "jpeg-image": "image/jpeg",
-    "png-image": "image/png",
-    "tiff-image": "image/tiff",
-    "tiff16-image": "image/tiff",
-    "png16-image": "image/png",
-    "raw-image": "application/octet-stream",
-    "raw16-image": "application/octet-stream",
-}
+MEDIA_TYPES = {form: media_type for form, (media_type, _) in FORMS.items()}
 BASIC_FORMS = {form: form for form in ("jpeg-image", "png-image", "tiff-image")}
 TILE_FORMS = {**BASIC_FORMS, "tiff16-image": "tiff16-image"}
-BOX_FORMS = {form: form for form in MEDIA_TYPES}
+BOX_FORMS = {form: form for form in FORMS}
 DVID_FORMS = {"jpg": "jpeg-image", "png": "png-image", "tif": "tiff-image"}
 PICTURE_OPERATIONS = Operations("Images")
 PARAMETER_OPERATIONS = Operations("Render parameters")

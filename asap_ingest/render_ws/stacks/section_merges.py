@@ -29,7 +29,7 @@ def reordered_sections(sections: Sections) -> list[dict[str, Any]]:
     return [section for section in sections if _acquired_at(section) != _integer_part(section["z"])]
 
 
-def _acquired_at(section: dict[str, Any]) -> int | None:
+def _acquired_at(section: dict[str, Any]) -> int:
     section_id, z = double_or_none(section["sectionId"]), _integer_part(section["z"])
     if section_id is None or not math.isfinite(section_id) or z is None:
         raise IllegalArgumentError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -164,10 +164,15 @@ def collection_json(rows: Sequence[TileRow], lookup: TransformLookup) -> bytes:
         When a tile refers to a transform that the stack does not have.
     """
     lookup.require(rows)
-    transforms = _members((dump(transform_id), spec) for transform_id, spec in lookup.contents.items())
-    tiles = _members((dump(row.tile_id), row.spec) for row in rows if isinstance(row.tile_id, str))
-    return b'{"transformIdToSpecMap":{%b},"tileIdToSpecMap":{%b}}' % (transforms, tiles)
+    return joined_collection(lookup.contents, rows)
 
 
-def _members(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b",".join(key + b":" + value for key, value in entries)
+def joined_collection(transforms: Mapping[str, bytes], rows: Iterable[TileRow]) -> bytes:
+    """JSON of a resolved-tile collection, from the JSON of its transforms by id and the rows of its tiles."""
+    tiles = ((row.tile_id, row.spec) for row in rows if isinstance(row.tile_id, str))
+    members = _members(transforms.items()), _members(tiles)
+    return b'{"transformIdToSpecMap":{%b},"tileIdToSpecMap":{%b}}' % members
+
+
+def _members(entries: Iterable[tuple[str, bytes]]) -> bytes:
+    return b",".join(dump(key) + b":" + value for key, value in entries)

@@ -17,8 +17,8 @@ from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLoca
 from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
 from asap_ingest.render_ws.wire.java_numbers import json_double
 from asap_ingest.render_ws.wire.problems import IllegalStateError
+from asap_ingest.render_ws.wire.tile_specs import DEFAULT_MESH_CELL_SIZE
 
-DEFAULT_CELL = 64.0
 #: Rounding may put a point of the border this many pixels outside.
 SNAP = 1e-7
 
@@ -91,7 +91,7 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
         before = back.apply(world)
         if inner == 0:
             return _inside(before, width, height, mirrored)
-        size = float(tile.get("meshCellSize", DEFAULT_CELL)) if cell is None else cell
+        size = float(tile.get("meshCellSize", DEFAULT_MESH_CELL_SIZE)) if cell is None else cell
         mesh_of = orjson.dumps(specs[:inner]), width, height, size, mirrored
         return memoised(("locator", *mesh_of), lambda: _locator(*mesh_of), len(mesh_of[0])).sources_of(before)
 

@@ -15,20 +15,13 @@ _LONGEST_STACK = 111
 _LONGEST_COLLECTION = 112
 
 
-def check_name(kind: str, name: str) -> str:
-    """Return the name.
-
-    Raises
-    ------
-    IllegalArgumentError
-        Unless it is made of letters and digits, parts joined by single underscores.
-    """
+def check_name(kind: str, name: str) -> None:
+    """Raise IllegalArgumentError unless a name is letters and digits, with single underscores in it."""
     if not _NAME.fullmatch(name):
         raise IllegalArgumentError(
             f"invalid {kind} '{name}' specified, names may only hold letters and digits, "
             "and single underscores between them"
         )
-    return name
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,6 @@ class PatternError(IllegalArgumentError):
 
     def __init__(self, name: str, pattern: str, reason: str) -> None:
         super().__init__(f"{name} {pattern[:200]!r} {reason}")
-        self.name = name
-        self.pattern = pattern
 
 
 class BrokenPatternError(PatternError):
