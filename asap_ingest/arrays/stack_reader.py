@@ -108,7 +108,7 @@ class StackReader:
         return list(tiles.values())
 
     def tiles(self, z: float, *, as_frame: bool | None = None) -> Any:
-        """Tiles of a section as a table: place, size, grey values, layout, image of level 0, count of levels.
+        """Tiles of a section as a table: position, size, grey values, layout, image of level 0, level count.
 
         Parameters
         ----------

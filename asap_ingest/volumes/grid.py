@@ -43,9 +43,9 @@ class Sharding:
     Attributes
     ----------
     preshift_bits : int
-        Lowest ones, of chunks that share a minishard.
+        How many of the lowest bits may differ between chunks of one minishard.
     minishard_bits, shard_bits : int
-        Number of the minishard in its shard, and of the shard.
+        How many of the next bits number the minishard in its shard, and how many the shard.
     data_encoding : str
         `raw` or `gzip`.
     """
@@ -187,7 +187,7 @@ def numbered(scales: Sequence[Scale]) -> list[Scale]:
 
 
 def aligned(extent: Box, factor: Triple) -> Box:
-    """The extent, begun earlier so that it begins at multiples of a factor."""
+    """The extent with its beginning moved down to multiples of a factor."""
     begin = per_axis(lambda start, times: start // times * times, extent.begin, factor)
     return Box(begin, extent.end)
 

@@ -25,7 +25,7 @@ _ZARR_KINDS = {"image": "mean", "segmentation": "mode"}
 
 
 def precomputed_files(scales: Sequence[Scale], dtype: np.dtype[Any], kind: str) -> dict[str, bytes]:
-    """`info`. The encoding of TIFF chunks is `raw` too, as they are served so."""
+    """`info`. The encoding of TIFF chunks is `raw` too: they are served as raw samples."""
     info = {
         "@type": "neuroglancer_multiscale_volume",
         "type": kind,
@@ -58,7 +58,7 @@ def _multiscales(scales: Sequence[Scale], kind: str) -> dict[str, Any]:
 
 
 def _dataset(scale: Scale, finest: Scale) -> dict[str, Any]:
-    # OME-Zarr's translation is the centre of the first voxel, where that of the finest scale is at its offset
+    # OME-Zarr's translation is the centre of the first voxel; that of the finest scale is its offset
     translation = [
         finest.resolution_nm[axis] * (finest.offset[axis] + (scale.factor[axis] - 1) / 2)
         for axis in (2, 1, 0)

@@ -16,7 +16,7 @@ from asap_ingest.volumes.grid import Box, Scale, Sharding, tiles
 #: Least bytes of samples in a shard, if memory and volume allow it; bits of its number of chunks.
 _LEAST_BYTES = 2**27
 _CHUNK_BITS = (9, 12)
-#: Chunks (as power of 2) that one minishard index lists: a reader gets it before its first chunk.
+#: log2 of the chunks that one minishard index lists: readers fetch the index before the first chunk.
 _INDEX_BITS = 9
 
 

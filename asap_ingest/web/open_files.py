@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 
-#: A connection is a file, and may have another sent.
+#: A connection is a file descriptor, and sending a file takes another.
 FILES_PER_CONNECTION = 2
 #: Databases, images, libraries, connections that are accepted and not yet registered.
 OTHER_FILES = 640

@@ -69,7 +69,7 @@ def required(name: str, about: str, read: Callable[[str], Any] = str) -> Any:
 
 
 def main_list(name: str, read: Callable[[str], Any] = str) -> Any:
-    """A field with all that follows no option, which must be something; `name` says what it is."""
+    """A field for the main list, which must not be empty; `name` says what its members are."""
     return option(name, "", read, MISSING, Takes.MAIN_LIST)
 
 

@@ -1,7 +1,7 @@
 """Runs one client by the name of its Java class: `python -m ...run_client <class> <arguments>`.
 
-A client is a module with `Options`, what it takes, and `run`, what it does. Only the module of the chosen
-client is imported: the start of a client takes longer than most of its work.
+A client is a module with a dataclass `Options` of its arguments and a function `run`. Only the module of the
+chosen client is imported: the start of a client takes longer than most of its work.
 """
 
 from __future__ import annotations

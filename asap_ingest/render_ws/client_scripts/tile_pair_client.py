@@ -140,7 +140,7 @@ def _z_values(options: Options) -> list[float]:
 
 
 def tiles_of(options: Options, z: float) -> list[TileBox]:
-    """The boxes of the tiles of a layer that count."""
+    """Boxes of the tiles of a layer that the options select."""
     stack = options.source
     if options.use_row_and_column and options.z_distance == 0:
         resolved = get_json(stack.layer_url(z, "/resolvedTiles"))

@@ -39,7 +39,7 @@ class IntensityRange(NamedTuple):
 
 
 def row_bands(height: int, width: int) -> Iterator[slice]:
-    """Rows of a picture in bands: what takes more bytes than the picture is computed for one at a time."""
+    """Bands of rows: temporary arrays that are larger than the picture are made for one band at a time."""
     step = max(1, _BAND_PIXELS // max(1, width))
     return (slice(start, start + step) for start in range(0, height, step))
 
@@ -194,9 +194,10 @@ FINAL: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
 
 
 def range_for_canvas(requested: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:
-    """The range of a source on a canvas: the requested one, or that of its samples instead of exactly 0, 0.
+    """The range of a source on a canvas: the requested one, unless that is exactly 0, 0.
 
-    The exception is for 16-bit samples, `widened` ones included, on a 16-bit canvas.
+    Then 16-bit samples, `widened` ones included, on a 16-bit canvas have the range from their least to their
+    greatest value.
     """
     if requested != IntensityRange(0.0, 0.0) or canvas != "gray16":
         return requested

@@ -2,8 +2,8 @@
 
 A picture is refused where a file of its tiles is missing, also one of a level that it does not need. Some
 hundred tiles have thousands of files in a handful of folders: asking the folders whether they changed takes a
-tenth of the time. A file that is emptied where it lies does not change its folder, and is noticed when it is
-read; so is one that goes away in a file system whose folders have no times.
+tenth of the time. Two changes are noticed only when a file is read: it was truncated in place, which does not
+change its folder, or removed in a file system whose folders have no times.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LayerFiles:
     """Remembers the state of their folders when all files of a tile were there; for many threads."""
 
     def __init__(self, count: int) -> None:
-        #: None where not known yet, or where a URL does not name a file.
+        #: None where not known yet, or where a URL is malformed.
         self._folders: list[Folders | None] = [None] * count
         self._checked: list[_States | None] = [None] * count
         self._states: dict[Folders, _States | None] = {}
@@ -46,8 +46,8 @@ class LayerFiles:
         Parameters
         ----------
         look : callable
-            Raises IllegalArgumentError for a missing file; returns whether its folder changes when it goes
-            away.
+            Raises IllegalArgumentError for a missing file; returns whether removing the file would change its
+            folder.
         leave_out : callable, optional
             Gets each tile with a missing file, and the error; without it the first error is raised.
         """
@@ -79,7 +79,7 @@ class LayerFiles:
 
 
 def _current_states(folders: Folders) -> _States | None:
-    """None where one of the folders may change without a sign of it."""
+    """States of folders; None where one of them may still change without another time."""
     try:
         facts = [Path(folder).stat() for folder in folders]
     except OSError:
@@ -91,7 +91,7 @@ def _current_states(folders: Folders) -> _States | None:
 
 
 def _folders(urls: Urls) -> Folders | None:
-    """The folders of files; None where a URL is malformed, which the look reports."""
+    """The folders of files; None where a URL is malformed, which `look` reports."""
     try:
         paths = [local_file_or_none(url) for url in urls]
     except IllegalArgumentError:

@@ -24,7 +24,7 @@ JsonObject = dict[str, Any]
 
 #: More halvings than these leave nothing of an image whose size 32 bits can hold.
 LEVELS = range(32)
-#: Rounding of a fit: one that should give a power of two may not choose the finer level.
+#: Rounding error of a fit: a scale that should be a power of two must not select the finer level.
 FIT_ERROR = 1e-12
 
 
@@ -65,7 +65,7 @@ def pixel_size(linear: Affine, scale: float) -> float:
 
 
 def best_level(linear: Affine | None, scale: float) -> int:
-    """The level whose pixels come nearest to, but do not fall below, those of the target.
+    """The coarsest level whose pixels are not larger than those of the target.
 
     Parameters
     ----------

@@ -185,12 +185,12 @@ class SourceImages:
                 self.admit(url, f"image file '{path}'", head.sample_bytes)
                 claim.grow(head.sample_bytes, may_wait=True)
 
-            # not all of a stack: a cached slice would hold the bytes of all the others
+            # one page of a stack only: a cached slice would keep the bytes of all others in memory
             with path.open("rb") as opened:
                 return decode_page(opened, page_index, strips_only=True, admit=admit)
 
     def admit(self, url: str, what: str, size: int) -> None:
-        """Raise IllegalArgumentError for a file of more bytes, decoded or as sent, than may be held."""
+        """Raise IllegalArgumentError for a file of more bytes, decoded or as sent, than the limit."""
         if size > self.image_bytes:
             error = TooLargeError(what, f"holds {size} bytes", f"{self.image_bytes} bytes", _SETTING)
             raise error if self._discloses else self.problem(url, str(error))

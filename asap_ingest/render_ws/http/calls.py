@@ -1,4 +1,4 @@
-"""What a handler receives: the request, read, and the service that it is about."""
+"""What a handler receives: one request, and the service that all requests share."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Metrics:
     Parameters
     ----------
     cache_states : callable
-        Gives the state of every cache there is, by its name; called when the metrics are read.
+        Returns the state of each cache by its name; called when the metrics are read.
     """
 
     def __init__(self, cache_states: CacheStates) -> None:

@@ -69,9 +69,9 @@ def routes_of(operations: Iterable[Operation], service: Service) -> list[Route]:
 
 
 class ConcurrencyLimits:
-    """How many requests of each kind run at the same time, so that no kind takes all threads.
+    """Limits on the requests of each kind that run at the same time.
 
-    Writers wait for one another: without a limit of their own they could leave no thread for readers.
+    Writers wait for one another: without a limit of their own they could take all threads from readers.
     """
 
     def __init__(self) -> None:

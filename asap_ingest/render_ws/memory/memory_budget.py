@@ -104,7 +104,7 @@ class RequestMemory:
         self._answer_bytes = budgets.limits.answer_bytes
         self.body, self.work = budgets.bodies.claim(), budgets.work.claim()
         self._read = self._written = 0
-        # up to this size nothing needs to be claimed: claimed already, or too little to count
+        # bytes that need no further claim: claimed already, or too few to count
         self._covered = min(SMALL, self._answer_bytes)
         self._claimed = 0
 

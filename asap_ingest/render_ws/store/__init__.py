@@ -1,10 +1,9 @@
 """The database: one SQLite file, and all SQL of the package.
 
-Tiles, transforms and matches are kept as the JSON bytes that are sent, beside the columns that queries
-need. The file is in WAL mode with synchronous=NORMAL: a commit is in the hands of the operating system
-before it is answered, so killing the process loses nothing; FULL would only add safety against a loss of
-power, where NORMAL may lose the last commits but never damages the file, at several times the price per
-commit.
+Tiles, transforms and matches are stored as the JSON bytes that are sent, beside the columns that queries
+need. The file is in WAL mode with synchronous=NORMAL. The operating system has each commit before the
+request is answered, so killing the process loses nothing. A loss of power may lose the last commits, but
+never damages the file; synchronous=FULL would prevent that, and makes each commit several times slower.
 """
 
 from asap_ingest.render_ws.store.database import Session, Store

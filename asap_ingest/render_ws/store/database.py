@@ -23,7 +23,7 @@ from asap_ingest.render_ws.store.stored_tiles import TileStatements
 
 
 class Session(StackStatements, TileStatements, MatchStatements):
-    """The statements, on one connection inside one transaction."""
+    """All statements, on one connection within one transaction."""
 
 
 class Store:
@@ -107,7 +107,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Context whose changes are all kept, or none when it is left by an exception."""
+        """Context of one transaction: committed at its end, rolled back on an exception."""
         with self._writer, self._transaction("BEGIN IMMEDIATE") as session:
             yield session
 

@@ -83,7 +83,7 @@ class PairFilter:
 
     def deletions(self) -> list[str]:
         """Statements that remove the pairs."""
-        # one with OR would look at the whole collection
+        # one statement with OR would scan the whole collection
         return [
             f"DELETE FROM match_pair WHERE collection = :key AND {condition}" for condition in self.kind.value
         ]

@@ -37,7 +37,8 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (n, 4)
-        minX, minY, maxX, maxY: the minimum cut toward zero, the maximum that plus the extent rounded up.
+        minX, minY, maxX, maxY. The minimum is truncated toward zero; the maximum is this plus the extent,
+        rounded up.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from asap_ingest.render_ws.transforms.classes import Points
 from asap_ingest.render_ws.transforms.triangle_mesh import Indices, Mesh
 
-#: Areas below this share of what their products could be are rounding.
+#: An area below this share of the two products that it is computed from is a rounding error.
 FLAT = 1e-12
 #: Rounding may put a point of an edge this far outside, as a share of the triangle.
 SNAP = 1e-9
@@ -34,8 +34,8 @@ class TriangleLocator:
     mapped : ndarray, shape (n, 2)
         Its points after mapping.
     mirrored : bool
-        Which triangles count: those that mapping turned over (True), or the others (False). Triangles that
-        are flat or not finite after it never count.
+        Use the triangles that the mapping mirrored (True), or the others (False). Triangles that are flat or
+        not finite after mapping are never used.
     """
 
     def __init__(self, mesh: Mesh, mapped: Points, mirrored: bool) -> None:
@@ -94,7 +94,7 @@ class TriangleLocator:
         offset = (points[owner] - self.origin[triangle])[:, :, None]
         second, third = (self.weigh[triangle] @ offset)[:, :, 0].T
         inside = np.minimum(np.minimum(second, third), 1 - second - third)
-        # of several triangles, neighbours at an edge or folds, the one that holds the point best
+        # of several triangles, at an edge or a fold, the one whose edges are farthest away comes last
         best = np.lexsort((inside, owner))
         best = best[inside[best] >= -SNAP]
         result = np.full_like(points, np.nan)
@@ -109,6 +109,6 @@ def _edges(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _areas(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Twice the signed area of each triangle, and the size of what it is computed from."""
+    """Twice the signed area of each triangle, and the sum of the magnitudes of its two products."""
     (dx, dy), (ex, ey) = _edges(corners)
     return dx * ey - dy * ex, np.abs(dx * ey) + np.abs(dy * ex)

@@ -34,7 +34,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{1,12})Z")
 #: Longer bodies are parsed by orjson only: the lenient parser takes seconds for them and holds the GIL.
 LENIENT_BYTES = 2**24
-#: A list of a ninth of 2**30 entries ends the process when orjson writes it.
+#: orjson crashes the process when it writes a list of about 2**30 / 9 entries.
 MOST_VALUES = 10**8
 _SCHEMAS: dict[Reader, Schema] = {}
 
@@ -71,7 +71,7 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-#: Bytes of an object with its first entry, of a list, of a value with its place in either.
+#: Bytes of memory that an object with its first entry takes, a list, and each further value in either.
 _OBJECT, _LIST, _VALUE = 240, 88, 64
 
 

@@ -22,7 +22,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalSta
 
 JsonObject = dict[str, Any]
 
-#: Each is two levels of JSON, of which no more than 254 can be written.
+#: Transforms nested in one another: each is two levels of JSON, and orjson writes no more than 254.
 MOST_LEVELS = 50
 
 

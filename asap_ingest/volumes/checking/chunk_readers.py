@@ -58,7 +58,7 @@ def _by_imagecodecs(name: str) -> Callable[[bytes], bytes]:
     return decode
 
 
-#: Decompression by the ends of file names that cloud-volume writes.
+#: Decoders by the suffixes of file names that cloud-volume writes.
 SUFFIXES: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.decompress,
     ".br": _by_imagecodecs("brotli"),
@@ -100,7 +100,7 @@ class _ChunkFiles:
 
 @dataclass(frozen=True)
 class RawChunks(_ChunkFiles):
-    """Little-endian samples, x fastest; the end of a file's name tells how it is compressed, if it is."""
+    """Little-endian samples, x fastest; the suffix of a file's name says how it is compressed, if it is."""
 
     _suffixes: list[str] = field(default_factory=lambda: ["", *SUFFIXES])
 

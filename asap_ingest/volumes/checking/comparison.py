@@ -16,7 +16,7 @@ from asap_ingest.volumes.axes import Triple
 
 Array = NDArray[Any]
 
-#: A float32 may differ from its mean by half of its last bit; twice that is granted, and the sum's rounding.
+#: A float32 may differ from its mean by half of its last bit; twice that is allowed, and the sum's rounding.
 _FLOAT_SHARE = 2.0**-23
 _SUM_SHARE = 2.0**-40
 

@@ -1,7 +1,7 @@
 """Chunks in shards of the precomputed format.
 
 https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
-Shards are written by tensorstore, so that they are read without it here.
+tensorstore writes the shards; as a second opinion, they are read without it here.
 """
 
 from __future__ import annotations

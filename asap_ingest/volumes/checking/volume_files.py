@@ -111,7 +111,7 @@ class WebFiles(VolumeFiles):
     def read(self, name: str, begin: int = 0, length: int | None = None) -> bytes | None:
         headers = {}
         if length is not None:
-            # of compressed answers ranges mean something else
+            # a range of a compressed response would mean other bytes
             headers = {"Range": f"bytes={begin}-{begin + length - 1}", "Accept-Encoding": "identity"}
         response = self._request("GET", name, headers)
         if response is None:
@@ -125,7 +125,7 @@ class WebFiles(VolumeFiles):
         response = self._request("HEAD", name, {"Accept-Encoding": "identity"})
         if response is None:
             return None
-        # of files that are sent compressed it is not the length of what is read
+        # for a compressed response it is not the length of the content
         if "Content-Length" in response.headers and "Content-Encoding" not in response.headers:
             return int(response.headers["Content-Length"])
         return len(self.read(name) or b"")

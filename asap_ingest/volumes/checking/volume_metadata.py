@@ -112,7 +112,7 @@ class Description:
 
 
 def factor_of(scale: CheckedScale, finer: CheckedScale) -> Triple | None:
-    """Voxels of a finer scale along x, y and z in one of a scale; None where they are not whole."""
+    """Voxels of a finer scale, along x, y and z, in one voxel of a scale; None if not whole numbers."""
     ratios = per_axis(lambda long, short: long / short, scale.resolution_nm, finer.resolution_nm)
     factor = per_axis(round, ratios)
     whole = (

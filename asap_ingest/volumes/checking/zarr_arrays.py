@@ -107,7 +107,7 @@ def read_array(files: VolumeFiles, zarr_format: int, key: str) -> ZarrArray:
     try:
         opened = _open_in_memory(zarr_format, metadata)
     except TENSORSTORE_ERRORS as error:
-        # where only the codecs are in the way, they may be right
+        # if it opens without the codecs, these are only unknown here, and may be right
         unread = f"codec {', '.join(codecs)}: {problem_of(error)}"
         try:
             opened = _open_in_memory(zarr_format, {**metadata, **_NO_CODECS[zarr_format]})

@@ -1,8 +1,7 @@
-"""One request for a file of a volume -> a response; runs in a thread.
+"""The response to a request for a file of a volume; made in a thread.
 
-Starlette's `FileResponse` does not fit: often what is sent are the decoded samples and not the file; and a
-file stays open from the check of its version to the last byte, so that one that is replaced meanwhile is
-never sent in part.
+Starlette's `FileResponse` does not fit: often the decoded samples are sent instead of the file. A file stays
+open from the check of its version to the last byte, so that parts of two files are never mixed.
 """
 
 from __future__ import annotations
@@ -114,11 +113,11 @@ def _of_file(served: ServedFile, stored: StoredFile, request: Mapping[str, str],
     headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
     range_header = request.get("range") if request.get("if-range", tag) == tag else None
     accepted = request.get("accept-encoding")
-    is_as_it_lies = not (served.is_tiff or served.left_out)
-    if stored.encoding and is_as_it_lies and not range_header and accepts(accepted, stored.encoding):
+    is_as_stored = not (served.is_tiff or served.left_out)
+    if stored.encoding and is_as_stored and not range_header and accepts(accepted, stored.encoding):
         return _packed(stored.file.read(), stored.encoding, version, headers)
     content = None
-    if stored.size > PIECE_BYTES and is_as_it_lies and not stored.encoding:
+    if stored.size > PIECE_BYTES and is_as_stored and not stored.encoding:
         check_size(served, stored.path, stored.size)
     else:
         content = plain_content(served, stored)

@@ -1,4 +1,4 @@
-"""Bytes of a volume's files: as they lie, decompressed, or as the samples of a TIFF."""
+"""Bytes of a volume's files: as stored, decompressed, or as the samples of a TIFF."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _inflate(content: bytes, most: int) -> bytes:
     return inflated
 
 
-#: Suffixes of compressed files: HTTP's name of the encoding, and the decoder, which takes the most bytes too.
+#: By suffix: HTTP's name of the encoding, and the decoder, called with the most bytes that it may return.
 _COMPRESSED: Mapping[str, tuple[str, Callable[[bytes, int], bytes]]] = {
     ".gz": ("gzip", _inflate),
     ".br": ("br", lambda content, most: bytes(imagecodecs.brotli_decode(content, out=most))),
@@ -121,7 +121,7 @@ def _warn_once(link: str, target: str) -> None:
 
 
 def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
-    """What a file holds, not compressed; of a chunk that lies as TIFF its samples, x fastest.
+    """The uncompressed content of a file; for a TIFF chunk its samples, x fastest.
 
     Raises
     ------

@@ -32,8 +32,7 @@ _TRICKS = (b"%2f", b"%5c", b"%2e", b"%00")
 #: Prefix of a proxy in front that is believed: plain segments, none of dots alone.
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
-
-#: Gives the volumes by their names, for a request for a path of one of them or (None) for their list.
+#: Returns the volumes by name; called with the requested path, or None for the list of all.
 Volumes = Callable[[str | None], Mapping[str, ServedVolume]]
 
 
@@ -122,7 +121,7 @@ def _volume_of(volumes: Mapping[str, ServedVolume], path: str) -> tuple[ServedVo
 
 
 def _open_viewer(volume: ServedVolume, base_url: str) -> Response:
-    """Send a person who opens the address of a volume to the viewer."""
+    """Redirect from the address of a volume to the viewer; without the client, its source URL as text."""
     if client_folder() is None:
         return text_answer(200, f"{source_url(volume, base_url)}\n")
     return RedirectResponse(viewer_url([volume], base_url), 302, {"cache-control": "no-store"})

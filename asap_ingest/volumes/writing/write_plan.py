@@ -122,7 +122,7 @@ def _quickest(part: Unit, budget: Budget) -> tuple[_Group, ...]:
     are left to share among the workers, or that one does not fit into the memory.
     """
     scales = part.scales
-    # for the scales from a number on, the groups and their time
+    # by the number of a scale: time and groups of this scale and all coarser ones
     best: dict[int, tuple[float, tuple[_Group, ...]]] = {len(scales): (0, ())}
     for first in reversed(range(len(scales))):
         through = tuple(scale.factor for scale in scales[:first] if scale.factor != (1, 1, 1))
@@ -140,7 +140,7 @@ def _quickest(part: Unit, budget: Budget) -> tuple[_Group, ...]:
 
 
 def _sources(part: Unit, first: int) -> list[Unit]:
-    """Sources of the scales from a number on: the chunks of the finest scale, or the source itself."""
+    """Sources of scale `first` and coarser ones: the chunks of the finest scale, or the source itself."""
     if first == 0 or not (part.drawn or part.whole_planes):
         return [part]
     finest = part.scales[0]
