@@ -37,7 +37,7 @@ from asap_ingest.render_ws.drawing.mipmap_levels import (
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
-from asap_ingest.render_ws.drawing.warps import Table
+from asap_ingest.render_ws.drawing.warps import Table, from_level
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
@@ -138,14 +138,15 @@ def _with_margin(loaded: _Loaded) -> _Loaded:
 
 def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
     table, warp = group[0].table, group[0].geometry.warp
-    before: Sequence[Any] = IDENTITY.matrix
+    before = IDENTITY
     if table is not None:
-        before = table.to_warped.matrix
+        before = table.to_warped
     elif warp is None:
-        before = _from_levels([loaded.level for loaded in group])
-    behind = [*np.array([loaded.geometry.behind.matrix for loaded in group]).T]
+        before = Affine(from_level(np.array([loaded.level for loaded in group])))
+    # one transform for all tiles: each of its six values is an array
+    behind: Any = tuple(np.array([loaded.geometry.behind.matrix for loaded in group]).T)
     with np.errstate(all="ignore"):
-        forward = np.column_stack(_then(_then(before, behind), job.to_canvas.matrix))
+        forward = np.column_stack(before.then(Affine(behind)).then(job.to_canvas).matrix)
     drawn = [_samples(canvas, loaded, matrix) for loaded, matrix in zip(group, forward, strict=True)]
     sources = np.array([source for source, _ in drawn], tile_kernels.SOURCE)
     target = (*canvas.rows(), sources, forward)
@@ -155,21 +156,6 @@ def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
         return
     mesh, mapped = warp.mesh(group[0].level, group[0].shape_yx)
     tile_kernels.draw_mesh(*target, mesh.points, mapped, mesh.triangles, *how)
-
-
-def _from_levels(levels: Sequence[int]) -> list[Any]:
-    """From pixels of some levels to those of level 0."""
-    size = 2.0 ** np.array(levels)
-    offset = (size - 1) / 2
-    return [size, 0.0, offset, 0.0, size, offset]
-
-
-def _then(first: Sequence[Any], following: Sequence[Any]) -> list[Any]:
-    """`Affine.then` of many: each of the six is a number, or an array of shape (n,)."""
-    a, b, c, d, e, f = first
-    m00, m01, m02, m10, m11, m12 = following
-    across = [m00 * a + m01 * d, m00 * b + m01 * e, m00 * c + m01 * f + m02]
-    return [*across, m10 * a + m11 * d, m10 * b + m11 * e, m10 * c + m11 * f + m12]
 
 
 def _samples(canvas: Canvas, loaded: _Loaded, matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], Any]:

@@ -74,7 +74,7 @@ class Warp:
 
     def _make_mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
         mesh = triangle_mesh(*source_yx[::-1], columns_of(self.width, self.cell))
-        full_size = from_level(level).apply(mesh.points)
+        full_size = Affine(from_level(level)).apply(mesh.points)
         return mesh, np.ascontiguousarray(self._transform().apply(full_size))
 
     def _make_table(self) -> Table | None:
@@ -98,11 +98,11 @@ class Warp:
         )
 
 
-def from_level(level: int) -> Affine:
-    """Pixels of a level to pixels of level 0."""
-    size = float(2**level)
+def from_level(level: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Matrix from pixels of a level to those of level 0; of an array of levels, its values are arrays."""
+    size = 2.0**level
     offset = (size - 1) / 2
-    return Affine((size, 0.0, offset, 0.0, size, offset))
+    return size, 0.0, offset, 0.0, size, offset
 
 
 def _folds(warped: Points, triangles: NDArray[np.int64]) -> bool:

@@ -115,6 +115,7 @@ def transform_schemas(class_names: Sequence[str]) -> JsonObject:
 
 @has_schema(reference("TransformList"))
 def read_transform_list(value: Any) -> JsonObject:
+    """Read the transforms of a tile spec, which must be a list; errors as `read_transform`."""
     if type(value) is not dict or value.get("type") != "list":
         raise MalformedBodyError('transforms must be an object with "type": "list"')
     return read_transform(value)
