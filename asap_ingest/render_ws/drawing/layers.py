@@ -39,7 +39,7 @@ class Geometry:
 
 
 def geometry_of(specs: Sequence[Spec], width: float, height: float, cell: float) -> Geometry:
-    """Geometry of a tile of flattened transform specifications; errors as `transforms.build`."""
+    """Geometry of a tile of flattened transform specifications; errors as `specs.build`."""
     steps = build_steps(specs)
     warped = warped_steps(steps)
     behind = merged(steps[warped:])

@@ -211,11 +211,11 @@ def layer_parameters(
     tiles: Sequence[JsonObject],
     bounds: Mapping[str, float],
     version: Mapping[str, Any],
-    scale: float = 1.0,
+    scale: float,
 ) -> RenderParameters:
     """Parameters of a whole layer: its bounds, sizes cut to integers; otherwise as `box_parameters`.
 
-    `scale` is the default of the query: 0.01 for images.
+    `scale` applies if the query has none.
     """
     box = Box(
         float(bounds["minX"]),

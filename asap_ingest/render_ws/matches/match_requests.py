@@ -88,14 +88,6 @@ def remove_collection(call: Call) -> Response:
     return done()
 
 
-def _p_groups(session: Session, key: int) -> Iterable[str]:
-    return session.p_groups(key)
-
-
-def _q_groups(session: Session, key: int) -> Iterable[str]:
-    return session.q_groups(key)
-
-
 def _both_groups(session: Session, key: int) -> Iterable[str]:
     return {*session.p_groups(key), *session.q_groups(key)}
 
@@ -117,8 +109,8 @@ def list_groups(groups: Callable[[Session, int], Iterable[str]], call: Call) -> 
 
 for _name, _groups in (
     ("groupIds", _both_groups),
-    ("pGroupIds", _p_groups),
-    ("qGroupIds", _q_groups),
+    ("pGroupIds", Session.p_groups),
+    ("qGroupIds", Session.q_groups),
     ("multiConsensusPGroupIds", _consensus_p_groups),
     ("multiConsensusGroupIds", _consensus_groups),
 ):

@@ -38,12 +38,14 @@ class Check:
     chunks: int = 0
 
 
-def check_volume(files: VolumeFiles, depth: str, progress: Progress, root: str = "") -> Check:
+def check_volume(files: VolumeFiles, depth: str, progress: Progress, root: str) -> Check:
     """Find every fault of a volume.
 
     Parameters
     ----------
     depth : name in `DEPTHS`
+    root : str
+        Name of the volume in errors.
 
     Raises
     ------
