@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from asap_ingest.arrays.world_index import Ranges
 from asap_ingest.errors import ParameterError
-
-Shape = tuple[int, int, int]
+from asap_ingest.volumes.axes import Triple
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class LazySource:
         Samples (z, y, x) of a box, which counts from 0; it is pickled for workers of a cluster.
     """
 
-    shape: Shape
+    shape: Triple
     dtype: np.dtype[Any]
     read: Callable[[Ranges], NDArray[Any]]
 
@@ -47,7 +46,7 @@ class LazySource:
         return samples
 
 
-def lazy_array(source: LazySource, chunks: Shape) -> Any:
+def lazy_array(source: LazySource, chunks: Triple) -> Any:
     """A Dask array (z, y, x) of a source.
 
     Raises

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from asap_ingest.arrays.dask_arrays import LazySource, lazy_array
 from asap_ingest.arrays.world_index import AXES, Ranges, world_index
 from asap_ingest.errors import ParameterError, VolumeError
-from asap_ingest.volumes.axes import Triple, per_axis
+from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
 from asap_ingest.volumes.checking.chunk_readers import ChunkReader
 from asap_ingest.volumes.checking.faults import FaultError, NotKnownError
 from asap_ingest.volumes.checking.volume_check import description_of, reader_of
@@ -216,7 +216,9 @@ def _chunks(ranges: Ranges, chunk_shape: Triple) -> Iterator[Triple]:
     """Indices (z, y, x), z slowest, of the chunks that hold a part of a box."""
     return product(
         *per_axis(
-            lambda along, length: range(along.start // length, -(-along.stop // length)), ranges, chunk_shape
+            lambda along, length: range(along.start // length, ceil_div(along.stop, length)),
+            ranges,
+            chunk_shape,
         )
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.volumes.axes import per_axis
+from asap_ingest.volumes.axes import Triple, per_axis
 
 AXES = ("z", "y", "x")
 #: Whole numbers along z, y and x.
@@ -32,7 +32,7 @@ class WorldIndex:
     is_single: tuple[bool, bool, bool]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Triple:
         """Length along z, y and x."""
         return per_axis(len, self.ranges)
 

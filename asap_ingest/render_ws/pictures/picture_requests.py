@@ -64,8 +64,10 @@ PARAMETER_OPERATIONS = Operations("Render parameters")
 
 @dataclass(frozen=True)
 class ViewQuery(Query):
-    """Options of this service alone: `missing=skip` leaves out tiles that cannot be drawn, `seams=fill`
-    fills the gaps between tiles."""
+    """Options that render-ws does not have.
+
+    `missing=skip` leaves out tiles that cannot be drawn, `seams=fill` fills the gaps between tiles.
+    """
 
     missing: str | None = None
     seams: str | None = None

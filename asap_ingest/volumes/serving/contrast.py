@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asap_ingest.volumes.axes import ceil_div
 from asap_ingest.volumes.serving.served_volume import ServedFile, ServedVolume
 from asap_ingest.volumes.serving.stored_files import DamagedFileError, open_stored, plain_content
 
@@ -65,7 +66,7 @@ def _some_chunks(volume: ServedVolume) -> list[ServedFile]:
     # stored names may have suffixes that requested names do not have
     names = sorted({entry.name.partition(".")[0] for entry in entries})
     chunks = [served for name in names if (served := volume.find(f"{key}/{name}"))]
-    return chunks[:: -(-len(chunks) // _CHUNKS) or 1]
+    return chunks[:: max(1, ceil_div(len(chunks), _CHUNKS))]
 
 
 def _compressed_samples(volume: ServedVolume) -> Iterator[NDArray[Any]]:
