@@ -128,14 +128,14 @@ def run(options: Options) -> None:
 
 
 def _z_values(options: Options) -> list[float]:
-    """The layers of the stack that are asked for, ascending; ClientError for none."""
+    """The selected layers of the stack, ascending; ClientError for none."""
     limits = {"minZ": options.min_z, "maxZ": options.max_z}
     query = urlencode({name: value for name, value in limits.items() if value is not None})
     stored = sorted(map(float, get_json(options.source.url(f"/zValues?{query}"))))
     kept = [z for z in stored if not options.z or z in options.z]
     if not kept:
-        asked = " ".join([query, *(f"z={z}" for z in options.z)]).strip()
-        raise ClientError(f"{options.source} has no layers{asked and f' with {asked}'}")
+        selection = " ".join([query, *(f"z={z}" for z in options.z)]).strip()
+        raise ClientError(f"{options.source} has no layers{selection and f' with {selection}'}")
     return kept
 
 

@@ -158,8 +158,8 @@ async def limited_body(request: Request, limit: int, claim: Claim) -> bytes:
     return body.getvalue()
 
 
-def _too_large(asked: str, limit: int) -> TooLargeError:
-    return TooLargeError("the request body", asked, f"{limit} bytes", "max_body_mb")
+def _too_large(size: str, limit: int) -> TooLargeError:
+    return TooLargeError("the request body", size, f"{limit} bytes", "max_body_mb")
 
 
 def _url(request: Request) -> str:

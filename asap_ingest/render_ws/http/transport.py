@@ -51,9 +51,11 @@ def without_matrix_parameters(raw: str) -> str:
 def preflight_headers(headers: Headers, access: Access) -> dict[str, str]:
     """Headers of the answer to a preflight request; {} when a method or header is not allowed."""
     methods = ALLOWED_METHODS if access.may_write else SAFE_METHODS
-    asked = [name.strip().lower() for name in headers.get("access-control-request-headers", "").split(",")]
+    requested = [
+        name.strip().lower() for name in headers.get("access-control-request-headers", "").split(",")
+    ]
     allowed = {name.lower() for name in ALLOWED_HEADERS} | {""}
-    is_allowed = headers["access-control-request-method"] in methods and allowed.issuperset(asked)
+    is_allowed = headers["access-control-request-method"] in methods and allowed.issuperset(requested)
     if access.reader is None or not is_allowed:
         return {}
     allowance = {

@@ -86,8 +86,8 @@ SETTINGS = tuple(
 class TooLargeError(IllegalArgumentError):
     """A request that needs more than a limit allows; the message gives both sizes."""
 
-    def __init__(self, what: str, asked: str, allowed: str, setting: str) -> None:
-        super().__init__(f"{what} {asked}, the limit of this service is {allowed} (setting {setting})")
+    def __init__(self, what: str, needed: str, allowed: str, setting: str) -> None:
+        super().__init__(f"{what} {needed}, the limit of this service is {allowed} (setting {setting})")
 
 
 class BusyError(TooLargeError):

@@ -93,8 +93,8 @@ class Claim:
                 self._budget.changed.notify_all()
             self.held = size
 
-    def _refusal(self, kind: type[TooLargeError], asked: str) -> TooLargeError:
-        return kind(self._budget.what, asked, f"{self._budget.limit} bytes", self._budget.setting)
+    def _refusal(self, kind: type[TooLargeError], needed: str) -> TooLargeError:
+        return kind(self._budget.what, needed, f"{self._budget.limit} bytes", self._budget.setting)
 
 
 class RequestMemory:

@@ -103,8 +103,8 @@ def page_links(choice: StackChoice) -> str:
 def _page_link(choice: StackChoice, page: int, name: str, relation: str) -> str:
     if not 1 <= page <= choice.page_count:
         return f'<span class="button" aria-disabled="true">{name}</span>'
-    asked = {"search": choice.search, "owner": choice.owner, "project": choice.project, "page": page}
-    query = urlencode({key: value for key, value in asked.items() if value})
+    parameters = {"search": choice.search, "owner": choice.owner, "project": choice.project, "page": page}
+    query = urlencode({key: value for key, value in parameters.items() if value})
     return f'<a class="button" rel="{relation}" href="stacks.html?{escape(query)}">{name}</a>'
 
 
