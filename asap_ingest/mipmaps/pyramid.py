@@ -35,7 +35,7 @@ Image = NDArray[Any]
 #: Modules that workers load before they are forked: compiled code takes a while to load.
 WORKERS_LOAD = ("asap_ingest.images.kernels",)
 
-#: Level 0 and the levels of one job after the other: no view of them may outlive a job.
+#: Memory of level 0 and of the levels, which the next job overwrites: no view of it may outlive a job.
 _LEVEL_0_MEMORY, _LEVELS_MEMORY = ReusedMemory(), ReusedMemory()
 
 
