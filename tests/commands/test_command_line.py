@@ -9,7 +9,6 @@ from contextlib import redirect_stdout
 
 import pytest
 from marshmallow import fields
-from tests.test_schemas import RENDER, STEPS, parse
 
 from asap_ingest import __version__
 from asap_ingest.__main__ import main as asap_ingest
@@ -18,6 +17,7 @@ from asap_ingest.commands.command_table import COMMANDS, parser_of
 from asap_ingest.commands.fields import Flag, NotRead
 from asap_ingest.commands.parser import SchemaParser, field_help, fields_by_path
 from asap_ingest.errors import ParameterError, StackNotFoundError, did_you_mean
+from tests.test_schemas import RENDER, STEPS, parse
 
 STEP_COMMANDS = [command for command in COMMANDS if isinstance(parser_of(command), SchemaParser)]
 

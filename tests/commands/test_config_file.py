@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from tests.test_schemas import RENDER
 
 from asap_ingest.__main__ import main as asap_ingest
 from asap_ingest.commands.command_table import parser_of
 from asap_ingest.commands.config_file import VARIABLE
 from asap_ingest.errors import ParameterError
 from asap_ingest.generate_mipmaps import GenerateMipMaps
+from tests.test_schemas import RENDER
 
 CONFIG = """
 pool-size = 3

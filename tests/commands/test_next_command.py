@@ -7,7 +7,6 @@ import shlex
 import sys
 
 import pytest
-from tests.test_schemas import RENDER, STEPS
 
 from asap_ingest.__main__ import main as asap_ingest
 from asap_ingest.commands.command_table import parser_of
@@ -17,6 +16,7 @@ from asap_ingest.serve_render import what_next
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import TILESPECS
 from tests.test_precomputed_tif_spellings import planes
+from tests.test_schemas import RENDER, STEPS
 
 
 def next_of(step, **given):

@@ -6,10 +6,10 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_schemas import parse
 
 from asap_ingest.errors import ParameterError
 from asap_ingest.execution.work_shards import Shard
+from tests.test_schemas import parse
 
 
 def takers(key, count):
