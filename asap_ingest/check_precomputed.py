@@ -12,7 +12,7 @@ import orjson
 from asap_ingest import storage
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError
+from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES
 from asap_ingest.execution.progress import Progress
 from asap_ingest.volumes.checking.volume_check import DEPTHS, Check, check_volume
 from asap_ingest.volumes.checking.volume_files import open_files
@@ -37,17 +37,13 @@ def main(args: Sequence[str] | None = None) -> int:
 
     Parts that are `not known here` are not faults.
     """
-    try:
-        arguments = build_parser().parse_args(args)
-        check = check_precomputed(arguments.volume, arguments.depth)
-        if arguments.json:
-            content = orjson.dumps(
-                output_of(arguments.volume, arguments.depth, check), option=orjson.OPT_INDENT_2
-            )
-            storage.write_bytes(arguments.json, content + b"\n")
-    except AsapIngestError as error:
-        sys.stderr.write(f"asap_ingest.check_precomputed: error: {error}\n")
-        return error.exit_code
+    arguments = build_parser().parse_args(args)
+    check = check_precomputed(arguments.volume, arguments.depth)
+    if arguments.json:
+        content = orjson.dumps(
+            output_of(arguments.volume, arguments.depth, check), option=orjson.OPT_INDENT_2
+        )
+        storage.write_bytes(arguments.json, content + b"\n")
     for line in _lines(check, arguments.depth):
         sys.stdout.write(f"{line}\n")
     return EXIT_FAILURES if check.findings.count else EXIT_DONE

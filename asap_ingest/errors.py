@@ -84,7 +84,7 @@ class MissingFileError(StorageError):
 
 
 class ImageError(AsapIngestError):
-    """Bytes that are not an image this package can use."""
+    """Bytes that are not an image, or one of a kind that this package cannot use."""
 
 
 class VolumeError(AsapIngestError):
@@ -95,7 +95,7 @@ class VolumeError(AsapIngestError):
 
 
 class FaultyLevelsError(AsapIngestError):
-    """Levels that are there but not as they must be, as (file, reason) of each."""
+    """Levels that exist but are faulty: file and reason of each."""
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         more = f" (and {len(faults) - 1} more levels)" if len(faults) > 1 else ""
@@ -187,14 +187,14 @@ class WorkerDiedError(AsapIngestError):
 
 
 def describe_bytes(count: int) -> str:
-    """A number of bytes for people, three digits of it: `1.5 MB`, a MB being 10**6 bytes."""
+    """A number of bytes as text with three significant digits: `1.5 MB`; a MB is 10**6 bytes."""
     units = ("bytes", "kB", "MB", "GB", "TB")
     power = min(len(units) - 1, (len(str(count)) - 1) // 3)
     return f"{count / 1000**power:,.3g} {units[power]}"
 
 
 def describe_z_values(z_values: Sequence[float]) -> str:
-    """Few z values as they are, many as a range: `z 1, 2, 4` or `z 1..500 (480 sections)`."""
+    """Up to six z values as a list, more as a range: `z 1, 2, 4` or `z 1..500 (480 sections)`."""
     if not z_values:
         return "no sections"
     if len(z_values) > 6:

@@ -131,7 +131,7 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
         return bounds
 
     def _part(self, export: Export) -> Unit:
-        """The sections as planes, and all scales: the service draws the finest one alone."""
+        """A unit of all sections and all scales; the service draws only the finest scale."""
         fill_gaps = self.args["z_gaps"] == "fill"
         sections = sections_of_planes(export.extent, export.z_values, fill_gaps)
         drawing = self._drawing(export.metadata)
@@ -144,7 +144,7 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
         return Drawing(self.args["dtype"], query, modified_of(dict(metadata)))
 
     def _origin(self, export: Export) -> dict[str, Any]:
-        """What decides the voxels: voxels of a changed stack are not mixed with older ones."""
+        """Everything that determines the voxels: those of a changed stack are not mixed with older ones."""
         connection = export.stack.connection
         described = {
             "render": connection.base_url,

@@ -56,7 +56,7 @@ def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | 
 
 
 def require_writable(output_dir: str) -> None:
-    """ParameterError where levels cannot be written: known now, not after the work."""
+    """Raise ParameterError now, not after the work, if levels cannot be written."""
     try:
         storage.ensure_writable_folder(output_dir)
     except StorageError as error:
@@ -145,7 +145,7 @@ class GenerateMipMaps(RenderStep):
         )
 
     def _check_retry(self, run: MipmapRun, report: MipmapReport) -> None:
-        """A retry whose tiles are not in these sections must not look like one that mended them."""
+        """Refuse a retry that found none of its tiles in these sections: it would look like a success."""
         if run.only and run.shard is None and not report.tiles and not report.failures:
             where = f"stack {run.stack.name!r} at {describe_z_values(run.z_values)}"
             problem = (

@@ -29,7 +29,7 @@ from asap_ingest.tile_tables.read_tables import read_tile_table
 from asap_ingest.tile_tables.table_positions import Placement, affine_about_centre
 from asap_ingest.tile_tables.table_records import PlacedTile, TileTable
 
-#: Intensity that is drawn white, by the type of a tile's pixels; of others that of 8 bits.
+#: Intensity that is drawn white, by the type of a tile's pixels; for other types it is 255.
 WHITE = {"uint8": 255, "uint16": 65535}
 
 

@@ -29,7 +29,7 @@ from asap_ingest.sections.sections_run import section_of, stacks_loading
 from asap_ingest.storage.json_documents import write_object
 from asap_ingest.temca.metafile import read_metafile
 
-#: Step -> the parameters of this command that its input JSON gets, besides the output of the step before.
+#: Step -> parameters of this command that go into its input JSON, with the output of the step before.
 STEPS = {
     "generate_EM_tilespecs_from_metafile": (
         *("render", "metafile", "stack", "z_index", "image_directory", "sectionId", "minimum_intensity"),

@@ -76,6 +76,7 @@ class IngestSections(RenderStep):
             if not args["once"]:
                 raise
             sys.stderr.write(f"note: {error}\n")  # the run of the last hour, where cron starts one an hour
+            self.output = {}  # the other run writes it
             return EXIT_DONE
 
     def next_command(self) -> str | None:

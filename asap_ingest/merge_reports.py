@@ -187,7 +187,9 @@ def run(inputs: Sequence[str], output_json: str) -> int:
     write_object(output_json, merged)
     failures = merged["report"]["failures"]
     if failures:
-        sys.stderr.write(f"{__name__}: {len(failures)} failed; all are listed in {output_json}\n")
+        sys.stderr.write(
+            f"asap_ingest.merge_reports: {len(failures)} failed; all are listed in {output_json}\n"
+        )
     elif "output_dir" in merged:
         say_next(command_line("apply_mipmaps_to_render", input_json=output_json))
     return EXIT_FAILURES if failures else EXIT_DONE

@@ -121,7 +121,10 @@ def test_client_scripts_may_be_left_out(monkeypatch):
 
 def test_a_session_of_python_objects_is_not_read():
     assert parse("mipmaps", {"render": {**RENDER, "session": None}})
-    assert parse("mipmaps", {"render": {**RENDER, "session": "<Session>"}})
+    for ignored in ("session", "validate_client"):
+        module, given = STEPS["mipmaps"]
+        step = module(input_data=given | {"render": {**RENDER, ignored: "<Session>"}}, args=[])
+        assert step.connection.owner == RENDER["owner"]
 
 
 # -- the command line --------------------------------------------------------------------------------

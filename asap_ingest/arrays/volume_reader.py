@@ -1,7 +1,8 @@
 """A volume for Python programs: its scales as arrays (z, y, x), from a folder or a URL.
 
-Samples are read as `check_precomputed` reads them: the precomputed format (files, also if compressed, shards,
-TIFF chunks) and OME-Zarr. Other encodings are read by tensorstore alone. The extra `volumes` installs it.
+Samples are read as `check_precomputed` reads them: this package reads the precomputed format (files, also if
+compressed, shards, TIFF chunks); tensorstore, which the extra `volumes` installs, reads OME-Zarr and other
+encodings.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from marshmallow import Schema
@@ -21,10 +22,9 @@ class RenderStep(Step):
 
     @property
     def connection(self) -> RenderConnection:
-        render = self.args["render"]
-        return RenderConnection(
-            **{name: value for name, value in render.items() if name != "validate_client"}
-        )
+        render, known = self.args["render"], {field.name for field in fields(RenderConnection)}
+        # parameters that older inputs have beside these are accepted and ignored
+        return RenderConnection(**{name: value for name, value in render.items() if name in known})
 
     def stack(self, name: str) -> Stack:
         return Stack(self.connection, name)

@@ -98,7 +98,7 @@ class Step(ArgSchemaParser):
         return SchemaParser(cls.command(), cls.default_schema())
 
     def _with_todays_names(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters that can be laid over others: with today's names, host and port apart."""
+        """The parameters as `laid_over` needs them: under today's names, the port split from the host."""
         aliases, named = getattr(self.schema, "aliases", {}), dict(given)
         for old, new in aliases.items():
             if old in named and old not in self.schema.fields and new not in named:
@@ -174,7 +174,7 @@ def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """The parameters without those that are null, which means that they are left out."""
+    """The parameters without nulls: null means that a parameter is left out."""
     kept = {name: value for name, value in given.items() if value is not None}
     for name, field in schema.fields.items():
         if isinstance(field, fields.Nested) and isinstance(kept.get(name), Mapping):
@@ -183,7 +183,7 @@ def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters, and those of the connection one by one, over others, which they win over."""
+    """Merge parameters, and those of the connection one by one; those of `above` win."""
     merged = {**below, **above}
     if isinstance(below.get("render"), Mapping) and isinstance(above.get("render"), Mapping):
         merged["render"] = {**below["render"], **above["render"]}

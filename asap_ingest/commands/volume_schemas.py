@@ -57,7 +57,6 @@ class TripleField(fields.List):
 
     def __init__(self, kind: type[fields.Field], allowed: validate.Validator, **kwargs: Any) -> None:
         super().__init__(kind(validate=allowed), **kwargs)
-        self.metadata["cli_as_single_argument"] = True
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, str):

@@ -53,7 +53,7 @@ class VolumeStep(Step):
         return numbered(scales) if arguments["format"] == "zarr" else scales
 
     def grid(self, extent: Box, voxel_size_nm: Lengths) -> tuple[Box, list[Scale]]:
-        """The scales, and the extent begun so early that it begins with whole voxels of all of them."""
+        """The extent, begun early enough to start with a whole voxel of every scale, and the scales."""
         self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
         while True:
             coarsest = self.scales(extent.size, voxel_size_nm)[-1]
@@ -131,7 +131,7 @@ class VolumeStep(Step):
 
 
 def levels_until_small(size: Triple, chunk_size: Triple) -> int:
-    """Scales until halving has brought every axis of the volume below two chunks, at least one."""
+    """Number of scales, at least one, until halving has made every axis at most two chunks long."""
     levels = 1
     while any(length > 2 * chunk << (levels - 1) for length, chunk in zip(size, chunk_size, strict=True)):
         levels += 1

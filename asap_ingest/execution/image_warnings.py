@@ -21,7 +21,7 @@ class ImageWarning:
 
 
 def add_warning(warnings: list[ImageWarning], new: ImageWarning) -> bool:
-    """Add a warning, to the counts of one with the same text if there is one; whether there was none."""
+    """Add a warning, or its count to the one with the same text; whether the text is new."""
     for warning in warnings:
         if warning.text == new.text:
             warning.images += new.images

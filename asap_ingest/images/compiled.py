@@ -17,9 +17,9 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 logger = logging.getLogger(__name__)
 
 
-def read_only(sample_type: Any, dimensions: int = 2) -> Any:
-    """The type of C-contiguous arrays that a loop only reads; writable ones match it too."""
-    return numba.types.Array(sample_type, dimensions, "C", readonly=True)
+def read_only(sample_type: Any) -> Any:
+    """The type of C-contiguous arrays of two axes that a loop only reads; writable ones match it too."""
+    return numba.types.Array(sample_type, 2, "C", readonly=True)
 
 
 def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:

@@ -169,7 +169,7 @@ def verified(jobs: Sequence[SectionJob], executor: Executor) -> list[SectionJob]
     for outcome in executor.run(verify_tile, tile_checks(jobs)):
         check, result = outcome.item, outcome.value
         if result is None:
-            result = [Fault("", str(outcome.error) or type(outcome.error).__name__)]
+            result = [Fault("", outcome.reason)]
         faults[check.z] += [Failure(check.tile_id, fault.file, fault.reason) for fault in result]
     return [replace(job, faults=tuple(faults[job.z])) for job in jobs]
 

@@ -38,7 +38,7 @@ def need_16_bits(ranges: Iterable[Range]) -> bool:
     return any((low, high) != UNSAID and (low > 0 or high < _LARGEST) for low, high in ranges)
 
 
-def remark_on(ranges: Iterable[Range], brightest: int | None) -> str | None:
+def level_warning(ranges: Iterable[Range], brightest: int | None) -> str | None:
     """A warning about the levels of a 16-bit image for which 8 bits were requested.
 
     Parameters

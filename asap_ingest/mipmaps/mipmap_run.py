@@ -81,8 +81,8 @@ class MipmapReport:
         self.bytes_written += result.bytes_written
         for stage, seconds in result.seconds.items():
             self.spent(stage, seconds)
-        if result.remark is not None:
-            add_warning(self.warnings, ImageWarning(result.remark, 1, outcome.item.image.source.name))
+        if result.warning is not None:
+            add_warning(self.warnings, ImageWarning(result.warning, 1, outcome.item.image.source.name))
         return result.bytes_read + result.bytes_written
 
     def spent(self, stage: str, seconds: float) -> None:

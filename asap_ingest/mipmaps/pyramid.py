@@ -25,7 +25,7 @@ from asap_ingest.images.downsample import (
     to_8bit,
 )
 from asap_ingest.images.memory import ReusedMemory
-from asap_ingest.mipmaps.grey_values import need_16_bits, remark_on
+from asap_ingest.mipmaps.grey_values import level_warning, need_16_bits
 from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.tile_images import TileImage, refuse_other_size
 from asap_ingest.mipmaps.verify import level_0_head, opened, verify_pyramid
@@ -35,7 +35,7 @@ Image = NDArray[Any]
 #: Modules that workers load before they are forked: compiled code takes a while to load.
 WORKERS_LOAD = ("asap_ingest.images.kernels",)
 
-#: Level 0 and the levels of one job after the other: no view of them may outlive a job.
+#: Memory of level 0 and of the levels, which the next job overwrites: no view of it may outlive a job.
 _LEVEL_0_MEMORY, _LEVELS_MEMORY = ReusedMemory(), ReusedMemory()
 
 
@@ -106,7 +106,7 @@ class PyramidResult:
     bytes_read: int = 0
     bytes_written: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    remark: str | None = None
+    warning: str | None = None
 
 
 def build_pyramid(job: PyramidJob) -> PyramidResult:
@@ -154,10 +154,10 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
             with clock.stage("write"):
                 storage.write_bytes(uri, *parts)
             bytes_written += sum(map(len, parts))
-    remark = None
+    warning = None
     if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.image.is_mask:
-        remark = remark_on(job.image.ranges, brightest)
-    return PyramidResult(len(levels), bytes_read, bytes_written, clock.seconds, remark)
+        warning = level_warning(job.image.ranges, brightest)
+    return PyramidResult(len(levels), bytes_read, bytes_written, clock.seconds, warning)
 
 
 class StageClock:

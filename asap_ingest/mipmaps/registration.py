@@ -160,7 +160,7 @@ def _without_bad_masks(new: NewLevels, listings: LevelListings, faults: set[str]
 
 
 def _misfits(proposed: Pyramids) -> dict[tuple[Source, Shape], str]:
-    """Images and masks that tiles of several sizes share: the sizes that differ from theirs, and the reason.
+    """Of images and masks that tiles of several sizes share, the sizes that do not fit, and the reason.
 
     That their levels exist proves nothing: they were made for one of the tiles.
     """

@@ -44,7 +44,10 @@ class _Retry(Retry):
 class RenderSession(requests.Session):
     """A session with timeouts and retries that raises this package's errors.
 
-    ParameterError for a token in the environment that cannot be sent.
+    Raises
+    ------
+    ParameterError
+        The token in the environment is not valid.
     """
 
     def __init__(self) -> None:

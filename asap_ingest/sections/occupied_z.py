@@ -78,7 +78,7 @@ class OccupiedZ:
     append: bool = False
 
     def apply(self, stack: Stack, z: float, source: Source, tile_ids: Set[str]) -> Occupancy:
-        """Decide for the tiles of one source; reads only ids where they are all of that source.
+        """Decide what becomes of the tiles at z; only their ids are read if the source lists them all.
 
         Raises
         ------

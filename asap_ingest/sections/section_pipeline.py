@@ -24,7 +24,7 @@ from asap_ingest.sections.section_work import IngestedSection, Section, finish_s
 
 #: Workers are forked from a process that has loaded these, which takes a second.
 WORKERS_LOAD = (*_PYRAMIDS_LOAD, "renderapi")
-#: Jobs to a worker that wait: below that, a further section is placed.
+#: Waiting jobs per worker: with fewer, a further section is placed.
 _JOBS_AHEAD = 4
 
 

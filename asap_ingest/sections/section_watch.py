@@ -18,13 +18,13 @@ from asap_ingest.sections.section_state import DONE, FAILED, SUPERSEDED, RunStat
 from asap_ingest.storage.folder_listings import FolderListings, Stamp
 from asap_ingest.temca.metafile import Metafile, read_metafile
 
-#: Seconds until a section that failed is retried, though none of its files changed: they double.
+#: Seconds until a failed section is retried without a change of its files; doubled after each attempt.
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 60.0, 3600.0
 
 
 @dataclass
 class _Seen:
-    """The files of a section as they were polled: stamps that have not changed since a time."""
+    """The stamps of a section's files when last polled, and since when they have not changed."""
 
     stamps: tuple[Stamp | None, ...] = ()
     since: float = 0.0
@@ -126,7 +126,7 @@ class Watch:
             return []
 
     def _report(self, seen: _Seen, text: str) -> None:
-        """Once, until there is another message on that section."""
+        """Print a message about a section, unless it repeats the last one."""
         if seen.message != text:
             seen.message = text
             say(text)
@@ -197,6 +197,6 @@ class Watching:
         self.watch.tried([record for record in records if record.status in (DONE, FAILED, SUPERSEDED)])
 
     def _require_state(self) -> None:
-        """A share that is not mounted looks like an empty folder, in which no new run must begin."""
+        """Refuse to go on without the state file: a share that is not mounted looks like an empty folder."""
         if storage.modified_time(self.watch.state.uri) is None:
             raise ParameterError("state_file", f"{self.watch.state.uri}: is away")

@@ -47,7 +47,7 @@ class SectionsRun:
     warnings: list[ImageWarning] = field(default_factory=list)
 
     def run(self, records: Sequence[SectionRecord], of: int) -> None:
-        """Ingest sections, the last of `of` in all; the stacks are LOADING meanwhile.
+        """Ingest sections, the last ones of a run of `of`; the stacks are LOADING meanwhile.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class SectionsRun:
             stack.writable_state()
 
     def replan_missing(self, records: Sequence[SectionRecord]) -> int:
-        """Plan sections again that were done, and are no longer in the stack; their number."""
+        """Plan again the done sections that are no longer in the stack; returns their number."""
         there = set() if self.target.state() is None else set(self.target.z_values())
         missing = [record for record in records if record.status == DONE and float(record.z) not in there]
         for record in missing:
@@ -78,7 +78,7 @@ class SectionsRun:
         return len(missing)
 
     def _version(self, records: Sequence[SectionRecord]) -> dict[str, Any]:
-        """Of stacks that are made: with the resolution of the first metafile that can be read."""
+        """Version of stacks that are created: with the resolution of the first metafile that can be read."""
         for record in records:
             with suppress(AsapIngestError):
                 return stack_version(self.parameters, read_metafile(record.metafile).pixel_size_nm)

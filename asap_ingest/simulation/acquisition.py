@@ -205,7 +205,7 @@ def _metafile(directory: Path, acquisition: Acquisition, section: int) -> Path:
 
 
 def _plan(acquisition: Acquisition, section: int) -> list[Exposure]:
-    """Where and when each tile is taken, row by row."""
+    """The tiles to take, row by row: where and when."""
     rng = np.random.default_rng([acquisition.seed, 20, section])
     error = acquisition.stage_error_px
     time = start_of(section)

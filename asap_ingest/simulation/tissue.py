@@ -40,11 +40,12 @@ Floats = NDArray[np.float32]
 #: Pixels between sections of 45 nm.
 SECTION_DEPTH = 13
 _BAND_ROWS = 1024
-_MARGIN = 300  # curves that begin outside of the picture
+_MARGIN = 300  # pixels around the picture in which curves begin too
 _BALLS_OF_CELL = 40
+_STEP = 0.7  # from ball to ball of a curve, in radii
 #: Kinds of neurites: radius in pixels, its spread, how much they turn, cells in 10**9 cubic pixels (43 µm³).
 _NEURITES = ((15, 0.3, 0.22, 700), (30, 0.4, 0.14, 260), (62, 0.35, 0.07, 18))
-#: Cell bodies and vessels lie in pictures of this size or larger, one cell body in a cube of the side.
+#: Pictures with sides of at least this length have a vessel, and a cell body in each cube of this side.
 _BODY_SPACING = 7000
 _DOT_SPACING = 13
 
@@ -121,7 +122,7 @@ def _grow(shape_yx: tuple[int, int], seed: int, depth: float) -> _Cells:
     parts = [
         _neurites(shape_yx, [seed, number, layer], kind, layer)
         for number, kind in enumerate(_NEURITES)
-        for layer in _layers(depth, _BALLS_OF_CELL * 0.35 * kind[0])
+        for layer in _layers(depth, _thickness(kind[0]))
     ]
     if min(shape_yx) >= _BODY_SPACING:
         parts += [_bodies(shape_yx, [seed, 9, layer], layer) for layer in _layers(depth, _BODY_SPACING)]
@@ -135,6 +136,11 @@ def _grow(shape_yx: tuple[int, int], seed: int, depth: float) -> _Cells:
         for name in ("balls", "mitochondria")
     )
     return _Cells(balls, mitochondria, np.concatenate([part.cells for part in parts]))
+
+
+def _thickness(radius: float) -> float:
+    """Of a layer of curves, in pixels: half the length of a curve."""
+    return _BALLS_OF_CELL * (_STEP * radius) / 2
 
 
 def _layers(depth: float, thickness: float) -> range:
@@ -152,8 +158,7 @@ def _neurites(
 ) -> _Cells:
     """Curves whose middles lie in a layer; the thicker ones with mitochondria, a few with myelin."""
     radius, spread, turn, density = kind
-    step = 0.7 * radius
-    thickness = _BALLS_OF_CELL * step / 2
+    step, thickness = _STEP * radius, _thickness(radius)
     rng = np.random.default_rng(seed)
     height, width = (side + 2 * _MARGIN for side in shape_yx)
     count = round(density * height * width * thickness / 1e9) + 1

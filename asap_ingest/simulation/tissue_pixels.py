@@ -20,14 +20,15 @@ NEURITE, MYELINATED, SOMA, VESSEL = range(4)
 
 @compiled()
 def nearest_balls(balls: Any, top: Any, shape_yx: Any, beyond: Any) -> Any:
-    """The two balls of different cells with the smallest power at each place of a grid; -1 for none.
+    """For each place of a grid, the two balls of different cells with the smallest power; -1 for none.
 
     Parameters
     ----------
     balls : ndarray of float32, shape (n, 5)
         x, y, distance from the cut, radius, cell.
     top : int
-        Row of the picture of the grid's first row; its first column is at -`REACH`.
+        The row of the picture at which the grid begins; it begins at column -`REACH`.
+    shape_yx : (rows, columns) of the grid
     beyond : int
         How far around its radius, in pixels, a ball may own pixels.
 
@@ -93,13 +94,13 @@ def _competing(x: Any, y: Any, top: Any, nearest: Any, chosen: Any) -> Any:
 
 @compiled()
 def _owner(x: Any, y: Any, balls: Any, chosen: Any, count: Any) -> Any:
-    """Whose a pixel is, of the first `count` balls in `chosen`.
+    """The ball that a pixel belongs to, of the first `count` balls in `chosen`.
 
     Returns
     -------
     tuple
         Number and power of the ball, distance to the surface between it and the next cell, and the sine of
-        the angle between that and the cut.
+        the angle between that surface and the cut.
     """
     first, second = -1, -1
     least, next_least = np.float32(1e30), np.float32(1e30)
@@ -182,9 +183,9 @@ def _inside(
 
     Parameters
     ----------
-    cell : kind, grey, side and radius
+    kind, grey, size : of the cell, `size` being its radius
     depth, distance : in the ball, and from the membrane
-    noise : lumps, sheets and stain there
+    lumps, sheets, stain : the noise fields at that place
     """
     grey += 3 * lumps
     if kind == MYELINATED and -12 < depth < min(0.34 * size, 45):
@@ -205,7 +206,7 @@ def _inside(
 def shade(band: Any, top: Any, fields: Any, kinds: Any, cells: Any, bodies: Any) -> None:
     """Draw cytoplasm, organelles and membranes into a band of rows of the picture.
 
-    It goes by squares of the grid: most of them show nothing but cytoplasm.
+    It draws one square of the grid after the other: most of them show nothing but cytoplasm.
 
     Parameters
     ----------

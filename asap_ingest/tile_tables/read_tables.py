@@ -1,6 +1,6 @@
 """From a tile table to tiles: picks the reader, reads the sizes of the images, places the tiles.
 
-No other part of this package opens files.
+No other module of this folder opens files.
 """
 
 from __future__ import annotations

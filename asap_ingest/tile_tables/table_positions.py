@@ -99,11 +99,12 @@ def affine_about_centre(
     """The affine that moves a tile to its position and rotates it clockwise on the screen about its centre.
 
     The rotation about a point, x' = R (x - c) + c, written out for y downwards: with c = cos and s = sin of
-    the angle, a pixel (u, v) of a tile of (width, height), where pixels have
-    their middles at whole numbers, comes to
+    the angle, a pixel (u, v) of a tile of (width, height) is mapped to
 
         x' = x + cx + c (u - cx) - s (v - cy)        cx = (width - 1) / 2
         y' = y + cy + s (u - cx) + c (v - cy)        cy = (height - 1) / 2
+
+    Coordinates of pixels are those of their centres, which are whole numbers.
 
     Returns
     -------
