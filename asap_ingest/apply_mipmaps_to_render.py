@@ -193,7 +193,7 @@ class AddMipMapsToStack(RenderStep):
         args, source, target = self.args, self._source, self._target
         z_values = self.sections(source)
         if not storage.is_folder(levels.root):
-            problem = f"{levels.root!r}: no such folder; run generate_mipmaps first"
+            problem = f"{args['mipmap_dir']!r}: no such folder; run generate_mipmaps first"
             raise ParameterError("mipmap_dir", problem)
         common = {
             "levels": levels,

@@ -164,7 +164,7 @@ def test_the_command(tmp_path):
         assert process.wait(20) == 0
     refused = subprocess.run([*command, str(tmp_path / "no")], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
-    assert refused.stderr.endswith(f" serve: error: volumes: there is no folder {tmp_path / 'no'}\n")
+    assert refused.stderr.endswith(f"serve: error: volumes: there is no folder {tmp_path / 'no'}\n")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

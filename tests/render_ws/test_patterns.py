@@ -52,7 +52,7 @@ def test_groups_of_a_whole_text() -> None:
 @pytest.mark.parametrize("pattern", ["(", ")", "*", "a\\", "(?P<x", "(" * 1999, "[" * 1999])
 def test_what_is_no_expression_is_named(pattern: str) -> None:
     with pytest.raises(
-        PatternError, match="^matchPattern '.*(no regular expression|cannot be used)"
+        PatternError, match="^matchPattern '.*(is not a regular expression|cannot be used)"
     ) as caught:
         texts_with_pattern("matchPattern", pattern, IDS)
     assert caught.value.status == 400

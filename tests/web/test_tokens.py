@@ -253,7 +253,7 @@ def test_without_it_a_client_is_told_what_to_set(
     with pytest.raises(StorageError, match=VARIABLE):
         check_precomputed(volume_url)
     with_token(OTHER)
-    with pytest.raises(StorageError, match="not the one of this server"):
+    with pytest.raises(StorageError, match="does not accept the token"):
         check_precomputed(volume_url)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from asap_ingest.render_ws.transforms.classes import CoordinateTransform, Points
 from asap_ingest.render_ws.transforms.specs import Spec, build_steps, warped_steps
 from asap_ingest.render_ws.transforms.triangle_mesh import check_points
-from asap_ingest.render_ws.wire.java_numbers import LARGEST_INT, SMALLEST_INT, truncate_all
+from asap_ingest.render_ws.wire.java_numbers import LARGEST_INT, SMALLEST_INT
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 
 #: Points mapped in one go: they stay in the processor's cache.
@@ -121,3 +121,8 @@ def _boxes(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64
     origin = truncate_all(least)
     size = np.clip(np.ceil(extent), SMALLEST_INT, LARGEST_INT)
     return np.concatenate([origin, origin + np.nan_to_num(size, nan=0.0)], axis=1)
+
+
+def truncate_all(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`truncate_to_int` on an array; the results are whole numbers stored as float64, never -0.0."""
+    return np.nan_to_num(np.trunc(np.clip(values, SMALLEST_INT, LARGEST_INT)), nan=0.0) + 0.0

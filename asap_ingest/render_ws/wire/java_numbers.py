@@ -6,12 +6,10 @@ casts to int.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
 from decimal import Decimal
-
-import numpy as np
-from numpy.typing import NDArray
 
 LARGEST_INT = 2**31 - 1
 SMALLEST_INT = -(2**31)
@@ -48,8 +46,7 @@ def parse_double(text: str) -> float:
 
 def parse_float32(text: str) -> float:
     """Parse a number rounded to 32 bits (`16777217` gives 16777216.0); ValueError as `parse_double`."""
-    with np.errstate(over="ignore"):
-        return float(np.float32(parse_double(text)))
+    return ctypes.c_float(parse_double(text)).value
 
 
 def int32_or_none(text: str) -> int | None:
@@ -63,11 +60,6 @@ def truncate_to_int(value: float) -> int:
     if math.isnan(value):
         return 0
     return math.trunc(max(SMALLEST_INT, min(LARGEST_INT, value)))
-
-
-def truncate_all(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`truncate_to_int` on an array; the results are whole numbers stored as float64, never -0.0."""
-    return np.nan_to_num(np.trunc(np.clip(values, SMALLEST_INT, LARGEST_INT)), nan=0.0) + 0.0
 
 
 def json_double(value: float) -> float | str:

@@ -67,7 +67,7 @@ def test_many_imports_at_once_share_transforms(server_url, tmp_path):
         ([tile("a", specs=[leaf() | {"dataString": "1 2 3"}])], "needs 6 numbers"),
         ([tile("a") | {"width": None}], "width and height"),
         ([tile("a") | {"z": "high"}], "not a valid number"),
-        (["a"], "an object is wanted"),
+        (["a"], "expected an object"),
     ],
 )
 def test_tiles_that_cannot_be_used_are_named(server_url, tmp_path, tiles, problem, caplog):
