@@ -186,6 +186,12 @@ class WorkerDiedError(AsapIngestError):
         super().__init__(f"worker process died{code}{reason}")
 
 
+def describe_value(value: object) -> str:
+    """A value for messages: as Python writes it, long ones shortened to 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def describe_bytes(count: int) -> str:
     """A number of bytes as text with three significant digits: `1.5 MB`; a MB is 10**6 bytes."""
     units = ("bytes", "kB", "MB", "GB", "TB")

@@ -11,7 +11,7 @@ from typing import Any
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.next_command import command_line, say_next
 from asap_ingest.commands.program import program
-from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, ParameterError, StorageError
+from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, ParameterError, StorageError, describe_value
 from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.storage.json_documents import read_object, write_object
@@ -45,7 +45,7 @@ def merge(outputs: Mapping[str, Output]) -> Output:
         if _step_of(name, output) != step:
             raise _refused(f"{first_name} is an output of {step}, {name} is not")
         for field in STEPS[step]:
-            here, there = _short(first[field]), _short(output[field])
+            here, there = describe_value(first[field]), describe_value(output[field])
             if first[field] != output[field]:
                 raise _refused(f"are not of one run: {field} is {here} in {first_name}, {there} in {name}")
     count = _check_shards({name: _shard_of(name, output) for name, output in outputs.items()})
@@ -124,7 +124,7 @@ def _check_shards(shards: Mapping[str, Shard]) -> int:
 def _check(field: str, values: Mapping[str, Any], expected: str, is_expected: Any) -> None:
     for name, value in values.items():
         if not is_expected(value):
-            raise _refused(f"{name}: report.{field} is {_short(value)}, not {expected}")
+            raise _refused(f"{name}: report.{field} is {describe_value(value)}, not {expected}")
 
 
 def _is_number(value: Any) -> bool:
@@ -154,14 +154,9 @@ def _same(field: str, values: Mapping[str, Any]) -> Any:
     (first_name, first), *others = values.items()
     for name, value in others:
         if value != first:
-            here, there = _short(first), _short(value)
+            here, there = describe_value(first), describe_value(value)
             raise _refused(f"report.{field} is {here} in {first_name}, {there} in {name}")
     return first
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _refused(problem: str) -> ParameterError:

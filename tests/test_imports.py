@@ -22,7 +22,7 @@ EDGES = {
     "tile_tables": "images storage",
     "simulation": "execution images storage",
     "mipmaps": "execution images render storage",
-    "report": "images mipmaps render storage temca",
+    "report": "execution images mipmaps render storage temca",
     "sections": "execution images mipmaps render report storage temca",
     "volumes": "",
     "volumes.sources": "execution images render volumes",

@@ -67,9 +67,7 @@ class VolumeStep(Step):
     @property
     def settings(self) -> VolumeSettings:
         arguments = self.args
-        return VolumeSettings(
-            arguments["dest"], self._chunk_format, arguments["type"], arguments["storage_options"]
-        )
+        return VolumeSettings(arguments["dest"], self._chunk_format, arguments["type"])
 
     @property
     def _chunk_format(self) -> str:

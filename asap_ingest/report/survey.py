@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from asap_ingest import storage
 from asap_ingest.errors import AsapIngestError, StorageError
+from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.report.overlaps import Overlap, Shift, Strip, overlaps_of, shift_between, strip_of
 from asap_ingest.report.section_facts import Measure, measure
 from asap_ingest.report.section_picture import (
@@ -118,7 +118,7 @@ class _SurveyRun:
         indices = sorted(range(len(tiles)), key=lambda index: tiles[index].box[1::-1])
         readers = ReaderThreads(_READ_AT_ONCE)
         # OpenCV and SciPy release the GIL
-        computers = ThreadPoolExecutor(os.cpu_count())
+        computers = ThreadPoolExecutor(usable_cores())
         with readers, computers:
             for result in self._results(indices, readers, computers):
                 self._add(result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
+from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.execution.progress import Progress
 from asap_ingest.images import formats
 from asap_ingest.simulation.simulated_metafile import (
@@ -168,7 +168,7 @@ def simulate_section(
         return tile_record(tile, exposure, acquisition, section)
 
     # a tile needs about 200 MB while it is made: more threads would cost more memory than they save time
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(4, usable_cores())) as pool:
         records = []
         for record in pool.map(take, exposures):
             records.append(record)

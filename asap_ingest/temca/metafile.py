@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.errors import MetafileError
+from asap_ingest.errors import MetafileError, describe_value
 from asap_ingest.storage.json_documents import parse_json
 
 #: Optional scores of a tile's picture; invalid ones are ignored.
@@ -156,7 +156,7 @@ class _Entry:
         try:
             return _Entry(check(value), path, self.source)
         except (TypeError, ValueError) as error:
-            raise MetafileError(self.source, path, f"{_shown(value)} must be {error}") from error
+            raise MetafileError(self.source, path, f"{describe_value(value)} must be {error}") from error
 
 
 def _sections(document: Any, source: str) -> dict[str, Any]:
@@ -197,11 +197,6 @@ def _refuse_duplicates(tiles: tuple[TileRecord, ...], source: str) -> None:
                 f"{tile.name!r} is the tile id of data[{first[tile.name]}] too",
             )
         first[tile.name] = index
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _mapping(value: Any) -> dict[str, Any]:

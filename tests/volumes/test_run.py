@@ -253,13 +253,7 @@ def test_executors_write_the_same_bytes(tmp_path, chunk_format):
 )
 def test_a_volume_in_an_object_store(store, bucket, inside, tmp_path, chunk_format, executor):
     def remote(**changes):
-        run = run_of(f"{bucket}/volume", chunk_format, workers=2, **changes)
-        options = store.options
-        passes = tuple(
-            tuple(replace(unit, settings=replace(unit.settings, storage_options=options)) for unit in units)
-            for units in run.plan.passes
-        )
-        return replace(run, plan=replace(run.plan, passes=passes))
+        return run_of(f"{bucket}/volume", chunk_format, workers=2, **changes)
 
     build(run_of(tmp_path / "volume", chunk_format))
     report = build(remote(), executor)

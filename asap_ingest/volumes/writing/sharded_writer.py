@@ -58,11 +58,10 @@ def build_shard(shard: Shard) -> UnitResult:
     """
     chunks = list(shard.scale.chunks_in(shard.box))
     uris = [shard.settings.chunk_uri(shard.scale, chunk) for chunk in chunks]
-    with storage.options(shard.settings.storage_options):
-        content = _packed(shard, zip(chunks, uris, strict=True))
-        storage.write_bytes(shard.uri, content)
-        for uri in uris:
-            storage.remove(uri)
+    content = _packed(shard, zip(chunks, uris, strict=True))
+    storage.write_bytes(shard.uri, content)
+    for uri in uris:
+        storage.remove(uri)
     return UnitResult(0, shard.sample_bytes, len(content), shards=1)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from operator import floordiv
 from typing import Any, Protocol
 
@@ -65,7 +65,6 @@ class VolumeSettings:
     root: str
     chunk_format: str = "raw"
     kind: str = "image"
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def format(self) -> ChunkFormat:
@@ -183,10 +182,9 @@ def build_unit(unit: Unit) -> UnitResult:
         Chunks written before the error stay; each is whole.
     """
     levels = [_Level(unit, scale, reduction) for scale, _, reduction in unit.reductions()]
-    with storage.options(unit.settings.storage_options):
-        for plane in _source_planes(unit) if unit.finest is None else _planes_of_chunks(unit, unit.finest):
-            _push(levels, Carry(plane, 1))
-        _finish(levels)
+    for plane in _source_planes(unit) if unit.finest is None else _planes_of_chunks(unit, unit.finest):
+        _push(levels, Carry(plane, 1))
+    _finish(levels)
     read = unit.box.voxels * unit.source.dtype.itemsize
     written = sum(level.bytes_written for level in levels)
     return UnitResult(sum(level.chunks for level in levels), read, written)
