@@ -11,11 +11,13 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from asap_ingest.commands.http_server import BoundedServer, base_url, listen
-from asap_ingest.web.connection_limits import DEFAULT_LIMITS, ConnectionLimits
+from asap_ingest.web.connection_limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
 
 
 @contextmanager
-def in_a_thread(app: ASGIApp, limits: ConnectionLimits = DEFAULT_LIMITS, **settings: Any) -> Iterator[str]:
+def in_a_thread(
+    app: ASGIApp, limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS, **settings: Any
+) -> Iterator[str]:
     """Base URL of a server that ends with the context; `settings` of uvicorn."""
     listening = listen("127.0.0.1", 0)
     server = BoundedServer(app, limits, log_level="critical", **settings)

@@ -22,7 +22,12 @@ from asap_ingest.errors import ParameterError
 from asap_ingest.execution.end_signals import end_signals
 from asap_ingest.web.access_token import VARIABLE, new_token, token_of_environment, token_query
 from asap_ingest.web.body_time_limit import BodyTimeLimit
-from asap_ingest.web.connection_limits import DEFAULT_LIMITS, BoundedProtocol, ConnectionLimits, Connections
+from asap_ingest.web.connection_limits import (
+    DEFAULT_CONNECTION_LIMITS,
+    BoundedProtocol,
+    ConnectionLimits,
+    Connections,
+)
 from asap_ingest.web.open_files import connections_that_fit, is_out_of_files
 
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
@@ -186,7 +191,9 @@ def serve(
 
     The first line on standard output is the base URL, written once the service answers.
     """
-    limits = replace(DEFAULT_LIMITS, connections=connections_that_fit(DEFAULT_LIMITS.connections))
+    limits = replace(
+        DEFAULT_CONNECTION_LIMITS, connections=connections_that_fit(DEFAULT_CONNECTION_LIMITS.connections)
+    )
     server = BoundedServer(
         app,
         limits,
@@ -209,7 +216,7 @@ class BoundedServer(uvicorn.Server):
     def __init__(
         self,
         app: ASGIApp,
-        limits: ConnectionLimits = DEFAULT_LIMITS,
+        limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
         announcement: Announcement | None = None,
         **settings: Any,
     ) -> None:

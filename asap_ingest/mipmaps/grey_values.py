@@ -13,7 +13,7 @@ from collections.abc import Iterable
 Range = tuple[float, float]
 
 #: Render's default, and that of the first step: it carries no information about 16 bits.
-UNSAID: Range = (0.0, 255.0)
+DEFAULT_RANGE: Range = (0.0, 255.0)
 _LARGEST = 65535.0
 
 #: Largest high byte of levels with too few grey values for their image.
@@ -35,7 +35,7 @@ DARK = (
 
 def need_16_bits(ranges: Iterable[Range]) -> bool:
     """Whether 8-bit levels of a 16-bit image would not look like level 0 in a tile with one of the ranges."""
-    return any((low, high) != UNSAID and (low > 0 or high < _LARGEST) for low, high in ranges)
+    return any((low, high) != DEFAULT_RANGE and (low > 0 or high < _LARGEST) for low, high in ranges)
 
 
 def level_warning(ranges: Iterable[Range], brightest: int | None) -> str | None:
@@ -48,6 +48,6 @@ def level_warning(ranges: Iterable[Range], brightest: int | None) -> str | None:
     """
     if brightest is None:
         return KEPT_16_BITS
-    if UNSAID in ranges:
+    if DEFAULT_RANGE in ranges:
         return DRAWN_WHITE
     return DARK if brightest < _DARK else None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask, is_dynamic
-from asap_ingest.mipmaps.grey_values import UNSAID, Range
+from asap_ingest.mipmaps.grey_values import DEFAULT_RANGE, Range
 
 TileSpec = dict[str, Any]
 Shape = tuple[int, int] | None
@@ -181,8 +181,8 @@ def pyramids_of(tile: TileSpec) -> Iterator[Level0]:
             channel.get("name") if tile.get("channels") else None,
             shape_yx,
             (
-                _number(channel.get("minIntensity"), UNSAID[0]),
-                _number(channel.get("maxIntensity"), UNSAID[1]),
+                _number(channel.get("minIntensity"), DEFAULT_RANGE[0]),
+                _number(channel.get("maxIntensity"), DEFAULT_RANGE[1]),
             ),
             *_sources(mipmap_levels.get("0") or {}, shape_yx),
         )

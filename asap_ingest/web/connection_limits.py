@@ -55,7 +55,7 @@ class ConnectionLimits:
     keep_alive_seconds: int = 75
 
 
-DEFAULT_LIMITS = ConnectionLimits()
+DEFAULT_CONNECTION_LIMITS = ConnectionLimits()
 
 
 class Connections:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.store import Store
-from asap_ingest.web.connection_limits import DEFAULT_LIMITS, ConnectionLimits
+from asap_ingest.web.connection_limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
 from asap_ingest.web.open_files import OTHER_FILES, connections_that_fit
 from tests.connections import connect, connected, exchange, received
 from tests.render_ws.conftest import serving
@@ -288,7 +288,7 @@ def test_a_want_of_files_is_one_line(tmp_path: Path) -> None:
 
 def test_connections_leave_files_for_other_things() -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = DEFAULT_LIMITS.connections
+    most = DEFAULT_CONNECTION_LIMITS.connections
     fit = connections_that_fit(most)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard == limits[1]

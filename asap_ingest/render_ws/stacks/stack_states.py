@@ -144,6 +144,7 @@ def _take_offline(session: Session, record: StackRecord) -> RequestError | None:
 
 
 def _refuse_completing(session: Session, record: StackRecord) -> RequestError | None:
+    # without tiles, as OFFLINE leaves it, a stack fails like any other that has none; its stats are saved empty
     problem = _complete(session, record) if not session.z_values(record.key) else None
     return problem or IllegalArgumentError(f"{record.stack_id} is OFFLINE and cannot become COMPLETE")
 

@@ -47,7 +47,7 @@ class RangeNotSatisfiableError(Exception):
     """The requested range has no byte of the file."""
 
 
-def text_answer(status: int, text: str, **headers: str) -> Response:
+def message_answer(status: int, text: str, **headers: str) -> Response:
     """A message for people."""
     return PlainTextResponse(text, status, {"cache-control": "no-store", **headers})
 
@@ -59,23 +59,23 @@ def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head:
     """
     served = volume.find(path)
     if served is None:
-        return text_answer(404, "the volume has no file of that name")
+        return message_answer(404, "the volume has no file of that name")
     try:
         stored = open_stored(volume.root, served.path)
     except FileNotFoundError:
-        return text_answer(404, f"{served.path} does not exist")
+        return message_answer(404, f"{served.path} does not exist")
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            return text_answer(404, "the name is too long for a file")
+            return message_answer(404, "the name is too long for a file")
         problem = f"{served.path} cannot be read: {error.strerror}"
         _log_once(problem, f"{volume.root}")
-        return text_answer(500, problem)
+        return message_answer(500, problem)
     response: Response | None = None
     try:
         response = _of_file(served, stored, headers, is_head)
     except DamagedFileError as error:
         _log_once(str(error), f"{volume.root} {stored.version}")
-        return text_answer(500, str(error))
+        return message_answer(500, str(error))
     finally:
         # a response in pieces closes the file at its end
         if not isinstance(response, _InPieces):
@@ -125,7 +125,7 @@ def _of_file(served: ServedFile, stored: StoredFile, request: Mapping[str, str],
     try:
         part = byte_range(range_header, size)
     except RangeNotSatisfiableError:
-        return text_answer(416, f"{served.path} has {size} bytes", **{"content-range": f"bytes */{size}"})
+        return message_answer(416, f"{served.path} has {size} bytes", **{"content-range": f"bytes */{size}"})
     packed = None
     if content is not None and part is None and served.may_shrink and accepts(accepted, "gzip"):
         packed = gzipped_if_worthwhile(content)

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asap_ingest.neuroglancer_client import client_file, client_folder
-from asap_ingest.volumes.serving.byte_answers import answer, text_answer
+from asap_ingest.volumes.serving.byte_answers import answer, message_answer
 from asap_ingest.volumes.serving.index_page import CONTENT_POLICY, index_page
 from asap_ingest.volumes.serving.served_volume import ServedVolume
 from asap_ingest.volumes.serving.viewer_link import CLIENT_PATH, source_url, viewer_url
@@ -61,7 +61,7 @@ def build_app(
 
     async def with_known_host(scope: Scope, receive: Receive, send: Send) -> None:
         refusal = policy.host_refusal(Headers(scope=scope)) if scope["type"] == "http" else None
-        await (readable if refusal is None else text_answer(403, refusal))(scope, receive, send)
+        await (readable if refusal is None else message_answer(403, refusal))(scope, receive, send)
 
     return with_known_host
 
@@ -85,7 +85,7 @@ class VolumesApp:
         elif scope["method"] == "OPTIONS":
             response = Response(status_code=204, headers={"allow": ", ".join(SAFE_METHODS)})
         else:
-            response = text_answer(405, "only GET and HEAD", allow=", ".join(SAFE_METHODS))
+            response = message_answer(405, "only GET and HEAD", allow=", ".join(SAFE_METHODS))
         response.headers["access-control-expose-headers"] = _EXPOSED
         await response(scope, receive, send)
 
@@ -93,7 +93,7 @@ class VolumesApp:
         path = request.scope["path"]
         raw_path = request.scope["raw_path"].lower()
         if not path.startswith("/") or any(trick in raw_path for trick in _TRICKS):
-            return text_answer(404, "the volume has no file of that name")
+            return message_answer(404, "the volume has no file of that name")
         if path.startswith(f"{CLIENT_PATH}/"):
             return client_file(path.removeprefix(f"{CLIENT_PATH}/"))
         volumes = self._volumes(None if path == "/" else path[1:])
@@ -104,7 +104,7 @@ class VolumesApp:
             )
         volume, rest = _volume_of(volumes, path[1:])
         if volume is None:
-            return text_answer(404, "there is no volume of that name")
+            return message_answer(404, "there is no volume of that name")
         if not rest:
             return _open_viewer(volume, base_url(request))
         return answer(volume, rest, request.headers, request.method == "HEAD")
@@ -123,7 +123,7 @@ def _volume_of(volumes: Mapping[str, ServedVolume], path: str) -> tuple[ServedVo
 def _open_viewer(volume: ServedVolume, base_url: str) -> Response:
     """Redirect from the address of a volume to the viewer; without the client, its source URL as text."""
     if client_folder() is None:
-        return text_answer(200, f"{source_url(volume, base_url)}\n")
+        return message_answer(200, f"{source_url(volume, base_url)}\n")
     return RedirectResponse(viewer_url([volume], base_url), 302, {"cache-control": "no-store"})
 
 
