@@ -144,7 +144,7 @@ def _take_offline(session: Session, record: StackRecord) -> RequestError | None:
 
 
 def _refuse_completing(session: Session, record: StackRecord) -> RequestError | None:
-    # without tiles, as OFFLINE leaves it, a stack fails like any other that has none; its stats are saved empty
+    # OFFLINE leaves no tiles: the stack fails, and gets empty section data, like any other without tiles
     problem = _complete(session, record) if not session.z_values(record.key) else None
     return problem or IllegalArgumentError(f"{record.stack_id} is OFFLINE and cannot become COMPLETE")
 
