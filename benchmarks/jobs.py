@@ -54,7 +54,7 @@ def read_planes_write_chunks(job: PlanesAndChunks) -> int:
 
 def predecessor_pyramid(job: PyramidJob) -> int:
     """The reference, as the predecessor's worker does it: Pillow reads and writes, scikit-image reduces."""
-    with PilImage.open(str(storage.local_path(job.image_uri))) as picture:
+    with PilImage.open(str(storage.local_path(job.image.source.uri))) as picture:
         image = np.asarray(picture)
     if image.dtype != np.uint8:
         image = (image / 256).astype(np.uint8)
