@@ -177,7 +177,7 @@ def test_8_bit_is_the_high_byte_of_16_bit(small, tmp_path):
 
 
 def test_same_seed_same_bytes_whatever_the_threads(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(acquisition.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(acquisition, "usable_cores", lambda: 1)
     simulate_section(tmp_path, SMALL, section=3)
     assert contents(tmp_path) == contents(small.parent)
 
