@@ -10,6 +10,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 SOURCES := requirements.txt setup.py pyproject.toml
 # processes that run tests; a third of their time they wait, for programs and for services that are away
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+# the tests of a file share what its fixtures start; tests/conftest.py puts the files that take long first
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # tests start programs by the hundred: what Python compiles is kept, whatever the environment says
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -20,14 +22,14 @@ demo: $(VENV)/.demo ## simulate a section, ingest it, draw it: demo_output/secti
 	$(BIN)/python -m asap_ingest demo $(ARGS)
 
 test: $(VENV)/.test ## all tests but the long ones
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not long" $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) -m "not long" $(ARGS)
 
 nightly: $(VENV)/.test ## the long tests, and the property tests with all their examples
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "long or nightly" --hypothesis-profile nightly $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) -m "long or nightly" --hypothesis-profile nightly $(ARGS)
 
 coverage: $(VENV)/.coverage ## all tests again, measured
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/coverage run -m pytest $(SPREAD) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

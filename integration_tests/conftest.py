@@ -23,11 +23,10 @@ RUN = f"integration_{uuid.uuid4().hex[:10]}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them need a service; those of a module share one process, thus one service."""
+    """All of them need a service."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group(f"integration_{item.path.stem}"))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from asap_ingest.render_ws import CLIENT_SCRIPTS
 from tests.browser import Browser, missing
 from tests.examples import ALL
 
+#: Modules that compile loops when they are imported.
+COMPILED = ("images.kernels", "render_ws.drawing.tile_kernels", "simulation.tissue_pixels")
 # compiled loops and busy machines: the first example of a test may take seconds
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=ALL)
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=ALL // 4)
@@ -28,7 +30,9 @@ def pytest_configure(config):
 def pytest_sessionstart(session):
     """Pixel loops are compiled once, before the processes of the tests start, and not while one is timed."""
     if not hasattr(session.config, "workerinput"):
-        import asap_ingest.images.kernels  # noqa: F401
+        commands = [[sys.executable, "-c", f"import asap_ingest.{module}"] for module in COMPILED]
+        for process in [subprocess.Popen(command) for command in commands]:
+            assert process.wait() == 0, process.args
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +96,17 @@ def closed_port() -> int:
 
 
 def pytest_collection_modifyitems(items):
-    """What needs a service, or starts a program, is slow; what takes examples has more of them at night."""
+    """What needs a service, or starts a program, is slow; what takes examples has more of them at night.
+
+    Files of slow tests come first, so that workers which have ended theirs share the short ones.
+    """
     for item in items:
         if {"service_url", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.nightly)
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 def listing(folder: Path) -> dict[str, bytes]:

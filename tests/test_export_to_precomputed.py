@@ -240,7 +240,7 @@ def test_labels_are_reduced_by_mode(parameters, stack, tmp_path):
         {"memory": 90_000},
         {"box_size": 64},
         {"pool_size": 2},
-        pytest.param({"dask_scheduler": "local", "pool_size": 2}, marks=pytest.mark.xdist_group("dask")),
+        {"dask_scheduler": "local", "pool_size": 2},
     ],
     ids=["little memory", "small boxes", "pool", "dask"],
 )

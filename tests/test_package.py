@@ -16,7 +16,7 @@ import pytest
 import asap_ingest
 
 pytest.importorskip("build", reason="build is not installed: pip install '.[test]'")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("package")]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "asap_ingest"

@@ -28,7 +28,7 @@ from tests.steps import MIPMAPS, TILESPECS, command, run_step
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

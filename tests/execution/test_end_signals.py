@@ -54,12 +54,7 @@ SERVERS = [
 ]
 #: Each of the settings and signals once: a demo takes half a minute, and ends as the servers do.
 DEMOS = [
-    pytest.param(
-        demo,
-        *ending,
-        id=f"demo-{ending[0]}",
-        marks=[pytest.mark.long, pytest.mark.xdist_group("demos of one folder")],
-    )
+    pytest.param(demo, *ending, id=f"demo-{ending[0]}", marks=pytest.mark.long)
     for ending in zip(SETTINGS, ENDS, strict=True)
 ]
 

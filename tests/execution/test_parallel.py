@@ -15,8 +15,6 @@ from tests import jobs
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("parallel")  # one Dask cluster serves them all
-
 
 @pytest.fixture(scope="module")
 def dask_scheduler():
