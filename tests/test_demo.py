@@ -19,6 +19,7 @@ def demo_command(folder: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "asap_ingest", "demo", "--output_dir", str(folder), *size, *arguments]
 
 
+@pytest.mark.long
 def test_demo_leaves_a_picture_and_its_files(tmp_path):
     for begins in ("simulating 2 x 2 tiles", "2 x 2 tiles of an earlier run: "):
         ran = subprocess.run(demo_command(tmp_path), capture_output=True, text=True, check=False)

@@ -22,6 +22,7 @@ from asap_ingest.volumes.grid import Box, aligned
 from asap_ingest.volumes.sources.stack_planes import modified_of, sections_of_planes
 from tests.acquisitions import random_tiles
 from tests.conftest import listing
+from tests.examples import long
 from tests.steps import command, refused, run_step
 from tests.volumes.reading import expected_scales
 
@@ -240,7 +241,7 @@ def test_labels_are_reduced_by_mode(parameters, stack, tmp_path):
         {"memory": 90_000},
         {"box_size": 64},
         {"pool_size": 2},
-        {"dask_scheduler": "local", "pool_size": 2},
+        *long({"dask_scheduler": "local", "pool_size": 2}),
     ],
     ids=["little memory", "small boxes", "pool", "dask"],
 )

@@ -165,6 +165,7 @@ def test_upload_over_workers(parameters, stack, tmp_path, monkeypatch):
     assert len(stack.tile_ids(7.0)) == 2500
 
 
+@pytest.mark.long
 def test_two_runs_at_once_on_two_sections(parameters, stack, tmp_path):
     for attempt in range(2):
         runs = [

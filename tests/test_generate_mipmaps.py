@@ -16,6 +16,7 @@ from asap_ingest.images.downsample import mean_levels
 from asap_ingest.render.stack import RenderConnection, Stack
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
+from tests.examples import long
 from tests.images.bombs import jpeg_that_says
 from tests.steps import MIPMAPS, TILESPECS, command, refused, run_step
 
@@ -356,6 +357,7 @@ def test_slowest_stage_is_named(parameters, tmp_path):
     assert report["slowest_stage"] == max(report["stage_seconds"], key=report["stage_seconds"].get)
 
 
+@pytest.mark.long
 def test_dask_gives_the_same_bytes(parameters, tmp_path):
     pytest.importorskip("distributed", reason="Dask is not installed")
     run_step(MIPMAPS, parameters, tmp_path)
@@ -374,7 +376,7 @@ def larger_section(render, tmp_path):
     return {"render": render, "input_stack": "raw", "output_dir": str(tmp_path / "mipmaps"), "pool_size": 2}
 
 
-@pytest.mark.parametrize("files_before_kill", [0, 1, 40, 100])
+@pytest.mark.parametrize("files_before_kill", [40, *long(0, 1, 100)])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_and_run_again_equals_one_clean_run(larger_section, tmp_path, files_before_kill, how):
     clean = tmp_path / "clean"

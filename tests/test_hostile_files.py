@@ -309,6 +309,7 @@ def huge_image(path: Path, side: int) -> None:
     path.write_bytes(tiff_of(tags, [packed], offsets=[one] * strips, counts=[len(packed)] * strips))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("limited", ["killed", "refused"])

@@ -97,6 +97,7 @@ def test_over_workers_into_a_stack_of_its_own(parameters, render, stack):
     assert (stack.state(), done.state()) == ("LOADING", "COMPLETE")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_over_dask(parameters, stack):
     code, _ = run(parameters, pool_size=2, dask_scheduler="local")
@@ -322,6 +323,7 @@ def same_for(folder, stack):
     return files, tiles, stack.state()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_at_any_moment_a_rerun_gives_what_a_clean_run_gives(parameters, stack, tmp_path):
     for n in range(20, 28):

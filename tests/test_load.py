@@ -11,6 +11,7 @@ import pytest
 from benchmarks import load
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_short_load_has_no_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -30,6 +30,7 @@ for cell in notebook.cells:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_every_cell_runs(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(NOTEBOOK)]

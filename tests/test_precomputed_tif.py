@@ -19,6 +19,7 @@ from PIL import Image
 from asap_ingest import check_precomputed, precomputed_tif
 from asap_ingest.precomputed_tif import PrecomputedTif, order_lines
 from tests.conftest import listing
+from tests.examples import long
 from tests.s3 import bucket, credentials, store
 from tests.steps import command, refused, run_step
 from tests.volumes.reading import expected_scales, read_volume, zarr_datasets
@@ -334,6 +335,7 @@ def test_a_plane_that_fails_is_reported(given, tmp_path, caplog):
     assert not (Path(given["dest"]) / "info").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_to_an_object_store(given, store, bucket, tmp_path):
     remote = given | {"dest": f"{bucket}/volume", "storage_options": store.options, "pool_size": 2}
@@ -353,6 +355,7 @@ def peak_rss(arguments) -> int:
     return usage.ru_maxrss * 1024
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_memory_stays_within_the_budget(tmp_path, compression):
@@ -399,7 +402,7 @@ def long_run(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.7, 0.97])
+@pytest.mark.parametrize("share", [0.3, *long(0.0, 0.02, 0.7, 0.97)])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_and_a_rerun_are_a_clean_run(long_run, tmp_path, share, number):
     given, clean = long_run

@@ -54,6 +54,7 @@ def readme_folder(tmp_path, closed_port):
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_commands_run_as_written(readme_folder, closed_port, volume_port):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

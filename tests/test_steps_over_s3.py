@@ -128,6 +128,7 @@ def test_storage_options_of_the_steps(store, bucket, remote, render, tmp_path, m
     assert all(len(tile["mipmapLevels"]) == 4 for tile in stack_of(render, "mips").values())
 
 
+@pytest.mark.long
 def test_ingest_section_over_s3(store, bucket, remote, render, tmp_path):
     given = {"render": render, "metafile": remote, "stack": "raw", "z_index": 1, "levels": 3, "pool_size": 2}
     given |= {"output_dir": f"{bucket}/mips", "storage_options": store.options}
@@ -152,6 +153,7 @@ def test_ingest_sections_over_s3(store, bucket, remote, render, tmp_path):
     assert (section["metafile"], section["status"], section["z"]) == (remote, "done", 1.0)
 
 
+@pytest.mark.long
 def test_step_classes_from_python_and_their_threads(store, bucket, remote, render, tmp_path, monkeypatch):
     """No program, no environment: options in the parameters alone, for the page's thumbnails too."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):

@@ -17,7 +17,7 @@ from tests.conftest import listing
 from tests.processes import children
 from tests.steps import APPLY, MIPMAPS, TILESPECS, command, run_step
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SECTIONS = (1, 2, 3, 4, 5, 6)
 
 

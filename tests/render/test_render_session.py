@@ -110,6 +110,7 @@ def seconds_of_waiting(url: str) -> float:
     return time.monotonic() - begin
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("dask_scheduler", [None, "local"])
 def test_a_worker_waits_for_a_service_that_has_answered_its_parent(closed_port, dask_scheduler):

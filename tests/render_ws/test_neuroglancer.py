@@ -109,7 +109,7 @@ def view_of(scale: float) -> View:
     [
         pytest.param(1.5, "", 0, id="near"),
         # boxes of 256 pixels make levels of so small a section
-        pytest.param(4.0, "?tilesize=256", 2, id="far"),
+        pytest.param(4.0, "?tilesize=256", 2, id="far", marks=pytest.mark.long),
     ],
 )
 def test_tiles_are_drawn_where_they_belong(
@@ -133,6 +133,7 @@ def test_a_client_of_another_port_shows_the_same(browser: Browser, mosaic_url: s
     assert page.problems() == []
 
 
+@pytest.mark.long
 def test_a_picture_in_the_wrong_place_is_noticed(browser: Browser, mosaic_url: str) -> None:
     page = open_client(browser, mosaic_url, 2.0)
     view_of(2.0).wait(page)

@@ -136,6 +136,7 @@ def test_arguments_that_name_hosts_and_origins_are_checked(
     assert "'listed', 'any'" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "host", "origin", "status"),
     [

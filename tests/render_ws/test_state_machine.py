@@ -325,6 +325,7 @@ for _ in range(5):
 """
 
 
+@pytest.mark.long
 def test_twenty_processes_upsert_the_same_transforms_at_once(
     start_service: Callable[..., Running], tmp_path: Path
 ) -> None:

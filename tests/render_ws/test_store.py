@@ -208,6 +208,7 @@ Store(Path(sys.argv[1])).close()
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_migration_that_is_killed_leaves_one_version_whole(
     path: Path, monkeypatch: pytest.MonkeyPatch

@@ -192,6 +192,7 @@ def settled_ms(browser, path):
     return min(opened(browser, path).evaluate(SETTLED) for _ in range(3))
 
 
+@pytest.mark.long
 def test_ten_thousand_tiles_settle_soon(browser, tmp_path):
     """All of them failed, as when a share was away: nothing takes longer to draw."""
     uri = write_section_report(str(tmp_path), SectionSummary("raw", 1.0, tiles_of(100, 100), view=VIEW))
@@ -206,6 +207,7 @@ def test_ten_thousand_tiles_settle_soon(browser, tmp_path):
     assert took < SORT_MS
 
 
+@pytest.mark.long
 def test_five_thousand_sections_settle_soon(browser, tmp_path, monkeypatch):
     summary = {
         "stack": "raw",

@@ -224,6 +224,7 @@ def service(tmp_path, closed_port):
     service.kill()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_service_that_is_away_and_a_signal_and_a_restart(parameters, service, tmp_path):
     """The command as a process: the service is killed and comes back; the watch is ended and begun again."""

@@ -72,6 +72,7 @@ def test_listing_sees_what_others_wrote(store, bucket, inside):
         assert key in storage.names_and_stamps(f"{bucket}/folder")
 
 
+@pytest.mark.long
 def test_requests_are_few(store, bucket, line):
     for number in range(1100):
         store.put(f"{bucket}/many/{number}.tif", b"")

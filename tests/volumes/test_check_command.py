@@ -215,6 +215,7 @@ def peak_memory_mb(volume):
     return int(done.stdout.split()[-2]) / 1000
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the peak memory on Linux")
 @pytest.mark.parametrize("chunk_format", ["raw", "sharded"])

@@ -19,6 +19,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from tests.browser import Browser, OpenPage
+from tests.examples import long
 from tests.images.reference import mean, reference
 from tests.neuroglancer import OUTSIDE, PLAIN, View, client_url, shown_panel, wait_for
 from tests.volumes.serving import ask, serving
@@ -120,7 +121,7 @@ def see(page: OpenPage, view: View, least_sure: float) -> None:
     assert view.wrong_part(page) <= 0.001
 
 
-@pytest.mark.parametrize("chunk_format", ["tiff", "raw", "sharded", "zarr"])
+@pytest.mark.parametrize("chunk_format", ["raw", *long("tiff", "sharded", "zarr")])
 def test_every_format_is_shown_where_it_belongs(browser: Browser, tmp_path: Path, chunk_format: str) -> None:
     array, begins = grey_blocks(), BEGINS.get(chunk_format, 0.0)
     make_volume(tmp_path, array, chunk_format, levels=3, chunk_size=CHUNK, factor="auto")
@@ -139,7 +140,7 @@ def test_every_format_is_shown_where_it_belongs(browser: Browser, tmp_path: Path
 
 
 @pytest.mark.parametrize("chunk_format", ["raw", "zarr"])
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, *long(2)])
 def test_the_link_opens_inside_the_volume(
     browser: Browser, tmp_path: Path, chunk_format: str, depth: int
 ) -> None:
@@ -155,6 +156,7 @@ def test_the_link_opens_inside_the_volume(
         assert shown_panel(page)[beside_middle].tolist() == [planes[-1, 0, 0]] * 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("array", [30_000 + 4 * grey_blocks().astype(np.uint16), grey_blocks() // 4 + 90])
 def test_grey_is_shown_between_the_ends_that_the_link_names(
     browser: Browser, tmp_path: Path, array: NDArray[Any]
@@ -169,6 +171,7 @@ def test_grey_is_shown_between_the_ends_that_the_link_names(
         assert page.problems() == []
 
 
+@pytest.mark.long
 def test_each_label_has_a_colour_of_its_own_at_every_scale(browser: Browser, tmp_path: Path) -> None:
     labels = (blocks() + 2**31).astype(np.uint32)
     make_volume(tmp_path, labels, "raw", levels=3, chunk_size=CHUNK, factor="auto", kind="segmentation")
@@ -232,6 +235,7 @@ def add_names(folder: Path) -> None:
     (folder / "segment_properties" / "info").write_text(json.dumps(NAMES))
 
 
+@pytest.mark.long
 def test_names_of_labels_are_shown_and_images_lie_below(browser: Browser, tmp_path: Path) -> None:
     labels = np.where(blocks() % 2, 5, 0).astype(np.uint64)
     folder = tmp_path / "100% [old]: a #1"
