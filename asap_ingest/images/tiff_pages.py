@@ -14,11 +14,12 @@ from math import prod
 from typing import Any, BinaryIO
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 
 from asap_ingest.errors import ImageError
 from asap_ingest.images.damage import naming_damage
-from asap_ingest.images.file_claims import claimed_shape, refuse_bomb
+from asap_ingest.images.file_claims import jpeg_shape, refuse_bomb
 from asap_ingest.images.pixels import Image, ImageHead
 
 #: First bytes of TIFF and BigTIFF files, of either byte order.
@@ -27,8 +28,8 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 YCBCR = 6
 #: Compressions whose colours tifffile decodes to RGB.
 _JPEG = (6, 7, 33007, 34892)
-#: Compressions whose strips and tiles are images themselves: JPEG, JPEG 2000, PNG.
-_IMAGES = (*_JPEG, 33003, 33004, 33005, 34712, 34933)
+#: Those whose strips and tiles are images with a size of their own: JPEG 2000, PNG, WebP, JPEG XL and XR.
+_IMAGES = (22610, 33003, 33004, 33005, 34712, 34933, 34934, 50001, 50002, 52546)
 #: What compressed strips and tiles may have beside their samples: tables, profiles.
 _OVERHEAD = 1 << 20
 #: Sides of JPEG images may be rounded up to it.
@@ -235,13 +236,26 @@ def _decoded(page: Any, segment: Segment) -> Image:
     content = file.read(segment.length)
     if len(content) < segment.length:
         raise ImageError(f"is cut short: it ends within strip or tile {segment.number}")
-    claimed = claimed_shape(content) if page.compression in _IMAGES else None
+    if page.compression in _IMAGES:
+        rows = height if page.is_tiled else segment.rows.stop - segment.rows.start
+        return _decoded_image(page, content, (rows, width, page.shaped[4]), name)
+    claimed = jpeg_shape(content) if page.compression in _JPEG else None
     if claimed is not None and (claimed[0] > height + _BLOCK or claimed[1] > width + _BLOCK):
         raise ImageError(f"is damaged: {name} says it is {claimed[1]} x {claimed[0]}, not {width} x {height}")
     # strips of JPEG may share tables of the page
     shared = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.jpegtables else {}
     samples, _, _ = page.decode(content, segment.number, **shared)
     return samples[0]
+
+
+def _decoded_image(page: Any, content: bytes, shape: tuple[int, int, int], name: str) -> Image:
+    """Samples of an image of this (height, width, samples); memory is allocated for no other size."""
+    samples = np.empty(shape, page.dtype.newbyteorder("="))
+    try:
+        tifffile.TIFF.DECOMPRESSORS[page.compression](content, out=_squeezed(samples))
+    except ValueError as error:
+        raise ImageError(f"is damaged: {name} is not {shape[1]} x {shape[0]}: {error}") from error
+    return samples
 
 
 def _overlap(one: slice, other: slice) -> slice:

@@ -3,6 +3,7 @@
 import io
 import resource
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -40,6 +41,24 @@ def test_a_jpeg_in_a_strip_is_as_large_as_the_strip():
     with pytest.raises(ImageError, match="strip or tile 0 of it says it is 30000 x 30000, not 16 x 16"):
         formats.decode(with_frame_size(content, 30000, 30000))
     assert peak_megabytes() - before < 50
+
+
+@pytest.mark.parametrize("compression", ["jpegxl", "jpegxr", "webp", "png", "jpeg2000"])
+@pytest.mark.parametrize("strips", [{"rowsperstrip": 24}, {"tile": (16, 16)}], ids=["strips", "tiles"])
+def test_an_image_in_a_strip_is_as_large_as_the_strip(compression, strips):
+    image = np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)
+    lossless = {"lossless": True} if compression == "webp" else {}
+    made = {"photometric": "rgb", "compression": compression, "compressionargs": lossless} | strips
+    np.testing.assert_array_equal(formats.decode(tiff_bytes(image, **made)), image)
+    one = tiff_bytes(np.zeros((16, 16, 3), np.uint8), **made | {"rowsperstrip": 16})
+    bomb = getattr(imagecodecs, f"{compression.replace('jpeg2000', 'jpeg2k')}_encode")(
+        np.zeros((640, 512, 3), np.uint8)
+    )
+    longer = changed_strip(one, "TileByteCounts" if "tile" in strips else "StripByteCounts", len(bomb))
+    elsewhere = changed_strip(longer, "TileOffsets" if "tile" in strips else "StripOffsets", len(one)) + bomb
+    # the decoder compares the sizes before it allocates memory
+    with pytest.raises(ImageError, match=r"strip or tile 0 of it is not 16 x 16: invalid out.shape"):
+        formats.decode(elsewhere)
 
 
 def changed_strip(content, tag, value):
