@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from asap_ingest.errors import ImageError
-from asap_ingest.images.damage import UnreadableImageError
 from asap_ingest.images.memory import ReusedMemory
 from asap_ingest.images.pictures import opened_picture, picture_head, picture_samples
 from asap_ingest.images.pixels import Image, ImageHead, tile_pixels
@@ -29,18 +28,6 @@ from asap_ingest.images.tiff_pages import (
     refuse_short_file,
     refuse_truncated,
 )
-
-__all__ = [
-    "Image",
-    "ImageHead",
-    "OpenFile",
-    "UnreadableImageError",
-    "decode",
-    "decode_page",
-    "encode",
-    "encoded_parts",
-    "read_head",
-]
 
 OpenFile: TypeAlias = io.BufferedReader | io.BytesIO
 
