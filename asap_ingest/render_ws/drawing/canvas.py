@@ -18,10 +18,10 @@ from asap_ingest.render_ws.drawing.intensity import (
     Pixels,
     kind_of,
     mean_of_components,
-    row_bands,
     scale_float,
     show_finished,
 )
+from asap_ingest.render_ws.drawing.transparency import premultiply_once
 
 
 @dataclass
@@ -97,16 +97,5 @@ class Canvas:
         if self.alpha is None:
             return picture
         picture[..., 3] = self.alpha
-        return _premultiplied_once(picture)
-
-
-def _premultiplied_once(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Multiply by alpha, round, divide and round: render holds its pictures premultiplied."""
-    for rows in row_bands(*picture.shape[:2]):
-        band = picture[rows]
-        alpha = band[..., 3:]
-        partial = (alpha[..., 0] > 0) & (alpha[..., 0] < 255)
-        share = alpha[partial] / 255.0
-        band[partial, :3] = np.floor(np.floor(band[partial, :3] * share + 0.5) / share + 0.5)
-        band[alpha[..., 0] == 0, :3] = 0
-    return picture
+        premultiply_once(picture)
+        return picture

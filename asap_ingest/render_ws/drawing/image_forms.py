@@ -9,8 +9,9 @@ import numpy as np
 
 from asap_ingest.images import formats
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.intensity import Pixels, row_bands
+from asap_ingest.render_ws.drawing.intensity import Pixels
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
+from asap_ingest.render_ws.drawing.transparency import lay_over
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 
@@ -42,20 +43,8 @@ def _rgba(canvas: Canvas, parameters: RenderParameters) -> Pixels:
     color = parameters.background_rgb_color
     if color is None or not canvas.is_drawn or canvas.alpha is None:
         return picture
-    background = np.array([color >> 16 & 255, color >> 8 & 255, color & 255], np.float64)
-    _lay_over(background, picture)
+    lay_over((float(color >> 16 & 255), float(color >> 8 & 255), float(color & 255)), picture)
     return picture
-
-
-def _lay_over(background: Pixels, picture: Pixels) -> None:
-    """Put a colour behind a picture, and make it opaque."""
-    for rows in row_bands(*picture.shape[:2]):
-        band = picture[rows]
-        seen_through = band[..., 3] < 255
-        share = band[seen_through, 3:] / 255.0
-        mixed = band[seen_through, :3] * share + background * (1 - share)
-        band[seen_through, :3] = np.floor(mixed + 0.5)
-        band[..., 3] = 255
 
 
 def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
@@ -67,7 +56,7 @@ def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
         return _encoded(".jpg", picture, quality)
     rgba = _rgba(canvas, parameters)
     if canvas.alpha is not None:
-        _lay_over(np.zeros(3), rgba)
+        lay_over((0.0, 0.0, 0.0), rgba)
     code = cv2.COLOR_RGBA2GRAY if parameters.convert_to_gray else cv2.COLOR_RGBA2BGR
     return _encoded(".jpg", cv2.cvtColor(rgba, code), quality)
 
