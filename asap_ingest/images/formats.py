@@ -6,7 +6,8 @@ Planes of volumes, which may be larger than memory, are read by `plane_samples`,
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, BinaryIO, TypeAlias
@@ -14,7 +15,6 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from asap_ingest.errors import ImageError
-from asap_ingest.images.damage import UnreadableImageError
 from asap_ingest.images.memory import ReusedMemory
 from asap_ingest.images.pictures import opened_picture, picture_head, picture_samples
 from asap_ingest.images.pixels import Image, ImageHead, tile_pixels
@@ -29,18 +29,6 @@ from asap_ingest.images.tiff_pages import (
     refuse_short_file,
     refuse_truncated,
 )
-
-__all__ = [
-    "Image",
-    "ImageHead",
-    "OpenFile",
-    "UnreadableImageError",
-    "decode",
-    "decode_page",
-    "encode",
-    "encoded_parts",
-    "read_head",
-]
 
 OpenFile: TypeAlias = io.BufferedReader | io.BytesIO
 
@@ -98,23 +86,11 @@ def decode_page(
         Not an image, cut short, or samples of other types.
     OSError, what `admit` raises
     """
-    if not _is_tiff(file):
-        with opened_picture(file) as picture:
-            head = _picture_head(picture, page_index)
-            admit(head)
-            samples = picture_samples(picture)
-    else:
-        with opened_tiff(file) as tiff:
-            page, plain = _page_of_stack(tiff, page_index)
-            if strips_only and page.is_tiled:
-                raise ImageError("is a tiled TIFF; only strips can be read")
-            head = page_head(page)
-            admit(head)
-            if plain is None:
-                height, width = head.shape_yx
-                samples = read_samples(page, slice(0, height), slice(0, width))
-            else:
-                samples = _read_plain(file, plain, memory)
+    with _opened(file, page_index, memory) as (head, is_tiled, read):
+        if strips_only and is_tiled:
+            raise ImageError("is a tiled TIFF; only strips can be read")
+        admit(head)
+        samples = read()
     return np.ascontiguousarray(tile_pixels(samples, head))
 
 
@@ -126,14 +102,28 @@ def read_head(file: BinaryIO, page_index: int = 0) -> ImageHead:
     ImageError
         Not an image, or one that is cut short.
     """
-    if not _is_tiff(file):
-        with opened_picture(file) as picture:
-            return _picture_head(picture, page_index)
-    with opened_tiff(file) as tiff:
-        page = page_at(tiff, page_index)
-        head = page_head(page)
-        refuse_truncated(page)
+    with _opened(file, page_index) as (head, _, _):
         return head
+
+
+@contextmanager
+def _opened(
+    file: BinaryIO, page_index: int, memory: ReusedMemory | None = None
+) -> Iterator[tuple[ImageHead, bool, Callable[[], Image]]]:
+    """The head of one of the images in a file, whether it is a tiled TIFF, and a function that decodes it."""
+    if _is_tiff(file):
+        with opened_tiff(file) as tiff:
+            page, head, plain = _page_of_stack(tiff, page_index)
+            height, width = head.shape_yx
+            if plain is None:
+                yield head, page.is_tiled, lambda: read_samples(page, slice(0, height), slice(0, width))
+            else:
+                yield head, page.is_tiled, lambda: _read_plain(file, plain, memory)
+        return
+    with opened_picture(file) as picture:
+        if page_index:
+            raise ImageError(f"page {page_index + 1} was asked for; it has 1")
+        yield picture_head(picture), False, lambda: picture_samples(picture)
 
 
 def _is_tiff(file: BinaryIO) -> bool:
@@ -144,14 +134,8 @@ def _is_tiff(file: BinaryIO) -> bool:
     return start in TIFF_STARTS
 
 
-def _picture_head(picture: Any, page_index: int) -> ImageHead:
-    if page_index:
-        raise ImageError(f"page {page_index + 1} was asked for; it has 1")
-    return picture_head(picture)
-
-
-def _page_of_stack(tiff: Any, index: int) -> tuple[Any, PlainSamples | None]:
-    """A page, and where its samples lie if they are plain; all of them are in the file.
+def _page_of_stack(tiff: Any, index: int) -> tuple[Any, ImageHead, PlainSamples | None]:
+    """A page with its head, and where its samples lie if they are plain; all of them are in the file.
 
     ImageJ writes large stacks with the head of the first page alone.
     """
@@ -161,13 +145,14 @@ def _page_of_stack(tiff: Any, index: int) -> tuple[Any, PlainSamples | None]:
         if plain is not None and index < series.size // first.size:
             plain = replace(plain, offset=plain.offset + index * (plain.end - plain.offset))
             refuse_short_file(plain.end, tiff.filehandle.size)
-            return first, plain
+            return first, page_head(first), plain
     page = page_at(tiff, index)
+    head = page_head(page)
     refuse_truncated(page)
-    return page, plain_samples(page)
+    return page, head, plain_samples(page)
 
 
-def _read_plain(file: OpenFile, plain: PlainSamples, memory: ReusedMemory | None) -> Image:
+def _read_plain(file: Any, plain: PlainSamples, memory: ReusedMemory | None) -> Image:
     shape = (plain.end - plain.offset,)
     content = np.empty(shape, np.uint8) if memory is None else memory.array(shape, np.uint8)
     file.seek(plain.offset)

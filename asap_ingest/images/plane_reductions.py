@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,23 +39,6 @@ class Carry:
 
     plane: Plane
     depth: int
-
-
-class Reduction(Protocol):
-    """From planes of one scale to planes of the next."""
-
-    def add(self, carry: Carry) -> Carry | None:
-        """Take the next plane; return a plane of the next scale when its block is complete."""
-
-    def rest(self) -> Carry | None:
-        """The plane of an incomplete last block, None if there is none."""
-
-    def values(self, carry: Carry) -> Plane:
-        """The samples of a plane of this scale."""
-
-    @property
-    def bytes_per_voxel(self) -> int:
-        """Bytes in use at most, for each voxel of a plane of the next scale."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +76,7 @@ class MeanReduction:
         self._sum_type = _sum_type(step)
 
     def add(self, carry: Carry) -> Carry | None:
+        """Take the next plane; return a plane of the next scale when its block is complete."""
         with np.errstate(invalid="ignore"):  # infinities of both signs: NaN
             sums = _sums_of_blocks(carry.plane, self._step.factor[1:], self._sum_type)
             self._sums = sums if self._sums is None else np.add(self._sums, sums, out=self._sums)
@@ -100,11 +84,13 @@ class MeanReduction:
         return self.rest() if self._planes == self._step.factor[0] else None
 
     def rest(self) -> Carry | None:
+        """The plane of an incomplete last block, None if there is none."""
         done = None if self._sums is None else Carry(self._sums, self._depth)
         self._sums, self._planes, self._depth = None, 0, 0
         return done
 
     def values(self, carry: Carry) -> Plane:
+        """The samples of a plane of this scale."""
         values = np.empty(carry.plane.shape, self._step.dtype)
         for rows, columns, count in _blocks(self._step, carry.plane.shape):
             sums = carry.plane[rows, columns]
@@ -113,12 +99,13 @@ class MeanReduction:
 
     @property
     def bytes_per_voxel(self) -> int:
+        """Bytes in use at most, for each voxel of a plane of the next scale."""
         # sums, and those of the next plane or the two steps of their division
         return 3 * self._sum_type.itemsize + self._step.dtype.itemsize
 
 
 class ModeReduction:
-    """The most frequent label of a block, of equally frequent ones the smallest.
+    """The same for the most frequent label of a block, of equally frequent ones the smallest.
 
     From scale to scale, as counts of all labels would take more memory than the volume.
     """
@@ -146,6 +133,8 @@ class ModeReduction:
         return (math.prod(self._step.factor) + 1) * self._step.dtype.itemsize
 
 
+#: From planes of one scale to planes of the next.
+Reduction = MeanReduction | ModeReduction
 #: Reduction by type of the volume.
 REDUCTIONS: dict[str, Callable[[Step], Reduction]] = {"image": MeanReduction, "segmentation": ModeReduction}
 

@@ -12,6 +12,7 @@ from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
+from asap_ingest.images.pixels import ImageHead
 from asap_ingest.mipmaps.tile_images import Source, refuse_other_size
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def verify_pyramid(job: PyramidJob) -> list[Fault]:
     )
 
 
-def level_0_head(source: Source) -> formats.ImageHead:
+def level_0_head(source: Source) -> ImageHead:
     """Size and sample type of a level 0, from its header; pixels are not decoded.
 
     Raises

@@ -103,7 +103,7 @@ def test_tiles_together_have_the_boxes_of_all_border_points(
     for (width, height, cell, transforms), found in zip(outlines, together, strict=True):
         points = border_points(width, height, cell)
         for spec in transforms:
-            points = build([spec]).apply(points)
+            points = build([spec])(points)
         least, greatest = points.min(axis=0), points.max(axis=0)
         expected = np.concatenate([np.trunc(least), np.trunc(least) + np.ceil(greatest - least)])
         assert found == pytest.approx(expected, abs=1)

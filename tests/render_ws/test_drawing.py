@@ -61,7 +61,7 @@ def picture(*tiles: dict[str, Any], width: int = 24, height: int = 20, **paramet
 
 
 def gray(canvas: Canvas) -> np.ndarray:
-    assert canvas.values is not None
+    assert canvas.is_drawn
     return canvas.values
 
 

@@ -58,14 +58,14 @@ def canvas_of(kind: str, masked: bool) -> Canvas:
 
 def draw_on(canvas: Canvas, image: np.ndarray, mask: np.ndarray | None, forward: Affine, how: How) -> None:
     matrices = np.array([forward.matrix])
-    draw_tiles(*canvas.rows(), source_of(image, mask), matrices, NO_TABLE, how.nearest, how.binary)
+    draw_tiles(canvas.rows(), source_of(image, mask), matrices, NO_TABLE, (how.nearest, how.binary))
 
 
 def positions(forward: Affine, source_yx: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
     """Source column and row of every pixel of the canvas, NaN where the source does not reach."""
     height, width = source_yx
     inverse = forward.inverse()
-    corners = forward.apply(np.array(list(product((0.0, width - 1.0), (0.0, height - 1.0)))))
+    corners = forward(np.array(list(product((0.0, width - 1.0), (0.0, height - 1.0)))))
     if inverse is None or not np.isfinite(inverse.matrix).all() or not np.isfinite(corners).all():
         return None
     a, b, c, d, e, f = (round(m) if abs(m - round(m)) < SNAP / 100 else m for m in inverse.matrix)
@@ -185,11 +185,11 @@ def test_nothing_is_written_beside_the_canvas(
     mesh = triangle_mesh(37, 37, 2)
     for mapped in (None, np.array(points).reshape(5, 2)):
         canvas = Canvas(*CANVAS_YX, values=around[CANVAS_YX[0] : 2 * CANVAS_YX[0]])
-        target = *canvas.rows(), source_of(image), np.array([matrix])
+        target = canvas.rows(), source_of(image), np.array([matrix])
         if mapped is None:
-            draw_tiles(*target, NO_TABLE, nearest, False)
+            draw_tiles(*target, NO_TABLE, (nearest, False))
         else:
-            draw_mesh(*target, mesh.points, mapped, mesh.triangles, nearest, False)
+            draw_mesh(*target, (mesh.points, mapped, mesh.triangles), (nearest, False))
     assert set(np.unique(canvas.values)) <= {0, 7, 9}
     assert np.all(around[: CANVAS_YX[0]] == 7)
     assert np.all(around[2 * CANVAS_YX[0] :] == 7)
@@ -224,10 +224,8 @@ def test_a_mesh_that_is_affine_draws_what_the_matrix_draws(
     mesh = triangle_mesh(50, 40, 5)
     pictures = [canvas_of(kind, masked) for _ in range(2)]
     draw_on(pictures[0], image, None, forward, How())
-    draw_mesh(
-        *(*pictures[1].rows(), source_of(image), np.array([matrix])),
-        *(mesh.points, mesh.points, mesh.triangles, False, False),
-    )
+    same = mesh.points, mesh.points, mesh.triangles
+    draw_mesh(pictures[1].rows(), source_of(image), np.array([matrix]), same, (False, False))
     u, v = positions(forward, (40, 50))
     within = (u > 1e-4) & (u < 49 - 1e-4) & (v > 1e-4) & (v < 39 - 1e-4)
     differing = np.abs(pictures[0].values.astype(float) - pictures[1].values)[within]
@@ -248,9 +246,9 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
     pictures = [canvas_of("gray8", False) for _ in range(2)]
     mesh, mapped = warp.mesh(level, image.shape)
     matrix = np.array([to_canvas.matrix])
-    draw_mesh(*pictures[0].rows(), source, matrix, mesh.points, mapped, mesh.triangles, False, False)
+    draw_mesh(pictures[0].rows(), source, matrix, (mesh.points, mapped, mesh.triangles), (False, False))
     forward = np.array([table.to_warped.then(to_canvas).matrix])
-    draw_tiles(*pictures[1].rows(), source, forward, table.nodes, False, False)
+    draw_tiles(pictures[1].rows(), source, forward, table.nodes, (False, False))
     differing = np.abs(pictures[0].values.astype(int) - pictures[1].values)
     assert pictures[0].values.mean() > 60
     assert np.count_nonzero(differing) < 0.02 * differing.size

@@ -20,9 +20,7 @@ PLAIN = RenderParameters()
 
 
 def canvas(values: np.ndarray | None = VALUES, alpha: np.ndarray | None = None) -> Canvas:
-    made = Canvas(3, 5)
-    made.values, made.alpha = values, alpha
-    return made
+    return Canvas(3, 5, values, alpha)
 
 
 def opened(content: bytes) -> np.ndarray:

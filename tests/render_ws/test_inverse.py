@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
-from asap_ingest.render_ws.transforms.triangle_locator import TriangleLocator
-from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, triangle_mesh
+from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, TriangleLocator, triangle_mesh
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 AFFINE = "mpicbg.trakem2.transform.AffineModel2D"

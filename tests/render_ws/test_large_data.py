@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from asap_ingest.images.formats import encode
-from asap_ingest.render_ws.drawing.box_files import BoxName, read_box_file
+from asap_ingest.render_ws.drawing.box_files import box_paths, read_box_file
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from tests.render_ws.client import StackClient, leaf, tile
@@ -248,29 +248,28 @@ def test_what_is_no_image_is_not_sent(boxes: tuple[StackClient, Path]) -> None:
     assert stack.status("GET", f"{SOURCE}/0/1/0/0.jpg") == 200
 
 
-NAME = BoxName(64, 48, 0, 1.0, 0, 0, "png")
+NAME = box_paths(width=64, height=48, level=0, z=1.0, row=0, column=0), "png"
 
 
 def test_any_root_may_be_read_where_no_folders_are_named(tmp_path: Path) -> None:
     put_file(tmp_path / "64x48" / "0" / "1.0" / "0" / "0.png")
     anywhere = SourceImages(None, 0)
-    assert read_box_file(str(tmp_path), NAME, anywhere) == PNG
-    assert read_box_file(f"{tmp_path}/sub/..", NAME, anywhere) == PNG
-    assert read_box_file(str(tmp_path / "none"), NAME, anywhere) is None
+    assert read_box_file(str(tmp_path), *NAME, anywhere) == PNG
+    assert read_box_file(f"{tmp_path}/sub/..", *NAME, anywhere) == PNG
+    assert read_box_file(str(tmp_path / "none"), *NAME, anywhere) is None
 
 
 @pytest.mark.parametrize("z", [float("nan"), float("inf"), -2.5, 1e300])
 def test_layers_of_any_number(tmp_path: Path, z: float) -> None:
-    name = BoxName(64, 48, 0, z, -3, 7, "png")
-    (path,) = name.relative_paths()
-    put_file(tmp_path / path)
-    assert read_box_file(str(tmp_path), name, SourceImages(None, 0)) == PNG
+    (path,) = box_paths(width=64, height=48, level=0, z=z, row=-3, column=7)
+    put_file(tmp_path / f"{path}.png")
+    assert read_box_file(str(tmp_path), [path], "png", SourceImages(None, 0)) == PNG
 
 
 def test_roots_that_no_file_system_has(tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     images = SourceImages([tmp_path], 0)
-    assert read_box_file(str(loop), NAME, images) is None
+    assert read_box_file(str(loop), *NAME, images) is None
     with pytest.raises(IllegalArgumentError):
-        read_box_file(str(tmp_path / ("x" * 5000)), NAME, images)
+        read_box_file(str(tmp_path / ("x" * 5000)), *NAME, images)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from asap_ingest.render_ws.drawing import layer_files
-from asap_ingest.render_ws.drawing.layer_files import LayerFiles
+from asap_ingest.render_ws.drawing.layer_files import check_files
+from asap_ingest.render_ws.drawing.layers import LayerTile, layer_of
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
+
+
+def tiles_of(*groups: Iterable[str]) -> Sequence[LayerTile]:
+    """A tile for each group of files, which are its levels."""
+    levels = ({str(level): {"imageUrl": url} for level, url in enumerate(group)} for group in groups)
+    return layer_of([{"mipmapLevels": images} for images in levels]).tiles
+
 
 TICK = 0.05  # longer than a step of any file system's clock here
 
@@ -46,11 +53,11 @@ def looks(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[], in
 
     monkeypatch.setattr(SourceImages, "check", counted)
 
-    known = LayerFiles(len(groups))
+    known = tiles_of(*groups)
 
     def count() -> int:
         seen.clear()
-        known.check(np.arange(len(groups)), groups.__getitem__, images.check)
+        check_files(known, images.check)
         return len(seen)
 
     return count
@@ -104,7 +111,7 @@ def test_a_file_that_many_tiles_share_is_looked_for_once() -> None:
         seen.append(url)
         return False
 
-    LayerFiles(2).check(np.arange(2), [("a", "mask"), ("b", "mask")].__getitem__, look)
+    check_files(tiles_of(("a", "mask"), ("b", "mask")), look)
     assert seen == ["a", "mask", "b"]
 
 
@@ -133,14 +140,14 @@ def test_errors_keep_the_order_of_the_files(files: list[Path]) -> None:
     images = SourceImages(None, 0)
     groups = [(str(files[0]), str(files[0]) + "x", "file:/with blank"), ("file:/with blank",)]
     with pytest.raises(IllegalArgumentError, match="0.tifx"):
-        LayerFiles(2).check(np.arange(2), groups.__getitem__, images.check)
+        check_files(tiles_of(*groups), images.check)
     with pytest.raises(IllegalArgumentError, match="blank"):
-        LayerFiles(2).check(np.arange(2), groups[::-1].__getitem__, images.check)
+        check_files(tiles_of(*groups[::-1]), images.check)
 
 
 def test_tiles_that_are_not_asked_for_are_not_looked_for(files: list[Path]) -> None:
     seen: list[str] = []
-    known = LayerFiles(4)
+    known = tiles_of(*([str(file)] for file in files))
     for which in ([2], [2, 3], [0, 1, 2, 3]):
-        known.check(np.array(which), lambda index: (str(files[index]),), lambda url: not seen.append(url))
+        check_files([known[index] for index in which], lambda url: not seen.append(url))
     assert seen == [str(files[index]) for index in (2, 3, 0, 1)]

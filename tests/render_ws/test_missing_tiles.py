@@ -161,7 +161,7 @@ def test_boxes_beside_empty_pixels_are_found() -> None:
     empty = np.zeros((40, 60), bool)
     empty[20, 30] = True
     boxes = np.array([[0, 0, 10, 10], [25, 15, 35, 25], [0, 0, 26, 40], [47, 0, 60, 40], [np.nan] * 4])
-    assert near_empty(empty, boxes).tolist() == [False, True, True, False, False]
+    assert near_empty(empty, boxes) == [False, True, True, False, False]
 
 
 def test_render_parameters_without_boxes_are_drawn_with_filled_seams(

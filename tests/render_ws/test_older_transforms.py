@@ -18,8 +18,8 @@ DATA = " ".join(map(str, ["4", "15", *COEFFICIENTS, *[0.0] * 15, *[1.0] * 15, 32
 @pytest.mark.parametrize("name", OLDER)
 def test_an_older_name_is_computed_as_todays(name):
     points = np.random.default_rng(1).uniform(0, 300, (50, 2))
-    found = build_leaf(name, DATA).apply(points)
-    np.testing.assert_array_equal(found, build_leaf(TODAY, DATA).apply(points))
+    found = build_leaf(name, DATA)(points)
+    np.testing.assert_array_equal(found, build_leaf(TODAY, DATA)(points))
     assert np.abs(found - points).max() > 0
 
 
@@ -35,7 +35,7 @@ def test_an_older_name_is_stored_as_it_came(stack, name):
     stored = stack.get("/tile/a")["transforms"]["specList"][0]
     assert (stored["className"], stored["dataString"]) == (name, DATA)
     (x, y, _) = stack.get("/tile/a/local-to-world-coordinates/100,50")["world"]
-    expected = build_leaf(TODAY, DATA).apply(np.array([[100.0, 50.0]]))[0] + (5, 7)
+    expected = build_leaf(TODAY, DATA)(np.array([[100.0, 50.0]]))[0] + (5, 7)
     assert (x, y) == pytest.approx(tuple(expected), abs=0.01)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.outlines import GREEN, MOST_LETTERS, draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 
@@ -15,7 +14,7 @@ def outlined(tile_id: str | None, width: float, height: float = 40, **parameters
     tile = {"minX": 2.0, "minY": 3.0, "maxX": 2 + width, "maxY": 3 + height}
     if tile_id is not None:
         tile["tileId"] = tile_id
-    canvas = draw_outlines(Canvas(60, 300), RenderParameters(tile_specs=[tile], **parameters))
+    canvas = draw_outlines((60, 300), RenderParameters(tile_specs=[tile], **parameters))
     rgba = canvas.rgba()
     green = (rgba == GREEN).all(axis=2)
     assert not rgba[~green].any()

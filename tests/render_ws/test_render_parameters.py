@@ -12,7 +12,7 @@ from asap_ingest.render_ws.drawing.render_parameters import (
     RenderParameters,
     box_parameters,
     from_json,
-    layer_parameters,
+    layer_box,
     to_json,
 )
 from asap_ingest.render_ws.drawing.tile_parameters import neighbors_box, source_parameters, tile_parameters
@@ -106,7 +106,7 @@ def test_a_last_channel_without_a_weight_does_not_count(text: str, weights: dict
 
 def test_layer_box_is_cut_to_integers() -> None:
     bounds = {"minX": -3.5, "minY": 2.0, "maxX": 7.4, "maxY": 12.9}
-    found = layer_parameters({}, [], bounds, {}, scale=0.01)
+    found = layer_box(bounds, scale=0.01)
     assert (found.x, found.y, found.width, found.height, found.scale) == (-3.5, 2.0, 10, 10, 0.01)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from asap_ingest.render_ws.drawing.layers import Layer
+from asap_ingest.render_ws.drawing.layers import layer_of
 from asap_ingest.render_ws.memory.bounded_cache import BoundedCache
 from asap_ingest.render_ws.transforms.classes import build_leaf
 from asap_ingest.render_ws.transforms.specs import build
@@ -50,8 +50,8 @@ def test_points_times_landmarks_are_limited(name: str, data: str) -> None:
     transform = build_leaf(name, data)
     points = np.ones((MOST_PAIRS // 2_000 + 1, 2))
     with pytest.raises(RequestError, match=f"the limit is {MOST_PAIRS}: .* a larger meshCellSize"):
-        transform.apply(points)
-    assert transform.apply(points[:5]).shape == (5, 2)
+        transform(points)
+    assert transform(points[:5]).shape == (5, 2)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_landmarks_are_limited(name: str, data: str) -> None:
 def test_a_spline_is_not_unpacked_beyond_its_landmarks() -> None:
     data = spline(1, bytes(2**28))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert build_leaf(SPLINE, data).landmarks.shape == (1, 2)
+    assert build_leaf(SPLINE, data)(np.ones((1, 2))).shape == (1, 2)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
     cut = spline(3, bytes(range(96)))[:-12]
     with pytest.raises(RequestError, match="cannot be unpacked"):
@@ -94,7 +94,7 @@ def test_long_transforms_are_kept_by_their_bytes(small_cache: BoundedCache) -> N
     grown = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert grown < 2 * ROOM
-    assert build([specs[-1]]).landmarks is build([specs[-1]]).landmarks
+    assert build([specs[-1]]) is build([specs[-1]])
 
 
 def test_a_value_larger_than_the_room_leaves_the_others() -> None:
@@ -122,6 +122,6 @@ def test_tiles_share_the_text_of_their_warp() -> None:
         "className": f"{PACKAGE}PolynomialTransform2D",
         "dataString": "0 1 0 0 0 1" + " " * 10**6,
     }
-    layer = Layer([tile(f"t{n}", specs=[lens, leaf(n)]) for n in range(20)])
-    warps = {id(layer.geometry(n, lambda: (100.0, 80.0)).warp.specs) for n in range(20)}
+    tiles = layer_of([tile(f"t{n}", specs=[lens, leaf(n)]) for n in range(20)])
+    warps = {id(one.geometry(lambda: (100.0, 80.0)).warp.specs) for one in tiles.tiles}
     assert len(warps) == 1

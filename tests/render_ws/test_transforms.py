@@ -58,13 +58,13 @@ def packed(*values: float) -> str:
     ],
 )
 def test_point_is_mapped_by_the_formula_of_the_class(name: str, data: str, point: list[float]) -> None:
-    mapped = build_leaf(PACKAGE + name, data).apply(POINTS)
+    mapped = build_leaf(PACKAGE + name, data)(POINTS)
     assert mapped.shape == POINTS.shape
     assert mapped[3] == pytest.approx(point, abs=1e-12)
 
 
 def test_rotation_angle_is_read_as_32_bit_number() -> None:
-    mapped = build_leaf(PACKAGE + "RigidModel2D", "0.1 0 0").apply(np.array([[1.0, 0.0]]))
+    mapped = build_leaf(PACKAGE + "RigidModel2D", "0.1 0 0")(np.array([[1.0, 0.0]]))
     assert mapped[0, 0] == math.cos(float(np.float32(0.1)))
 
 
@@ -72,7 +72,7 @@ def test_lens_correction_of_degree_one() -> None:
     # features: (x - 1) / 2, (y - 2) / 4, 100; beta interleaved
     data = "1 3 10 20 30 40 1 2 1 2 0 2 4 0 96 80 "
     x, y = (3 - 1) / 2, (4 - 2) / 4
-    mapped = build_leaf(PACKAGE + "NonLinearCoordinateTransform", data).apply(POINTS)
+    mapped = build_leaf(PACKAGE + "NonLinearCoordinateTransform", data)(POINTS)
     assert mapped[3] == pytest.approx([10 * x + 30 * y + 100, 20 * x + 40 * y + 200])
 
 
@@ -80,7 +80,7 @@ def test_thin_plate_spline_adds_the_kernel_of_each_landmark() -> None:
     landmarks = packed(0, 0, 0.5, 0.25)
     data = f"ThinPlateSplineR2LogR 2 1 {packed(0, 0, 0, 0, 7, 8)} {landmarks}"
     kernel = 25 * math.log(5)
-    mapped = build_leaf(PACKAGE + "ThinPlateSplineTransform", data).apply(POINTS)
+    mapped = build_leaf(PACKAGE + "ThinPlateSplineTransform", data)(POINTS)
     assert mapped[3] == pytest.approx([3 + 7 + 0.5 * kernel, 4 + 8 + 0.25 * kernel])
     assert mapped[0] == pytest.approx([7.0, 8.0])
 
@@ -88,7 +88,7 @@ def test_thin_plate_spline_adds_the_kernel_of_each_landmark() -> None:
 def test_moving_least_squares_moves_landmarks_onto_their_targets() -> None:
     data = "affine 2 2.0 0 0 5 5 1 10 0 16 4 1 0 10 4 15 1 12 12 18 19 1"
     transform = build_leaf(PACKAGE + "MovingLeastSquaresTransform2", data)
-    mapped = transform.apply(np.array([[0.0, 0.0], [10.0, 0.0], [5.0, 5.0]]))
+    mapped = transform(np.array([[0.0, 0.0], [10.0, 0.0], [5.0, 5.0]]))
     assert mapped[:2] == pytest.approx(np.array([[5.0, 5.0], [16.0, 4.0]]))
     assert np.all(np.isfinite(mapped))
 
@@ -96,7 +96,7 @@ def test_moving_least_squares_moves_landmarks_onto_their_targets() -> None:
 @pytest.mark.parametrize("model", ["affine", "similarity", "rigid", "translation"])
 def test_moving_least_squares_of_a_shift_is_the_shift(model: str) -> None:
     data = f"{model} 2 1.0 0 0 3 4 1 10 0 13 4 2 0 10 3 14 1"
-    mapped = build_leaf(PACKAGE + "MovingLeastSquaresTransform2", data).apply(POINTS)
+    mapped = build_leaf(PACKAGE + "MovingLeastSquaresTransform2", data)(POINTS)
     assert mapped == pytest.approx(POINTS + np.array([3, 4]))
 
 
@@ -148,12 +148,12 @@ def test_affine_list_becomes_one_matrix() -> None:
 
 
 def test_empty_list_is_the_identity() -> None:
-    assert build([]).apply(POINTS) == pytest.approx(POINTS)
+    assert build([])(POINTS) == pytest.approx(POINTS)
 
 
 def test_interpolated_transform_lies_between_its_sides() -> None:
     spec = {"type": "interpolated", "a": shift(0, 0), "b": listed(shift(10, 0), shift(0, 4)), "lambda": 0.25}
-    assert build([spec]).apply(POINTS) == pytest.approx(POINTS + np.array([2.5, 1.0]))
+    assert build([spec])(POINTS) == pytest.approx(POINTS + np.array([2.5, 1.0]))
 
 
 @pytest.mark.parametrize("spec", [ref("x"), {"type": "leaf", "className": "a"}, {"dataString": "1"}])
@@ -167,8 +167,8 @@ def test_product_of_affines_maps_like_one_after_the_other(rows: list[tuple[float
     specs = [leaf("AffineModel2D", " ".join(map(repr, row))) for row in rows]
     expected = POINTS
     for spec in specs:
-        expected = build([spec]).apply(expected)
-    assert build(specs).apply(POINTS) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+        expected = build([spec])(expected)
+    assert build(specs)(POINTS) == pytest.approx(expected, rel=1e-9, abs=1e-6)
 
 
 @given(st.tuples(*[st.floats(-3, 3)] * 4), st.tuples(*[st.floats(-1e4, 1e4)] * 2))
@@ -178,7 +178,7 @@ def test_inverse_leads_back(linear: tuple[float, ...], offset: tuple[float, floa
     inverse = transform.inverse()
     if abs(m00 * m11 - m01 * m10) > 0.01:
         assert inverse is not None
-        assert inverse.apply(transform.apply(POINTS)) == pytest.approx(POINTS, abs=1e-6)
+        assert inverse(transform(POINTS)) == pytest.approx(POINTS, abs=1e-6)
 
 
 def test_singular_and_infinite_matrices_have_no_inverse() -> None:

@@ -8,13 +8,8 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from asap_ingest.render_ws.coordinates.coordinate_candidates import (
-    Candidates,
-    Floats,
-    TileId,
-    find_candidates,
-)
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.store.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
@@ -29,19 +24,97 @@ from asap_ingest.render_ws.wire.problems import (
 )
 from asap_ingest.render_ws.wire.tile_rows import NO_ID, TileRow, counted
 
+Floats = NDArray[np.float64]
+TileId = str | bytes
 #: A tile spec with references resolved, or the reason why there is none.
 TileOrError = JsonObject | RequestError
 #: The entries of a point, one per tile, or the reason why there are none.
 Outcome = list[JsonObject] | RequestError
 
+#: Pairs of a point and a tile in one answer: about 1 GB; tiles of real sections overlap few others.
+MOST_PAIRS = 2**22
+
+
+def points_in_boxes(points: Floats, boxes: Floats) -> Iterator[tuple[int, Indices]]:
+    """Find the boxes that hold points, edges included.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 2)
+    boxes : ndarray, shape (m, 4)
+        minX, minY, maxX, maxY.
+
+    Yields
+    ------
+    pair of int and ndarray of int64
+        Index of a box, and those of its points, ascending.
+    """
+    order = np.argsort(points[:, 0], kind="stable")
+    # a box is compared only with the few points between its left and right edge
+    across = points[order, 0]
+    first, end = np.searchsorted(across, boxes[:, 0], "left"), np.searchsorted(across, boxes[:, 2], "right")
+    for number in np.flatnonzero(first < end).tolist():
+        near, box = np.sort(order[first[number] : end[number]]), boxes[number]
+        inside = ((points[near] >= box[:2]) & (points[near] <= box[2:])).all(axis=1)
+        if inside.any():
+            yield number, near[inside]
+
+
+def tiles_at(session: Session, stack_id: StackId, points: Floats) -> list[tuple[TileId, Indices]]:
+    """Find the tiles of a stack whose bounds hold points of shape (n, 3), by tile id in each layer.
+
+    Returns
+    -------
+    list of (tile id, indices of its points)
+        Empty if the stack does not exist.
+
+    Raises
+    ------
+    IllegalArgumentError
+        For more than `MOST_PAIRS` pairs of a point and a tile.
+    """
+    record = session.stack(stack_id)
+    held: list[tuple[TileId, Indices]] = []
+    if record is None or not len(points):
+        return held
+    pairs = 0
+    by_z = np.argsort(points[:, 2], kind="stable")
+    _, starts = np.unique(points[by_z, 2], return_index=True)
+    for layer in np.split(by_z, starts[1:]):
+        rows = session.tile_bounds(record.key, _surroundings(points[layer]))
+        boxes = np.array([tuple(row)[:4] for row in rows], np.float64).reshape(-1, 4)
+        for number, inside in points_in_boxes(points[layer, :2], boxes):
+            pairs += len(inside)
+            if pairs > MOST_PAIRS:
+                raise IllegalArgumentError(
+                    f"more than {MOST_PAIRS} pairs of a point and a tile in one request: send fewer points"
+                )
+            held.append((rows[number]["tileId"], layer[inside]))
+    return held
+
+
+def _surroundings(points: Floats) -> TileFilter:
+    """The tiles of one layer that may hold points of shape (n, 3)."""
+    low, high = (fold.reduce(points, axis=0).tolist() for fold in (np.fmin, np.fmax))
+    return TileFilter(z=low[2], min_x=low[0], max_x=high[0], min_y=low[1], max_y=high[1])
+
+
+def tile_ids_at(session: Session, stack_id: StackId, points: Sequence[Sequence[float]]) -> list[list[TileId]]:
+    """Ids of the tiles whose bounds hold points x, y, z, ascending."""
+    tile_ids: list[list[TileId]] = [[] for _ in points]
+    for tile_id, which in tiles_at(session, stack_id, np.array(points, np.float64).reshape(-1, 3)):
+        for place in which.tolist():
+            tile_ids[place].append(tile_id)
+    return tile_ids
+
 
 @dataclass(frozen=True)
 class PlacesInTiles:
-    """World points of shape (n, 3) with the tiles of a stack that may hold them."""
+    """World points of shape (n, 3), and the tiles of a stack that may hold them, as of `tiles_at`."""
 
     stack_id: StackId
     points: Floats
-    candidates: Candidates
+    held: list[tuple[TileId, Indices]]
     tiles: Mapping[TileId, TileOrError]
 
     def outcomes(self) -> list[Outcome]:
@@ -53,38 +126,34 @@ class PlacesInTiles:
             IllegalArgumentError where there is no tile, IllegalStateError where no tile can be inverted, or
             the error of one of the tiles.
         """
-        tile_ids = [self.candidates.tile_ids[number] for number in self.candidates.tiles.tolist()]
-        locals_ = self._locals()
-        return [
-            self._outcome(tile_ids[pairs], locals_[pairs], point)
-            for pairs, point in zip(
-                self.candidates.by_point(len(self.points)), self.points.tolist(), strict=True
-            )
-        ]
+        answers: list[list[tuple[TileId, Any]]] = [[] for _ in self.points]
+        for tile_id, which in self.held:
+            locals_ = self._locals(tile_id, self.points[which, :2])
+            for place, local in zip(which.tolist(), locals_, strict=True):
+                answers[place].append((tile_id, local))
+        return [self._outcome(*pair) for pair in zip(answers, self.points.tolist(), strict=True)]
 
-    def _locals(self) -> list[Any]:
-        """For each pair the local point as JSON, None where there is none, or the error of the tile."""
-        answers: list[Any] = [None] * len(self.candidates.points)
-        for tile_id, pairs in self.candidates.by_tile():
-            try:
-                tile = _usable(self.tiles[tile_id])
-                points = locals_of(tile, self.points[self.candidates.points[pairs], :2])
-            except RequestError as error:
-                _put(answers, pairs, [error] * len(pairs))
-                continue
-            there = np.isfinite(points).all(axis=1)
-            _put(answers, pairs[there], with_z(tile, points[there]))
-        return answers
+    def _locals(self, tile_id: TileId, points: Floats) -> list[Any]:
+        """The points in a tile as JSON, None where there is none, or the error of the tile for each."""
+        try:
+            tile = _usable(self.tiles[tile_id])
+            local = locals_of(tile, points)
+        except RequestError as error:
+            return [error] * len(points)
+        there = np.isfinite(local[:, 0]) & np.isfinite(local[:, 1])
+        local[~there] = 0.0
+        pairs = zip(with_z(tile, local), there.tolist(), strict=True)
+        return [point if is_there else None for point, is_there in pairs]
 
-    def _outcome(self, tile_ids: list[TileId], answers: list[Any], point: Sequence[float]) -> Outcome:
-        if not tile_ids:
+    def _outcome(self, answers: list[tuple[TileId, Any]], point: Sequence[float]) -> Outcome:
+        if not answers:
             return IllegalArgumentError(f"{self.stack_id} has no tile at {point_text(point)}")
-        for answer in answers:
+        for _, answer in answers:
             if isinstance(answer, RequestError):
                 return answer
-        usable = [pair for pair in zip(tile_ids, answers, strict=True) if pair[1] is not None]
+        usable = [pair for pair in answers if pair[1] is not None]
         if not usable:
-            names = ", ".join(map(str, tile_ids))
+            names = ", ".join(str(tile_id) for tile_id, _ in answers)
             return IllegalStateError(
                 f"no tile of {self.stack_id} can be inverted at {point_text(point)}; those there are: {names}"
             )
@@ -101,19 +170,14 @@ def _usable(tile: TileOrError) -> JsonObject:
     return tile
 
 
-def _put(answers: list[Any], where: Indices, values: Sequence[Any]) -> None:
-    for place, value in zip(where.tolist(), values, strict=True):
-        answers[place] = value
-
-
 def find_places(
     session: Session, stack_id: StackId, points: Sequence[Sequence[float]], count: Callable[[int], None]
 ) -> PlacesInTiles:
     """Read the tiles at points x, y, z; `count` is called with their bytes, and may raise."""
     array = np.array(points, np.float64).reshape(-1, 3)
-    candidates = find_candidates(session, stack_id, array)
-    tiles = find_tiles(session, stack_id, candidates.tile_ids, count)
-    return PlacesInTiles(stack_id, array, candidates, tiles)
+    held = tiles_at(session, stack_id, array)
+    tiles = find_tiles(session, stack_id, (tile_id for tile_id, _ in held), count)
+    return PlacesInTiles(stack_id, array, held, tiles)
 
 
 def find_tiles(
@@ -141,14 +205,6 @@ def _flattened(lookup: TransformLookup, row: TileRow) -> TileOrError:
         return lookup.flattened(row)
     except RequestError as error:
         return error
-
-
-def tile_ids_at(session: Session, stack_id: StackId, points: Sequence[Sequence[float]]) -> list[list[TileId]]:
-    """Ids of the tiles whose bounds hold points x, y, z, ascending."""
-    array = np.array(points, np.float64).reshape(-1, 3)
-    candidates = find_candidates(session, stack_id, array)
-    tile_ids = [candidates.tile_ids[number] for number in candidates.tiles.tolist()]
-    return [tile_ids[pairs] for pairs in candidates.by_point(len(array))]
 
 
 def worlds_in_tiles(

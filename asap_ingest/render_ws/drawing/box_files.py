@@ -7,8 +7,7 @@ also be named `3407`. A client chooses the root, so what may be read is decided 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from asap_ingest.render_ws.drawing.source_images import SourceImages
@@ -21,35 +20,25 @@ STARTS = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
 _LARGEST_WHOLE_Z = 1e15
 
 
-@dataclass(frozen=True)
-class BoxName:
-    """A box: its size in pixels, mipmap level, layer, and place in the grid; `extension` without dot."""
-
-    width: int
-    height: int
-    level: int
-    z: float
-    row: int
-    column: int
-    extension: str
-
-    def relative_paths(self) -> Iterator[str]:
-        """Possible paths relative to the root."""
-        layers = [double_text(self.z)]
-        if abs(self.z) < _LARGEST_WHOLE_Z and self.z == int(self.z):
-            layers.append(str(int(self.z)))
-        for layer in layers:
-            file = f"{self.row}/{self.column}.{self.extension}"
-            yield f"{self.width}x{self.height}/{self.level}/{layer}/{file}"
+def box_paths(*, width: int, height: int, level: int, z: float, row: int, column: int) -> list[str]:
+    """Possible paths of a box of `width` x `height` pixels, relative to the root, without extension."""
+    layers = [double_text(z)]
+    if abs(z) < _LARGEST_WHOLE_Z and z == int(z):
+        layers.append(str(int(z)))
+    return [f"{width}x{height}/{level}/{layer}/{row}/{column}" for layer in layers]
 
 
-def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | None:
+def read_box_file(root: str, paths: Iterable[str], extension: str, images: SourceImages) -> bytes | None:
     """The content of the file of a box, None without a file.
 
     Parameters
     ----------
     root : str
         `materializedBoxRootPath` of the stack.
+    paths : iterable of str
+        As of `box_paths`.
+    extension : str
+        Key of `STARTS`.
     images : SourceImages
         Has the folders that images may be read from.
 
@@ -62,13 +51,13 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
     if "\0" in root:
         raise IllegalArgumentError("materializedBoxRootPath holds a zero byte")
     folder = Path(os.path.realpath(images.allowed(Path(root), root)))
-    for relative_path in name.relative_paths():
-        path = Path(os.path.realpath(folder / relative_path))
-        what = f"{root}/{relative_path}"
+    for relative_path in paths:
+        file = f"{relative_path}.{extension}"
+        path, what = Path(os.path.realpath(folder / file)), f"{root}/{file}"
         if not path.is_relative_to(folder):
-            raise images.problem(what, f"box file '{folder / relative_path}' leads out of its root")
+            raise images.problem(what, f"box file '{folder / file}' leads out of its root")
         try:
-            content = _image_bytes(path, what, name, images) if path.is_file() else None
+            content = _image_bytes(path, what, STARTS[extension], images) if path.is_file() else None
         except OSError as error:
             raise images.problem(what, f"box file '{path}' cannot be read: {error.strerror}") from error
         if content == b"":
@@ -78,9 +67,8 @@ def read_box_file(root: str, name: BoxName, images: SourceImages) -> bytes | Non
     return None
 
 
-def _image_bytes(path: Path, what: str, name: BoxName, images: SourceImages) -> bytes:
+def _image_bytes(path: Path, what: str, start: bytes, images: SourceImages) -> bytes:
     """The content; empty if it does not begin as it must."""
-    start = STARTS[name.extension]
     with path.open("rb") as file:
         images.admit(what, f"box file '{path}'", os.fstat(file.fileno()).st_size)
         return start + file.read() if file.read(len(start)) == start else b""

@@ -6,6 +6,7 @@ Rules: those of render-ws 4.0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -13,12 +14,12 @@ from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.channels import parse_channels
 from asap_ingest.render_ws.drawing.filter_lists import check_filters
 from asap_ingest.render_ws.drawing.intensity import Pixels, mean_of_components, row_bands
-from asap_ingest.render_ws.drawing.layers import TileSources, layer_of
+from asap_ingest.render_ws.drawing.layer_files import MissingTiles, check_files
+from asap_ingest.render_ws.drawing.layers import LayerTile, layer_of
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.tiles import Job, draw_tiles
-from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
 from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
@@ -57,38 +58,35 @@ def draw(
     IllegalStateError
         For a filter that is not available.
     """
-    canvas = Canvas(*canvas_size(parameters))
-    _check_pixels(canvas, 1, max_pixels)
-    picture_bytes = (PIXEL_BYTES + SEAM_BYTES * parameters.fill_seams) * canvas.width * canvas.height
+    shape_yx = canvas_size(parameters)
+    _check_pixels(shape_yx, 1, max_pixels)
+    picture_bytes = (PIXEL_BYTES + SEAM_BYTES * parameters.fill_seams) * prod(shape_yx)
     claim(picture_bytes)
-    tiles = parameters.tile_specs or []
+    specs = parameters.tile_specs or []
     limit = parameters.max_tile_specs
     # a limit below 0 does not count
-    if parameters.outlines_only or (limit is not None and 0 <= limit < len(tiles)):
-        return draw_outlines(canvas, parameters)
+    if parameters.outlines_only or (limit is not None and 0 <= limit < len(specs)):
+        return draw_outlines(shape_yx, parameters)
     check_filters(parameters.filter_specs or [])
-    layer, which = layer_of(tiles, parameters.mesh_cell_size)
+    tiles = layer_of(specs, parameters.mesh_cell_size).tiles
     if missing is None:
-        layer.check_files(which, images.check)
+        check_files(tiles, images.check)
     else:
-        missing.begin(layer, parameters)
-        layer.check_files(which, images.check, missing.leave_out)
-        which = [index for index in which if index not in missing.reasons]
-    sources = [layer.sources(index) for index in which]
+        check_files(tiles, images.check, missing.leave_out)
+        tiles = [tile for tile in tiles if tile not in missing.reasons]
     weights = parse_channels(parameters.channels)
-    if not weights and sources:
-        weights = {sources[0].channels[0].name: 1.0}
-    _check_pixels(canvas, len(weights), max_pixels)
+    if not weights and tiles:
+        weights = {tiles[0].channels[0].name: 1.0}
+    _check_pixels(shape_yx, len(weights), max_pixels)
     claim(picture_bytes * max(0, len(weights) - 1))
-    has_masks = not parameters.exclude_mask and any(source.has_masks for source in sources)
-    job = Job(parameters, images, layer, _world_to_canvas(parameters), has_masks, missing)
-    drawn = [*zip(which, sources, strict=True)]
+    has_masks = not parameters.exclude_mask and any(tile.has_masks for tile in tiles)
+    job = Job(parameters, images, _world_to_canvas(parameters), has_masks, missing)
     pictures = [
-        (_draw_channel(job, drawn, name, len(weights) > 1), weight) for name, weight in weights.items()
+        (_draw_channel(job, tiles, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
     if not pictures:
-        return canvas
-    return pictures[0][0] if len(pictures) == 1 else _mixed(canvas, pictures)
+        return Canvas(*shape_yx)
+    return pictures[0][0] if len(pictures) == 1 else _mixed(pictures)
 
 
 def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
@@ -101,9 +99,9 @@ def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
     return height, width
 
 
-def _check_pixels(canvas: Canvas, channels: int, limit: int) -> None:
-    if canvas.width * canvas.height * channels > limit:
-        size = f"has {canvas.width} x {canvas.height} pixels" + f" in {channels} channels" * (channels > 1)
+def _check_pixels(shape_yx: tuple[int, int], channels: int, limit: int) -> None:
+    if prod(shape_yx) * channels > limit:
+        size = f"has {shape_yx[1]} x {shape_yx[0]} pixels" + f" in {channels} channels" * (channels > 1)
         raise TooLargeError("the picture", size, f"{limit} pixels", "max_image_megapixels")
 
 
@@ -113,33 +111,27 @@ def _world_to_canvas(parameters: RenderParameters) -> Affine:
     return Affine((scale, 0.0, -parameters.x * scale, 0.0, scale, -parameters.y * scale))
 
 
-def _draw_channel(
-    job: Job, tiles: Sequence[tuple[int, TileSources]], name: str | None, mixing: bool
-) -> Canvas:
+def _draw_channel(job: Job, tiles: Sequence[LayerTile], name: str | None, mixing: bool) -> Canvas:
     """Draw one channel of all tiles that have it on a canvas of its own."""
     canvas = Canvas(*canvas_size(job.parameters))
-    drawn = [
-        (index, channel) for index, sources in tiles for channel in sources.channels if channel.name == name
-    ]
-    if mixing and len({index for index, _ in drawn}) < len(tiles):
+    drawn = [(tile, channel) for tile in tiles for channel in tile.channels if channel.name == name]
+    if mixing and len({tile for tile, _ in drawn}) < len(tiles):
         raise IllegalStateError(f"channels cannot be mixed: a tile has no channel {name!r}")
     draw_tiles(job, canvas, drawn)
     return canvas
 
 
-def _mixed(like: Canvas, pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
+def _mixed(pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
     """The weighted sum of the pictures of several channels; its kind and range are those of the first.
 
     Values are also weighted by their opacity. As in the original, each product is cut to an integer, and sums
     beyond the range of the type wrap around. Negative weights count as 0.
     """
     first = pictures[0][0]
-    mixed = Canvas(like.height, like.width, shown=first.shown)
-    if first.values is None:
-        return mixed
-    mixed.values = np.empty_like(first.values)
-    mixed.alpha = np.empty((like.height, like.width), np.uint8)
-    for rows in row_bands(like.height, like.width):
+    if not first.is_drawn:
+        return first
+    values, opacity = np.empty_like(first.values), np.empty((first.height, first.width), np.uint8)
+    for rows in row_bands(first.height, first.width):
         model = first.values[rows]
         total, alpha = np.zeros(model.shape, np.int64), np.zeros(model.shape[:2], np.int64)
         for picture, weight in pictures:
@@ -148,15 +140,13 @@ def _mixed(like: Canvas, pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
             shown = opaque / 255.0 if model.ndim == 2 else opaque[:, :, None] / 255.0
             total += np.trunc(share * _like(picture, rows, model) * shown).astype(np.int64)
             alpha += np.trunc(share * opaque).astype(np.int64)
-        mixed.values[rows] = total.astype(model.dtype)
-        mixed.alpha[rows] = np.minimum(alpha, 255)
-    return mixed
+        values[rows] = total.astype(model.dtype)
+        opacity[rows] = np.minimum(alpha, 255)
+    return Canvas(first.height, first.width, values, opacity, first.shown)
 
 
 def _like(picture: Canvas, rows: slice, model: Pixels) -> Pixels:
     """Rows of a picture, gray ones repeated where the model is in colour, and colour ones averaged."""
-    if picture.values is None:
-        return np.zeros(model.shape, model.dtype)
     values = picture.values[rows]
     if model.ndim == 3 and values.ndim == 2:
         return values[:, :, None]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import cv2
 import numpy as np
-import tifffile
 
+from asap_ingest.images import formats
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.intensity import Pixels, row_bands
+from asap_ingest.render_ws.drawing.intensity import Pixels
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
+from asap_ingest.render_ws.drawing.transparency import lay_over
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
 
@@ -32,7 +32,8 @@ def encode(canvas: Canvas, form: str, parameters: RenderParameters) -> tuple[str
     """
     if form not in FORMS:
         raise IllegalArgumentError(f"unknown image form {form!r}; there are {', '.join(FORMS)}")
-    media_type, encoder = FORMS[FORMS_OF_OUTLINES.get(form, form) if canvas.outlines else form]
+    # outlines have no 16-bit form
+    media_type, encoder = FORMS[form.replace("16", "") if canvas.outlines else form]
     return media_type, encoder(canvas, parameters)
 
 
@@ -40,22 +41,10 @@ def _rgba(canvas: Canvas, parameters: RenderParameters) -> Pixels:
     """The picture with the background behind it, if anything was drawn."""
     picture = canvas.rgba()
     color = parameters.background_rgb_color
-    if color is None or canvas.values is None or canvas.alpha is None:
+    if color is None or not canvas.is_drawn or canvas.alpha is None:
         return picture
-    background = np.array([color >> 16 & 255, color >> 8 & 255, color & 255], np.float64)
-    _lay_over(background, picture)
+    lay_over((float(color >> 16 & 255), float(color >> 8 & 255), float(color & 255)), picture)
     return picture
-
-
-def _lay_over(background: Pixels, picture: Pixels) -> None:
-    """Put a colour behind a picture, and make it opaque."""
-    for rows in row_bands(*picture.shape[:2]):
-        band = picture[rows]
-        seen_through = band[..., 3] < 255
-        share = band[seen_through, 3:] / 255.0
-        mixed = band[seen_through, :3] * share + background * (1 - share)
-        band[seen_through, :3] = np.floor(mixed + 0.5)
-        band[..., 3] = 255
 
 
 def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
@@ -67,7 +56,7 @@ def _jpeg(canvas: Canvas, parameters: RenderParameters) -> bytes:
         return _encoded(".jpg", picture, quality)
     rgba = _rgba(canvas, parameters)
     if canvas.alpha is not None:
-        _lay_over(np.zeros(3), rgba)
+        lay_over((0.0, 0.0, 0.0), rgba)
     code = cv2.COLOR_RGBA2GRAY if parameters.convert_to_gray else cv2.COLOR_RGBA2BGR
     return _encoded(".jpg", cv2.cvtColor(rgba, code), quality)
 
@@ -79,7 +68,7 @@ def _png(canvas: Canvas, parameters: RenderParameters) -> bytes:
 
 
 def _png16(canvas: Canvas, parameters: RenderParameters) -> bytes:
-    return _encoded(".png", canvas.gray16(), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return formats.encode(canvas.gray16(), "png")
 
 
 def _encoded(suffix: str, picture: Pixels, options: list[int]) -> bytes:
@@ -91,19 +80,11 @@ def _encoded(suffix: str, picture: Pixels, options: list[int]) -> bytes:
 
 def _tiff(canvas: Canvas, parameters: RenderParameters) -> bytes:
     # transparency is dropped: unlike a JPEG it is not laid over black
-    return _tiff_bytes(np.ascontiguousarray(_rgba(canvas, parameters)[..., :3]), "rgb")
+    return formats.encode(_rgba(canvas, parameters)[..., :3], "tif")
 
 
 def _tiff16(canvas: Canvas, parameters: RenderParameters) -> bytes:
-    return _tiff_bytes(canvas.gray16(), "minisblack")
-
-
-def _tiff_bytes(picture: Pixels, photometric: str) -> bytes:
-    file = io.BytesIO()
-    tifffile.imwrite(
-        file, picture, photometric=photometric, metadata=None, software=False, rowsperstrip=len(picture)
-    )
-    return file.getvalue()
+    return formats.encode(canvas.gray16(), "tif")
 
 
 def _raw(canvas: Canvas, parameters: RenderParameters) -> bytes:
@@ -123,10 +104,4 @@ FORMS: dict[str, tuple[str, Callable[[Canvas, RenderParameters], bytes]]] = {
     "png16-image": ("image/png", _png16),
     "raw-image": ("application/octet-stream", _raw),
     "raw16-image": ("application/octet-stream", _raw16),
-}
-#: 16-bit form -> the 8-bit one of outlines.
-FORMS_OF_OUTLINES = {
-    "tiff16-image": "tiff-image",
-    "png16-image": "png-image",
-    "raw16-image": "raw-image",
 }

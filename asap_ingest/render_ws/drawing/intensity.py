@@ -1,12 +1,13 @@
 """Intensity ranges: how sample values become 8-bit grey values.
 
-Formulas: those of render-ws 4.0. A canvas is 8-bit gray, 16-bit gray, float or colour; sources are converted
-to its kind first.
+Formulas, and how limits are rounded: those of render-ws 4.0, whose code differs for sources and finished
+pictures of each kind. A canvas is 8-bit gray, 16-bit gray, float or colour; sources are converted to its kind
+first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -59,64 +60,60 @@ def widen(image: Pixels) -> Pixels:
     return image.astype(np.uint16) << 8
 
 
-def show_8bit(values: Pixels, shown: IntensityRange) -> Pixels:
-    """Apply a range, its limits rounded half up, to 8-bit gray samples: uint8 of the same shape."""
-    low, high = _rounded(shown.low), _rounded(shown.high)
-    return _looked_up(values, low, high - low)
+def _show(values: Pixels, low: float, extent: float) -> Pixels:
+    """Apply a range of values, from `low` on, to samples: uint8 of the same shape."""
+    if values.dtype == np.uint16:
+        return _table_16bit(low, extent)[values]
+    if values.dtype != np.uint8:
+        return scale_float(values, low, extent, np.uint8)
+    table = _table_8bit(low, extent)
+    return values if table is None else table[values]
+
+
+def show_finished(values: Pixels, shown: IntensityRange) -> Pixels:
+    """Apply a range to a finished picture: uint8 of the same shape.
+
+    Its limits are rounded half up for 8-bit gray, and cut to integers for colours and 16-bit gray. The least
+    and greatest value of a 16-bit picture replace a range that is cut to 0, 0.
+    """
+    kind, (low, high) = kind_of(values), shown
+    if kind == "gray16":
+        low, high = truncate_to_int(max(low, 0.0)), truncate_to_int(min(high, LARGEST_16BIT))
+        if (low, high) == (0, 0):
+            low, high = int(values.min()), int(values.max())
+    elif kind == "color":
+        low, high = truncate_to_int(low), truncate_to_int(high)
+    elif kind == "gray8":
+        low, high = _rounded(low), _rounded(high)
+    return _show(values, low, high - low)
+
+
+def _show_source(image: Pixels, own: IntensityRange) -> Pixels:
+    """Apply a source's own range: uint8 of the same shape.
+
+    Its limits are rounded half up for 8-bit gray; for colours the lower one is cut to an integer, but the
+    extent is not; others are taken as they are.
+    """
+    kind, (low, high) = kind_of(image), own
+    if kind == "gray8":
+        return _show(image, _rounded(low), _rounded(high) - _rounded(low))
+    return _show(image, truncate_to_int(low) if kind == "color" else low, high - low)
 
 
 def _rounded(limit: float) -> int:
     return truncate_to_int(float(np.floor(limit + 0.5)))
 
 
-def show_color(values: Pixels, shown: IntensityRange) -> Pixels:
-    """Apply a range, its limits cut to integers, to the components of a finished colour picture."""
-    low, high = truncate_to_int(shown.low), truncate_to_int(shown.high)
-    return _looked_up(values, low, high - low)
-
-
-def show_color_source(values: Pixels, own: IntensityRange) -> Pixels:
-    """Apply a source's own range to colour components: its minimum is cut, its extent is not."""
-    return _looked_up(values, truncate_to_int(own.low), own.high - own.low)
-
-
-def show_16bit(values: Pixels, shown: IntensityRange) -> Pixels:
-    """Apply a range to 16-bit samples: uint8 of the same shape."""
-    return _table_16bit(shown.low, shown.high)[values]
-
-
-def show_gray16(values: Pixels, shown: IntensityRange) -> Pixels:
-    """Apply a range, its limits cut to integers of 16 bits, to a finished 16-bit picture.
-
-    The least and greatest value of the picture replace a range that is cut to 0, 0.
-    """
-    low, high = truncate_to_int(max(shown.low, 0.0)), truncate_to_int(min(shown.high, LARGEST_16BIT))
-    if (low, high) == (0, 0):
-        low, high = int(values.min()), int(values.max())
-    return _table_16bit(low, high)[values]
-
-
-def show_float(values: Pixels, shown: IntensityRange) -> Pixels:
-    """Apply a range to float samples: uint8 of the same shape."""
-    return scale_float(values, shown, np.uint8)
-
-
-def scale_float(values: Pixels, shown: IntensityRange, dtype: type[np.unsignedinteger[Any]]) -> Pixels:
+def scale_float(values: Pixels, low: float, extent: float, dtype: type[np.unsignedinteger[Any]]) -> Pixels:
     """Float samples, shape (height, width), from a range to all values of a type, rounded half up."""
     result = np.empty(values.shape, dtype)
     largest = np.iinfo(dtype).max
     for rows in row_bands(*values.shape):
         with np.errstate(divide="ignore", invalid="ignore"):
             # clipped first: a reversed range would turn what lies below it to white
-            above = np.maximum(values[rows].astype(np.float64) - shown.low, 0)
-            scaled = above * (np.float64(largest) / (shown.high - shown.low))
+            scaled = np.maximum(values[rows].astype(np.float64) - low, 0) * (np.float64(largest) / extent)
         result[rows] = np.nan_to_num(np.clip(np.floor(scaled + 0.5), 0, largest), nan=0.0)
     return result
-
-
-def _looked_up(values: Pixels, low: float, extent: float) -> Pixels:
-    table = _table_8bit(low, extent)
-    return values if table is None else table[values]
 
 
 @lru_cache(maxsize=64)
@@ -132,26 +129,17 @@ def _table_8bit(low: float, extent: float) -> Pixels | None:
 
 
 @lru_cache(maxsize=64)
-def _table_16bit(low: float, high: float) -> Pixels:
+def _table_16bit(low: float, extent: float) -> Pixels:
     # a reversed range wraps around below 0, as in the original
     with np.errstate(divide="ignore", invalid="ignore"):
         above = np.maximum(np.arange(65536.0) - low, 0)
-        scaled = np.trunc(above * (np.float64(256.0) / (high - low + 1)) + 0.5)
+        scaled = np.trunc(above * (np.float64(256.0) / (extent + 1)) + 0.5)
     return (np.nan_to_num(np.minimum(scaled, 255), nan=0.0).astype(np.int64) & 255).astype(np.uint8)
 
 
 def mean_of_components(color: Pixels) -> Pixels:
     """Colour to 8-bit gray: the mean of the three components, rounded to nearest."""
     return ((color.sum(axis=2, dtype=np.uint16) * 2 + 3) // 6).astype(np.uint8)
-
-
-#: Kind of a source -> how its own range is applied on a colour canvas.
-_SHOWN: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
-    "gray8": show_8bit,
-    "gray16": show_16bit,
-    "color": show_color_source,
-    "float": show_float,
-}
 
 
 def is_converted(source: str, canvas: str, widened: bool) -> bool:
@@ -173,24 +161,15 @@ def converted(image: Pixels, canvas: str, own: IntensityRange, widened: bool) ->
         image = widen(image)
     source, dtype = kind_of(image), CANVAS_TYPES[canvas]
     if canvas == "color":
-        shown = _SHOWN[source](image, own)
+        shown = _show_source(image, own)
         return shown if shown.ndim == 3 else np.repeat(shown[:, :, None], 3, axis=2)
     if source == "color":
-        return mean_of_components(show_color_source(image, own)).astype(dtype, copy=False)
+        return mean_of_components(_show_source(image, own)).astype(dtype, copy=False)
     if source == "float" and canvas != "float":
-        return scale_float(image, own, dtype)
+        return scale_float(image, own.low, own.high - own.low, dtype)
     if (source, canvas) == ("gray16", "gray8"):
-        return show_16bit(image, own)
+        return _show_source(image, own)
     return image.astype(dtype, copy=False)
-
-
-#: Kind of canvas -> how its values become 8-bit ones.
-FINAL: dict[str, Callable[[Pixels, IntensityRange], Pixels]] = {
-    "gray8": show_8bit,
-    "gray16": show_gray16,
-    "color": show_color,
-    "float": show_float,
-}
 
 
 def range_for_canvas(requested: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:

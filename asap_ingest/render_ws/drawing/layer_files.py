@@ -8,16 +8,16 @@ change its folder, or removed in a file system whose folders have no times.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 
-from asap_ingest.render_ws.drawing.image_urls import local_file_or_none
-from asap_ingest.render_ws.wire.problems import IllegalArgumentError
+from asap_ingest.render_ws.drawing.layers import JsonObject, LayerTile
+from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, one_line
 
-Urls = tuple[str, ...]
-Folders = tuple[str, ...]
 #: Device, inode, and times of the last changes of folders: the second of them cannot be set.
 _States = tuple[tuple[int, int, int, int], ...]
 
@@ -25,61 +25,42 @@ _States = tuple[tuple[int, int, int, int], ...]
 _SETTLED_NANOSECONDS = 2_500_000_000
 
 
-class LayerFiles:
-    """Remembers the state of their folders when all files of a tile were there; for many threads."""
+def check_files(
+    tiles: Iterable[LayerTile],
+    look: Callable[[str], bool],
+    leave_out: Callable[[LayerTile, IllegalArgumentError], None] | None = None,
+) -> None:
+    """Look for the files of some tiles, in order, unless their folders are as they were.
 
-    def __init__(self, count: int) -> None:
-        #: None where not known yet, or where a URL is malformed.
-        self._folders: list[Folders | None] = [None] * count
-        self._checked: list[_States | None] = [None] * count
-        self._states: dict[Folders, _States | None] = {}
-
-    def check(
-        self,
-        which: Iterable[int],
-        urls_of: Callable[[int], Urls],
-        look: Callable[[str], bool],
-        leave_out: Callable[[int, IllegalArgumentError], None] | None = None,
-    ) -> None:
-        """Look for the files of some tiles, in order, unless their folders are as they were.
-
-        Parameters
-        ----------
-        look : callable
-            Raises IllegalArgumentError for a missing file; returns whether removing the file would change its
-            folder.
-        leave_out : callable, optional
-            Gets each tile with a missing file, and the error; without it the first error is raised.
-        """
-        look, states_of = cache(look), cache(self._states_of)  # tiles share masks and folders
-        for index in which:
-            folders = self._folders[index]
-            if folders is None:
-                folders = self._folders[index] = _folders(urls_of(index))
-            # before the files: what changes meanwhile is checked again
-            states = None if folders is None else states_of(folders)
-            if states is not None and states is self._checked[index]:
-                continue
-            try:
-                stay = [look(url) for url in urls_of(index)]
-            except IllegalArgumentError as error:
-                if leave_out is None:
-                    raise
-                leave_out(index, error)
-                stay = [False]
-            self._checked[index] = states if all(stay) else None
-
-    def _states_of(self, folders: Folders) -> _States | None:
-        """States of folders, the same object while they are equal."""
-        now = _current_states(folders)
-        if now != self._states.get(folders):
-            self._states[folders] = now
-            return now
-        return self._states.get(folders)
+    Parameters
+    ----------
+    look : callable
+        Raises IllegalArgumentError for a missing file; returns whether removing the file would change its
+        folder.
+    leave_out : callable, optional
+        Gets each tile with a missing file, and the error; without it the first error is raised.
+    """
+    look, states_of = cache(look), cache(_states_of)  # tiles share masks and folders
+    for tile in tiles:
+        # before the files: what changes meanwhile is checked again
+        states = None if tile.folders is None else states_of(tile.folders)
+        if states is not None and states is tile.checked:
+            continue
+        try:
+            stay = [look(url) for url in tile.urls]
+        except IllegalArgumentError as error:
+            if leave_out is None:
+                raise
+            leave_out(tile, error)
+            stay = [False]
+        tile.checked = states if all(stay) else None
 
 
-def _current_states(folders: Folders) -> _States | None:
-    """States of folders; None where one of them may still change without another time."""
+def _states_of(folders: tuple[str, ...]) -> _States | None:
+    """States of folders, the same object while they are equal: thousands of tiles are compared by it.
+
+    None where a folder may still change without another time.
+    """
     try:
         facts = [Path(folder).stat() for folder in folders]
     except OSError:
@@ -87,13 +68,36 @@ def _current_states(folders: Folders) -> _States | None:
     latest = max((max(fact.st_mtime_ns, fact.st_ctime_ns) for fact in facts), default=0)
     if time.time_ns() - latest < _SETTLED_NANOSECONDS:
         return None
-    return tuple((fact.st_dev, fact.st_ino, fact.st_mtime_ns, fact.st_ctime_ns) for fact in facts)
+    return _interned(tuple((fact.st_dev, fact.st_ino, fact.st_mtime_ns, fact.st_ctime_ns) for fact in facts))
 
 
-def _folders(urls: Urls) -> Folders | None:
-    """The folders of files; None where a URL is malformed, which `look` reports."""
-    try:
-        paths = [local_file_or_none(url) for url in urls]
-    except IllegalArgumentError:
-        return None
-    return tuple(dict.fromkeys(str(Path(path).parent) for path in paths if path is not None))
+@lru_cache(maxsize=1024)
+def _interned(states: _States) -> _States:
+    return states
+
+
+class MissingTiles:
+    """Collects the tiles that are left out of a picture while it is drawn, and the reasons."""
+
+    def __init__(self, parameters: RenderParameters) -> None:
+        self.reasons: dict[LayerTile, str] = {}
+        self._parameters = parameters
+
+    def leave_out(self, tile: LayerTile, error: IllegalArgumentError) -> None:
+        """Add a tile; the first reason counts."""
+        self.reasons.setdefault(tile, one_line(error))
+
+    def described(self) -> Iterator[JsonObject]:
+        """Id, reason and box of each: its stored bounds in pixels of the picture, beyond which it may reach.
+
+        The box is left, top, right, bottom.
+        """
+        x, y, scale = self._parameters.x, self._parameters.y, self._parameters.scale
+        for tile, reason in self.reasons.items():
+            sides = zip(tile.bounds, (x, y, x, y), strict=True)
+            box = [_whole((side - start) * scale) for side, start in sides]
+            yield {"tileId": tile.tile_id, "reason": reason, "box": box}
+
+
+def _whole(value: float) -> int:
+    return round(value) if math.isfinite(value) else 0

@@ -1,29 +1,39 @@
-"""Layers: tiles that are drawn together, and what drawing needs of each, derived once."""
+"""Layers: tiles that are drawn together, and what drawing needs of each, derived once.
+
+Layers of stacks that are not being written to are read once, and drawn from memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.channels import Channel, source_urls, tile_channels
-from asap_ingest.render_ws.drawing.layer_files import LayerFiles
+from asap_ingest.render_ws.drawing.image_urls import local_file_or_none
 from asap_ingest.render_ws.drawing.mipmap_levels import fit_affine
-from asap_ingest.render_ws.drawing.warps import Warp
+from asap_ingest.render_ws.drawing.warps import Warp, shared_warp
+from asap_ingest.render_ws.memory.bounded_cache import BoundedCache, CacheState
+from asap_ingest.render_ws.memory.limits import MOST_TILES
+from asap_ingest.render_ws.store import Session, TileFilter
+from asap_ingest.render_ws.store.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.specs import Spec, build_steps, merged, warped_steps
-from asap_ingest.render_ws.wire.problems import IllegalArgumentError
-from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
+from asap_ingest.render_ws.wire.stack_records import StackRecord, State
+from asap_ingest.render_ws.wire.tile_rows import TileRow, counted
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, DEFAULT_MESH_CELL_SIZE
 
 JsonObject = dict[str, Any]
-
-#: Mesh cell size of all pictures but those of render parameters that a client sends.
-CELL = 64.0
+#: minX, minY, maxX, maxY of a tile, as stored.
+Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -46,107 +56,201 @@ def geometry_of(specs: Sequence[Spec], width: float, height: float, cell: float)
     assert isinstance(behind, Affine)
     if not warped:
         return Geometry(None, behind, fit_affine(behind, width, height, cell))
-    warp = Warp(orjson.dumps(specs[:warped]), width, height, cell)
+    warp = shared_warp(orjson.dumps(specs[:warped]), width, height, cell)
     linear = warp.nearest_affine()
     return Geometry(warp, behind, None if linear is None else linear.then(behind))
 
 
-@dataclass
-class TileSources:
-    """What a tile is drawn from; its geometry is set by the first use."""
+class LayerTile:
+    """A tile of a layer, and what drawing needs of it, derived by the first use.
 
-    tile_id: str
-    channels: list[Channel]
-    urls: tuple[str, ...]
-    has_masks: bool
-    geometry: Geometry | None = None
+    Parameters
+    ----------
+    make_spec : callable
+        Returns the flattened tile spec.
+    """
 
-
-class Layer(Sequence[JsonObject]):
-    """Flattened tile specs in drawing order; each may be made when it is used."""
-
-    def __init__(self, tiles: Sequence[Any], cell: float = CELL) -> None:
-        self._tiles = tiles
-        self._sources: list[TileSources | None] = [None] * len(tiles)
-        # tiles share warps, whose texts may be long
-        self._warps: dict[Warp, Warp] = {}
-        self.cell = cell
-        self._files = LayerFiles(len(tiles))
-
-    def __len__(self) -> int:
-        return len(self._tiles)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._tiles[index]
+    def __init__(self, make_spec: Callable[[], JsonObject], bounds: Bounds, cell: float) -> None:
+        self.make_spec = make_spec
+        self.bounds = bounds
+        self._cell = cell
+        self._geometry: Geometry | None = None
+        #: States of `folders` when all files were there: see `layer_files`.
+        self.checked: Any = None
 
     @cached_property
-    def boxes(self) -> NDArray[np.float64]:
-        """minX, minY, maxX, maxY of the tiles, shape (n, 4); 0 where a tile lacks them."""
-        return np.array([[float(tile.get(name) or 0.0) for name in BOX_FIELDS] for tile in self])
+    def _sources(self) -> tuple[str, list[Channel]]:
+        spec = self.make_spec()
+        return str(spec.get("tileId")), tile_channels(spec)
 
-    def check_files(
-        self,
-        which: Iterable[int],
-        look: Callable[[str], bool],
-        leave_out: Callable[[int, IllegalArgumentError], None] | None = None,
-    ) -> None:
-        """Look for the files of some tiles: see `LayerFiles.check`."""
-        self._files.check(which, lambda index: self.sources(index).urls, look, leave_out)
+    @property
+    def tile_id(self) -> str:
+        """Its id, `None` for a tile without."""
+        return self._sources[0]
 
-    def sources(self, index: int) -> TileSources:
-        """What a tile is drawn from."""
-        sources = self._sources[index]
-        if sources is None:
-            tile = self[index]
-            channels = tile_channels(tile)
-            images = (image for channel in channels for image in channel.images.values())
-            has_masks = any(image.get("maskUrl") is not None for image in images)
-            sources = TileSources(str(tile.get("tileId")), channels, source_urls(channels), has_masks)
-            self._sources[index] = sources
-        return sources
+    @property
+    def channels(self) -> list[Channel]:
+        """Its channels, at least one."""
+        return self._sources[1]
 
-    def geometry(self, index: int, size: Callable[[], tuple[float, float]]) -> Geometry:
-        """Geometry of a tile; `size` reads width and height of its image where the spec lacks them.
+    @cached_property
+    def urls(self) -> tuple[str, ...]:
+        """URLs of all its images and masks."""
+        return source_urls(self.channels)
+
+    @cached_property
+    def folders(self) -> tuple[str, ...] | None:
+        """The folders of its files; None where a URL is malformed."""
+        try:
+            paths = [local_file_or_none(url) for url in self.urls]
+        except IllegalArgumentError:
+            return None
+        return tuple(dict.fromkeys(str(Path(path).parent) for path in paths if path is not None))
+
+    @cached_property
+    def has_masks(self) -> bool:
+        """Whether one of its images has a mask."""
+        images = (image for channel in self.channels for image in channel.images.values())
+        return any(image.get("maskUrl") is not None for image in images)
+
+    def geometry(self, size: Callable[[], tuple[float, float]]) -> Geometry:
+        """Its geometry; `size` reads width and height of its image where the spec lacks them.
 
         A geometry by the size of an image is not cached.
         """
-        sources = self.sources(index)
-        if sources.geometry is not None:
-            return sources.geometry
-        tile = self[index]
-        specs = tile["transforms"]["specList"]
-        if tile.get("width") is None or tile.get("height") is None:
-            return geometry_of(specs, *size(), self.cell)
-        geometry = geometry_of(specs, float(tile["width"]), float(tile["height"]), self.cell)
-        if geometry.warp is not None:
-            geometry = replace(geometry, warp=self._warps.setdefault(geometry.warp, geometry.warp))
-        sources.geometry = geometry
-        return geometry
+        if self._geometry is not None:
+            return self._geometry
+        spec = self.make_spec()
+        specs = spec["transforms"]["specList"]
+        if spec.get("width") is None or spec.get("height") is None:
+            return geometry_of(specs, *size(), self._cell)
+        self._geometry = geometry_of(specs, float(spec["width"]), float(spec["height"]), self._cell)
+        return self._geometry
 
 
 class LayerTiles(Sequence[JsonObject]):
-    """Some tiles of a layer in memory."""
+    """Specs of tiles of a layer in memory, in drawing order; each is made when it is used."""
 
-    def __init__(self, layer: Layer, which: Sequence[int]) -> None:
-        self.layer = layer
-        self.which = which
+    def __init__(self, tiles: Sequence[LayerTile]) -> None:
+        self.tiles = tiles
 
     def __len__(self) -> int:
-        return len(self.which)
+        return len(self.tiles)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.layer[self.which[index]]
+        return self.tiles[index].make_spec()
+
+    @cached_property
+    def bounds(self) -> NDArray[np.float64]:
+        """minX, minY, maxX, maxY of the tiles, shape (n, 4)."""
+        return np.array([tile.bounds for tile in self.tiles], np.float64).reshape(-1, 4)
+
+    def within(self, box: TileFilter) -> LayerTiles:
+        """The tiles that reach into a box, its sides included."""
+        min_x, min_y, max_x, max_y = self.bounds.T
+        seen = np.ones(len(self), bool)
+        for limit, reaches in (
+            (box.min_x, max_x.__ge__),
+            (box.max_x, min_x.__le__),
+            (box.min_y, max_y.__ge__),
+            (box.max_y, min_y.__le__),
+        ):
+            if limit is not None:
+                seen &= reaches(limit)
+        return LayerTiles([self.tiles[index] for index in np.flatnonzero(seen).tolist()])
 
 
-def layer_of(tiles: Sequence[JsonObject], cell: float = CELL) -> tuple[Layer, Sequence[int]]:
-    """The layer of tiles and their indices in it; a new layer for tiles that are not `LayerTiles`."""
-    if isinstance(tiles, LayerTiles) and tiles.layer.cell == cell:
-        return tiles.layer, tiles.which
-    return Layer(tiles, cell), range(len(tiles))
+def layer_of(specs: Sequence[JsonObject], cell: float = DEFAULT_MESH_CELL_SIZE) -> LayerTiles:
+    """The tiles of flattened specs in drawing order: those in memory, or new ones."""
+    if isinstance(specs, LayerTiles) and cell == DEFAULT_MESH_CELL_SIZE:
+        return specs
+    return LayerTiles([LayerTile(partial(_same, spec), _bounds(spec), cell) for spec in specs])
 
 
-def bounds_of(tiles: Sequence[JsonObject]) -> dict[str, float]:
+def _same(spec: JsonObject) -> JsonObject:
+    return spec
+
+
+def _bounds(spec: JsonObject) -> Bounds:
+    """0 for those that a spec lacks: a client may send it."""
+    min_x, min_y, max_x, max_y = (float(spec.get(name) or 0.0) for name in BOX_FIELDS)
+    return min_x, min_y, max_x, max_y
+
+
+def bounds_of(specs: Sequence[JsonObject]) -> dict[str, float]:
     """`minX`, `minY`, `maxX`, `maxY` over some tiles."""
-    layer, which = layer_of(tiles)
-    boxes = layer.boxes[[*which]]
-    return dict(zip(BOX_FIELDS, [*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)], strict=True))
+    bounds = layer_of(specs).bounds
+    return dict(zip(BOX_FIELDS, [*bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0)], strict=True))
+
+
+#: Bytes of what is derived from a tile, per byte of its spec.
+_DERIVED = 8
+#: Fields of `TileFilter` that a layer can answer.
+_ANSWERED = {"z", "min_x", "max_x", "min_y", "max_y"}
+#: False for a layer that needs more than all the room.
+_Layer = LayerTiles | Literal[False]
+
+
+class _NoRoomError(Exception):
+    """A layer that takes more than all the room."""
+
+
+class StackLayers:
+    """Cache of layers of COMPLETE and READ_ONLY stacks, `room` bytes of them; for many threads."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._layers: BoundedCache[_Layer] = BoundedCache(room)
+
+    def tiles(self, session: Session, record: StackRecord, which: TileFilter) -> LayerTiles | None:
+        """The tiles of a layer in a box; None where they must be read from the database."""
+        conditions = {name for name in TileFilter.CONDITIONS if getattr(which, name) is not None}
+        if record.state not in (State.COMPLETE, State.READ_ONLY) or not {"z"} <= conditions <= _ANSWERED:
+            return None
+        # a change of the stack changes its time
+        key = record.key, record.modified, which.z
+        layer = self._layers.get(key)
+        if layer is None:
+            whole = TileFilter(z=which.z)
+            if session.tile_count(record.key, whole) > MOST_TILES:
+                return None
+            layer = self._read(session, key, whole)
+        return None if layer is False else layer.within(which)
+
+    def _read(self, session: Session, key: tuple[int, int, float | None], whole: TileFilter) -> _Layer:
+        size = 1000
+
+        def count(read: int) -> None:
+            nonlocal size
+            size += _DERIVED * read
+            if size > self._room:
+                raise _NoRoomError
+
+        layer: _Layer = False
+        try:
+            rows = [*counted(session.each_tile(key[0], whole), lambda read: count(125 + read))]
+            layer = stored_layer(rows, TransformLookup(session, key[0], count))
+        except _NoRoomError:
+            size = 500
+        self._layers.keep(key, layer, size)
+        return layer
+
+    @property
+    def cache_state(self) -> CacheState:
+        """Counts and size of the cache."""
+        return self._layers.state
+
+
+def stored_layer(rows: Sequence[TileRow], lookup: TransformLookup) -> LayerTiles:
+    """All tiles of a layer, as stored; each is parsed, and its references resolved, when it is used."""
+    for refs in {row.refs for row in rows if row.refs is not None}:
+        for transform_id in orjson.loads(refs):
+            # read while the database is open; a missing one is an error of the tile that needs it
+            with suppress(IllegalStateError):
+                lookup.flattened_reference(transform_id)
+    return LayerTiles([_tile(row, lookup) for row in rows])
+
+
+def _tile(row: TileRow, lookup: TransformLookup) -> LayerTile:
+    bounds = row.min_x, row.min_y, row.max_x, row.max_y
+    return LayerTile(partial(lookup.flattened, row), bounds, DEFAULT_MESH_CELL_SIZE)

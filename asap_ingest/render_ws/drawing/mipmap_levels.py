@@ -14,8 +14,9 @@ import numpy as np
 
 from asap_ingest.render_ws.drawing.channels import Channel
 from asap_ingest.render_ws.drawing.source_images import ImageSource
-from asap_ingest.render_ws.transforms.classes import Affine, CoordinateTransform
+from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.triangle_mesh import check_points
+from asap_ingest.render_ws.transforms.warp_classes import Transform
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 from asap_ingest.render_ws.wire.patterns import groups_of_whole
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
@@ -37,7 +38,7 @@ class LevelImages:
     halvings: int
 
 
-def fit_affine(transform: CoordinateTransform, width: float, height: float, cell: float) -> Affine | None:
+def fit_affine(transform: Transform, width: float, height: float, cell: float) -> Affine | None:
     """The affine transform nearest to a transform at points `cell` apart (least squares), up to its shift.
 
     None for a tile whose points lie on a line: at most `cell` wide or high.
@@ -50,7 +51,7 @@ def fit_affine(transform: CoordinateTransform, width: float, height: float, cell
     x, y = (np.arange(0.0, size, cell) for size in (width, height))
     source = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
     with np.errstate(all="ignore"):
-        target = transform.apply(source)
+        target = transform(source)
     target = np.where(np.isfinite(target), target, 0.0)
     solution, *_ = np.linalg.lstsq(source - source.mean(axis=0), target - target.mean(axis=0), rcond=None)
     (m00, m10), (m01, m11) = solution.tolist()

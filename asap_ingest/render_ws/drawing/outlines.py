@@ -23,18 +23,16 @@ LEAST_WIDTH_WITH_TEXT = 100
 MOST_LETTERS = 200
 
 
-def draw_outlines(canvas: Canvas, parameters: RenderParameters) -> Canvas:
+def draw_outlines(shape_yx: tuple[int, int], parameters: RenderParameters) -> Canvas:
     """Draw the stored boxes of the tiles as lines of one pixel: green, on a transparent canvas.
 
     The tile id stands in the upper left corner of boxes that are wide enough for it.
     """
-    picture = np.zeros((canvas.height, canvas.width, 4), np.uint8)
+    picture = np.zeros((*shape_yx, 4), np.uint8)
     for tile in parameters.tile_specs or []:
         _rectangle(picture, tile, parameters)
-    outlined = Canvas(canvas.height, canvas.width, outlines=True)
-    outlined.values = np.ascontiguousarray(picture[..., :3])
-    outlined.alpha = np.ascontiguousarray(picture[..., 3])
-    return outlined
+    colours, alpha = np.ascontiguousarray(picture[..., :3]), np.ascontiguousarray(picture[..., 3])
+    return Canvas(*shape_yx, colours, alpha, outlines=True)
 
 
 def _rectangle(picture: np.ndarray[Any, Any], tile: dict[str, Any], parameters: RenderParameters) -> None:

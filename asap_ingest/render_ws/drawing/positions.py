@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.images.compiled import compiled
+from asap_ingest.render_ws.transforms.classes import Matrix
+from asap_ingest.render_ws.transforms.warp_classes import Points
 
-_Points = NDArray[np.float64]
 _Positions = NDArray[np.float32]
-Matrix = tuple[float, float, float, float, float, float]
 
 #: Coordinates nearer than this to a whole pixel are taken as the whole pixel: rounding of products.
 SNAP = 1e-7
@@ -48,7 +48,7 @@ def _snapped(value: float) -> float:
 
 
 @compiled()
-def enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
+def _enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
     """Whole positions between two, limited to 0 .. size - 1: the first, and the end."""
     # limited as floats: what is beyond whole numbers cannot become one
     first = min(max(0.0, np.ceil(least - SNAP)), float(size))
@@ -57,20 +57,22 @@ def enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
 
 
 @compiled()
-def reached(
-    matrix: Any, width: float, height: float, canvas_yx: tuple[int, int]
+def map_to_canvas(
+    points: Points, matrix: Any, target: Points, canvas_yx: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """First row and end, first column and end of the pixels that [0, width] x [0, height] encloses."""
+    """Points on the canvas, and first row and end, first column and end of the pixels that they enclose."""
+    a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
     least_x, greatest_x, least_y, greatest_y = math.inf, -math.inf, math.inf, -math.inf
-    for x in (0.0, width):
-        for y in (0.0, height):
-            across = x * matrix[0] + y * matrix[1] + matrix[2]
-            down = x * matrix[3] + y * matrix[4] + matrix[5]
-            if not (math.isfinite(across) and math.isfinite(down)):
-                return 0, 0, 0, 0
-            least_x, greatest_x = min(least_x, across), max(greatest_x, across)
-            least_y, greatest_y = min(least_y, down), max(greatest_y, down)
-    return (*enclosed(least_y, greatest_y, canvas_yx[0]), *enclosed(least_x, greatest_x, canvas_yx[1]))
+    for number in range(points.shape[0]):
+        x, y = points[number, 0], points[number, 1]
+        target[number, 0], target[number, 1] = x * a + y * b + c, x * d + y * e + f
+        x, y = target[number, 0], target[number, 1]
+        if math.isfinite(x) and math.isfinite(y):
+            least_x, greatest_x = min(least_x, x), max(greatest_x, x)
+            least_y, greatest_y = min(least_y, y), max(greatest_y, y)
+    if least_x > greatest_x:
+        return 0, 0, 0, 0
+    return (*_enclosed(least_y, greatest_y, canvas_yx[0]), *_enclosed(least_x, greatest_x, canvas_yx[1]))
 
 
 @compiled()
@@ -122,7 +124,7 @@ def _mean(table: _Positions, i: Any, j: Any, what: int, across: Any, down: Any) 
 
 
 @compiled()
-def _span(target: _Points, corners: tuple[int, int, int], row: float) -> tuple[float, float]:
+def _span(target: Points, corners: tuple[int, int, int], row: float) -> tuple[float, float]:
     """First and last column of a triangle in a row, pixels on its edges included."""
     first, last = -1e9, 1e9
     for index in range(3):
@@ -144,8 +146,8 @@ def _back(second: float, third: float, inverse: tuple[float, float, float, float
 
 @compiled()
 def _fill(
-    source: _Points,
-    target: _Points,
+    source: Points,
+    target: Points,
     corners: tuple[int, int, int],
     area: float,
     top: int,
@@ -189,8 +191,8 @@ def _fill(
 
 @compiled()
 def rasterise(
-    source: _Points,
-    target: _Points,
+    source: Points,
+    target: Points,
     triangles: NDArray[np.int64],
     top: int,
     left: int,

@@ -6,7 +6,7 @@ Fields, defaults and query parameters: those of render-ws 4.0.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from asap_ingest.render_ws.drawing.channels import parse_channels
@@ -14,6 +14,7 @@ from asap_ingest.render_ws.drawing.filter_lists import named_filters
 from asap_ingest.render_ws.wire import json_types, tile_specs
 from asap_ingest.render_ws.wire.java_numbers import json_double, truncate_to_int
 from asap_ingest.render_ws.wire.json_types import MalformedBodyError, has_schema, schema_of
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, DEFAULT_MESH_CELL_SIZE
 
 JsonObject = dict[str, Any]
 
@@ -27,17 +28,6 @@ class Box:
     width: int
     height: int
     scale: float = 1.0
-
-
-@has_schema({"type": "boolean"})
-def _boolean(value: Any) -> bool:
-    if type(value) is bool:
-        return value
-    if type(value) is int:
-        return value != 0
-    if type(value) is str and value.strip() in ("true", "false", "True", "False", "TRUE", "FALSE"):
-        return value.strip().lower() == "true"
-    raise MalformedBodyError(f"{value!r} is neither true nor false")
 
 
 @has_schema(schema_of(json_types.double))
@@ -62,7 +52,7 @@ class RenderParameters:
     """
 
     tile_spec_url: str | None = None
-    mesh_cell_size: float = 64.0
+    mesh_cell_size: float = DEFAULT_MESH_CELL_SIZE
     min_mesh_cell_size: float = 0.0
     in_path: str | None = None
     out_path: str | None = None
@@ -93,7 +83,7 @@ class RenderParameters:
     min_bounds_min_y: float | None = None
     min_bounds_max_x: float | None = None
     min_bounds_max_y: float | None = None
-    min_bounds_mesh_cell_size: float = 64.0
+    min_bounds_mesh_cell_size: float = DEFAULT_MESH_CELL_SIZE
     max_tile_specs: int | None = None
     outlines_only: bool = False
     fill_seams: bool = False
@@ -106,7 +96,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "float | None": _double,
     "int": json_types.integer,
     "int | None": json_types.integer,
-    "bool": _boolean,
+    "bool": json_types.boolean,
     "JsonObject | None": tile_specs.read_path_builder,
     "list[JsonObject] | None": _filter_specs,
     "Sequence[JsonObject] | None": _TILES,
@@ -121,6 +111,16 @@ def _json_name(name: str) -> str:
 
 #: Name in JSON -> field, in the order of the JSON form.
 JSON_FIELDS = {_json_name(field.name): field for field in fields(RenderParameters)[:-3]}
+#: Fields that a query may have as well.
+_OF_QUERIES = (
+    "scale",
+    "minIntensity",
+    "maxIntensity",
+    "convertToGray",
+    "binaryMask",
+    "excludeMask",
+    "fillWithNoise",
+)
 
 
 def to_json(parameters: RenderParameters) -> JsonObject:
@@ -187,17 +187,10 @@ def box_parameters(
     channels = version.get("defaultChannel") if query.get("channels") is None else query["channels"]
     parse_channels(channels)
     filters = query.get("filterListName")
-    if query.get("scale") is not None:
-        box = replace(box, scale=query["scale"])
+    given = {JSON_FIELDS[name].name: query[name] for name in _OF_QUERIES if query.get(name) is not None}
     return RenderParameters(
-        **vars(box),
-        min_intensity=query.get("minIntensity"),
-        max_intensity=query.get("maxIntensity"),
-        convert_to_gray=bool(query.get("convertToGray")),
-        binary_mask=bool(query.get("binaryMask")),
-        exclude_mask=bool(query.get("excludeMask")),
+        **{**vars(box), **given},
         do_filter=bool(query.get("filter")),
-        fill_with_noise=bool(query.get("fillWithNoise")),
         channels=channels,
         mipmap_path_builder=version.get("mipmapPathBuilder"),
         filter_specs=None if filters is None else named_filters(filters),
@@ -206,22 +199,7 @@ def box_parameters(
     )
 
 
-def layer_parameters(
-    query: Mapping[str, Any],
-    tiles: Sequence[JsonObject],
-    bounds: Mapping[str, float],
-    version: Mapping[str, Any],
-    scale: float,
-) -> RenderParameters:
-    """Parameters of a whole layer: its bounds, sizes cut to integers; otherwise as `box_parameters`.
-
-    `scale` applies if the query has none.
-    """
-    box = Box(
-        float(bounds["minX"]),
-        float(bounds["minY"]),
-        truncate_to_int(float(bounds["maxX"]) - float(bounds["minX"])),
-        truncate_to_int(float(bounds["maxY"]) - float(bounds["minY"])),
-        scale,
-    )
-    return box_parameters(query, tiles, box, version)
+def layer_box(bounds: Mapping[str, float], scale: float) -> Box:
+    """The box of a whole layer, from `minX`, `minY`, `maxX`, `maxY`; its size is cut to integers."""
+    min_x, min_y, max_x, max_y = (float(bounds[name]) for name in BOX_FIELDS)
+    return Box(min_x, min_y, truncate_to_int(max_x - min_x), truncate_to_int(max_y - min_y), scale)

@@ -15,6 +15,15 @@ from asap_ingest.render_ws.drawing.positions import SNAP
 
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
+#: The canvas, its alpha as uint8 of shape (height, width), and a number for each component of a pixel, of any
+#: value: how many there are is known to the compiler. Alpha has shape (0, 0) for a canvas that is opaque:
+#: there, pixels without value become 0.
+Target = tuple[_Rows, _Rows, tuple[int, ...]]
+#: A record of `tile_kernels.SOURCE`, its image and its mask.
+Samples = tuple[Any, _Rows, _Rows]
+#: Whether the nearest pixel is taken instead of interpolating between four (then the last row and column have
+#: values, and positions are rounded in place), and whether masks above 0 count as 255.
+How = tuple[bool, bool]
 
 #: Shortest run that is drawn by a loop of its own, and pixels between two searches for one.
 _LEAST_RUN, _BETWEEN_RUNS = 8, 32
@@ -39,55 +48,35 @@ def _blended(there: float, before: float, value: float, share: float) -> tuple[f
 
 
 @compiled()
-def draw_row(
-    canvas: _Rows,
-    alpha: _Rows,
-    components: tuple[int, ...],
-    y: int,
-    x: int,
-    u: _Positions,
-    v: _Positions,
-    source: Any,
-    image: _Rows,
-    mask: _Rows,
-    nearest: bool,
-    binary: bool,
-) -> None:
+def draw_row(target: Target, y: int, x: int, positions: Any, samples: Samples, how: How) -> None:
     """Row `y` of the canvas, from column `x` on.
 
     Parameters
     ----------
-    alpha : ndarray of uint8, shape (height, width)
-        Of shape (0, 0) for a canvas that is opaque: there, pixels without value become 0.
-    components : tuple of int
-        One for each component of a pixel, of any value: their number is known to the compiler.
-    u, v : ndarray of float32
-        Source column and row of each pixel; NaN leaves it as it is. The value is 0 outside
+    positions : two ndarrays of float32, shape (n,)
+        Source column u and row v of each pixel; NaN leaves it as it is. The value is 0 outside
         [0, width - 1) x [0, height - 1): the last row and column of a source come out black.
-    nearest : bool
-        Take the nearest pixel instead of interpolating between four: the last row and column have values too.
-        Positions are rounded in place.
-    binary : bool
-        Masks above 0 count as 255.
     """
+    u, v = positions
+    nearest, _ = how
     if nearest:
         for index in range(u.size):
             u[index], v[index] = np.floor(u[index] + np.float32(0.5)), np.floor(v[index] + np.float32(0.5))
+    canvas, alpha, components = target
     if alpha.size > 0 or nearest or not _has_runs(u):
-        _draw_pixels(canvas, alpha, components, y, x, u, v, source, image, mask, nearest, binary)
+        _draw_pixels(target, y, x, positions, samples, how)
         return
+    source, image, _ = samples
     index = 0
     while index < u.size:
         length = _length_of_run(u, v, index, source)
         if length > 0:
-            part = u[index : index + length], v[index : index + length]
-            _draw_run(canvas[y], components, x + index, *part, source, image)
+            run = u[index : index + length], v[index : index + length]
+            _draw_run(canvas[y], components, x + index, run, source, image)
         else:
             length = min(_BETWEEN_RUNS, u.size - index)
-            some_u, some_v = u[index : index + length], v[index : index + length]
-            _draw_pixels(
-                canvas, alpha, components, y, x + index, some_u, some_v, source, image, mask, nearest, binary
-            )
+            some = u[index : index + length], v[index : index + length]
+            _draw_pixels(target, y, x + index, some, samples, how)
         index += length
 
 
@@ -124,15 +113,10 @@ def _length_of_run(u: _Positions, v: _Positions, index: int, source: Any) -> int
 
 @compiled()
 def _draw_run(
-    target: _Rows,
-    components: tuple[int, ...],
-    x: int,
-    u: _Positions,
-    v: _Positions,
-    source: Any,
-    image: _Rows,
+    target: _Rows, components: tuple[int, ...], x: int, positions: Any, source: Any, image: _Rows
 ) -> None:
     """Pixels of a run, without branches, so that the compiler vectorises the loop."""
+    u, v = positions
     size = len(components)
     i, j = np.int32(u[0]), np.int32(v[0])
     left, top = (i - source.left) * size, j - source.top
@@ -151,21 +135,12 @@ def _draw_run(
 
 
 @compiled()
-def _draw_pixels(
-    canvas: _Rows,
-    alpha: _Rows,
-    components: tuple[int, ...],
-    y: int,
-    x: int,
-    u: _Positions,
-    v: _Positions,
-    source: Any,
-    image: _Rows,
-    mask: _Rows,
-    nearest: bool,
-    binary: bool,
-) -> None:
+def _draw_pixels(target: Target, y: int, x: int, positions: Any, samples: Samples, how: How) -> None:
     """Pixels of a row, one after the other."""
+    canvas, alpha, components = target
+    u, v = positions
+    source, image, mask = samples
+    nearest, binary = how
     size = len(components)
     masked = alpha.size > 0
     # unsigned indices: signed ones are checked for being negative

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from asap_ingest.errors import ImageError
+from asap_ingest.images.damage import UnreadableImageError
 from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask
-from asap_ingest.images.formats import Image, ImageHead, UnreadableImageError, decode_page
+from asap_ingest.images.formats import decode_page
+from asap_ingest.images.pixels import Image, ImageHead
 from asap_ingest.render_ws.drawing.image_urls import local_file_or_none, local_path
 from asap_ingest.render_ws.memory.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError

@@ -5,7 +5,6 @@ Images, masks and canvases are rows of samples, shape (height, width x component
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,19 @@ from numpy.typing import NDArray
 
 from asap_ingest.images.compiled import compiled
 from asap_ingest.render_ws.drawing.positions import (
-    Matrix,
-    enclosed,
     inverse,
+    map_to_canvas,
     rasterise,
-    reached,
     row_of_matrix,
     row_of_table,
 )
-from asap_ingest.render_ws.drawing.rows import draw_row
+from asap_ingest.render_ws.drawing.rows import How, Target, draw_row
+from asap_ingest.render_ws.transforms.classes import Matrix
 
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
+#: Points of a mesh on the source, and after its transform, of shape (n, 2); three points of each triangle.
+MappedMesh = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
 #: Pixels of a mesh whose positions are computed in one go: they stay in the processor's cache until drawn.
 _BLOCK_PIXELS = 2**16
@@ -55,6 +55,12 @@ _pointer: Any = intrinsic(_typed_pointer)
 
 
 @compiled()
+def _image_and_mask(source: Any, canvas: _Rows, alpha: _Rows, size: int) -> tuple[_Rows, _Rows]:
+    image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
+    return image, carray(_pointer(source.mask, alpha), (source.rows, source.columns))
+
+
+@compiled()
 def _is_shift(back: Matrix) -> bool:
     a, b, c, d, e, f = back
     return a == 1 and b == 0 and d == 0 and e == 1 and c == np.floor(c) and f == np.floor(f)
@@ -76,14 +82,7 @@ def _copy_row(
 
 @compiled()
 def draw_tiles(
-    canvas: _Rows,
-    alpha: _Rows,
-    components: tuple[int, ...],
-    sources: NDArray[Any],
-    forward: NDArray[np.float64],
-    table: _Positions,
-    nearest: bool,
-    binary: bool,
+    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], table: _Positions, how: How
 ) -> None:
     """Draw tiles one after the other; later ones are on top. Singular transforms draw nothing.
 
@@ -95,50 +94,42 @@ def draw_tiles(
     table : ndarray of float32, shape (rows, columns, 2)
         Positions (u, v) in level 0 of the sources; of shape (0, 0, 2): the sources are drawn as they are.
     """
+    canvas, alpha, components = target
     size = len(components)
     width = canvas.shape[1] // size
     u, v = np.empty(width, np.float32), np.empty(width, np.float32)
+    corners, on_canvas = np.zeros((4, 2)), np.empty((4, 2))
     for number in range(sources.size):
         source = sources[number]
-        image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
-        mask = carray(_pointer(source.mask, alpha), (source.rows, source.columns))
+        image, mask = _image_and_mask(source, canvas, alpha, size)
         is_regular, back = inverse(forward[number])
         if not is_regular:
             continue
         right, bottom = source.width - 1.0, source.height - 1.0
         if table.size:
             right, bottom = table.shape[1] - 1.0, table.shape[0] - 1.0
-        top, end_row, left, end = reached(forward[number], right, bottom, (canvas.shape[0], width))
+        corners[1::2, 0], corners[2:, 1] = right, bottom
+        canvas_yx = canvas.shape[0], width
+        top, end_row, left, end = map_to_canvas(corners, forward[number], on_canvas, canvas_yx)
         if end_row <= top or end <= left:
             continue
         copied = table.size == 0 and alpha.size == 0 and _is_shift(back)
         for y in range(top, end_row):
             if copied:
                 u0, v0 = left + int(back[2]), y + int(back[5])
-                _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if nearest else 1)
+                _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if how[0] else 1)
                 continue
             row_u, row_v = u[: end - left], v[: end - left]
             if table.size:
                 row_of_table(back, table, source, y, left, row_u, row_v)
             else:
                 row_of_matrix(back, right, bottom, y, left, row_u, row_v)
-            draw_row(
-                *(canvas, alpha, components, y, left, row_u, row_v, source, image, mask, nearest, binary)
-            )
+            draw_row(target, y, left, (row_u, row_v), (source, image, mask), how)
 
 
 @compiled()
 def draw_mesh(
-    canvas: _Rows,
-    alpha: _Rows,
-    components: tuple[int, ...],
-    sources: NDArray[Any],
-    forward: NDArray[np.float64],
-    points: NDArray[np.float64],
-    mapped: NDArray[np.float64],
-    triangles: NDArray[np.int64],
-    nearest: bool,
-    binary: bool,
+    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], mesh: MappedMesh, how: How
 ) -> None:
     """Draw one tile by a mesh.
 
@@ -147,48 +138,20 @@ def draw_mesh(
     sources : ndarray of `SOURCE`, shape (1,)
     forward : ndarray, shape (1, 6)
         From mapped points to the canvas.
-    points, mapped : ndarray, shape (n, 2)
-        Points of the mesh on the source, and after its transform.
-    triangles : ndarray, shape (m, 3)
-        Indices of points.
     """
-    size, source = len(components), sources[0]
-    image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
-    mask = carray(_pointer(source.mask, alpha), (source.rows, source.columns))
-    target = np.empty_like(mapped)
+    canvas, alpha, components = target
+    points, mapped, triangles = mesh
+    size = len(components)
+    samples = sources[0], *_image_and_mask(sources[0], canvas, alpha, size)
+    on_canvas = np.empty_like(mapped)
     canvas_yx = canvas.shape[0], canvas.shape[1] // size
-    top, end_row, left, end = _mapped_to_canvas(mapped, forward[0], target, canvas_yx)
+    top, end_row, left, end = map_to_canvas(mapped, forward[0], on_canvas, canvas_yx)
     if end_row <= top or end <= left:
         return
     rows = min(end_row - top, max(1, _BLOCK_PIXELS // (end - left)))
     u, v = np.empty((rows, end - left), np.float32), np.empty((rows, end - left), np.float32)
     for begin in range(top, end_row, rows):
         count = min(rows, end_row - begin)
-        rasterise(points, target, triangles, begin, left, u[:count], v[:count])
+        rasterise(points, on_canvas, triangles, begin, left, u[:count], v[:count])
         for row in range(count):
-            draw_row(
-                *(canvas, alpha, components, begin + row, left, u[row], v[row]),
-                *(source, image, mask, nearest, binary),
-            )
-
-
-@compiled()
-def _mapped_to_canvas(
-    mapped: NDArray[np.float64],
-    matrix: NDArray[np.float64],
-    target: NDArray[np.float64],
-    canvas_yx: tuple[int, int],
-) -> tuple[int, int, int, int]:
-    """Points on the canvas, and first row and end, first column and end of the pixels that they enclose."""
-    a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
-    least_x, greatest_x, least_y, greatest_y = math.inf, -math.inf, math.inf, -math.inf
-    for number in range(mapped.shape[0]):
-        x, y = mapped[number, 0], mapped[number, 1]
-        target[number, 0], target[number, 1] = x * a + y * b + c, x * d + y * e + f
-        x, y = target[number, 0], target[number, 1]
-        if math.isfinite(x) and math.isfinite(y):
-            least_x, greatest_x = min(least_x, x), max(greatest_x, x)
-            least_y, greatest_y = min(least_y, y), max(greatest_y, y)
-    if least_x > greatest_x:
-        return 0, 0, 0, 0
-    return (*enclosed(least_y, greatest_y, canvas_yx[0]), *enclosed(least_x, greatest_x, canvas_yx[1]))
+            draw_row(target, begin + row, left, (u[row], v[row]), samples, how)

@@ -14,7 +14,7 @@ from asap_ingest.render_ws.drawing.render_parameters import Box, JsonObject, Ren
 from asap_ingest.render_ws.transforms.bounds import derive_boxes
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
-from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, in_field_order
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, DEFAULT_MESH_CELL_SIZE, in_field_order
 
 LENS_LABEL = "lens"
 TRANSFORMS_FOR_MATCHING = 2
@@ -116,7 +116,7 @@ def source_parameters(
         "mipmapLevels": {},
         "channels": [shown],
         "transforms": {"type": "list", "specList": []},
-        "meshCellSize": 64.0,
+        "meshCellSize": DEFAULT_MESH_CELL_SIZE,
     }
     try:
         parameters = box_parameters(query, [spec], Box(0.0, 0.0, width, height, scale), {})

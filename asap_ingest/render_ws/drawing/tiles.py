@@ -26,7 +26,8 @@ from asap_ingest.render_ws.drawing.intensity import (
     kind_of,
     range_for_canvas,
 )
-from asap_ingest.render_ws.drawing.layers import Geometry, Layer
+from asap_ingest.render_ws.drawing.layer_files import MissingTiles
+from asap_ingest.render_ws.drawing.layers import Geometry, LayerTile
 from asap_ingest.render_ws.drawing.mipmap_levels import (
     LEVELS,
     LevelImages,
@@ -36,7 +37,6 @@ from asap_ingest.render_ws.drawing.mipmap_levels import (
 )
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
 from asap_ingest.render_ws.drawing.warps import Table, from_level
 from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
@@ -55,7 +55,6 @@ class Job:
 
     parameters: RenderParameters
     images: SourceImages
-    layer: Layer
     to_canvas: Affine
     has_masks: bool
     missing: MissingTiles | None = None
@@ -82,20 +81,20 @@ class _Loaded(NamedTuple):
         return self.geometry.warp is not None and self.table is None
 
 
-def draw_tiles(job: Job, canvas: Canvas, tiles: Sequence[tuple[int, Channel]]) -> None:
+def draw_tiles(job: Job, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> None:
     """Draw a channel of each of some tiles of the layer in their order; errors as `draw.draw`."""
     for group in _groups(_all_loaded(job, canvas, tiles)):
         _draw_group(job, canvas, group)
-    if job.parameters.fill_seams and canvas.values is not None:
+    if job.parameters.fill_seams and canvas.is_drawn:
         _fill_seams(job, canvas, tiles)
 
 
-def _fill_seams(job: Job, canvas: Canvas, tiles: Sequence[tuple[int, Channel]]) -> None:
+def _fill_seams(job: Job, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> None:
     empty = seams.empty_pixels(canvas)
     parameters = job.parameters
     corner = np.array([parameters.x, parameters.y] * 2)
-    boxes = (job.layer.boxes[[index for index, _ in tiles]] - corner) * parameters.scale
-    near = seams.near_empty(empty, boxes).tolist()
+    boxes = (np.array([tile.bounds for tile, _ in tiles]) - corner) * parameters.scale
+    near = seams.near_empty(empty, boxes)
     below = Canvas(canvas.height, canvas.width)
     below.start(canvas.kind, has_masks=True, noise=False)
     beside = [entry for entry, is_near in zip(tiles, near, strict=True) if is_near]
@@ -104,14 +103,14 @@ def _fill_seams(job: Job, canvas: Canvas, tiles: Sequence[tuple[int, Channel]]) 
     seams.fill(canvas, below, empty)
 
 
-def _all_loaded(job: Job, canvas: Canvas, tiles: Sequence[tuple[int, Channel]]) -> Iterator[_Loaded]:
-    for index, channel in tiles:
+def _all_loaded(job: Job, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> Iterator[_Loaded]:
+    for tile, channel in tiles:
         try:
-            loaded = _load(job, canvas, index, channel)
+            loaded = _load(job, canvas, tile, channel)
         except IllegalArgumentError as error:
             if job.missing is None:
                 raise
-            job.missing.leave_out(index, error)
+            job.missing.leave_out(tile, error)
         else:
             yield loaded
 
@@ -149,13 +148,13 @@ def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
         forward = np.column_stack(before.then(Affine(behind)).then(job.to_canvas).matrix)
     drawn = [_samples(canvas, loaded, matrix) for loaded, matrix in zip(group, forward, strict=True)]
     sources = np.array([source for source, _ in drawn], tile_kernels.SOURCE)
-    target = (*canvas.rows(), sources, forward)
-    how = job.parameters.skip_interpolation, job.parameters.binary_mask
+    target, how = canvas.rows(), (job.parameters.skip_interpolation, job.parameters.binary_mask)
     if warp is None or table is not None:
-        tile_kernels.draw_tiles(*target, _NO_TABLE if table is None else table.nodes, *how)
+        nodes = _NO_TABLE if table is None else table.nodes
+        tile_kernels.draw_tiles(target, sources, forward, nodes, how)
         return
     mesh, mapped = warp.mesh(group[0].level, group[0].shape_yx)
-    tile_kernels.draw_mesh(*target, mesh.points, mapped, mesh.triangles, *how)
+    tile_kernels.draw_mesh(target, sources, forward, (mesh.points, mapped, mesh.triangles), how)
 
 
 def _samples(canvas: Canvas, loaded: _Loaded, matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], Any]:
@@ -170,7 +169,7 @@ def _samples(canvas: Canvas, loaded: _Loaded, matrix: NDArray[np.float64]) -> tu
             mask = None if mask is None else mask[rows, columns]
         image = converted(image, canvas.kind, loaded.own, loaded.widened)
     # the compiled loops get addresses alone: of rows without gaps, and the types that they were compiled for
-    image = np.ascontiguousarray(image, None if canvas.values is None else canvas.values.dtype)
+    image = np.ascontiguousarray(image, canvas.values.dtype)
     mask = None if mask is None else np.ascontiguousarray(mask, np.uint8)
     addresses = _address(image), 0 if mask is None else _address(mask)
     return (*addresses, height, width, loaded.level, top, left, *image.shape[:2]), (image, mask)
@@ -188,29 +187,29 @@ def _needed(forward: Affine, source_yx: tuple[int, int], canvas: Canvas) -> tupl
         return slice(0, 1), slice(0, 1)
     corners = [(x, y) for x in (0.0, canvas.width) for y in (0.0, canvas.height)]
     parts = []
-    for positions, size in zip(back.apply(np.array(corners)).T[::-1], source_yx, strict=True):
+    for positions, size in zip(back(np.array(corners)).T[::-1], source_yx, strict=True):
         first = min(max(0, math.floor(max(-1.0, positions.min())) - 1), size - 1)
         last = max(first, math.floor(min(float(size), positions.max())) + 2)
         parts.append(slice(first, min(last, size - 1) + 1))
     return parts[0], parts[1]
 
 
-def _load(job: Job, canvas: Canvas, index: int, channel: Channel) -> _Loaded:
-    parameters = job.parameters
-    tile_id = job.layer.sources(index).tile_id
-    geometry = job.layer.geometry(index, lambda: _size_by_image(job, channel, tile_id))
+def _load(job: Job, canvas: Canvas, tile: LayerTile, channel: Channel) -> _Loaded:
+    parameters, tile_id = job.parameters, tile.tile_id
+    geometry = tile.geometry(lambda: _size_by_image(job, channel, tile_id))
     level = best_level(geometry.linear, parameters.scale)
     chosen = choose_images(channel, level, parameters.mipmap_path_builder, job.images.is_usable, tile_id)
     image = job.images.load(chosen.image, chosen.halvings)
     widened = channel.max_intensity > LARGEST_8BIT
     kind = kind_of(image)
-    if canvas.values is None:  # the first tile decides the kind
+    if not canvas.is_drawn:  # the first tile decides the kind
         first = "gray16" if widened and kind == "gray8" else kind
         canvas.start(first, job.has_masks, parameters.fill_with_noise)
     requested = IntensityRange(
         channel.min_intensity if parameters.min_intensity is None else parameters.min_intensity,
         channel.max_intensity if parameters.max_intensity is None else parameters.max_intensity,
     )
+    # the range of the last tile is that of the finished picture, as in render-ws
     canvas.shown = range_for_canvas(requested, image, canvas.kind, widened)
     own = canvas.shown if is_converted(kind, canvas.kind, widened) else None
     mask = _loaded_mask(job, chosen, image) if job.has_masks else None
@@ -222,8 +221,8 @@ def _table(job: Job, geometry: Geometry) -> Table | None:
     """The inverse map of a warp whose triangles are too small to be worth drawing."""
     if geometry.warp is None or geometry.linear is None:
         return None
-    small = pixel_size(geometry.linear, 1.0) * job.parameters.scale * job.layer.cell < LEAST_TRIANGLE
-    return geometry.warp.table() if small else None
+    cell = job.parameters.scale * job.parameters.mesh_cell_size
+    return geometry.warp.table() if pixel_size(geometry.linear, 1.0) * cell < LEAST_TRIANGLE else None
 
 
 def _size_by_image(job: Job, channel: Channel, tile_id: str) -> tuple[float, float]:

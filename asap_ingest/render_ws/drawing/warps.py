@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.mipmap_levels import fit_affine
 from asap_ingest.render_ws.drawing.positions import rasterise
-from asap_ingest.render_ws.transforms.classes import Affine, Points
+from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.specs import build
 from asap_ingest.render_ws.transforms.transform_cache import memoised
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, triangle_mesh
+from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 
 #: Pixels of level 0 between two nodes of a table.
 NODE_STEP = 8
@@ -66,7 +67,7 @@ class Warp:
     def _memoised(self, make: Any, *arguments: Any) -> Any:
         return memoised((self, make.__name__, *arguments), lambda: make(*arguments), len(self.specs))
 
-    def _transform(self) -> Any:
+    def _transform(self) -> Transform:
         return build(orjson.loads(self.specs))
 
     def _fit_affine(self) -> Affine | None:
@@ -74,15 +75,15 @@ class Warp:
 
     def _make_mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
         mesh = triangle_mesh(*source_yx[::-1], columns_of(self.width, self.cell))
-        full_size = Affine(from_level(level)).apply(mesh.points)
-        return mesh, np.ascontiguousarray(self._transform().apply(full_size))
+        full_size = Affine(from_level(level))(mesh.points)
+        return mesh, np.ascontiguousarray(self._transform()(full_size))
 
     def _make_table(self) -> Table | None:
         # one cell more on each side: positions on the border lie between nodes too
         columns = columns_of(self.width, self.cell) + 2
         mesh = triangle_mesh(self.width + 2 * self.cell, self.height + 2 * self.cell, columns)
         source = np.ascontiguousarray(mesh.points - self.cell)
-        warped = self._transform().apply(source)
+        warped = self._transform()(source)
         if not np.isfinite(warped).all() or _folds(warped, mesh.triangles):
             return None
         first = np.floor(warped.min(axis=0))
@@ -96,6 +97,12 @@ class Warp:
             np.stack([u, v], axis=2),
             Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))),
         )
+
+
+def shared_warp(specs: bytes, width: float, height: float, cell: float) -> Warp:
+    """The same object for equal tiles while it is cached: a thousand tiles share a text of megabytes."""
+    warp = Warp(specs, width, height, cell)
+    return memoised(warp, lambda: warp, len(specs))
 
 
 def from_level(level: Any) -> tuple[Any, Any, Any, Any, Any, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import cv2
 
+from asap_ingest.render_ws.drawing.layers import StackLayers
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.drawing.stack_layers import StackLayers
 from asap_ingest.render_ws.http.metrics import Metrics
 from asap_ingest.render_ws.memory.bounded_cache import CacheState
 from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, Limits

@@ -7,11 +7,11 @@ from functools import partial
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.drawing.box_files import BoxName, read_box_file
-from asap_ingest.render_ws.drawing.render_parameters import Box, RenderParameters, box_parameters
+from asap_ingest.render_ws.drawing.box_files import box_paths, read_box_file
+from asap_ingest.render_ws.drawing.render_parameters import Box, RenderParameters
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import STACK, Operations
-from asap_ingest.render_ws.pictures.picture_parameters import BoxQuery, Tiles, tiles_in
+from asap_ingest.render_ws.pictures.picture_parameters import BoxQuery, PictureRequest
 from asap_ingest.render_ws.pictures.picture_requests import (
     MEDIA_TYPES,
     caching_headers,
@@ -19,10 +19,8 @@ from asap_ingest.render_ws.pictures.picture_requests import (
     get_image,
     image_options,
     is_cached,
-    strictly,
 )
 from asap_ingest.render_ws.stacks.stack_states import require_stack
-from asap_ingest.render_ws.store import Session
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from asap_ingest.render_ws.wire.stack_records import StackRecord
@@ -50,7 +48,7 @@ def get_box(extension: str, call: Call) -> Response:
         record = require_stack(session, checked_id(call))
     content = _drawn_in_advance(extension, call, record)
     if content is None:
-        return get_image(FORMS[extension], _level_tiles, strictly(_build_level), call)
+        return get_image(FORMS[extension], _build_level, call)
     caching = caching_headers(record)
     if is_cached(call, record):
         return Response(status_code=304, headers=caching)
@@ -62,25 +60,24 @@ def _drawn_in_advance(extension: str, call: Call, record: StackRecord) -> bytes 
     if not root or call.query.max_tile_specs_to_render == 0:
         return None
     names = {name: call.path[name] for name in ("width", "height", "level", "z", "row", "column")}
-    return read_box_file(root, BoxName(**names, extension=extension), call.images)
+    return read_box_file(root, box_paths(**names), extension, call.images)
 
 
-def _level_box(call: Call) -> Box:
-    path = call.path
+def _build_level(request: PictureRequest) -> RenderParameters:
+    path = request.call.path
     if path["level"] not in LEVELS:
         raise IllegalArgumentError(f"level {path['level']} is not between 0 and {LEVELS[-1]}")
     pixel = 2 ** path["level"]
     width, height = path["width"] * pixel, path["height"] * pixel
-    return Box(float(path["column"] * width), float(path["row"] * height), width, height, 1 / pixel)
+    x, y = float(path["column"] * width), float(path["row"] * height)
+    return _with_few_tiles(request, Box(x, y, width, height, 1 / pixel))
 
 
-def _level_tiles(session: Session, call: Call) -> tuple[StackRecord, Tiles]:
-    record = require_stack(session, call.stack_id)
-    return record, tiles_in(session, record, call, call.path["z"], _level_box(call))
-
-
-def _build_level(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    return _parameters(call, record, tiles, _level_box(call))
+def _with_few_tiles(request: PictureRequest, box: Box) -> RenderParameters:
+    """Parameters of a box; without a limit in the query, the tiles that are drawn are few."""
+    parameters = request.in_box(request.call.path["z"], box, strict=True)
+    limit = parameters.max_tile_specs
+    return replace(parameters, max_tile_specs=MOST_TILES_DRAWN if limit is None else limit)
 
 
 def get_overview(extension: str, call: Call) -> Response:
@@ -88,34 +85,21 @@ def get_overview(extension: str, call: Call) -> Response:
 
     It begins at world 0, 0, or where the stack does if that is below 0 or `translateOrigin` is given.
     """
-    return get_image(FORMS[extension], _overview_tiles, strictly(_build_overview), call)
+    return get_image(FORMS[extension], _build_overview, call)
 
 
-def _overview_box(call: Call, record: StackRecord) -> Box:
+def _build_overview(request: PictureRequest) -> RenderParameters:
+    record, query = request.record, request.call.query
     if record.stats is None:
         raise IllegalArgumentError(f"{record.stack_id} has no bounds: it must be COMPLETE")
     bounds = {name: float(value) for name, value in record.stats["stackBounds"].items()}
     x, y = bounds["minX"], bounds["minY"]
-    if not (call.query.translate_origin or x < 0 or y < 0):
+    if not (query.translate_origin or x < 0 or y < 0):
         x, y = 0.0, 0.0
     width, height = truncate_to_int(bounds["maxX"] - x), truncate_to_int(bounds["maxY"] - y)
-    size = call.query.max_overview_width_and_height
-    return Box(x, y, width, height, (OVERVIEW_SIZE if size is None else size) / max(width, height, 1))
-
-
-def _overview_tiles(session: Session, call: Call) -> tuple[StackRecord, Tiles]:
-    record = require_stack(session, call.stack_id)
-    return record, tiles_in(session, record, call, call.path["z"], _overview_box(call, record))
-
-
-def _build_overview(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    return _parameters(call, record, tiles, _overview_box(call, record))
-
-
-def _parameters(call: Call, record: StackRecord, tiles: Tiles, box: Box) -> RenderParameters:
-    parameters = box_parameters(call.query.by_parameter(), tiles, box, record.version)
-    limit = parameters.max_tile_specs
-    return replace(parameters, max_tile_specs=MOST_TILES_DRAWN if limit is None else limit)
+    size = query.max_overview_width_and_height
+    scale = (OVERVIEW_SIZE if size is None else size) / max(width, height, 1)
+    return _with_few_tiles(request, Box(x, y, width, height, scale))
 
 
 GRID_OPERATIONS = Operations("Images")

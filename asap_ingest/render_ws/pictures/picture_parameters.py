@@ -1,4 +1,4 @@
-"""Render parameters of boxes, layers and tiles: selection of the tiles, and how to draw them."""
+"""Render parameters of what a path names: its tiles, and how to draw them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from typing import Any
 from asap_ingest.render_ws.drawing.layers import bounds_of
 from asap_ingest.render_ws.drawing.render_parameters import (
     Box,
+    JsonObject,
     RenderParameters,
     box_parameters,
-    layer_parameters,
+    layer_box,
 )
 from asap_ingest.render_ws.drawing.tile_parameters import neighbors_box, source_parameters, tile_parameters
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.queries import Query
-from asap_ingest.render_ws.stacks.section_requests import box_filter
-from asap_ingest.render_ws.stacks.stack_states import require_data, require_stack
+from asap_ingest.render_ws.stacks.stack_states import require_data
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.tiles.tile_requests import limited_tiles, require_tile, required, transforms_of
-from asap_ingest.render_ws.wire.problems import IllegalArgumentError
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 
-#: Tile specs with references resolved, in drawing order; they must not be modified.
-Tiles = Sequence[dict[str, Any]]
-Select = Callable[[Session, Call], tuple[StackRecord, Tiles]]
-Build = Callable[[Call, StackRecord, Tiles], RenderParameters]
+#: Default scale of pictures of whole layers.
+LAYER_SCALE = 0.01
 
 
 @dataclass(frozen=True)
@@ -75,79 +73,100 @@ class NeighborsQuery(DrawingQuery):
     bounding_boxes_only: bool | None = None
 
 
-def tiles_of(session: Session, record: StackRecord, call: Call, which: TileFilter) -> Tiles:
-    """Tiles of a stack; IllegalStateError for a reference to a missing transform."""
-    cached = call.service.layers.tiles(session, record, which)
-    if cached is not None:
-        return cached
-    lookup = transforms_of(session, record, call)
-    return [lookup.flattened(row) for row in limited_tiles(session, record, which, call.memory)]
+@dataclass(frozen=True)
+class PictureRequest:
+    """A request for a picture of part of a stack, or for its render parameters.
 
+    Attributes
+    ----------
+    drawn : bool
+        The parameters are drawn, not sent as JSON.
+    """
 
-def tiles_in(session: Session, record: StackRecord, call: Call, z: float | None, box: Box) -> Tiles:
-    """Tiles of a layer that meet a box; errors as `tiles_of`."""
-    which = TileFilter(z=z, min_x=box.x, max_x=box.x + box.width, min_y=box.y, max_y=box.y + box.height)
-    return tiles_of(session, record, call, which)
+    session: Session
+    record: StackRecord
+    call: Call
+    drawn: bool
 
+    @property
+    def query(self) -> dict[str, Any]:
+        """Values of the query by their names in a request."""
+        return self.call.query.by_parameter()
 
-def box_tiles(session: Session, call: Call) -> tuple[StackRecord, Tiles]:
-    """Record of the stack and the tiles in the box of the path, if any."""
-    record = require_stack(session, call.stack_id)
-    return record, tiles_of(session, record, call, box_filter(call))
+    def tile(self) -> JsonObject:
+        """The tile named in the path, with references resolved."""
+        _, row = require_tile(self.session, self.record.stack_id, self.call.path["tile"])
+        return transforms_of(self.session, self.record, self.call).flattened(row)
 
+    def tiles(self, which: TileFilter) -> Sequence[JsonObject]:
+        """Tiles of the stack in drawing order, not to be modified, with references resolved."""
+        cached = self.call.service.layers.tiles(self.session, self.record, which)
+        if cached is not None:
+            return cached
+        lookup = transforms_of(self.session, self.record, self.call)
+        rows = limited_tiles(self.session, self.record, which, self.call.memory)
+        return [lookup.flattened(row) for row in rows]
 
-def build_box(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    """Parameters of the box in the path."""
-    path = call.path
-    box = Box(path["x"], path["y"], path["width"], path["height"], path.get("scale", 1.0))
-    return box_parameters(call.query.by_parameter(), tiles, box, record.version)
+    def in_box(self, z: float | None, box: Box, strict: bool) -> RenderParameters:
+        """Parameters of a box of a layer, of the tiles of the group in the path if it has one.
 
-
-def layer_tiles(session: Session, call: Call) -> tuple[StackRecord, Tiles]:
-    """Record of the stack and all tiles of the layer; IllegalArgumentError without tiles."""
-    record = require_data(session, call.stack_id)
-    tiles = tiles_of(session, record, call, TileFilter(z=call.path["z"]))
-    return record, required(record, call.path["z"], tiles)
-
-
-def build_layer(call: Call, record: StackRecord, tiles: Tiles, scale: float = 1.0) -> RenderParameters:
-    """Parameters of a whole layer; `scale` applies if the query has none."""
-    return layer_parameters(call.query.by_parameter(), tiles, bounds_of(tiles), record.version, scale)
-
-
-def one_tile(session: Session, call: Call) -> tuple[StackRecord, Tiles]:
-    """Record of the stack and the tile named in the path."""
-    record, row = require_tile(session, call.stack_id, call.path["tile"])
-    return record, [transforms_of(session, record, call).flattened(row)]
-
-
-def build_tile(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    """Parameters of one tile."""
-    return tile_parameters(call.query.by_parameter(), tiles[0], record.version)
-
-
-def build_source(kind: str, call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    """Parameters of the image (`kind` source) or mask of a tile as it is on disk."""
-    return source_parameters(call.query.by_parameter(), tiles[0], kind, call.path.get("scale", 1.0))
-
-
-def neighborhood(session: Session, call: Call) -> tuple[StackRecord, Tiles]:
-    """Record of the stack, the tile named in the path and the tiles around it."""
-    record, row = require_tile(session, call.stack_id, call.path["tile"])
-    return record, tiles_in(session, record, call, row.z, _neighbors_box(call, row.parsed()))
-
-
-def build_neighborhood(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    """Parameters of a tile and its surroundings; on request only outlines."""
-    middle = next((tile for tile in tiles if tile.get("tileId") == call.path["tile"]), None)
-    if middle is None:
-        raise IllegalArgumentError(
-            f"widthFactor and heightFactor leave nothing of tile '{call.path['tile']}'"
+        With `strict`, a wrong query is an IllegalStateError: images of boxes answer 500 for it.
+        """
+        which = TileFilter(
+            z=z,
+            min_x=box.x,
+            max_x=box.x + box.width,
+            min_y=box.y,
+            max_y=box.y + box.height,
+            group_id=self.call.path.get("group"),
         )
-    box = _neighbors_box(call, middle)
-    parameters = box_parameters(call.query.by_parameter(), tiles, box, record.version)
-    return replace(parameters, outlines_only=call.query.bounding_boxes_only is True)
+        try:
+            return box_parameters(self.query, self.tiles(which), box, self.record.version)
+        except IllegalArgumentError as error:
+            if not strict:
+                raise
+            raise IllegalStateError(str(error)) from error
 
 
-def _neighbors_box(call: Call, tile: dict[str, Any]) -> Box:
-    return neighbors_box(tile, call.query.width_factor, call.query.height_factor)
+#: Errors: as of reading tiles, and of the functions in `drawing` that make parameters.
+Build = Callable[[PictureRequest], RenderParameters]
+
+
+def build_box(request: PictureRequest) -> RenderParameters:
+    """Parameters of the box in the path."""
+    path = request.call.path
+    box = Box(path["x"], path["y"], path["width"], path["height"], path.get("scale", 1.0))
+    return request.in_box(path["z"], box, strict=request.drawn)
+
+
+def build_layer(request: PictureRequest) -> RenderParameters:
+    """Parameters of a whole layer; IllegalArgumentError without tiles."""
+    record, z = request.record, request.call.path["z"]
+    require_data(request.session, record.stack_id)
+    tiles = required(record, z, request.tiles(TileFilter(z=z)))
+    box = layer_box(bounds_of(tiles), LAYER_SCALE if request.drawn else 1.0)
+    return box_parameters(request.query, tiles, box, record.version)
+
+
+def build_tile(request: PictureRequest) -> RenderParameters:
+    """Parameters of one tile."""
+    return tile_parameters(request.query, request.tile(), request.record.version)
+
+
+def build_source(kind: str, request: PictureRequest) -> RenderParameters:
+    """Parameters of the image (`kind` source) or mask of a tile as it is on disk."""
+    tile, call = request.tile(), request.call
+    if request.drawn and call.query.channels is not None:
+        raise IllegalStateError(f"the {kind} of a tile has no channels")
+    return source_parameters(request.query, tile, kind, call.path.get("scale", 1.0))
+
+
+def build_neighborhood(request: PictureRequest) -> RenderParameters:
+    """Parameters of a tile and the tiles around it; on request only outlines."""
+    tile_id, query = request.call.path["tile"], request.call.query
+    _, row = require_tile(request.session, request.record.stack_id, tile_id)
+    box = neighbors_box(row.parsed(), query.width_factor, query.height_factor)
+    around = request.in_box(row.z, box, strict=False)
+    if not any(tile.get("tileId") == tile_id for tile in around.tile_specs or ()):
+        raise IllegalArgumentError(f"widthFactor and heightFactor leave nothing of tile '{tile_id}'")
+    return replace(around, outlines_only=query.bounding_boxes_only is True)

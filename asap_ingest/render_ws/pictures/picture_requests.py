@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, make_dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
 from asap_ingest.render_ws.drawing.draw import draw
 from asap_ingest.render_ws.drawing.image_forms import FORMS, encode
-from asap_ingest.render_ws.drawing.layers import layer_of
+from asap_ingest.render_ws.drawing.layer_files import MissingTiles, check_files
+from asap_ingest.render_ws.drawing.layers import LayerTile, layer_of
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters, from_json, to_json
-from asap_ingest.render_ws.drawing.undrawn_tiles import MissingTiles
 from asap_ingest.render_ws.http.answers import json_answer, json_object
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import (
@@ -26,32 +27,32 @@ from asap_ingest.render_ws.http.operations import (
     Operations,
 )
 from asap_ingest.render_ws.http.queries import Query
-from asap_ingest.render_ws.pictures.missing_tile_headers import COUNT_HEADER, missing_headers
 from asap_ingest.render_ws.pictures.picture_parameters import (
     BoxQuery,
     Build,
     DrawingQuery,
     NeighborsQuery,
-    Select,
+    PictureRequest,
     TileQuery,
-    Tiles,
-    box_tiles,
     build_box,
     build_layer,
     build_neighborhood,
     build_source,
     build_tile,
-    layer_tiles,
-    neighborhood,
-    one_tile,
 )
-from asap_ingest.render_ws.stacks.stack_states import require_stack
+from asap_ingest.render_ws.stacks.stack_states import require_data, require_stack
+from asap_ingest.render_ws.store import TileFilter
+from asap_ingest.render_ws.tiles.tile_requests import required
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 
 CACHE_CONTROL = "no-transform, max-age=3600"
-LAYER_SCALE = 0.01
+COUNT_HEADER, LIST_HEADER = "x-missing-tile-count", "x-missing-tiles"
+#: Clients and proxies take some kilobytes of headers: more tiles than this are only counted.
+MOST_LISTED_BYTES = 4000
+#: How long clients cache a picture without some tiles: the files may be added.
+SECONDS_KEPT = 5
 #: Media type of each image form.
 MEDIA_TYPES = {form: media_type for form, (media_type, _) in FORMS.items()}
 BASIC_FORMS = {form: form for form in ("jpeg-image", "png-image", "tiff-image")}
@@ -89,13 +90,13 @@ def image_options(form: str, query: type[Query]) -> dict[str, Any]:
     return {"produces": MEDIA_TYPES[form], "query": with_view(query), "draws": True, "statuses": (200, 304)}
 
 
-def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
+def get_image(form: str, build: Build, call: Call) -> Response:
     """Draw a part of a stack, or answer 304 if the client has the image.
 
     Raises
     ------
     IllegalStateError
-        For errors before drawing starts, as in render-ws; argument errors included.
+        For errors before drawing starts, as in render-ws.
     IllegalArgumentError
         For a layer without tiles or with a wrong query, and for errors of drawing, such as a missing image.
     """
@@ -104,8 +105,8 @@ def get_image(form: str, select: Select, build: Build, call: Call) -> Response:
         record = require_stack(session, stack_id)
         if is_cached(call, record):
             return Response(status_code=304, headers=caching_headers(record))
-        record, tiles = select(session, call)
-    answer = _draw(call, build(call, record, tiles), form)
+        parameters = build(PictureRequest(session, record, call, drawn=True))
+    answer = _draw(call, parameters, form)
     if COUNT_HEADER not in answer.headers:
         answer.headers.update(caching_headers(record))
     return answer
@@ -130,34 +131,13 @@ def is_cached(call: Call, record: StackRecord) -> bool:
     return caching_headers(record)["etag"] in known or "*" in known
 
 
-def strictly(build: Build) -> Build:
-    """The same, but argument errors become IllegalStateError: images of boxes answer 500 for them."""
-
-    def build_strictly(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-        try:
-            return build(call, record, tiles)
-        except IllegalArgumentError as error:
-            raise IllegalStateError(str(error)) from error
-
-    return build_strictly
-
-
-def _build_layer_image(call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    return build_layer(call, record, tiles, LAYER_SCALE)
-
-
-def _build_source_image(kind: str, call: Call, record: StackRecord, tiles: Tiles) -> RenderParameters:
-    if call.query.channels is not None:
-        raise IllegalStateError(f"the {kind} of a tile has no channels")
-    return build_source(kind, call, record, tiles)
-
-
-def get_parameters(select: Select, build: Build, call: Call) -> Response:
+def get_parameters(build: Build, call: Call) -> Response:
     """Get the render parameters of an image as JSON."""
     with call.reading() as session:
-        record, tiles = select(session, call)
+        record = require_stack(session, call.stack_id)
+        parameters = build(PictureRequest(session, record, call, drawn=False))
     # the limit on the number of tiles is not part of the parameters
-    return json_object(call, to_json(replace(build(call, record, tiles), max_tile_specs=None)))
+    return json_object(call, to_json(replace(parameters, max_tile_specs=None)))
 
 
 def put_image(form: str, call: Call) -> Response:
@@ -178,61 +158,61 @@ def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
     query.check()
     max_tile_specs = limits.tile_specs if parameters.max_tile_specs is None else parameters.max_tile_specs
     parameters = replace(parameters, max_tile_specs=max_tile_specs, fill_seams=query.seams is not None)
-    missing = None if query.missing is None else MissingTiles()
+    missing = None if query.missing is None else MissingTiles(parameters)
     claim = partial(call.memory.work.grow, may_wait=True)
     canvas = draw(parameters, call.images, limits.image_pixels, claim, missing)
     media_type, content = encode(canvas, form, parameters)
-    return Response(content, headers={"content-type": media_type, **missing_headers(missing)})
+    return Response(content, headers={"content-type": media_type, **_missing_headers(missing)})
 
 
-@dataclass(frozen=True)
-class Place:
-    """A path below which there are images.
+def _missing_headers(missing: MissingTiles | None) -> dict[str, str]:
+    """Headers of a picture without these tiles; {} for none.
 
-    Attributes
-    ----------
-    forms : dict
-        Last part of the path -> form of the image.
-    parameters_path : str
-        Path of the render parameters, below `path`.
-    build_parameters : callable or None
-        Builds the render parameters in the answer, where they differ from those of the image.
-    query : type of Query
-        Parameters of images and of render parameters.
+    The count of all, and a JSON list of the first ones: `tileId`, `reason`, and `box` (left, top, right,
+    bottom in pixels of the picture). The list is ASCII.
+    """
+    if missing is None or not missing.reasons:
+        return {}
+    listed: list[str] = []
+    for tile in missing.described():
+        listed.append(json.dumps(tile))
+        if sum(map(len, listed)) > MOST_LISTED_BYTES:
+            break
+    return {
+        COUNT_HEADER: str(len(missing.reasons)),
+        LIST_HEADER: f"[{', '.join(listed)}]",
+        "cache-control": f"no-transform, max-age={SECONDS_KEPT}",
+    }
+
+
+class Place(NamedTuple):
+    """A path below which there are images, and their render parameters at `parameters_path`.
+
+    `forms` are those of the images by the last part of their path.
     """
 
     path: str
-    select: Select
     build: Build
     forms: dict[str, str]
-    parameters_path: str = "render-parameters"
-    build_parameters: Build | None = None
     query: type[Query] = BoxQuery
+    parameters_path: str = "render-parameters"
 
 
 PLACES = (
-    Place(f"{STACK}/{BOX}", box_tiles, strictly(build_box), BOX_FORMS, build_parameters=build_box),
-    Place(f"{GROUP}/{BOX}", box_tiles, strictly(build_box), BASIC_FORMS, build_parameters=build_box),
-    Place(f"{STACK}/{DVID_BOX}", box_tiles, strictly(build_box), DVID_FORMS, build_parameters=build_box),
-    Place(f"{GROUP}/{DVID_BOX}", box_tiles, strictly(build_box), DVID_FORMS, build_parameters=build_box),
-    Place(LAYER, layer_tiles, _build_layer_image, BASIC_FORMS, build_parameters=build_layer),
-    Place(TILE, one_tile, build_tile, TILE_FORMS, query=TileQuery),
-    Place(
-        f"{TILE}/withNeighbors",
-        neighborhood,
-        build_neighborhood,
-        {"jpeg-image": "jpeg-image"},
-        query=NeighborsQuery,
-    ),
+    Place(f"{STACK}/{BOX}", build_box, BOX_FORMS),
+    Place(f"{GROUP}/{BOX}", build_box, BASIC_FORMS),
+    Place(f"{STACK}/{DVID_BOX}", build_box, DVID_FORMS),
+    Place(f"{GROUP}/{DVID_BOX}", build_box, DVID_FORMS),
+    Place(LAYER, build_layer, BASIC_FORMS),
+    Place(TILE, build_tile, TILE_FORMS, TileQuery),
+    Place(f"{TILE}/withNeighbors", build_neighborhood, {"jpeg-image": "jpeg-image"}, NeighborsQuery),
     *(
         Place(
             f"{TILE}/{kind}",
-            one_tile,
-            partial(_build_source_image, kind),
-            BASIC_FORMS,
-            "scale/{scale:double}/render-parameters",
             partial(build_source, kind),
-            query=DrawingQuery,
+            BASIC_FORMS,
+            DrawingQuery,
+            "scale/{scale:double}/render-parameters",
         )
         for kind in ("source", "mask")
     ),
@@ -240,10 +220,10 @@ PLACES = (
 for _place in PLACES:
     for _name, _form in _place.forms.items():
         PICTURE_OPERATIONS.answers("GET", f"{_place.path}/{_name}", **image_options(_form, _place.query))(
-            partial(get_image, _form, _place.select, _place.build)
+            partial(get_image, _form, _place.build)
         )
     PARAMETER_OPERATIONS.answers("GET", f"{_place.path}/{_place.parameters_path}", query=_place.query)(
-        partial(get_parameters, _place.select, _place.build_parameters or _place.build)
+        partial(get_parameters, _place.build)
     )
 for _form in BASIC_FORMS:
     PICTURE_OPERATIONS.answers(
@@ -259,10 +239,12 @@ def get_missing_tiles(call: Call) -> Response:
     """
     missing: list[dict[str, Any]] = []
     with call.reading() as session:
-        layer, which = layer_of(layer_tiles(session, call)[1])
+        record = require_data(session, call.stack_id)
+        tiles = PictureRequest(session, record, call, drawn=False).tiles(TileFilter(z=call.path["z"]))
+        required(record, call.path["z"], tiles)
 
-        def note(index: int, error: Exception) -> None:
-            missing.append({"tileId": layer.sources(index).tile_id, "reason": str(error)})
+        def note(tile: LayerTile, error: Exception) -> None:
+            missing.append({"tileId": tile.tile_id, "reason": str(error)})
 
-        layer.check_files(which, call.images.check, note)
+        check_files(layer_of(tiles).tiles, call.images.check, note)
     return json_answer(missing)

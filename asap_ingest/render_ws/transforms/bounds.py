@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.transforms.classes import CoordinateTransform, Points
-from asap_ingest.render_ws.transforms.specs import Spec, build_steps, warped_steps
+from asap_ingest.render_ws.transforms.specs import Spec, build_steps, in_turn, warped_steps
 from asap_ingest.render_ws.transforms.triangle_mesh import check_points
+from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 from asap_ingest.render_ws.wire.java_numbers import LARGEST_INT, SMALLEST_INT
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 
@@ -49,7 +49,7 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
     """
     boxes = np.empty((len(tiles), 4))
     groups: dict[tuple[float, float, float, tuple[int, ...], int], list[int]] = defaultdict(list)
-    steps: list[list[CoordinateTransform]] = []
+    steps: list[list[Transform]] = []
     for index, (width, height, cell, specs) in enumerate(tiles):
         if width is None or height is None:
             raise IllegalStateError("width and height of a tile are needed to derive its bounding box")
@@ -62,8 +62,7 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
         shared = len(shared_ids)
         if not shared:
             points = points[_extremes(points)]
-        for step in steps[members[0]][:shared]:
-            points = step.apply(points)
+        points = in_turn(steps[members[0]][:shared], points)
         size = max(1, BLOCK_POINTS // max(1, len(points)))
         for start in range(0, len(members), size):
             block = members[start : start + size]
@@ -87,7 +86,7 @@ def _positions(size: float, cell: float) -> NDArray[np.float64]:
 
 
 def _mapped_by_affines(
-    points: Points, steps: Sequence[Sequence[CoordinateTransform]]
+    points: Points, steps: Sequence[Sequence[Transform]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Map the same points through the affine lists of several tiles: x and y of shape (tiles, points).
 

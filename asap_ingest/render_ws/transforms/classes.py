@@ -1,7 +1,6 @@
 """The transform classes of the service, and how their data strings are read.
 
-Formulas and data formats: those of render-ws 4.0. A transform maps points, an array of float64 and shape
-(n, 2) with x first, to a new array of that shape.
+Formulas and data formats: those of render-ws 4.0.
 """
 
 from __future__ import annotations
@@ -10,12 +9,14 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.render_ws.transforms.warp_classes import (
+    Points,
+    Transform,
     lens_correction,
     monomials,
     moving_least_squares,
@@ -24,18 +25,10 @@ from asap_ingest.render_ws.transforms.warp_classes import (
 from asap_ingest.render_ws.wire.java_numbers import parse_double, parse_float32
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
-Points = NDArray[np.float64]
 Matrix = tuple[float, float, float, float, float, float]
 
 # numbers that Python and Java read alike: thousands of matrices are read at once
 _PLAIN = re.compile(r"[0-9.eE+\- ]*")
-
-
-class CoordinateTransform(Protocol):
-    """Maps points from one coordinate system to another."""
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first; the input stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Affine:
 
     matrix: Matrix
 
-    def apply(self, points: Points) -> Points:
+    def __call__(self, points: Points) -> Points:
         """Map points of shape (n, 2), x first."""
         m00, m01, m02, m10, m11, m12 = self.matrix
         x, y = points[:, 0], points[:, 1]
@@ -70,47 +63,31 @@ class Affine:
 IDENTITY = Affine((1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
 
 
-@dataclass(frozen=True)
-class Homography:
+def _project(matrix: tuple[float, ...], points: Points) -> Points:
     """Projective map; `matrix` holds nine numbers row by row. Points at infinity become NaN or inf."""
-
-    matrix: tuple[float, ...]
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first."""
-        m = self.matrix
-        x, y = points[:, 0], points[:, 1]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = m[6] * x + m[7] * y + m[8]
-            return np.stack([(m[0] * x + m[1] * y + m[2]) / scale, (m[3] * x + m[4] * y + m[5]) / scale], 1)
+    m, (x, y) = matrix, points.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = m[6] * x + m[7] * y + m[8]
+        return np.stack([(m[0] * x + m[1] * y + m[2]) / scale, (m[3] * x + m[4] * y + m[5]) / scale], 1)
 
 
-@dataclass(frozen=True)
-class Polynomial:
+def _expand(coefficients: NDArray[np.float64], points: Points) -> Points:
     """Polynomials in the terms 1, x, y, x^2, xy, y^2, x^3, ... with coefficients of shape (2, terms)."""
-
-    coefficients: NDArray[np.float64]
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first."""
-        result = np.zeros_like(points)
-        for coefficients, monomial in zip(self.coefficients.T, monomials(points, 0), strict=False):
-            result += monomial[:, None] * coefficients
-        return result
+    result = np.zeros_like(points)
+    for of_term, monomial in zip(coefficients.T, monomials(points, 0), strict=False):
+        result += monomial[:, None] * of_term
+    return result
 
 
-@dataclass(frozen=True)
-class OffsetAlongAxis:
+def _shift_along(axis: int, offset: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Transform:
     """Subtracts a function of one coordinate from that coordinate (0 is x, 1 is y)."""
 
-    offset: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    axis: int
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first."""
+    def apply(points: Points) -> Points:
         result = points.copy()
-        result[:, self.axis] -= self.offset(points[:, self.axis])
+        result[:, axis] -= offset(points[:, axis])
         return result
+
+    return apply
 
 
 def _fields(data: str) -> list[str]:
@@ -147,28 +124,28 @@ def _similarity(data: str) -> Affine:
     return Affine((cosine, -sine, tx, sine, cosine, ty))
 
 
-def _homography(data: str) -> Homography:
-    return Homography(tuple(_numbers(data, 9)))
+def _homography(data: str) -> Transform:
+    return partial(_project, tuple(_numbers(data, 9)))
 
 
-def _polynomial(data: str) -> Polynomial:
+def _polynomial(data: str) -> Transform:
     """Any number of values: the order is the greatest that they fill, the rest is ignored."""
     values = [parse_double(field) for field in _fields(data)]
     order = math.trunc(math.nextafter(math.sqrt(len(values) + 0.25) - 1.5, math.inf))
     terms = (order + 1) * (order + 2) // 2
     if len(values) < 2 * terms:
         raise ValueError(f"needs two numbers or more, not {data!r}")
-    return Polynomial(np.array([values[:terms], values[terms : 2 * terms]]))
+    return partial(_expand, np.array([values[:terms], values[terms : 2 * terms]]))
 
 
-def _exponential(data: str) -> OffsetAlongAxis:
+def _exponential(data: str) -> Transform:
     a, b, c, axis = _comma_numbers(data)
-    return OffsetAlongAxis(lambda position: a * np.exp(-b * position) + c, int(axis))
+    return _shift_along(int(axis), lambda position: a * np.exp(-b * position) + c)
 
 
-def _exponential_recovery(data: str) -> OffsetAlongAxis:
+def _exponential_recovery(data: str) -> Transform:
     a, b, c, axis = _comma_numbers(data)
-    return OffsetAlongAxis(lambda position: a * (1 - np.exp(-b * position)) + c, int(axis))
+    return _shift_along(int(axis), lambda position: a * (1 - np.exp(-b * position)) + c)
 
 
 def _comma_numbers(data: str) -> list[float]:
@@ -178,11 +155,11 @@ def _comma_numbers(data: str) -> list[float]:
     return [parse_double(field) for field in fields]
 
 
-def _not_planar(data: str) -> CoordinateTransform:
+def _not_planar(data: str) -> Transform:
     raise IllegalStateError("AffineModel3D does not map points of two dimensions")
 
 
-TRANSFORM_CLASSES: dict[str, Callable[[str], CoordinateTransform]] = {
+TRANSFORM_CLASSES: dict[str, Callable[[str], Transform]] = {
     "mpicbg.trakem2.transform.AffineModel2D": _affine,
     "mpicbg.trakem2.transform.AffineModel3D": _not_planar,
     "mpicbg.trakem2.transform.TranslationModel2D": _translation,
@@ -201,7 +178,7 @@ TRANSFORM_CLASSES: dict[str, Callable[[str], CoordinateTransform]] = {
 }
 
 
-def build_leaf(class_name: str, data: str) -> CoordinateTransform:
+def build_leaf(class_name: str, data: str) -> Transform:
     """Build the transform of a leaf specification.
 
     Raises

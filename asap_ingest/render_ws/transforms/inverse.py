@@ -10,11 +10,11 @@ import math
 import numpy as np
 import orjson
 
-from asap_ingest.render_ws.transforms.classes import Affine, Points
-from asap_ingest.render_ws.transforms.specs import Spec, TransformList, build_steps, merged, warped_steps
+from asap_ingest.render_ws.transforms.classes import Affine
+from asap_ingest.render_ws.transforms.specs import Spec, build_steps, in_turn, merged, warped_steps
 from asap_ingest.render_ws.transforms.transform_cache import memoised
-from asap_ingest.render_ws.transforms.triangle_locator import FLAT, TriangleLocator
-from asap_ingest.render_ws.transforms.triangle_mesh import columns_of, triangle_mesh
+from asap_ingest.render_ws.transforms.triangle_mesh import FLAT, TriangleLocator, columns_of, triangle_mesh
+from asap_ingest.render_ws.transforms.warp_classes import Points
 from asap_ingest.render_ws.wire.java_numbers import json_double
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 from asap_ingest.render_ws.wire.tile_specs import DEFAULT_MESH_CELL_SIZE
@@ -44,7 +44,7 @@ def worlds_of(tile: Spec, local: Points) -> Points:
         For a reference, or a transform that cannot be built.
     """
     with np.errstate(all="ignore"):
-        return TransformList(tuple(build_steps(_leaves(tile)))).apply(local)
+        return in_turn(build_steps(_leaves(tile)), local)
 
 
 def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
@@ -88,7 +88,7 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
     m00, m01, _, m10, m11, _ = outer.matrix
     mirrored = m00 * m11 < m01 * m10
     with np.errstate(all="ignore"):
-        before = back.apply(world)
+        before = back(world)
         if inner == 0:
             return _inside(before, width, height, mirrored)
         size = float(tile.get("meshCellSize", DEFAULT_MESH_CELL_SIZE)) if cell is None else cell
@@ -132,5 +132,5 @@ def _inside(local: Points, width: float, height: float, mirrored: bool) -> Point
 
 def _locator(specs: bytes, width: float, height: float, cell: float, mirrored: bool) -> TriangleLocator:
     mesh = triangle_mesh(width, height, columns_of(width, cell))
-    mapped = TransformList(tuple(build_steps(orjson.loads(specs)))).apply(mesh.points)
+    mapped = in_turn(build_steps(orjson.loads(specs)), mesh.points)
     return TriangleLocator(mesh, mapped, mirrored)

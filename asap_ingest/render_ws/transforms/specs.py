@@ -7,17 +7,12 @@ interpolated specifications without references.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from asap_ingest.render_ws.transforms.classes import (
-    IDENTITY,
-    Affine,
-    CoordinateTransform,
-    Points,
-    build_leaf,
-)
+from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine, build_leaf
 from asap_ingest.render_ws.transforms.transform_cache import memoised
+from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.transform_specs import children, references
 
@@ -30,31 +25,17 @@ MAX_PASSES = 10
 CACHED_LENGTH = 250
 
 
-@dataclass(frozen=True)
-class Interpolated:
+def in_turn(steps: Sequence[Transform], points: Points) -> Points:
+    """Map points by one transform after the other."""
+    for step in steps:
+        points = step(points)
+    return points
+
+
+def _interpolate(a: Transform, b: Transform, share: float, points: Points) -> Points:
     """a(p) + share * (b(p) - a(p))."""
-
-    a: CoordinateTransform
-    b: CoordinateTransform
-    share: float
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first."""
-        start = self.a.apply(points)
-        return start + self.share * (self.b.apply(points) - start)
-
-
-@dataclass(frozen=True)
-class TransformList:
-    """A sequence of transforms."""
-
-    steps: tuple[CoordinateTransform, ...]
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first."""
-        for step in self.steps:
-            points = step.apply(points)
-        return points
+    start = a(points)
+    return start + share * (b(points) - start)
 
 
 def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec]:
@@ -140,7 +121,7 @@ def _as_one(specs: list[Spec]) -> Spec:
     return specs[0] if len(specs) == 1 else {"type": "list", "specList": specs}
 
 
-def build(specs: Sequence[Spec]) -> CoordinateTransform:
+def build(specs: Sequence[Spec]) -> Transform:
     """The transform of a flattened list: see `merged`.
 
     Raises
@@ -151,19 +132,19 @@ def build(specs: Sequence[Spec]) -> CoordinateTransform:
     return merged(build_steps(specs))
 
 
-def merged(steps: Sequence[CoordinateTransform]) -> CoordinateTransform:
+def merged(steps: Sequence[Transform]) -> Transform:
     """Combine transforms into one; neighbouring affine ones become one `Affine`."""
-    result: list[CoordinateTransform] = []
+    result: list[Transform] = []
     for step in steps:
         if isinstance(step, Affine) and result and isinstance(result[-1], Affine):
             step = result.pop().then(step)  # type: ignore[attr-defined]  # noqa: PLW2901
         result.append(step)
     if len(result) == 1:
         return result[0]
-    return TransformList(tuple(result)) if result else IDENTITY
+    return partial(in_turn, tuple(result)) if result else IDENTITY
 
 
-def warped_steps(steps: Sequence[CoordinateTransform]) -> int:
+def warped_steps(steps: Sequence[Transform]) -> int:
     """Number of steps up to the last one that is not affine.
 
     Tiles of a section share these, a lens correction for example; the affine ones behind it are their own.
@@ -171,19 +152,20 @@ def warped_steps(steps: Sequence[CoordinateTransform]) -> int:
     return max((depth for depth, step in enumerate(steps, 1) if not isinstance(step, Affine)), default=0)
 
 
-def build_steps(specs: Sequence[Spec]) -> list[CoordinateTransform]:
+def build_steps(specs: Sequence[Spec]) -> list[Transform]:
     """The transforms of a flattened list one by one, nothing merged; errors as `build`."""
     return [_build_one(spec) for spec in specs]
 
 
-def _build_one(spec: Spec) -> CoordinateTransform:
+def _build_one(spec: Spec) -> Transform:
     kind = spec.get("type")
     if kind == "ref":
         raise IllegalArgumentError(f"transform reference {spec.get('refId')!r} is not resolved")
     if kind == "list":
         return build(children(spec))
     if kind == "interpolated":
-        return Interpolated(_build_one(spec["a"]), _build_one(spec["b"]), float(spec.get("lambda", 0.0)))
+        sides = _build_one(spec["a"]), _build_one(spec["b"])
+        return partial(_interpolate, *sides, float(spec.get("lambda", 0.0)))
     for field in ("className", "dataString"):
         if not isinstance(spec.get(field), str):
             raise IllegalArgumentError(f"no {field} in the transform with id {spec.get('id')!r}")

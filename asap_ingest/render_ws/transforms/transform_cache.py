@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, TypeVar
 
 from asap_ingest.render_ws.memory.bounded_cache import BoundedCache
@@ -25,9 +26,11 @@ def memoised(key: Hashable, make: Callable[[], _Value], key_bytes: int = 0) -> _
 
 
 def array_bytes(value: Any) -> int:
-    """Bytes of the arrays in an object or tuple, and in what these hold."""
+    """Bytes of the arrays in an object, tuple or partial function, and in what these hold."""
     if hasattr(value, "nbytes"):
         return int(value.nbytes)
+    if isinstance(value, partial):
+        value = value.args
     if isinstance(value, tuple):
         return sum(map(array_bytes, value))
     return sum(map(array_bytes, vars(value).values())) if hasattr(value, "__dict__") else 0

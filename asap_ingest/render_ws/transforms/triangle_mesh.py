@@ -1,4 +1,4 @@
-"""Triangle meshes over tiles: inside a triangle a transform is taken as affine.
+"""Triangle meshes over tiles: inside a triangle a transform is taken as affine, and can be inverted.
 
 Layout: that of render-ws 4.0. A mesh covers the pixels of an image, [0, width - 1] x [0, height - 1].
 """
@@ -12,14 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.transforms.classes import Points
 from asap_ingest.render_ws.transforms.transform_cache import memoised
+from asap_ingest.render_ws.transforms.warp_classes import Points
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 Indices = NDArray[np.int64]
 
 #: Points at which a tile may be sampled: 4096 x 4096 pixels with cells of 4 pixels.
 MOST_POINTS = 2**20
+#: An area below this share of the two products that it is computed from is a rounding error.
+FLAT = 1e-12
+#: Rounding may put a point of an edge this far outside, as a share of the triangle.
+SNAP = 1e-9
+#: Entries of triangles in cells, and pairs of points and triangles that are tested in one go.
+MOST_ENTRIES, BLOCK = 2**24, 2**19
 
 
 @dataclass(frozen=True)
@@ -80,3 +86,99 @@ def _mesh(width: float, height: float, columns: int) -> Mesh:
 
 def _grid(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Points:
     return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
+
+
+def _expanded(first: Indices, end: Indices) -> tuple[Indices, Indices]:
+    """All integers of the ranges first[i] to end[i], the end left out: the i of each, and the integers."""
+    count = end - first
+    owner = np.repeat(np.arange(len(first)), count)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count) + first[owner]
+
+
+class TriangleLocator:
+    """Finds triangles of a mapped mesh by a grid of square cells, about as many as triangles.
+
+    Parameters
+    ----------
+    mesh : Mesh
+    mapped : ndarray, shape (n, 2)
+        Its points after mapping.
+    mirrored : bool
+        Use the triangles that the mapping mirrored (True), or the others (False). Triangles that are flat or
+        not finite after mapping are never used.
+    """
+
+    def __init__(self, mesh: Mesh, mapped: Points, mirrored: bool) -> None:
+        source, target = mesh.points[mesh.triangles], mapped[mesh.triangles]
+        with np.errstate(all="ignore"):
+            area, scale = _areas(target)
+            turned = (area < 0) != (_areas(source)[0] < 0)
+            counts = np.isfinite(area) & (np.abs(area) > FLAT * scale) & (turned == mirrored)
+        source, target, area = source[counts], target[counts], area[counts]
+        (dx, dy), (ex, ey) = _edges(target)
+        # weigh @ (point - origin) are the weights of the second and third corner
+        self.origin = target[:, 0]
+        self.weigh = np.stack([np.stack([ey, -ex], 1), np.stack([-dy, dx], 1)], 1) / area[:, None, None]
+        # the first corner before mapping, and the other two relative to it
+        source[:, 1:] -= source[:, :1]
+        self.source = source
+        self._fill_cells(target)
+
+    def _fill_cells(self, corners: NDArray[np.float64]) -> None:
+        """Note the triangles whose boxes touch each cell i: members[starts[i] : starts[i + 1]]."""
+        count = len(corners)
+        low, high = corners.min(axis=1, initial=np.inf), corners.max(axis=1, initial=-np.inf)
+        self.number = max(1, int(min(math.sqrt(count), math.sqrt(MOST_ENTRIES / max(1, count)))))
+        self.corner = low.min(axis=0, initial=np.inf)
+        self.step = (high.max(axis=0, initial=-np.inf) - self.corner) / self.number
+        margin = SNAP * (high - low)
+        first, last = self._cells(low - margin), self._cells(high + margin)
+        triangle, row = _expanded(first[:, 1], last[:, 1] + 1)
+        entry, column = _expanded(first[triangle, 0], last[triangle, 0] + 1)
+        cell = row[entry] * self.number + column
+        order = np.argsort(cell, kind="stable")
+        self.starts = np.searchsorted(cell[order], np.arange(self.number**2 + 1))
+        self.members = triangle[entry][order]
+
+    def _cells(self, points: Points) -> Indices:
+        """Column and row of the cell of each point, shape (n, 2); points outside count to the nearest."""
+        return np.clip((points - self.corner) / self.step, 0, self.number - 1).astype(np.int64)
+
+    def sources_of(self, points: Points) -> Points:
+        """Points before mapping of mapped points, shape (n, 2); NaN for those in none of the triangles."""
+        result = np.full_like(points, np.nan)
+        usable = np.flatnonzero(np.isfinite(points).all(axis=1))
+        if not len(self.members):
+            return result
+        step = max(1, BLOCK // int(np.diff(self.starts).max()))
+        for start in range(0, len(usable), step):
+            which = usable[start : start + step]
+            result[which] = self._sources_of_block(points[which])
+        return result
+
+    def _sources_of_block(self, points: Points) -> Points:
+        column, row = self._cells(points).T
+        cells = row * self.number + column
+        owner, place = _expanded(self.starts[cells], self.starts[cells + 1])
+        triangle = self.members[place]
+        offset = (points[owner] - self.origin[triangle])[:, :, None]
+        second, third = (self.weigh[triangle] @ offset)[:, :, 0].T
+        inside = np.minimum(np.minimum(second, third), 1 - second - third)
+        # of several triangles, at an edge or a fold, the one whose edges are farthest away comes last
+        best = np.lexsort((inside, owner))
+        best = best[inside[best] >= -SNAP]
+        result = np.full_like(points, np.nan)
+        corner, to_second, to_third = np.moveaxis(self.source[triangle[best]], 1, 0)
+        result[owner[best]] = corner + second[best, None] * to_second + third[best, None] * to_third
+        return result
+
+
+def _edges(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges from the first corner of each triangle to the second and third: shape (2, 2, n)."""
+    return np.stack([(corners[:, corner] - corners[:, 0]).T for corner in (1, 2)])
+
+
+def _areas(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Twice the signed area of each triangle, and the sum of the magnitudes of its two products."""
+    (dx, dy), (ex, ey) = _edges(corners)
+    return dx * ey - dy * ex, np.abs(dx * ey) + np.abs(dy * ex)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from asap_ingest.render_ws.wire.java_numbers import parse_double, parse_float32
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
+#: Coordinates, shape (n, 2), x first.
 Points = NDArray[np.float64]
+#: Maps points from one coordinate system to another; the input stays as it is.
+Transform = Callable[[Points], Points]
 #: Weights, sources and targets relative to their centroids, and points to points in the target.
 Fit = Callable[[NDArray[np.float64], Points, Points, Points], Points]
 
@@ -36,87 +39,58 @@ def monomials(points: Points, lowest: int) -> Iterator[NDArray[np.float64]]:
             yield x ** (degree - power) * y**power
 
 
-@dataclass(frozen=True)
-class LensCorrection:
+def _correct_lens(
+    beta: NDArray[np.float64], mean: NDArray[np.float64], deviation: NDArray[np.float64], points: Points
+) -> Points:
     """Polynomials of normalised monomials: the lens correction that TrakEM2 estimates.
 
     `beta` has shape (terms, 2), `mean` and `deviation` (terms,); the last term is the constant 100.
     """
-
-    beta: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first."""
-        result = np.zeros_like(points)
-        terms = zip(self.beta[:-1], self.mean, self.deviation, monomials(points, 1), strict=False)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            for beta, mean, deviation, monomial in terms:
-                result += ((monomial - mean) / deviation)[:, None] * beta
-        return result + 100.0 * self.beta[-1]
+    result = np.zeros_like(points)
+    terms = zip(beta[:-1], mean, deviation, monomials(points, 1), strict=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for of_term, mean_of_term, deviation_of_term, monomial in terms:
+            result += ((monomial - mean_of_term) / deviation_of_term)[:, None] * of_term
+    return result + 100.0 * beta[-1]
 
 
-@dataclass(frozen=True)
-class ThinPlateSpline:
+def _bend_plate(
+    affine: NDArray[np.float64], landmarks: Points, weights: NDArray[np.float64], points: Points
+) -> Points:
     """x' = x + A x + b + sum over landmarks of D U(distance), U(r) = r^2 ln r.
 
-    `affine` has shape (2, 2) and `shift` (2,), both zero without an affine part; `landmarks` has shape
-    (n, 2), `weights` (2, n).
+    `affine` holds A and b, shape (6,), zero without an affine part; `landmarks` has shape (n, 2), `weights`
+    (2, n).
     """
-
-    affine: NDArray[np.float64]
-    shift: NDArray[np.float64]
-    landmarks: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first."""
-        return _in_blocks(points, len(self.landmarks), SPLINE_BLOCK, self._apply_block)
-
-    def _apply_block(self, points: Points) -> Points:
-        difference = points[:, None, :] - self.landmarks[None, :, :]
-        radius = np.sqrt((difference**2).sum(axis=2))
-        kernel = radius**2 * np.log(np.maximum(radius, 1e-300))
-        kernel[radius <= 1e-8] = 0.0
-        return points + points @ self.affine.T + self.shift + kernel @ self.weights.T
+    difference = points[:, None, :] - landmarks[None, :, :]
+    radius = np.sqrt((difference**2).sum(axis=2))
+    kernel = radius**2 * np.log(np.maximum(radius, 1e-300))
+    kernel[radius <= 1e-8] = 0.0
+    return points + points @ affine[:4].reshape(2, 2).T + affine[4:] + kernel @ weights.T
 
 
-@dataclass(frozen=True)
-class MovingLeastSquares:
-    """Maps each point by a model fitted to landmarks, of which near ones weigh most.
+def _move(fit: Fit, alpha: float, landmarks: NDArray[np.float64], points: Points) -> Points:
+    """Map each point by a model fitted to landmarks, of which near ones weigh most.
 
-    Landmarks are `source` and `target` of shape (n, 2), with `weights` (n,). One at squared distance d of a
-    point weighs weight / d**alpha there.
+    Landmarks are x and y of source and target, and a weight, shape (n, 5). One at squared distance d of a
+    point weighs weight / d**alpha there. A point on a landmark goes where the landmark goes.
     """
-
-    fit: Fit
-    alpha: float
-    source: Points
-    target: Points
-    weights: NDArray[np.float64]
-
-    def apply(self, points: Points) -> Points:
-        """Map points of shape (n, 2), x first; a point on a landmark goes where the landmark goes."""
-        return _in_blocks(points, len(self.source), FIT_BLOCK, self._apply_block)
-
-    def _apply_block(self, points: Points) -> Points:
-        x, y = (points[:, axis, None] - self.source[None, :, axis] for axis in (0, 1))
-        square = x * x + y * y
-        hit = np.argmin(square, axis=1)
-        on_landmark = square[np.arange(len(points)), hit] <= 0
-        with np.errstate(all="ignore"):
-            weights = self.weights / square**self.alpha
-            weights /= weights.sum(axis=1, keepdims=True)
-            from_centre, to_centre = weights @ self.source, weights @ self.target
-            source = self.source[None] - from_centre[:, None]
-            target = self.target[None] - to_centre[:, None]
-            mapped = self.fit(weights, source, target, points - from_centre) + to_centre
-        mapped[on_landmark] = self.target[hit[on_landmark]]
-        return mapped
+    sources, targets = landmarks[:, :2], landmarks[:, 2:4]
+    x, y = (points[:, axis, None] - sources[None, :, axis] for axis in (0, 1))
+    square = x * x + y * y
+    hit = np.argmin(square, axis=1)
+    on_landmark = square[np.arange(len(points)), hit] <= 0
+    with np.errstate(all="ignore"):
+        weights = landmarks[:, 4] / square**alpha
+        weights /= weights.sum(axis=1, keepdims=True)
+        from_centre, to_centre = weights @ sources, weights @ targets
+        source, target = sources[None] - from_centre[:, None], targets[None] - to_centre[:, None]
+        mapped = fit(weights, source, target, points - from_centre) + to_centre
+    mapped[on_landmark] = targets[hit[on_landmark]]
+    return mapped
 
 
-def _in_blocks(points: Points, landmarks: int, pairs: int, apply: Callable[[Points], Points]) -> Points:
+def _in_blocks(landmarks: int, pairs: int, apply: Transform, points: Points) -> Points:
     """Map points in blocks that bound the memory used; IllegalArgumentError beyond `MOST_PAIRS`."""
     if len(points) * landmarks > MOST_PAIRS:
         raise IllegalArgumentError(
@@ -169,7 +143,7 @@ FITS: dict[str, Fit] = {
 }
 
 
-def lens_correction(data: str) -> LensCorrection:
+def lens_correction(data: str) -> Transform:
     """Read `dim len beta mean deviation width height`, separated by single blanks.
 
     Raises
@@ -184,10 +158,10 @@ def lens_correction(data: str) -> LensCorrection:
         raise ValueError(f"wrong number of values, {len(fields)}, for degree {degree}")
     values = np.array([parse_double(field) for field in fields[2:-2]])
     beta, mean, deviation = np.split(values, [2 * length, 3 * length])
-    return LensCorrection(beta.reshape(length, 2), mean, deviation)
+    return partial(_correct_lens, beta.reshape(length, 2), mean, deviation)
 
 
-def thin_plate_spline(data: str) -> ThinPlateSpline:
+def thin_plate_spline(data: str) -> Transform:
     """Read `ThinPlateSplineR2LogR ndims nLm A64 L64`, separated by single blanks.
 
     Raises
@@ -210,12 +184,8 @@ def thin_plate_spline(data: str) -> ThinPlateSpline:
     landmarks = _decode_doubles(fields[4], 4 * max(0, size))
     if affine.size < 6 or landmarks.size < 4 * size:
         raise IllegalStateError(f"spline in which values are missing for {size} landmarks")
-    return ThinPlateSpline(
-        affine[:4].reshape(2, 2),
-        affine[4:6],
-        landmarks[: 2 * size].reshape(size, 2),
-        landmarks[2 * size : 4 * size].reshape(2, size),
-    )
+    points, weights = landmarks[: 2 * size].reshape(size, 2), landmarks[2 * size :].reshape(2, size)
+    return partial(_in_blocks, size, SPLINE_BLOCK, partial(_bend_plate, affine, points, weights))
 
 
 def _decode_doubles(text: str, count: int) -> NDArray[np.float64]:
@@ -233,7 +203,7 @@ def _decode_doubles(text: str, count: int) -> NDArray[np.float64]:
     return np.frombuffer(raw[: min(len(raw) // 8, count) * 8], ">f8").astype(np.float64)
 
 
-def moving_least_squares(data: str) -> MovingLeastSquares:
+def moving_least_squares(data: str) -> Transform:
     """Read `model 2 alpha`, then `px py qx qy weight` of 32 bits for each landmark, separated by white space.
 
     Raises
@@ -248,9 +218,8 @@ def moving_least_squares(data: str) -> MovingLeastSquares:
     if len(fields) < 8 or (len(fields) - 3) % 5 or fields[0] not in FITS or fields[1] != "2":
         raise ValueError("expected `model 2 alpha` and five numbers per landmark")
     landmarks = np.array([parse_float32(field) for field in fields[3:]]).reshape(-1, 5)
-    return MovingLeastSquares(
-        FITS[fields[0]], parse_double(fields[2]), landmarks[:, :2], landmarks[:, 2:4], landmarks[:, 4]
-    )
+    move = partial(_move, FITS[fields[0]], parse_double(fields[2]), landmarks)
+    return partial(_in_blocks, len(landmarks), FIT_BLOCK, move)
 
 
 def _check_landmarks(count: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from asap_ingest.render_ws.wire.json_types import (
     Fields,
-    MalformedBodyError,
+    boolean,
     double,
     has_schema,
     list_reader,
@@ -27,7 +27,6 @@ Entry = JsonObject | None
 _NEEDED_NUMBERS = {2: "x and y", 3: "x, y and z"}
 #: Fields that an entry needs for its point.
 _NEEDED_FIELDS = {"local": ("local", "tileId"), "world": ("world",)}
-_FLAGS = {"true": True, "True": True, "false": False, "False": False}
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,6 @@ class ReadPoints:
     problems: dict[int, str]
 
 
-@has_schema({"type": "boolean"})
-def _flag(value: Any) -> bool | None:
-    if type(value) is bool:
-        return value
-    if type(value) is int:
-        return value != 0
-    if type(value) is str and (value in _FLAGS or not value.strip()):
-        return _FLAGS.get(value)
-    raise MalformedBodyError(f"{str(value)[:80]!r} is neither true nor false")
-
-
 _read_numbers = list_reader(double)
 
 
@@ -71,7 +59,7 @@ def _numbers(value: Any) -> list[float | str]:
 
 ENTRY_FIELDS: Fields = (
     ("tileId", text),
-    ("visible", _flag),
+    ("visible", boolean),
     ("local", _numbers),
     ("world", _numbers),
     ("error", text),

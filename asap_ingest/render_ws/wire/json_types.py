@@ -168,6 +168,16 @@ def text(value: Any) -> str:
     raise MalformedBodyError(f"{value!r} is not text")
 
 
+@has_schema({"type": "boolean"})
+def boolean(value: Any) -> bool | None:
+    """A flag, a number other than 0, or its name as text; None for blank text."""
+    if type(value) is str and value.strip() in ("", "true", "false", "True", "False", "TRUE", "FALSE"):
+        return value.strip().lower() == "true" if value.strip() else None
+    if type(value) not in (bool, int):
+        raise MalformedBodyError(f"{str(value)[:80]!r} is neither true nor false")
+    return bool(value)
+
+
 def one_of(*names: str) -> Reader:
     """Reader of a text that must be one of the names."""
 
