@@ -86,15 +86,7 @@ def draw_section(
         memory per pixel beside the result.
     """
     balls = _balls(shape_yx, seed, depth)
-    fields = np.stack(
-        [
-            sum(
-                amplitude * _noise(shape_yx, lumps, [seed, 2, number, lumps], depth)
-                for lumps, amplitude in parts
-            )
-            for number, parts in enumerate(FIELDS.values())
-        ]
-    )
+    fields = _fields(shape_yx, seed, depth)
     grain = _grain(np.random.default_rng([seed, 5, int(depth)]))
     picture = np.empty(shape_yx, np.uint8)
 
@@ -183,22 +175,27 @@ def _bodies(shape_yx: tuple[int, int], rng: np.random.Generator, layer: int) -> 
     return np.column_stack(columns).astype(np.float32)
 
 
-def _noise(shape_yx: tuple[int, int], lumps: float, seed: list[int], depth: float) -> Floats:
-    """A cut through smooth noise, mean 0, standard deviation about 1, with lumps of this size in pixels.
+def _fields(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
+    """The noise fields on the grid, shape (5, rows, columns), with two places beyond the picture."""
+    rows, columns = (-(-side // GRID) + 2 for side in shape_yx)
+    fields = np.zeros((len(FIELDS), rows, columns), np.float32)
+    for number, parts in enumerate(FIELDS.values()):
+        for lumps, amplitude in parts:
+            noise = _noise((rows, columns), lumps, [seed, 2, number, lumps], depth)
+            fields[number] += np.float32(amplitude) * noise
+    return fields
 
-    Returns
-    -------
-    ndarray of float32 on the grid, with two places beyond the picture in each axis
-    """
+
+def _noise(shape_yx: tuple[int, int], lumps: float, seed: list[int], depth: float) -> Floats:
+    """A cut through smooth noise, mean 0, standard deviation about 1, with lumps of this size in pixels."""
     import cv2
 
-    height, width = (-(-side // GRID) + 2 for side in shape_yx)
     step = lumps / 2.5
     layer, part = divmod(depth / step, 1)
     weights = np.exp(-(((np.arange(-1, 3) - part) / 0.9) ** 2))
     weights /= np.linalg.norm(weights)
     scale = step / GRID
-    small = [int(side / scale) + 4 for side in (height, width)]
+    small = [int(side / scale) + 4 for side in shape_yx]
     planes = [
         weight * np.random.default_rng([*seed, int(layer) + number]).standard_normal(small, np.float32)
         for number, weight in enumerate(weights)
@@ -206,7 +203,7 @@ def _noise(shape_yx: tuple[int, int], lumps: float, seed: list[int], depth: floa
     # a blur by 0.9 pixels leaves 0.32 of the deviation of white noise
     smooth = cv2.GaussianBlur(np.sum(planes, axis=0), (0, 0), 0.9) / np.float32(0.32)
     large = cv2.resize(smooth, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(large[:height, :width], np.float32)
+    return np.asarray(large[: shape_yx[0], : shape_yx[1]], np.float32)
 
 
 def _grain(rng: np.random.Generator) -> Floats:
