@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from asap_ingest.execution import Executor
-from asap_ingest.images.downsample import level_shape
 from asap_ingest.mipmaps.levels import LevelListings, Levels
 from asap_ingest.mipmaps.path_builder import require_expressible
 from asap_ingest.mipmaps.registration import (
@@ -20,8 +19,8 @@ from asap_ingest.mipmaps.registration import (
     tile_change,
     usable_levels,
 )
-from asap_ingest.mipmaps.tile_images import Failure, TileSpec
-from asap_ingest.mipmaps.verify import ExpectedLevel, Fault, faults_of
+from asap_ingest.mipmaps.tile_images import Failure, Shape, TileSpec
+from asap_ingest.mipmaps.verify import Fault, faults_of
 from asap_ingest.render.stack import Stack
 
 Tiles = dict[str, TileSpec]
@@ -154,46 +153,36 @@ def _write(job: SectionJob, resolved: dict[str, Any]) -> None:
     job.target.put_resolved_tiles(resolved, derive_data=not complete)
 
 
-@dataclass(frozen=True)
-class TileCheck:
-    """A tile to verify: the expected levels of each of its images."""
+class TileCheck(NamedTuple):
+    """A tile to verify: of each of its images the files, the size of level 0, and their sample type."""
 
     z: float
     tile_id: str
-    images: tuple[tuple[ExpectedLevel, ...], ...]
+    images: list[tuple[list[str], Shape, str | None]]
 
 
 def verified(jobs: Sequence[SectionJob], executor: Executor) -> list[SectionJob]:
     """The jobs with the faults of their tiles' files, which are all read and decoded."""
     faults: dict[float, list[Failure]] = {job.z: [] for job in jobs}
-    for outcome in executor.run(verify_tile, tile_checks(jobs)):
+    for outcome in executor.run(_verify_tile, _tile_checks(jobs)):
         check, result = outcome.item, outcome.value
         if result is None:
             result = [Fault("", outcome.reason)]
-        faults[check.z] += [Failure(check.tile_id, fault.file, fault.reason) for fault in result]
+        faults[check.z] += [Failure(check.tile_id, *fault) for fault in result]
     return [replace(job, faults=tuple(faults[job.z])) for job in jobs]
 
 
-def tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
+def _tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
     """One check a tile, section by section, read when they are needed."""
     for job in jobs:
         for tile_id, tile in job.source.tiles(job.z).items():
             images = [
-                tuple(_expected(new.level_0.shape_yx, uris, sample_type))
+                (uris, new.level_0.shape_yx, sample_type)
                 for new in new_levels(tile, job.levels)
                 for uris, sample_type in ((new.images, None), (new.mask_files, "uint8"))
             ]
-            yield TileCheck(job.z, tile_id, tuple(images))
+            yield TileCheck(job.z, tile_id, images)
 
 
-def _expected(
-    shape_yx: tuple[int, int] | None, uris: Sequence[str], sample_type: str | None
-) -> Iterator[ExpectedLevel]:
-    """Levels 1 and up of an image of this (height, width)."""
-    for level, uri in enumerate(uris, start=1):
-        yield ExpectedLevel(uri, None if shape_yx is None else level_shape(shape_yx, level), sample_type)
-
-
-def verify_tile(check: TileCheck) -> list[Fault]:
-    """Faults of the files of a tile."""
-    return [fault for levels in check.images for fault in faults_of(levels)]
+def _verify_tile(check: TileCheck) -> list[Fault]:
+    return [fault for image in check.images for fault in faults_of(*image)]

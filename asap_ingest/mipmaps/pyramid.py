@@ -118,25 +118,6 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
         Levels written before the error stay; each is whole.
     """
     levels = tuple(range(1, job.settings.levels.count + 1)) if job.levels is None else job.levels
-    return _build(job, levels)
-
-
-def build_and_verify(job: PyramidJob) -> PyramidResult:
-    """Build a pyramid, then read every level of the settings again.
-
-    Raises
-    ------
-    FaultyLevelsError
-        Names the first faulty level; besides the errors of `build_pyramid`.
-    """
-    result = build_pyramid(job)
-    faults = verify_pyramid(job)
-    if faults:
-        raise FaultyLevelsError([(fault.file, fault.reason) for fault in faults])
-    return result
-
-
-def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
     if not levels:  # all are there, maybe those of tiles of another size
         refuse_other_size(level_0_head(job.image.source).shape_yx, job.image.shape_yx)
         return PyramidResult()
@@ -158,6 +139,21 @@ def _build(job: PyramidJob, levels: tuple[int, ...]) -> PyramidResult:
     if image.dtype == np.uint16 and job.settings.convert_to_8bit and not job.image.is_mask:
         warning = level_warning(job.image.ranges, brightest)
     return PyramidResult(len(levels), bytes_read, bytes_written, clock.seconds, warning)
+
+
+def build_and_verify(job: PyramidJob) -> PyramidResult:
+    """Build a pyramid, then read every level of the settings again.
+
+    Raises
+    ------
+    FaultyLevelsError
+        Names the first faulty level; besides the errors of `build_pyramid`.
+    """
+    result = build_pyramid(job)
+    faults = verify_pyramid(job)
+    if faults:
+        raise FaultyLevelsError(faults)
+    return result
 
 
 class StageClock:

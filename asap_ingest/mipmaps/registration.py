@@ -128,51 +128,55 @@ def usable_levels(
         By tile id, the files in which verification found a fault.
     """
     proposed = {tile_id: new_levels(tile, levels) for tile_id, tile in tiles.items()}
-    failures: list[Failure] = []
-    if misfits := _misfits(proposed):
-        for tile_id, pyramids in proposed.items():
-            proposed[tile_id], wrong = _fitting(tile_id, pyramids, misfits)
-            failures += wrong
+    failures = _without_misfits(proposed)
     usable: Pyramids = {}
     for tile_id, pyramids in proposed.items():
         if any(new.level_0.faults for new in pyramids):
             failures += unusable_sources([tiles[tile_id]])
-        faults, masks = faulty.get(tile_id, set()), {uri for new in pyramids for uri in new.mask_files}
-        if not all(new.images for new in pyramids) or not faults <= masks:
+        if not all(new.images for new in pyramids):
             continue
-        missing = [uri for new in pyramids for uri in listings.missing(new.images)]
-        if missing:
-            failures.append(_missing(tile_id, missing))
-            continue
-        usable[tile_id] = kept = [_without_bad_masks(new, listings, faults) for new in pyramids]
-        pairs = zip(kept, pyramids, strict=True)
-        absent = [uri for new, old in pairs if not new.masks for uri in old.mask_files if uri not in faults]
-        failures += [_missing(tile_id, absent)] if absent and not faults else []
+        files = (uris for new in pyramids for uris in (new.images, new.mask_files) if uris)
+        bad = [uri for uris in files for uri in listings.missing(uris)]
+        if tile_id in faulty:
+            bad += faulty[tile_id]
+        elif bad:
+            failures.append(_missing(tile_id, bad))
+        if not bad:
+            usable[tile_id] = pyramids
+        elif {uri for new in pyramids for uri in new.mask_files}.issuperset(bad):
+            usable[tile_id] = [
+                new if set(new.mask_files).isdisjoint(bad) else new._replace(masks=[]) for new in pyramids
+            ]
     return usable, failures
 
 
-def _without_bad_masks(new: NewLevels, listings: LevelListings, faults: set[str]) -> NewLevels:
-    """The levels without masks where a file of the masks is missing or faulty."""
-    files = new.mask_files
-    if files and (faults.intersection(files) or listings.missing(files)):
-        return new._replace(masks=[])
-    return new
+def _without_misfits(proposed: Pyramids) -> list[Failure]:
+    """Remove levels of images and masks that have not the size of their tile; a failure for each.
 
-
-def _misfits(proposed: Pyramids) -> dict[tuple[Source, Shape], str]:
-    """Of images and masks that tiles of several sizes share, the sizes that do not fit, and the reason.
-
-    That their levels exist proves nothing: they were made for one of the tiles.
+    Only those are looked at that tiles of several sizes share. That their levels exist proves nothing: they
+    were made for one of the tiles.
     """
     shapes: dict[Source, set[Shape]] = {}
-    for levels in proposed.values():
-        for new in levels:
+    for pyramids in proposed.values():
+        for new in pyramids:
             for source in (new.level_0.image, new.level_0.mask):
                 if isinstance(source, Source):
                     shapes.setdefault(source, set()).add(new.level_0.shape_yx)
     shared = {source: of_tiles for source, of_tiles in shapes.items() if len(of_tiles) > 1}
     reasons = {(source, shape): _misfit(source, shape) for source in shared for shape in shared[source]}
-    return {use: reason for use, reason in reasons.items() if reason is not None}
+    failures = []
+    for tile_id, pyramids in proposed.items() if shared else ():
+        for number, new in enumerate(pyramids):
+            place = new.level_0
+            wrong = {
+                source: reasons[source, place.shape_yx]
+                for source in (place.image, place.mask)
+                if isinstance(source, Source) and reasons.get((source, place.shape_yx))
+            }
+            failures += [Failure(tile_id, source.name, str(reason)) for source, reason in wrong.items()]
+            images = [] if place.image in wrong else new.images
+            pyramids[number] = new._replace(images=images, masks=[] if place.mask in wrong else new.masks)
+    return failures
 
 
 def _misfit(source: Source, shape_yx: Shape) -> str | None:
@@ -181,24 +185,6 @@ def _misfit(source: Source, shape_yx: Shape) -> str | None:
     except (ImageError, StorageError, OSError) as error:
         return str(error)
     return None
-
-
-def _fitting(
-    tile_id: str, levels: Sequence[NewLevels], misfits: Mapping[tuple[Source, Shape], str]
-) -> tuple[list[NewLevels], list[Failure]]:
-    """The levels without those of misfits, and a failure for each of these."""
-    fitting, failures = [], []
-    for new in levels:
-        place = new.level_0
-        wrong = {
-            source: misfits[source, place.shape_yx]
-            for source in (place.image, place.mask)
-            if isinstance(source, Source) and (source, place.shape_yx) in misfits
-        }
-        failures += [Failure(tile_id, source.name, reason) for source, reason in wrong.items()]
-        images = [] if place.image in wrong else new.images
-        fitting.append(new._replace(images=images, masks=[] if place.mask in wrong else new.masks))
-    return fitting, failures
 
 
 def _missing(tile_id: str, uris: Sequence[str]) -> Failure:

@@ -47,34 +47,43 @@ class Source(NamedTuple):
         return 0 if self.slice_number is None else self.slice_number - 1
 
 
-def image_of(entry: Mapping[str, Any]) -> Source | None:
-    """The image of a level's entry; None where it names none.
+def _source_of(entry: Mapping[str, Any], kind: str) -> Source | None:
+    """The `image` or `mask` of a level's entry; None where it names none.
 
     Raises
     ------
     ImageError
         An unknown loader, or a slice of a stack without its number.
     """
-    uri = entry.get("imageUrl")
-    return _source(uri, "image", entry.get("imageLoaderType"), entry.get("imageSliceNumber")) if uri else None
+    uri, loader = entry.get(f"{kind}Url"), entry.get(f"{kind}LoaderType")
+    if not uri:
+        return None
+    if loader in _FIRST_IMAGE:
+        return Source(uri)
+    if loader != TIFF_STACK:
+        raise ImageError(
+            f"has {kind}LoaderType {loader!r}, which cannot be read here; "
+            "save it as files, or as slices of TIFF stacks"
+        )
+    number = entry.get(f"{kind}SliceNumber")
+    if not isinstance(number, int) or number < 1:
+        raise ImageError(f"has {kind}SliceNumber {number!r}; slices of a TIFF stack are counted from 1")
+    return Source(uri, number)
 
 
-def mask_of(entry: Mapping[str, Any], shape_yx: Shape) -> Source | DynamicMask | None:
-    """The mask of a level's entry; None where it names none.
+def _mask_of(entry: Mapping[str, Any], shape_yx: Shape) -> Source | DynamicMask | None:
+    """The mask of a level's entry, which may be one that render computes; None where it names none.
 
     Raises
     ------
     ImageError
-        As `image_of`; a dynamic mask that cannot be read, or of another size than the tile.
+        As `_source_of`; a dynamic mask that cannot be read, or of another size than the tile.
     """
-    uri = entry.get("maskUrl")
-    if not uri:
-        return None
-    loader = entry.get("maskLoaderType")
-    if loader != DYNAMIC_MASK:
-        if is_dynamic(uri):
+    uri, loader = entry.get("maskUrl"), entry.get("maskLoaderType")
+    if not uri or loader != DYNAMIC_MASK:
+        if uri and is_dynamic(uri):
             raise ImageError(f"is computed, which takes maskLoaderType {DYNAMIC_MASK}, not {loader!r}")
-        return _source(uri, "mask", loader, entry.get("maskSliceNumber"))
+        return _source_of(entry, "mask")
     mask = DynamicMask.parse(uri)
     refuse_other_size(mask.shape_yx, shape_yx)
     return mask
@@ -87,19 +96,6 @@ def refuse_other_size(shape_yx: tuple[int, ...], tile_yx: Shape) -> None:
             f"has {shape_yx[1]} x {shape_yx[0]} pixels, but the tile {tile_yx[1]} x {tile_yx[0]}; "
             "put the right file there, or correct width and height of the tile"
         )
-
-
-def _source(uri: str, kind: str, loader: str | None, slice_number: Any) -> Source:
-    if loader in _FIRST_IMAGE:
-        return Source(uri)
-    if loader != TIFF_STACK:
-        raise ImageError(
-            f"has {kind}LoaderType {loader!r}, which cannot be read here; "
-            "save it as files, or as slices of TIFF stacks"
-        )
-    if not isinstance(slice_number, int) or slice_number < 1:
-        raise ImageError(f"has {kind}SliceNumber {slice_number!r}; slices of a TIFF stack are counted from 1")
-    return Source(uri, slice_number)
 
 
 _Key = tuple[Source, bool, Shape]
@@ -200,13 +196,13 @@ def _sources(
     """Image, mask and faults of level 0."""
     image, mask, faults = None, None, []
     try:
-        image = image_of(entry)
+        image = _source_of(entry, "image")
         if image is None:
             faults.append(("", "the tilespec names no level-0 image"))
     except ImageError as error:
         faults.append((entry["imageUrl"], str(error)))
     try:
-        mask = mask_of(entry, shape_yx)
+        mask = _mask_of(entry, shape_yx)
     except ImageError as error:
         faults.append((entry["maskUrl"], f"the mask {error}"))
     return image, mask, tuple(faults)

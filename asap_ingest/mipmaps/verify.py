@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
@@ -24,49 +23,40 @@ if TYPE_CHECKING:
 SAMPLE_TYPES = ("uint8", "uint16")
 
 
-@dataclass(frozen=True)
-class ExpectedLevel:
-    """A file of a pyramid, with the size and sample type that it must have.
-
-    Attributes
-    ----------
-    shape_yx : tuple of int or None
-        (height, width); None where the tilespec lacks it.
-    sample_type : str or None
-        Of `SAMPLE_TYPES`; None where either will do, as long as all levels of the image have it.
-    """
-
-    uri: str
-    shape_yx: tuple[int, int] | None
-    sample_type: str | None = None
-
-
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """A faulty file, and the reason."""
 
     file: str
     reason: str
 
 
-def faults_of(levels: Sequence[ExpectedLevel]) -> list[Fault]:
-    """Faults of the levels of one image: every file is read and decoded."""
+def faults_of(
+    uris: Sequence[str], shape_yx: tuple[int, int] | None, sample_type: str | None = None
+) -> list[Fault]:
+    """Faults of levels 1, 2, ... of one image: every file is read and decoded.
+
+    Parameters
+    ----------
+    shape_yx : tuple of int or None
+        (height, width) of level 0; None where the tilespec lacks it.
+    sample_type : str or None
+        Of `SAMPLE_TYPES`; None where either will do, as long as all levels of the image have it.
+    """
     faults = []
-    common: str | None = None
-    for level in levels:
+    for level, uri in enumerate(uris, start=1):
         try:
-            image = formats.decode(storage.read_bytes(level.uri), strips_only=True)
+            image = formats.decode(storage.read_bytes(uri), strips_only=True)
         except (StorageError, ImageError) as error:
-            faults.append(Fault(level.uri, _reason(error)))
+            faults.append(Fault(uri, _reason(error)))
             continue
-        sample_type = str(image.dtype)
-        wanted = level.sample_type or common or " or ".join(SAMPLE_TYPES)
-        if level.shape_yx is not None and image.shape[:2] != level.shape_yx:
-            faults.append(Fault(level.uri, f"is {_size(image.shape)}, must be {_size(level.shape_yx)}"))
-        elif sample_type not in wanted.split(" or "):
-            faults.append(Fault(level.uri, f"has {sample_type} samples, must have {wanted}"))
+        wanted = " or ".join(SAMPLE_TYPES) if sample_type is None else sample_type
+        expected = image.shape[:2] if shape_yx is None else level_shape(shape_yx, level)
+        if image.shape[:2] != expected:
+            faults.append(Fault(uri, f"is {_size(image.shape)}, must be {_size(expected)}"))
+        elif str(image.dtype) not in wanted.split(" or "):
+            faults.append(Fault(uri, f"has {image.dtype} samples, must have {wanted}"))
         else:
-            common = common or sample_type
+            sample_type = str(image.dtype)
     return faults
 
 
@@ -84,11 +74,7 @@ def verify_pyramid(job: PyramidJob) -> list[Fault]:
     if head.tile_type not in SAMPLE_TYPES:
         reason = f"has {head.tile_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
         return [Fault(job.image.source.uri, reason)]
-    written_as = job.level_type(head.tile_type)
-    levels = range(1, job.settings.levels.count + 1)
-    return faults_of(
-        [ExpectedLevel(job.uri_of(n), level_shape(head.shape_yx, n), written_as) for n in levels]
-    )
+    return faults_of(job.level_uris, head.shape_yx, job.level_type(head.tile_type))
 
 
 def level_0_head(source: Source) -> ImageHead:

@@ -15,7 +15,7 @@ from asap_ingest import storage
 from asap_ingest.errors import StorageError
 from asap_ingest.report.section_facts import LABELS, facts_of, measure, summary_of
 from asap_ingest.report.section_tiles import SectionSummary
-from asap_ingest.report.survey import survey
+from asap_ingest.report.survey import Survey
 from asap_ingest.secrets import with_masked_texts
 from asap_ingest.storage.json_documents import read_object
 from asap_ingest.storage.reader_threads import ReaderThreads
@@ -49,7 +49,7 @@ def write_section_report(folder: str, section: SectionSummary) -> str:
     StorageError
         A page could not be written.
     """
-    result = survey(section)
+    result = Survey(section)
     picture = base64.b64encode(result.picture).decode()
     facts = facts_of(result)
     title = f"{section.stack}, section {section.z_text}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,8 +44,6 @@ class Acquisition:
     stage_error_px : largest error of the stage position, in each axis
     pixel_size_nm : nanometres per pixel; at least 2, because stage positions are whole nanometres
     seed : the tissue; the same seed gives the same bytes
-    specimen : letters, digits, `-` and `_`
-    roi : number of the region
 
     Raises
     ------
@@ -62,8 +59,6 @@ class Acquisition:
     stage_error_px: int = 0
     pixel_size_nm: float = 3.5
     seed: int = 0
-    specimen: str = "simulated"
-    roi: int = 0
 
     def __post_init__(self) -> None:
         for field in ("grid_shape", "tile_shape_yx"):
@@ -73,13 +68,11 @@ class Acquisition:
             raise ParameterError("bits", f"is {self.bits}, must be 8 or 16")
         if not 0 <= self.overlap < 1:
             raise ParameterError("overlap", f"is {self.overlap}, must be at least 0 and less than 1")
-        for field in ("jitter_px", "stage_error_px", "seed", "roi"):
+        for field in ("jitter_px", "stage_error_px", "seed"):
             if getattr(self, field) < 0:
                 raise ParameterError(field, f"is {getattr(self, field)}, must not be negative")
         if not self.pixel_size_nm >= 2:
             raise ParameterError("pixel_size_nm", f"is {self.pixel_size_nm}, must be at least 2")
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.specimen):
-            raise ParameterError("specimen", f"is {self.specimen!r}, may hold letters, digits, - and _ only")
         if max(self.section_shape_yx) > _LONGEST_SIDE:
             problem = f"makes a section of {self.section_shape_yx} pixels, at most {_LONGEST_SIDE} a side"
             raise ParameterError("grid_shape", problem)
@@ -201,7 +194,7 @@ def simulated_section(directory: Path, acquisition: Acquisition, section: int = 
 
 def _metafile(directory: Path, acquisition: Acquisition, section: int) -> Path:
     created = f"{start_of(section):%Y%m%d%H%M%S}"
-    return Path(directory) / f"_metadata_{created}_{region_name(acquisition, section)}.json"
+    return Path(directory) / f"_metadata_{created}_{region_name(section)}.json"
 
 
 def _plan(acquisition: Acquisition, section: int) -> list[Exposure]:
@@ -221,7 +214,7 @@ def _plan(acquisition: Acquisition, section: int) -> list[Exposure]:
         time += timedelta(milliseconds=round(1000 * seconds))
         fps = f"{1 / seconds:.2f}" if exposures else "0.00"
         stamp = f"{time:%Y%m%d%H%M%S}{time.microsecond // 1000:03d}"
-        name = f"{stamp}_{region_name(acquisition, section)}_{column}_{row}.tif"
+        name = f"{stamp}_{region_name(section)}_{column}_{row}.tif"
         position_nm = stage_nm((recorded[0], recorded[1]), acquisition.pixel_size_nm)
         taken_xy = taken[0], taken[1]
         exposures.append(Exposure(len(exposures), name, (column, row), position_nm, taken_xy, fps))

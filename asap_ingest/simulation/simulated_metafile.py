@@ -57,16 +57,16 @@ def section_metadata(acquisition: Acquisition, section: int) -> dict[str, Any]:
     pixel_size = float(acquisition.pixel_size_nm)
     middle = acquisition.section_shape_yx[1] // 2, acquisition.section_shape_yx[0] // 2
     return {
-        "roi_index": acquisition.roi,
+        "roi_index": 0,
         "roi_creation_time": f"{start_of(section):%Y%m%d%H%M%S}",
         "calibration": {
             name: {"y_nm_per_pix": size, "nm_per_pix": size, "angle": angle, "x_nm_per_pix": size}
             for name, size, angle in (("lowmag", 213.0, 102.0), ("highmag", pixel_size, 180.0))
         },
-        "specimen_id": acquisition.specimen,
+        "specimen_id": "simulated",
         "notes": "",
         "placement_id": "",
-        "session_id": _session(acquisition, section),
+        "session_id": _session(section),
         "camera_info": {
             "height": height,
             "width": width,
@@ -88,10 +88,10 @@ def start_of(section: int) -> datetime:
     return _FIRST_EXPOSURE + timedelta(hours=section)
 
 
-def _session(acquisition: Acquisition, section: int) -> str:
-    return f"{acquisition.specimen}_{section:04d}_01"
+def _session(section: int) -> str:
+    return f"simulated_{section:04d}_01"
 
 
-def region_name(acquisition: Acquisition, section: int) -> str:
+def region_name(section: int) -> str:
     """The common part of the names of a section's files: session, grid and region."""
-    return f"{_session(acquisition, section)}_{section:06d}_{acquisition.roi}"
+    return f"{_session(section)}_{section:06d}_0"

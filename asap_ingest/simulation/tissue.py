@@ -17,20 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.simulation.tissue_noise import grain, multiply_by, noise_fields
 from asap_ingest.simulation.tissue_pixels import (
+    COLUMNS,
+    GRAIN_SIDE,
     GRID,
     MYELINATED,
     NEURITE,
+    RADIUS,
     REACH,
     SOMA,
     VESSEL,
-    draw_dots,
+    Y,
+    Z,
     nearest_balls,
     shade,
 )
@@ -47,29 +49,19 @@ _STEP = 0.7  # from ball to ball of a curve, in radii
 _NEURITES = ((15, 0.3, 0.22, 700), (30, 0.4, 0.14, 260), (62, 0.35, 0.07, 18))
 #: Pictures with sides of at least this length have a vessel, and a cell body in each cube of this side.
 _BODY_SPACING = 7000
-_DOT_SPACING = 13
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """Balls, their cells, and mitochondria.
-
-    Attributes
-    ----------
-    balls, mitochondria : float32, shape (n, 5)
-        x, y, z, radius, and the number of the cell.
-    cells : float32, shape (m, 4)
-        Kind, grey, side of synapses (0 or 1) and radius.
-    """
-
-    balls: Floats
-    mitochondria: Floats
-    cells: Floats
+#: Noise fields, each a sum of (size of lumps in pixels, amplitude).
+FIELDS = {
+    "bend_x": ((260, 15), (70, 4.5)),
+    "bend_y": ((260, 15), (70, 4.5)),
+    "lumps": ((150, 1),),
+    "sheets": ((90, 1),),
+    "stain": ((2200, 0.025), (600, 0.02)),
+}
 
 
 def drawing_parts(shape_yx: tuple[int, int]) -> int:
     """How many parts `draw_section` counts."""
-    return 2 + len(range(0, shape_yx[0], _BAND_ROWS))
+    return len(range(0, shape_yx[0], _BAND_ROWS))
 
 
 def draw_section(
@@ -93,23 +85,18 @@ def draw_section(
         Grey without camera noise: membranes near 60, cytoplasm near 170. Needs about four bytes of
         memory per pixel beside the result.
     """
-    cells = _grow(shape_yx, seed, depth)
-    fields = noise_fields(shape_yx, seed, depth)
-    advance(2)
-    dots = _dot_places(shape_yx, seed, depth)
-    grains = [grain(size, np.random.default_rng([seed, 5, size, int(depth)])) for size in (509, 677)]
+    balls = _balls(shape_yx, seed, depth)
+    fields = _fields(shape_yx, seed, depth)
+    grain = _grain(np.random.default_rng([seed, 5, int(depth)]))
     picture = np.empty(shape_yx, np.uint8)
 
     def draw_band(top: int) -> None:
         band = picture[top : top + _BAND_ROWS]
-        grown = (
-            _grid_of(cells.balls, top, band.shape, depth, REACH),
-            _grid_of(cells.mitochondria, top, band.shape, depth, 2 * GRID),
-        )
-        shade(band, top, fields, cells.cells, *grown)
-        near = dots[(dots[:, 1] > top - 8) & (dots[:, 1] < top + len(band) + 8)]
-        draw_dots(band, top, fields, cells.cells, *grown, near)
-        multiply_by(grains, band, top)
+        middle = top + len(band) / 2
+        near = balls[np.abs(balls[:, Y] - middle) < len(band) / 2 + balls[:, RADIUS] + 2 * REACH]
+        rows, columns = ((side + 2 * REACH) // GRID + 2 for side in band.shape)
+        nearest = nearest_balls(near, top - REACH, (rows, columns))
+        shade(band, top, float(depth), near, nearest, fields, grain)
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(draw_band, range(0, shape_yx[0], _BAND_ROWS)):
@@ -117,25 +104,22 @@ def draw_section(
     return picture
 
 
-def _grow(shape_yx: tuple[int, int], seed: int, depth: float) -> _Cells:
-    """All cells that a cut may meet."""
+def _balls(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
+    """All balls that a cut meets, see `tissue_pixels.COLUMNS`."""
     parts = [
-        _neurites(shape_yx, [seed, number, layer], kind, layer)
+        _neurites(shape_yx, [seed, number, layer], layer, kind)
         for number, kind in enumerate(_NEURITES)
         for layer in _layers(depth, _thickness(kind[0]))
     ]
     if min(shape_yx) >= _BODY_SPACING:
-        parts += [_bodies(shape_yx, [seed, 9, layer], layer) for layer in _layers(depth, _BODY_SPACING)]
-        parts.append(_vessel(depth))
-    first = np.cumsum([0, *(len(part.cells) for part in parts)])
-    for part, number in zip(parts, first, strict=False):
-        part.balls[:, 4] += number
-        part.mitochondria[:, 4] += number
-    balls, mitochondria = (
-        np.concatenate([_within_reach(getattr(part, name), depth) for part in parts])
-        for name in ("balls", "mitochondria")
-    )
-    return _Cells(balls, mitochondria, np.concatenate([part.cells for part in parts]))
+        layers = _layers(depth, _BODY_SPACING)
+        parts += [_bodies(shape_yx, np.random.default_rng([seed, 9, layer]), layer) for layer in layers]
+        # a vessel runs through all sections, between cell bodies
+        vessel = (0.95 * _BODY_SPACING, 1.05 * _BODY_SPACING, depth, 820, 0, VESSEL, 820, 0)
+        parts.append(np.array([vessel], np.float32))
+    for balls in parts:
+        balls[:, Z] -= np.float32(depth)
+    return np.concatenate([balls[np.abs(balls[:, Z]) < balls[:, RADIUS] + REACH] for balls in parts])
 
 
 def _thickness(radius: float) -> float:
@@ -149,110 +133,86 @@ def _layers(depth: float, thickness: float) -> range:
     return range(layer, layer + 3)
 
 
-def _within_reach(balls: Floats, depth: float) -> Floats:
-    return balls[np.abs(balls[:, 2] - depth) < balls[:, 3] + REACH]
-
-
 def _neurites(
-    shape_yx: tuple[int, int], seed: list[int], kind: tuple[float, float, float, float], layer: int
-) -> _Cells:
+    shape_yx: tuple[int, int], seed: list[int], layer: int, kind: tuple[float, float, float, float]
+) -> Floats:
     """Curves whose middles lie in a layer; the thicker ones with mitochondria, a few with myelin."""
+    rng = np.random.default_rng(seed)
     radius, spread, turn, density = kind
-    step, thickness = _STEP * radius, _thickness(radius)
-    rng = np.random.default_rng(seed)
-    height, width = (side + 2 * _MARGIN for side in shape_yx)
-    count = round(density * height * width * thickness / 1e9) + 1
-    along = np.arange(_BALLS_OF_CELL, dtype=np.float32)
-    heading = rng.standard_normal((count, _BALLS_OF_CELL, 3), np.float32) * np.float32(turn)
-    heading[:, 0] = rng.standard_normal((count, 3), np.float32)
+    box = np.array([shape_yx[1] + 2 * _MARGIN, shape_yx[0] + 2 * _MARGIN, _thickness(radius)])
+    count = round(density * box.prod() / 1e9) + 1
+    along = np.arange(_BALLS_OF_CELL)
+    heading = rng.standard_normal((count, _BALLS_OF_CELL, 3), np.float32)
+    heading[:, 1:] *= turn
     heading = np.cumsum(heading, axis=1)
-    heading *= np.float32(step) / np.linalg.norm(heading, axis=2, keepdims=True)
+    heading *= _STEP * radius / np.linalg.norm(heading, axis=2, keepdims=True)
     places = np.cumsum(heading, axis=1)
-    middle = rng.uniform(
-        (-_MARGIN, -_MARGIN, (layer - 1) * thickness),
-        (width - _MARGIN, height - _MARGIN, layer * thickness),
-        (count, 3),
-    )
-    places += (middle - places[:, _BALLS_OF_CELL // 2])[:, np.newaxis].astype(np.float32)
-    size = np.float32(radius) * np.exp(rng.normal(0, spread, (count, 1))).astype(np.float32)
-    wave = rng.uniform((0, 0.25), (2 * np.pi, 0.6), (count, 2)).astype(np.float32)
-    swelling = np.exp(np.float32(0.3) * np.sin(wave[:, :1] + wave[:, 1:] * along))
-    owner = np.broadcast_to(np.arange(count, dtype=np.float32)[:, np.newaxis], swelling.shape)
-    balls = np.dstack([places, size * swelling, owner])
-    is_large = size[:, 0] > 50
-    myelinated = is_large & (rng.uniform(size=count) < 0.09)
-    cells = np.column_stack(
-        [
-            np.where(myelinated, MYELINATED, NEURITE),
-            rng.normal(172, 9, count).clip(140, 200),
-            rng.integers(0, 2, count),
-            size[:, 0],
-        ]
-    ).astype(np.float32)
-    # mitochondria: stretches of about a quarter of the thicker ones
-    start = rng.uniform(0, 18, (count, 1))
-    inside = (
-        ((along - start) % 20 < rng.uniform(3, 9, (count, 1)))
-        & (size > 20)
-        & (rng.uniform(size=(count, 1)) < 0.75)
-    )
-    bodies = balls.copy()
-    thick = np.clip(0.55 * size, 17, 46)
-    bodies[..., :3] += (rng.standard_normal((count, 1, 3)) * 0.22 * size[..., np.newaxis]).astype(np.float32)
-    bodies[..., 3] = thick
-    return _Cells(balls.reshape(-1, 5), bodies[inside], cells)
+    middles = rng.uniform(size=(count, 3)) * box + (-_MARGIN, -_MARGIN, (layer - 1) * box[2])
+    size = radius * np.exp(rng.normal(0, spread, (count, 1)))
+    phase, wave, other, cell = rng.uniform(size=(4, count, 1))
+    radii = size * np.exp(0.3 * np.sin(2 * np.pi * phase + (0.25 + 0.35 * wave) * along))
+    # mitochondria lie in the swellings of three quarters of the thicker neurites
+    largest = np.where((size > 20) & (other < 0.75), np.clip(0.55 * size, 17, 46), 0)
+    bodies = np.sqrt(np.maximum(radii**2 - (size * np.exp(0.3)) ** 2 + largest**2, 0))
+    bodies[bodies < 12] = 0
+    is_myelinated = (size > 50) & (wave < 0.09)
+    balls = np.empty((count, _BALLS_OF_CELL, len(COLUMNS)), np.float32)
+    balls[..., :3] = places + (middles - places[:, _BALLS_OF_CELL // 2])[:, np.newaxis]
+    columns = (radii, cell, np.where(is_myelinated, MYELINATED, NEURITE), size, bodies)
+    for number, column in enumerate(columns, start=RADIUS):
+        balls[..., number] = column
+    return balls.reshape(-1, len(COLUMNS))
 
 
-def _bodies(shape_yx: tuple[int, int], seed: list[int], layer: int) -> _Cells:
-    """Cell bodies, one in a cube of `_BODY_SPACING`, with mitochondria around their nuclei."""
-    rng = np.random.default_rng(seed)
+def _bodies(shape_yx: tuple[int, int], rng: np.random.Generator, layer: int) -> Floats:
+    """Cell bodies, one in a cube of `_BODY_SPACING`."""
     cubes = np.indices([-(-side // _BODY_SPACING) for side in shape_yx[::-1]]).reshape(2, -1).T
     count = len(cubes)
-    middle = np.column_stack([cubes, np.full(count, layer - 1)]) + rng.uniform(
-        (0.3, 0.3, -0.2), (0.7, 0.7, 0.2), (count, 3)
-    )
-    middle *= _BODY_SPACING
-    radius, number = rng.uniform(1350, 1700, count), np.arange(count)
-    cells = np.column_stack([np.full(count, SOMA), np.full(count, 158), np.zeros(count), radius])
-    # 300 mitochondria in each, of 8 balls in a row
-    direction = rng.standard_normal((count, 300, 1, 3))
-    direction /= np.linalg.norm(direction, axis=3, keepdims=True)
-    from_middle = radius[:, np.newaxis, np.newaxis, np.newaxis] * rng.uniform(0.8, 0.96, (count, 300, 1, 1))
-    along = 8 * rng.standard_normal((count, 300, 1, 3)) * np.arange(8)[:, np.newaxis]
-    places = middle[:, np.newaxis, np.newaxis] + from_middle * direction + along
-    thick = np.full(count * 2400, 27)
-    mitochondria = np.column_stack([places.reshape(-1, 3), thick, np.repeat(number, 2400)])
-    balls = np.column_stack([middle, radius, number])
-    return _Cells(*(part.astype(np.float32) for part in (balls, mitochondria, cells)))
+    middles = np.column_stack([cubes, np.full(count, layer - 1)])
+    middles = (middles + rng.uniform((0.3, 0.3, -0.2), (0.7, 0.7, 0.2), (count, 3))) * _BODY_SPACING
+    radius, cell = rng.uniform(1350, 1700, count), rng.uniform(size=count)
+    columns = (middles, radius, cell, np.full(count, SOMA), radius, np.zeros(count))
+    return np.column_stack(columns).astype(np.float32)
 
 
-def _vessel(depth: float) -> _Cells:
-    """A vessel that runs through all sections, between cell bodies."""
-    ball = (0.95 * _BODY_SPACING, 1.05 * _BODY_SPACING, depth, 820, 0)
-    cell = (VESSEL, 132, 0, 820)
-    return _Cells(np.array([ball], np.float32), np.empty((0, 5), np.float32), np.array([cell], np.float32))
+def _fields(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
+    """The noise fields on the grid, shape (5, rows, columns), with two places beyond the picture."""
+    rows, columns = (-(-side // GRID) + 2 for side in shape_yx)
+    fields = np.zeros((len(FIELDS), rows, columns), np.float32)
+    for number, parts in enumerate(FIELDS.values()):
+        for lumps, amplitude in parts:
+            noise = _noise((rows, columns), lumps, [seed, 2, number, lumps], depth)
+            fields[number] += np.float32(amplitude) * noise
+    return fields
 
 
-def _grid_of(
-    balls: Floats, top: int, shape_yx: tuple[int, ...], depth: float, beyond: int
-) -> tuple[Floats, NDArray[np.int32]]:
-    """The balls that come near a band, and what `nearest_balls` gives for them."""
-    near = np.abs(balls[:, 1] - (top + shape_yx[0] / 2)) < shape_yx[0] / 2 + balls[:, 3] + 2 * REACH
-    chosen = balls[near]
-    chosen[:, 2] -= np.float32(depth)
-    grid = (shape_yx[0] + 2 * REACH) // GRID + 2, (shape_yx[1] + 2 * REACH) // GRID + 2
-    return chosen, nearest_balls(chosen, top - REACH, grid, beyond)
+def _noise(shape_yx: tuple[int, int], lumps: float, seed: list[int], depth: float) -> Floats:
+    """A cut through smooth noise, mean 0, standard deviation about 1, with lumps of this size in pixels."""
+    import cv2
+
+    step = lumps / 2.5
+    layer, part = divmod(depth / step, 1)
+    weights = np.exp(-(((np.arange(-1, 3) - part) / 0.9) ** 2))
+    weights /= np.linalg.norm(weights)
+    scale = step / GRID
+    small = [int(side / scale) + 4 for side in shape_yx]
+    planes = [
+        weight * np.random.default_rng([*seed, int(layer) + number]).standard_normal(small, np.float32)
+        for number, weight in enumerate(weights)
+    ]
+    # a blur by 0.9 pixels leaves 0.32 of the deviation of white noise
+    smooth = cv2.GaussianBlur(np.sum(planes, axis=0), (0, 0), 0.9) / np.float32(0.32)
+    large = cv2.resize(smooth, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large[: shape_yx[0], : shape_yx[1]], np.float32)
 
 
-def _dot_places(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
-    """(x, y, distance from the cut, a random number from 0 to 1) of places for vesicles and other dots."""
-    layer = round(depth / _DOT_SPACING)
-    rows, columns = (side // _DOT_SPACING + 1 for side in shape_yx)
-    places = np.random.default_rng([seed, 3, layer]).uniform(-0.3, 0.3, (rows, columns, 4)).astype(np.float32)
-    places[..., 0] += np.arange(columns)
-    places[..., 1] += np.arange(rows)[:, np.newaxis]
-    places[..., 2] += layer - depth / _DOT_SPACING
-    places[..., :3] *= _DOT_SPACING
-    places[..., 3] = places[..., 3] / 0.6 + 0.5
-    x, y = places[..., 0], places[..., 1]
-    return places[(x >= 0) & (y >= 0) & (x < shape_yx[1]) & (y < shape_yx[0])]
+def _grain(rng: np.random.Generator) -> Floats:
+    """A square of granular noise that continues across its edges, mean 1."""
+    import cv2
+
+    total = np.ones((GRAIN_SIDE, GRAIN_SIDE), np.float32)
+    for sigma, weight in ((1.3, 0.05), (3.2, 0.04), (8.0, 0.018)):
+        white = np.pad(rng.standard_normal(total.shape, np.float32), 32, mode="wrap")
+        smooth = cv2.GaussianBlur(white, (0, 0), sigma)[32:-32, 32:-32]
+        total += np.float32(weight) * smooth / smooth.std()
+    return total

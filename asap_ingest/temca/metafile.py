@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -106,28 +107,27 @@ def read_metafile(uri: str) -> Metafile:
 
 def parse_metafile(document: Any, source: str) -> Metafile:
     """Check a metafile's parsed JSON; `source` names it in errors."""
-    root = _Entry(_sections(document, source), "", source)
-    metadata = root.item("metadata", _mapping)
-    camera = metadata.item("camera_info", _mapping)
-    data = root.item("data", _list).value
+    value = partial(_value, source, _sections(document, source))
+    metadata, camera = value("metadata", _mapping), value("metadata.camera_info", _mapping)
+    data = value("data", _list)
     if not data:
         raise MetafileError(source, "data", "is empty; a metafile lists at least one tile")
-    tiles = tuple(_tile(_Entry(tile, f"data[{index}]", source)) for index, tile in enumerate(data))
+    tiles = tuple(_tile(source, tile, f"data[{index}]") for index, tile in enumerate(data))
     _refuse_duplicates(tiles, source)
+    created = metadata.get("roi_creation_time")
     return Metafile(
         source=source,
-        width=camera.item("width", _size).value,
-        height=camera.item("height", _size).value,
-        camera_id=camera.item("camera_id", _text).value,
-        temca_id=metadata.item("temca_id", _text).value,
-        pixel_size_nm=metadata.item("calibration", _mapping)
-        .item("highmag", _mapping)
-        .item("x_nm_per_pix", _positive)
-        .value,
-        bytes_per_sample=camera.item("pixel_depth", _size).value if "pixel_depth" in camera.value else None,
+        width=value("metadata.camera_info.width", _size),
+        height=value("metadata.camera_info.height", _size),
+        camera_id=value("metadata.camera_info.camera_id", _text),
+        temca_id=value("metadata.temca_id", _text),
+        pixel_size_nm=value("metadata.calibration.highmag.x_nm_per_pix", _positive),
+        bytes_per_sample=value("metadata.camera_info.pixel_depth", _size)
+        if "pixel_depth" in camera
+        else None,
         tiles=tiles,
-        region=_region(metadata.value),
-        created=created if isinstance(created := metadata.value.get("roi_creation_time"), str) else "",
+        region=_region(metadata),
+        created=created if isinstance(created, str) else "",
     )
 
 
@@ -138,25 +138,20 @@ def _region(metadata: dict[str, Any]) -> Region | None:
     return None
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A value of the document, and its JSON path."""
-
-    value: Any
-    path: str
-    source: str
-
-    def item(self, name: str, check: Callable[[Any], Any]) -> _Entry:
-        path = f"{self.path}.{name}" if self.path else name
-        if not isinstance(self.value, dict):
-            raise MetafileError(self.source, self.path, f"{self.value!r} must be an object")
-        if name not in self.value:
-            raise MetafileError(self.source, path, "is missing")
-        value = self.value[name]
-        try:
-            return _Entry(check(value), path, self.source)
-        except (TypeError, ValueError) as error:
-            raise MetafileError(self.source, path, f"{describe_value(value)} must be {error}") from error
+def _value(source: str, document: Any, path: str, check: Callable[[Any], Any], begin: str = "") -> Any:
+    """The checked value at a path below `begin`, like `img_meta.stage_pos`."""
+    value = document
+    for name in path.split("."):
+        if not isinstance(value, dict):
+            raise MetafileError(source, begin, f"{describe_value(value)} must be an object")
+        begin = f"{begin}.{name}" if begin else name
+        if name not in value:
+            raise MetafileError(source, begin, "is missing")
+        value = value[name]
+    try:
+        return check(value)
+    except (TypeError, ValueError) as error:
+        raise MetafileError(source, begin, f"{describe_value(value)} must be {error}") from error
 
 
 def _sections(document: Any, source: str) -> dict[str, Any]:
@@ -165,18 +160,18 @@ def _sections(document: Any, source: str) -> dict[str, Any]:
     return {name: value for part in document for name, value in part.items()}
 
 
-def _tile(tile: _Entry) -> TileRecord:
-    meta = tile.item("img_meta", _mapping)
+def _tile(source: str, tile: Any, path: str) -> TileRecord:
+    value = partial(_value, source, tile, begin=path)
     return TileRecord(
-        image=tile.item("img_path", _file_name).value,
-        stage_nm=meta.item("stage_pos", _number_pair).value,
-        raster=meta.item("raster_pos", _whole_pair).value,
-        angle_degrees=meta.item("angle", _number).value,
+        image=value("img_path", _file_name),
+        stage_nm=value("img_meta.stage_pos", _number_pair),
+        raster=value("img_meta.raster_pos", _whole_pair),
+        angle_degrees=value("img_meta.angle", _number),
         move_nm=(
-            meta.item("pixel_size_x_move", _positive).value,
-            meta.item("pixel_size_y_move", _positive).value,
+            value("img_meta.pixel_size_x_move", _positive),
+            value("img_meta.pixel_size_y_move", _positive),
         ),
-        scores=tuple(_scores(tile.value)),
+        scores=tuple(_scores(tile)),
     )
 
 

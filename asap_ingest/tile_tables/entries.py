@@ -3,81 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from asap_ingest.tile_tables.table_records import Fault, TableRow
-
-Value = TypeVar("Value")
+from asap_ingest.tile_tables.table_records import Faults, TableRow
 
 _LONGEST_SHOWN = 60
 
 
-@dataclass(frozen=True)
-class Entries:
-    """Entries of one row, by the names of `TableRow`'s fields.
+def read_row(
+    place: str,
+    texts: Mapping[str, str],
+    titles: Mapping[str, str],
+    faults: Faults,
+    required: Iterable[str] = ("image",),
+) -> TableRow:
+    """The tile of a row; entries that are invalid or missing become faults.
 
-    Attributes
+    Parameters
     ----------
-    texts : mapping of field to text
-        Without blank entries.
-    titles : mapping of field to text
-        Name of the field in the table, for faults.
-    faults : list of Fault
-        Collects invalid entries.
+    texts : mapping of str
+        Entries by the names of `TableRow`'s fields; blank ones count as missing.
+    titles : mapping of str
+        Names of these fields in the table, for faults.
     """
-
-    place: str
-    texts: Mapping[str, str]
-    titles: Mapping[str, str]
-    faults: list[Fault]
-
-    def row(self) -> TableRow:
-        """The tile; an invalid entry becomes None and a fault."""
-        rotation = self._read("rotation_degrees", finite_number)
-        return TableRow(
-            place=self.place,
-            image=self._read("image", _image) or self.missing("image", "give the name of the image file"),
-            x=self._read("x", finite_number),
-            y=self._read("y", finite_number),
-            z=self._read("z", finite_number),
-            row=self._read("row", _whole),
-            column=self._read("column", _whole),
-            width=self._read("width", _size),
-            height=self._read("height", _size),
-            rotation_degrees=rotation or 0.0,
-        )
-
-    def missing(self, field: str, remedy: str) -> str:
-        """Add a fault where a required entry is missing; returns an empty text in its place."""
-        if field not in self.texts:
-            self.faults.append(Fault(self.place, self.titles.get(field, field), "is empty", remedy))
-        return ""
-
-    def _read(self, field: str, read: Callable[[str], Value]) -> Value | None:
-        text = self.texts.get(field)
-        if text is None:
-            return None
+    values: dict[str, Any] = {"image": ""}
+    for field in required:
+        if not texts.get(field):
+            remedy = _FIELDS["image"][1] if field == "image" else "give a number, or take the row out"
+            faults.add(f"{place}, {titles.get(field, field)}", "is empty", remedy)
+    for field, text in texts.items():
+        read, remedy = _FIELDS[field]
         try:
-            return read(text)
+            values |= {field: read(text)} if text else {}
         except ValueError as error:
-            problem = f"{shown(text)} is not {error}"
-            self.faults.append(Fault(self.place, self.titles.get(field, field), problem, _REMEDIES[field]))
-            return None
-
-
-_REMEDIES = {
-    "image": "give the name of the image file",
-    "x": "give it like 120 or 120.5",
-    "y": "give it like 120 or 120.5",
-    "z": "give the section like 7",
-    "row": "count rows like 0, 1, 2",
-    "column": "count columns like 0, 1, 2",
-    "width": "give pixels, or leave the column out: sizes are read from the images",
-    "height": "give pixels, or leave the column out: sizes are read from the images",
-    "rotation_degrees": "give degrees like 90 or -1.5",
-}
+            faults.add(f"{place}, {titles.get(field, field)}", f"{shown(text)} is not {error}", remedy)
+    return TableRow(place, **values)
 
 
 def shown(text: str) -> str:
@@ -114,3 +75,18 @@ def _image(text: str) -> str:
     if "\0" in text or text.rstrip("/\\") != text:
         raise ValueError("a file name")
     return text
+
+
+_PIXELS = "give pixels, or leave the column out: sizes are read from the images"
+#: For each field of a row, what reads its text, and the remedy for an invalid one.
+_FIELDS = {
+    "image": (_image, "give the name of the image file"),
+    "x": (finite_number, "give it like 120 or 120.5"),
+    "y": (finite_number, "give it like 120 or 120.5"),
+    "z": (finite_number, "give the section like 7"),
+    "row": (_whole, "count rows like 0, 1, 2"),
+    "column": (_whole, "count columns like 0, 1, 2"),
+    "width": (_size, _PIXELS),
+    "height": (_size, _PIXELS),
+    "rotation_degrees": (finite_number, "give degrees like 90 or -1.5"),
+}

@@ -17,16 +17,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
-from asap_ingest.tile_tables.entries import Entries, shown
-from asap_ingest.tile_tables.table_records import PIXEL, Fault, TableContent, TableRow, TileTableError
+from asap_ingest.tile_tables.entries import read_row, shown
+from asap_ingest.tile_tables.table_records import PIXEL, Faults, TableContent, TableRow
 
 #: A line that only this kind of file has.
 FIJI_LINE = re.compile(r"^[ \t]*(dim[ \t]*=|[^#\n]*;[^;\n]*;[ \t]*\()", re.MULTILINE)
-
-_TITLES = {"image": "file", "x": "x", "y": "y", "z": "z"}
 
 
 def read_fiji(text: str, source: str) -> TableContent:
@@ -36,7 +33,7 @@ def read_fiji(text: str, source: str) -> TableContent:
     ------
     TileTableError
     """
-    faults: list[Fault] = []
+    faults = Faults(source)
     rows: list[TableRow] = []
     axes = None
     for number, line in enumerate(text.splitlines(), start=1):
@@ -45,42 +42,37 @@ def read_fiji(text: str, source: str) -> TableContent:
         if not words or words.startswith("#"):
             continue
         if is_setting and ";" not in key:
-            axes = _axes(value, place, faults) if key.casefold() == "dim" else axes
+            if key.casefold() == "dim":
+                axes = "xyz" if value == "3" else "xy"
+                if value not in ("2", "3"):
+                    faults.add(f"{place}, dim", f"{shown(value)} is not 2 or 3", "write dim = 2")
         elif axes is None:
-            faults.append(Fault(place, "", "stands before the number of axes", "begin with dim = 2"))
-            break
+            faults.add(place, "stands before the number of axes", "begin with dim = 2")
+            faults.refuse()
         else:
-            rows += _row(words, place, axes, faults)
-    if not rows and not faults:
-        faults.append(Fault("", "", "has no tiles", "give lines like tile.tif; ; (0.0, 0.0)"))
-    if faults:
-        raise TileTableError(source, faults)
+            rows.append(_row(words, place, axes, faults))
+    faults.refuse()
+    if not rows:
+        faults.add("", "has no tiles", "give lines like tile.tif; ; (0.0, 0.0)")
+    faults.refuse()
     return _in_whole_sections(rows)
 
 
-def _axes(value: str, place: str, faults: list[Fault]) -> str:
-    if value not in ("2", "3"):
-        faults.append(Fault(place, "dim", f"{shown(value)} is not 2 or 3", "write dim = 2"))
-    return "xyz" if value == "3" else "xy"
-
-
-def _row(words: str, place: str, axes: str, faults: list[Fault]) -> Iterator[TableRow]:
-    """The row, or nothing and a fault."""
-    parts = [part.strip() for part in words.rsplit(";", 2)]
-    form = f"tile.tif; ; ({', '.join(axes)})"
-    if len(parts) != 3 or not re.fullmatch(r"\(.*\)", parts[2]):
-        faults.append(Fault(place, "", f"{shown(words)} cannot be read", f"write it like {form}"))
-        return
-    image, series, coordinates = parts[0], parts[1], parts[2][1:-1].split(",")
+def _row(words: str, place: str, axes: str, faults: Faults) -> TableRow:
+    """The row; without an image, and a fault, if it cannot be read."""
+    form = f"write it like tile.tif; ; ({', '.join(axes)})"
+    parts = re.fullmatch(r"(.*);(.*);\s*\((.*)\)", words)
+    if parts is None:
+        faults.add(place, f"{shown(words)} cannot be read", form)
+        return TableRow(place, "")
+    image, series, coordinates = parts[1].strip(), parts[2].strip(), parts[3].split(",")
     if series not in ("", "0"):
         problem = f"series {shown(series)} of a file with several"
-        faults.append(Fault(place, "", problem, "save each image as a file of its own"))
+        faults.add(place, problem, "save each image as a file of its own")
     elif len(coordinates) != len(axes):
-        problem = f"{parts[2]} has {len(coordinates)} numbers, dim is {len(axes)}"
-        faults.append(Fault(place, "", problem, f"write it like {form}"))
-    else:
-        texts = dict(zip(axes, map(str.strip, coordinates), strict=True))
-        yield Entries(place, {"image": image, **texts} if image else texts, _TITLES, faults).row()
+        faults.add(place, f"({parts[3]}) has {len(coordinates)} numbers, dim is {len(axes)}", form)
+    texts = {"image": image, **dict(zip(axes, map(str.strip, coordinates), strict=False))}
+    return read_row(place, texts, {"image": "file"}, faults)
 
 
 def _in_whole_sections(rows: list[TableRow]) -> TableContent:

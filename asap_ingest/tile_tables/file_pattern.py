@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError
 from asap_ingest.tile_tables.entries import shown
-from asap_ingest.tile_tables.table_records import Fault, TableContent, TableRow, TileTableError
+from asap_ingest.tile_tables.table_records import Faults, TableContent, TableRow
 
 _FIELDS = {"row": "row", "col": "column", "column": "column", "z": "z"}
 _PART = re.compile(r"(\{[^/]*?\}|\*|[{}])")
@@ -31,20 +31,21 @@ def read_pattern(pattern: str) -> TableContent:
         No file matches, or two have the same position.
     StorageError
     """
+    faults = Faults(pattern)
     local = storage.local_path(pattern)
-    fixed, parts = _split(pattern if local is None else str(local))
-    rows = sorted(_rows(fixed, _expression(parts), len(parts)), key=lambda row: (_place(row), row.place))
+    folder, parts = _split(pattern if local is None else str(local))
+    rows = sorted(_rows(folder, _expression(parts), len(parts)), key=lambda row: (_place(row), row.place))
+    for before, row in pairwise(rows):
+        if _place(before) == _place(row):
+            problem = f"is at the place of {before.place}"
+            faults.add(row.place, problem, "name each place once, or narrow the pattern")
     if not rows:
-        raise TileTableError(pattern, [_nothing_fits(pattern, fixed)])
-    faults = [
-        Fault(
-            row.place, "", f"is at the place of {before.place}", "name each place once, or narrow the pattern"
-        )
-        for before, row in pairwise(rows)
-        if _place(before) == _place(row)
-    ]
-    if faults:
-        raise TileTableError(pattern, faults)
+        names = sorted(storage.names_in(folder))
+        listed = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+        there = f"{len(names)} names: {listed}" if names else "no files"
+        remedy = f"correct {shown(pattern)}; {{row}} and {{col}} stand for digits"
+        faults.add("", f"no file has such a name; {folder} has {there}", remedy)
+    faults.refuse()
     return TableContent(tuple(rows), notes=tuple(_gaps(rows)))
 
 
@@ -110,15 +111,6 @@ def _names_below(folder: str, depth: int) -> Iterator[str]:
 
 def _place(row: TableRow) -> tuple[float, int, int]:
     return row.z or 0.0, row.row or 0, row.column or 0
-
-
-def _nothing_fits(pattern: str, folder: str) -> Fault:
-    names = sorted(storage.names_in(folder))
-    listed = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
-    problem = (
-        f"no file has such a name; {folder} has {f'{len(names)} names: {listed}' if names else 'no files'}"
-    )
-    return Fault("", "", problem, f"correct {shown(pattern)}; {{row}} and {{col}} stand for digits")
 
 
 def _gaps(rows: list[TableRow]) -> Iterator[str]:

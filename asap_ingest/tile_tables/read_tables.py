@@ -9,7 +9,7 @@ import codecs
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 from asap_ingest import storage
@@ -22,14 +22,7 @@ from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
 from asap_ingest.tile_tables.file_pattern import read_pattern
 from asap_ingest.tile_tables.serialem import MDOC_LINE, read_serialem
 from asap_ingest.tile_tables.table_positions import Placement, positions
-from asap_ingest.tile_tables.table_records import (
-    Fault,
-    PlacedTile,
-    TableContent,
-    TableRow,
-    TileTable,
-    TileTableError,
-)
+from asap_ingest.tile_tables.table_records import Faults, PlacedTile, TableContent, TableRow, TileTable
 
 #: A line that only one kind of table has, and the reader of that kind; other tables are CSV or TSV.
 _READERS: tuple[tuple[re.Pattern[str], Callable[[str, str], TableContent]], ...] = (
@@ -81,34 +74,36 @@ def read_tile_table(
 
 def _text(content: bytes, source: str) -> str:
     """The text of a table: UTF-8, or UTF-16 with its mark, as spreadsheets also write it."""
+    faults = Faults(source)
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = ""
     try:
         text = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         problem = f"is not text in UTF-8: byte {content[error.start]:#04x}"
-        remedy = "save it as CSV in UTF-8"
-        raise TileTableError(source, [Fault(f"line {line}", "", problem, remedy)]) from error
+        faults.add(f"line {line}", problem, "save it as CSV in UTF-8")
     if "\0" in text:
-        raise TileTableError(source, [Fault("", "", "is not a text file", "save it as CSV in UTF-8")])
+        faults.add("", "is not a text file", "save it as CSV in UTF-8")
+    faults.refuse()
     return text
 
 
 def _placed(
     content: TableContent, source: str, z: float | None, folder: str, placement: Placement
 ) -> TileTable:
-    rows, notes = content.rows, list(content.notes)
+    rows, notes, faults = content.rows, list(content.notes), Faults(source)
     z_values = _z_of_rows(rows, z, source, notes)
     uris = [_image_uri(row.image, folder) for row in rows]
-    _refuse_twice(rows, uris, z_values, source)
-    heads = _usable_heads(rows, uris, source)
+    _refuse_twice(rows, uris, z_values, faults)
+    heads = _heads(rows, uris, faults)
     sizes = [(head.shape_yx[1], head.shape_yx[0]) for head in heads]
     corners = positions(content, sizes, placement, source).tolist()
     names = _names(rows, uris, z_values, folder)
     tiles = (
-        PlacedTile(name, uri, x, y, tile_z, head.shape_yx[1], head.shape_yx[0], head.tile_type, row)
-        for row, name, uri, head, (x, y), tile_z in zip(
-            rows, names, uris, heads, corners, z_values, strict=True
+        PlacedTile(name, uri, x, y, tile_z, width, height, head.tile_type, row)
+        for row, name, uri, head, (width, height), (x, y), tile_z in zip(
+            rows, names, uris, heads, sizes, corners, z_values, strict=True
         )
     )
     return TileTable(source, tuple(tiles), placement.pixel_size_nm or content.pixel_size_nm, tuple(notes))
@@ -131,31 +126,22 @@ def _z_of_rows(rows: Sequence[TableRow], z: float | None, source: str, notes: li
 
 
 def _refuse_twice(
-    rows: Sequence[TableRow], uris: Sequence[str], z_values: Sequence[float], source: str
+    rows: Sequence[TableRow], uris: Sequence[str], z_values: Sequence[float], faults: Faults
 ) -> None:
     """An image is one tile of its section."""
     first: dict[tuple[float, str], TableRow] = {}
-    faults = []
     for row, uri, z in zip(rows, uris, z_values, strict=True):
         before = first.setdefault((z, uri), row)
         if before is not row:
             problem = f"has the image of {before.place}, {row.image!r}"
-            faults.append(Fault(row.place, "", problem, "take one of them out, or give them different z"))
-    if faults:
-        raise TileTableError(source, faults)
+            faults.add(row.place, problem, "take one of them out, or give them different z")
+    faults.refuse()
 
 
-def _usable_heads(rows: Sequence[TableRow], uris: Sequence[str], source: str) -> list[ImageHead]:
-    heads = _read_heads(uris)
-    faults = list(_image_faults(rows, uris, heads))
-    if faults:
-        raise TileTableError(source, faults)
-    return [head for head in heads if isinstance(head, ImageHead)]
-
-
-def _image_faults(
-    rows: Sequence[TableRow], uris: Sequence[str], heads: Sequence[ImageHead | StorageError | ImageError]
-) -> Iterator[Fault]:
+def _heads(rows: Sequence[TableRow], uris: Sequence[str], faults: Faults) -> list[ImageHead]:
+    """The headers of the images, which have the sizes in the table; pixels are not decoded."""
+    with ReaderThreads(_READ_AT_ONCE) as readers:
+        heads = list(readers.map(_head, uris))
     for row, uri, head in zip(rows, uris, heads, strict=True):
         shown = _path(uri)
         if isinstance(head, ImageHead):
@@ -163,14 +149,21 @@ def _image_faults(
             written = row.width or width, row.height or height
             if written != (width, height):
                 problem = f"gives {written[0]} x {written[1]}, but {shown} has {width} x {height} pixels"
-                yield Fault(row.place, "", problem, "correct it, or leave width and height out")
+                faults.add(row.place, problem, "correct it, or leave width and height out")
+        elif isinstance(head, MissingFileError):
+            faults.add(row.place, f"{shown}: {head.problem}", "correct the path, or give image_directory")
         else:
             reason = head.problem if isinstance(head, StorageError) else str(head)
-            missing = isinstance(head, MissingFileError)
-            remedy = (
-                "correct the path, or give image_directory" if missing else "replace it, or take its row out"
-            )
-            yield Fault(row.place, "", f"{shown}: {reason}", remedy)
+            faults.add(row.place, f"{shown}: {reason}", "replace it, or take its row out")
+    faults.refuse()
+    return [head for head in heads if isinstance(head, ImageHead)]
+
+
+def _head(uri: str) -> ImageHead | StorageError | ImageError:
+    try:
+        return storage.read_parts(uri, read_head)
+    except (StorageError, ImageError) as error:
+        return error
 
 
 def _names(
@@ -190,15 +183,13 @@ def _names(
     for names in choices:
         if len(set(zip(z_values, names, strict=True))) == len(names):
             return names
-    count = Counter(zip(z_values, names, strict=True))
-    faults = [
-        Fault(
-            row.place, "", f"{row.image!r} gets the tile id {name!r}, as another image", "rename one of them"
-        )
-        for row, name, z in zip(rows, names, z_values, strict=True)
-        if count[z, name] > 1
-    ]
-    raise TileTableError(folder, faults)
+    faults, count = Faults(folder), Counter(zip(z_values, names, strict=True))
+    for row, name, z in zip(rows, names, z_values, strict=True):
+        if count[z, name] > 1:
+            problem = f"{row.image!r} gets the tile id {name!r}, as another image"
+            faults.add(row.place, problem, "rename one of them")
+    faults.refuse()
+    return names
 
 
 def _path(uri: str) -> str:
@@ -228,16 +219,3 @@ def _image_uri(image: str, folder: str) -> str:
         image = image.replace("\\", "/")
     scheme, separator, path = storage.join(folder, image).partition("://")
     return storage.as_uri(f"{scheme}{separator}{posixpath.normpath(path)}" if separator else scheme)
-
-
-def _read_heads(uris: Sequence[str]) -> list[ImageHead | StorageError | ImageError]:
-    """The header of each image file, or the error of reading it; pixels are not decoded."""
-    with ReaderThreads(_READ_AT_ONCE) as readers:
-        return list(readers.map(_head, uris))
-
-
-def _head(uri: str) -> ImageHead | StorageError | ImageError:
-    try:
-        return storage.read_parts(uri, read_head)
-    except (StorageError, ImageError) as error:
-        return error

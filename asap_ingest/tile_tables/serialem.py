@@ -18,12 +18,13 @@ lower left corners are the convention of IMOD's piece lists, which these coordin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 
-from asap_ingest.tile_tables.entries import Entries, finite_number, shown
-from asap_ingest.tile_tables.table_records import PIXEL, Fault, TableContent, TileTableError
+from asap_ingest.tile_tables.entries import finite_number, read_row, shown
+from asap_ingest.tile_tables.table_records import PIXEL, Faults, TableContent, TableRow
 
 #: A line that only this kind of file has.
 MDOC_LINE = re.compile(r"^[ \t]*\[[ \t]*(Image|ZValue|MontSection)[ \t]*=", re.MULTILINE)
@@ -36,12 +37,12 @@ _POSITIONS = {"AlignedPieceCoords": "xyz", "PieceCoordinates": "xyz", "StagePosi
 
 @dataclass(frozen=True)
 class _Section:
-    """A part of the file: its kind and name, its line, and for each key (line, value)."""
+    """A part of the file: its kind and name, its place, and for each key (place, value)."""
 
     kind: str
     name: str
-    line: int
-    values: dict[str, tuple[int, str]] = field(default_factory=dict)
+    place: str
+    values: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def read_serialem(text: str, source: str) -> TableContent:
@@ -52,27 +53,22 @@ def read_serialem(text: str, source: str) -> TableContent:
     TileTableError
         Also for pieces that are images of one file.
     """
-    faults: list[Fault] = []
+    faults = Faults(source)
     head, *sections = _sections(text, faults)
     images = [section for section in sections if section.kind == "Image"]
     stacked = next((section for section in sections if section.kind == "ZValue"), None)
     if stacked is not None:
-        file = head.values.get("ImageFile", (0, "one file"))[1]
+        file = head.values.get("ImageFile", ("", "one file"))[1]
         problem = f"[ZValue = {stacked.name}] is an image in {file}; tiles are files of their own"
         remedy = "save each as a TIFF, for instance with IMOD's mrc2tif, and list them in a CSV"
-        faults.append(Fault(f"line {stacked.line}", "", problem, remedy))
+        faults.add(stacked.place, problem, remedy)
     elif not images:
-        faults.append(
-            Fault("", "", "has no section like [Image = piece.tif]", "save the montage as TIFF files")
-        )
-    if faults:
-        raise TileTableError(source, faults)
+        faults.add("", "has no section like [Image = piece.tif]", "save the montage as TIFF files")
+    faults.refuse()
     key = _best_key(images)
-    titles = {"image": "Image", **dict.fromkeys(_POSITIONS[key], key)}
-    rows = tuple(_entries(image, key, titles, faults).row() for image in images)
+    rows = tuple(_row(image, key, faults) for image in images)
     pixel_size = _pixel_size_nm([head, *images], faults)
-    if faults:
-        raise TileTableError(source, faults)
+    faults.refuse()
     if key == "StagePosition":
         note = (
             "placed by StagePosition, as if the camera stood along the axes of the stage: look at the picture"
@@ -82,20 +78,19 @@ def read_serialem(text: str, source: str) -> TableContent:
     return TableContent(rows, PIXEL, True, False, pixel_size, notes)
 
 
-def _sections(text: str, faults: list[Fault]) -> list[_Section]:
+def _sections(text: str, faults: Faults) -> list[_Section]:
     """The head of the file, then every section with a name in brackets."""
-    sections = [_Section("", "", 0)]
+    sections = [_Section("", "", "")]
     for number, line in enumerate(text.splitlines(), start=1):
-        words = line.strip()
+        words, place = line.strip(), f"line {number}"
         head = _HEAD.fullmatch(words)
         key, is_entry, value = (part.strip() for part in words.partition("="))
         if head:
-            sections.append(_Section(head[1], head[2], number))
+            sections.append(_Section(head[1], head[2], place))
         elif is_entry and not words.startswith("["):
-            sections[-1].values[key] = (number, value)
+            sections[-1].values[key] = (place, value)
         elif words and not words.startswith("#"):
-            problem = f"{shown(words)} is not an entry"
-            faults.append(Fault(f"line {number}", "", problem, "entries are like PixelSpacing = 53.2"))
+            faults.add(place, f"{shown(words)} is not an entry", "entries are like PixelSpacing = 53.2")
     return sections
 
 
@@ -108,33 +103,27 @@ def _best_key(images: Sequence[_Section]) -> str:
     return "StagePosition" if has_stage and not has_pieces else "PieceCoordinates"
 
 
-def _entries(image: _Section, key: str, titles: Mapping[str, str], faults: list[Fault]) -> Entries:
-    line, value = image.values.get(key, (image.line, ""))
-    axes = _POSITIONS[key]
-    numbers = value.split()
-    # SerialEM runs on Windows; the images lie beside the file
-    texts = {"image": PureWindowsPath(image.name).name}
-    if len(numbers) == len(axes):
-        texts |= dict(zip(axes, numbers, strict=True))
-    else:
+def _row(image: _Section, key: str, faults: Faults) -> TableRow:
+    place, value = image.values.get(key, (image.place, ""))
+    axes, numbers = _POSITIONS[key], value.split()
+    if len(numbers) != len(axes):
         problem = f"{shown(value)} is not" if value else "is missing, and should be"
-        problem += f" {len(axes)} numbers"
-        faults.append(Fault(f"line {line}", key, problem, f"give it like {' '.join('000'[: len(axes)])}"))
-    return Entries(f"line {line}", {name: text for name, text in texts.items() if text}, titles, faults)
+        form = f"give it like {' '.join('000'[: len(axes)])}"
+        faults.add(f"{place}, {key}", f"{problem} {len(axes)} numbers", form)
+        numbers = []
+    # SerialEM runs on Windows; the images lie beside the file
+    texts = {"image": PureWindowsPath(image.name).name, **dict(zip(axes, numbers, strict=False))}
+    return read_row(place, texts, {"image": "Image", **dict.fromkeys(axes, key)}, faults)
 
 
-def _pixel_size_nm(sections: Sequence[_Section], faults: list[Fault]) -> float | None:
+def _pixel_size_nm(sections: Sequence[_Section], faults: Faults) -> float | None:
     """Pixel size of the first section that has one."""
-    for section in sections:
-        if "PixelSpacing" in section.values:
-            line, value = section.values["PixelSpacing"]
-            try:
-                size = finite_number(value) / _ANGSTROM_PER_NM
-            except ValueError:
-                size = 0.0
-            if size > 0:
-                return size
-            problem = f"{shown(value)} is not a number above 0"
-            faults.append(Fault(f"line {line}", "PixelSpacing", problem, "give Å per pixel, like 53.2"))
-            return None
+    entries = (section.values["PixelSpacing"] for section in sections if "PixelSpacing" in section.values)
+    for place, value in entries:
+        with suppress(ValueError):
+            if (size := finite_number(value)) > 0:
+                return size / _ANGSTROM_PER_NM
+        problem = f"{shown(value)} is not a number above 0"
+        faults.add(f"{place}, PixelSpacing", problem, "give Å per pixel, like 53.2")
+        break
     return None

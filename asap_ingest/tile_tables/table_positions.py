@@ -10,14 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.tile_tables.table_records import (
-    PIXEL,
-    UNITS_NM,
-    Fault,
-    TableContent,
-    TableRow,
-    TileTableError,
-)
+from asap_ingest.tile_tables.table_records import PIXEL, UNITS_NM, Faults, TableContent, TableRow
 
 # division by units in floating point moves whole pixels by 1e-11: rounding undoes that
 _DECIMALS = 6
@@ -70,26 +63,26 @@ def positions(
     TileTableError
         Tiles on a grid that differ in size, positions beyond 2**31 pixels.
     """
+    faults = Faults(source)
     shape_xy = np.array(sizes, np.float64)
     y_up = placement.y_axis == "up" if placement.y_axis else content.y_up
     if content.rows[0].x is None:
         if placement.units not in (None, PIXEL):
             raise ParameterError("units", f"{placement.units!r}: rows and columns have no unit; leave it out")
-        corners = _grid(content.rows, sizes, placement.overlap_percent, source, y_up)
+        corners = _grid(content.rows, sizes, placement.overlap_percent, faults, y_up)
     else:
         if placement.overlap_percent is not None:
             raise ParameterError("overlap_percent", f"{source} has x and y; leave it out")
         corners = np.array([(row.x, row.y) for row in content.rows], np.float64) * _pixels(content, placement)
         corners = _upper_left(corners, shape_xy, y_up, content.is_centre)
     corners = np.round(corners, _DECIMALS) + 0.0
-    far = np.flatnonzero((np.abs(corners) + shape_xy > _FARTHEST).any(axis=1)).tolist()
-    if far:
-        remedy = "give smaller numbers, or correct units and pixel_size_nm"
-        faults = [
-            Fault(content.rows[index].place, "", f"lies at {corners[index].tolist()} pixels", remedy)
-            for index in far
-        ]
-        raise TileTableError(source, faults)
+    far = (np.abs(corners) + shape_xy > _FARTHEST).any(axis=1)
+    for index in np.flatnonzero(far).tolist():
+        problem = f"lies at {corners[index].tolist()} pixels"
+        faults.add(
+            content.rows[index].place, problem, "give smaller numbers, or correct units and pixel_size_nm"
+        )
+    faults.refuse()
     return corners
 
 
@@ -159,22 +152,18 @@ def _grid(
     rows: Sequence[TableRow],
     sizes: Sequence[tuple[int, int]],
     overlap_percent: float | None,
-    source: str,
+    faults: Faults,
     y_up: bool,
 ) -> NDArray[np.float64]:
     if overlap_percent is None:
         raise ParameterError(
             "overlap_percent", "is required: there are rows and columns but no x and y; 0 is none"
         )
-    remedy = "crop it, or give a table with x and y"
-    first = f"{rows[0].place} {sizes[0][0]} x {sizes[0][1]}"
-    faults = [
-        Fault(row.place, "", f"is {size[0]} x {size[1]} pixels, {first}", remedy)
-        for row, size in zip(rows, sizes, strict=True)
-        if size != sizes[0]
-    ]
-    if faults:
-        raise TileTableError(source, faults)
+    for row, (width, height) in zip(rows, sizes, strict=True):
+        if (width, height) != sizes[0]:
+            problem = f"is {width} x {height} pixels, {rows[0].place} {sizes[0][0]} x {sizes[0][1]}"
+            faults.add(row.place, problem, "crop it, or give a table with x and y")
+    faults.refuse()
     places = np.array([(row.column, row.row) for row in rows], np.float64)
     places -= places.min(axis=0)
     if y_up:

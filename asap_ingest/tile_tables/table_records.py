@@ -128,19 +128,15 @@ class Fault:
     Attributes
     ----------
     place : str
-        `line 7`, or a file name; empty for a fault of the table as a whole.
-    column : str
-        Name of the column, or of the key; empty for a fault of the row as a whole.
+        `line 7`, `line 7, x`, or a file name; empty for a fault of the table as a whole.
     """
 
     place: str
-    column: str
     problem: str
     remedy: str
 
     def __str__(self) -> str:
-        where = ", ".join(filter(None, (self.place, self.column)))
-        return f"{where}{': ' if where else ''}{self.problem}"
+        return f"{self.place}: {self.problem}" if self.place else self.problem
 
 
 class TileTableError(AsapIngestError):
@@ -150,8 +146,6 @@ class TileTableError(AsapIngestError):
         shown = "; ".join(_with_remedies(faults[:_SHOWN]))
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         super().__init__(f"{source}: {shown}{more}")
-        self.source = source
-        self.faults = list(faults)
 
 
 def _with_remedies(faults: Sequence[Fault]) -> Iterator[str]:
@@ -159,3 +153,20 @@ def _with_remedies(faults: Sequence[Fault]) -> Iterator[str]:
     for fault, following in zip_longest(faults, faults[1:]):
         is_last = following is None or following.remedy != fault.remedy
         yield f"{fault} ({fault.remedy})" if is_last else str(fault)
+
+
+class Faults:
+    """Collects the faults of a table."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._faults: list[Fault] = []
+
+    def add(self, place: str, problem: str, remedy: str) -> None:
+        """Add a `Fault`."""
+        self._faults.append(Fault(place, problem, remedy))
+
+    def refuse(self) -> None:
+        """Raise a TileTableError if there are faults."""
+        if self._faults:
+            raise TileTableError(self._source, self._faults)

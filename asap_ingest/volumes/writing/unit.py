@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import floordiv
 from typing import Any, Protocol
@@ -181,13 +182,17 @@ def build_unit(unit: Unit) -> UnitResult:
     MissingFileError, StorageError, ImageError
         Chunks written before the error stay; each is whole.
     """
-    levels = [_Level(unit, scale, reduction) for scale, _, reduction in unit.reductions()]
-    for plane in _source_planes(unit) if unit.finest is None else _planes_of_chunks(unit, unit.finest):
-        _push(levels, Carry(plane, 1))
-    _finish(levels)
+    sizes: list[int] = []
+    planes = _source_planes(unit) if unit.finest is None else _planes_of_chunks(unit, unit.finest)
+    carries: Iterator[Carry] = (Carry(plane, 1) for plane in planes)
+    for scale, _, reduction in unit.reductions():
+        if reduction is not None:
+            carries = _reduced(carries, reduction)
+        if scale is not None:
+            carries = _written(carries, unit, scale, reduction, sizes)
+    deque(carries, maxlen=0)
     read = unit.box.voxels * unit.source.dtype.itemsize
-    written = sum(level.bytes_written for level in levels)
-    return UnitResult(sum(level.chunks for level in levels), read, written)
+    return UnitResult(len(sizes), read, sum(sizes))
 
 
 def _source_planes(unit: Unit) -> Iterator[Plane]:
@@ -223,63 +228,46 @@ def _samples_of_chunks(unit: Unit, finest: Scale, box: Box) -> Plane:
     return samples
 
 
-class _Level:
-    """One scale of a unit: the reduction to it, and the planes that wait for their chunks to be full."""
+def _reduced(carries: Iterator[Carry], reduction: Reduction) -> Iterator[Carry]:
+    """Planes of the next scale; an incomplete last block makes one too."""
+    for carry in carries:
+        reduced = reduction.add(carry)
+        if reduced is not None:
+            yield reduced
+    rest = reduction.rest()
+    if rest is not None:
+        yield rest
 
-    def __init__(self, unit: Unit, scale: Scale | None, reduction: Reduction | None) -> None:
-        self.reduction, self.chunks, self.bytes_written = reduction, 0, 0
-        self._scale, self._settings, self._wanted = scale, unit.settings, unit.wanted
-        self._filled = 0
-        if scale is not None:
-            self._box = unit.box_at(scale)
-            width, height, depth = self._box.size
-            self._slab = np.empty((min(depth, scale.chunk_size[2]), height, width), unit.source.dtype)
-            self._first = self._box.begin[2]
 
-    def take(self, carry: Carry) -> None:
-        """Add a plane, unless the scale is not written; writes the chunks when they are full."""
-        if self._scale is None:
-            return
-        self._slab[self._filled] = carry.plane if self.reduction is None else self.reduction.values(carry)
-        self._filled += 1
-        if self._filled == len(self._slab):
-            self.flush()
+def _written(
+    carries: Iterator[Carry], unit: Unit, scale: Scale, reduction: Reduction | None, sizes: list[int]
+) -> Iterator[Carry]:
+    """Write the chunks of a scale, and append the bytes of each to `sizes`; its planes are handed on."""
+    box = unit.box_at(scale)
+    width, height, depth = box.size
+    slab = np.empty((min(depth, scale.chunk_size[2]), height, width), unit.source.dtype)
+    z, filled = box.begin[2], 0
+    for carry in carries:
+        slab[filled] = carry.plane if reduction is None else reduction.values(carry)
+        filled += 1
+        if filled == len(slab):
+            sizes.extend(_write_chunks(unit, scale, slab, z))
+            z, filled = z + filled, 0
+        yield carry
+    if filled:
+        sizes.extend(_write_chunks(unit, scale, slab[:filled], z))
 
-    def flush(self) -> None:
-        """Write the chunks of the waiting planes."""
-        if self._scale is None or not self._filled:
-            return
-        left, top, _ = self._box.begin
-        right, bottom, _ = self._box.end
-        planes = Box((left, top, self._first), (right, bottom, self._first + self._filled))
-        for chunk in self._scale.chunks_in(planes):
-            uri = self._settings.chunk_uri(self._scale, chunk)
-            if self._wanted is not None and uri not in self._wanted:
-                continue
+
+def _write_chunks(unit: Unit, scale: Scale, slab: NDArray[Any], z: int) -> Iterator[int]:
+    """Write the chunks of a scale's planes (z, y, x) from `z`; the bytes of each."""
+    left, top, _ = unit.box_at(scale).begin
+    right, bottom, _ = unit.box_at(scale).end
+    for chunk in scale.chunks_in(Box((left, top, z), (right, bottom, z + len(slab)))):
+        uri = unit.settings.chunk_uri(scale, chunk)
+        if unit.wanted is None or uri in unit.wanted:
             (x0, y0, _), (x1, y1, _) = chunk.begin, chunk.end
-            samples = self._slab[: self._filled, y0 - top : y1 - top, x0 - left : x1 - left]
+            samples = slab[:, y0 - top : y1 - top, x0 - left : x1 - left]
             little_endian = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
-            content = self._settings.format.encode(little_endian, self._scale)
+            content = unit.settings.format.encode(little_endian, scale)
             storage.write_bytes(uri, content)
-            self.chunks, self.bytes_written = self.chunks + 1, self.bytes_written + len(content)
-        self._first, self._filled = self._first + self._filled, 0
-
-
-def _push(levels: Sequence[_Level], carry: Carry | None) -> None:
-    """Hand a plane to the first of the levels, and its reductions to the others."""
-    for level in levels:
-        if level.reduction is not None and carry is not None:
-            carry = level.reduction.add(carry)
-        if carry is None:
-            return
-        level.take(carry)
-
-
-def _finish(levels: Sequence[_Level]) -> None:
-    """Complete the last blocks, finer scales first, and write the waiting planes."""
-    for index, level in enumerate(levels):
-        rest = level.reduction.rest() if level.reduction is not None else None
-        if rest is not None:
-            level.take(rest)
-            _push(levels[index + 1 :], rest)
-        level.flush()
+            yield len(content)
