@@ -11,7 +11,7 @@ from typing import Any
 
 from asap_ingest.execution import Executor
 from asap_ingest.images.downsample import level_shape
-from asap_ingest.mipmaps.levels import LevelListings, Levels
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.path_builder import require_expressible
 from asap_ingest.mipmaps.registration import (
     Pyramids,
@@ -23,6 +23,7 @@ from asap_ingest.mipmaps.registration import (
 from asap_ingest.mipmaps.tile_images import Failure, TileSpec
 from asap_ingest.mipmaps.verify import ExpectedLevel, Fault, faults_of
 from asap_ingest.render.stack import Stack
+from asap_ingest.storage.folder_listings import FolderListings
 
 Tiles = dict[str, TileSpec]
 
@@ -142,8 +143,8 @@ def _collector_paused() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _listings(run: str) -> LevelListings:
-    return LevelListings()
+def _listings(run: str) -> FolderListings:
+    return FolderListings(names_only=True)
 
 
 def _write(job: SectionJob, resolved: dict[str, Any]) -> None:
