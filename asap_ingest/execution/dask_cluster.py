@@ -18,6 +18,7 @@ from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
     Item,
     Outcome,
+    Outcomes,
     Value,
     for_workers,
     limit_to_one_thread,
@@ -76,7 +77,7 @@ class DaskExecutor:
             with _connected(self.scheduler):
                 pass
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         """One outcome an item; the items of a worker that died are retried.
 
         Raises
@@ -104,9 +105,11 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
     """
     import dask
     from distributed import LocalCluster
+    from distributed.utils import silence_logging_cmgr
 
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
+        # errors are raised, or logged here
+        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
         # as in the pool, a job whose worker died is retried once
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))
         with no_main_module():
@@ -128,8 +131,9 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
 @contextmanager
 def _connected(address: str, security: Any = None) -> Iterator[Any]:
     from distributed import Client
+    from distributed.utils import silence_logging_cmgr
 
-    with _quiet():
+    with silence_logging_cmgr(logging.CRITICAL):
         try:
             _greet(address, security)
             client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
@@ -171,23 +175,7 @@ _HOW_TO_START = "start one (docs/clusters.md has recipes), or use 'local'"
 _HOW_TO_TRUST = "start one, and name its certificates in Dask's configuration (docs/clusters.md, TLS)"
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Dask's logs off standard error: errors are raised, or logged here."""
-    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-
-
-def _outcomes(
-    client: Any, job: Callable[[Item], Value], items: Iterable[Item]
-) -> Iterator[Outcome[Item, Value]]:
+def _outcomes(client: Any, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
     waiting = iter(items)
     while True:
         suspects: list[Item] = []

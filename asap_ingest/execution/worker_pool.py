@@ -17,6 +17,7 @@ from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
     Item,
     Outcome,
+    Outcomes,
     Value,
     WithStorage,
     for_workers,
@@ -38,7 +39,7 @@ class PoolExecutor:
 
     size: int
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         waiting = iter(items)
         retries: list[Item] = []
         retried: list[Item] = []
