@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asap_ingest import storage
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
 from asap_ingest.ingest_sections import IngestSections
 from asap_ingest.merge_reports import merge
 from asap_ingest.render.stack import RenderConnection, Stack
-from asap_ingest.sections.section_list import ZRule, find_metafiles
+from asap_ingest.sections.section_list import find_metafiles, z_rule
+from asap_ingest.sections.section_plan import plan
 from asap_ingest.sections.section_state import RunState
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
@@ -160,7 +162,7 @@ def test_names_patterns_and_folders(day, tmp_path):
     folder = str(tmp_path / "day")
     assert find_metafiles([folder]) == [str(metafile) for metafile in day]
     assert find_metafiles([f"{folder}/*_1?/_meta*.json", str(day[1])]) == [str(day[1]), str(day[2])]
-    assert ZRule(r"s_(?P<z>\d+)").of("s_12") == 12
+    assert z_rule(r"s_(?P<z>\d+)")("s_12") == 12
 
 
 def test_several_names_on_the_command_line(parameters, day, stack, tmp_path):
@@ -252,6 +254,18 @@ def test_a_state_that_is_none_is_refused(parameters, tmp_path):
     (tmp_path / "state.json").write_text("{}")
     with pytest.raises(ParameterError, match="is not the state of a run"):
         run(parameters, state_file=str(tmp_path / "state.json"))
+
+
+def test_a_section_whose_uri_has_a_password_is_found_again(tmp_path):
+    uri, file = "memory://lab:hunter2@store/_metadata_1.json", tmp_path / "state.json"
+    storage.write_bytes(uri, b"[]")
+    for _ in range(2):
+        state = RunState(str(file), {})
+        state.read()
+        (record,) = plan([uri], state, z_rule("order"), 1)
+        assert (record.metafile, record.z, len(list(state))) == (uri, 1.0, 1)
+        state.write()
+        assert "hunter2" not in file.read_text()
 
 
 def test_two_runs_on_one_state_are_refused(parameters, tmp_path, capfd):

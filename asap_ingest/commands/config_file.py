@@ -25,9 +25,6 @@ from asap_ingest.errors import ParameterError, did_you_mean
 
 VARIABLE = "ASAP_INGEST_CONFIG"
 
-#: name of a field -> names of the fields inside it; empty for a value of any type.
-FieldNames = Mapping[str, Collection[str]]
-
 
 @dataclass(frozen=True)
 class ConfigFile:
@@ -36,43 +33,36 @@ class ConfigFile:
     name: str
     content: Mapping[str, Any]
 
-    def defaults(self, command: str, names: FieldNames) -> dict[str, Any]:
-        """The values for a command: those of its own table replace those for all commands.
+    def defaults(self, command: str, names: Collection[str]) -> dict[str, Any]:
+        """The values for a command by path, like `render.host`: those of its own table replace the others.
 
         Parameters
         ----------
-        names : the fields of the command
+        names : the parameters of the command, by path
 
         Raises
         ------
         ParameterError
             Names the file and an unknown name in it: of any command, or of this one in its own table.
         """
-        from asap_ingest.commands.command_table import COMMANDS
+        from asap_ingest.commands.command_table import COMMANDS, parser_of
 
-        own = self.content.get(command, {})
-        if not isinstance(own, Mapping):
+        table = self.content.get(command, {})
+        if not isinstance(table, Mapping):
             raise ParameterError(self.name, f"{command}: must be a table, [{command}]")
-        self._check_names(own, names, f"[{command}] ")
-        shared = {name: value for name, value in self.content.items() if name not in COMMANDS}
-        unknown = [name for name in shared if name not in names and not _is_known(name)]
-        self._check_names(dict.fromkeys(unknown), dict.fromkeys((*names, *COMMANDS), ()), "")
-        shared = {name: value for name, value in shared.items() if name in names}
-        self._check_inner_names(shared, names)
-        return _merged(shared, own)
+        own = _by_path(table)
+        for path in own:
+            if path not in names:
+                raise self._unknown(f"[{command}] ", path, names)
+        shared = _by_path({name: value for name, value in self.content.items() if name not in COMMANDS})
+        for path in shared:
+            # commands are imported until one has it
+            if path not in names and not any(path in parser_of(other).field_names for other in COMMANDS):
+                raise self._unknown("", path, (*names, *COMMANDS))
+        return {path: value for path, value in shared.items() if path in names} | own
 
-    def _check_names(self, table: Mapping[str, Any], names: FieldNames, where: str) -> None:
-        for name in table:
-            if name not in names:
-                near = did_you_mean(name, names)
-                raise ParameterError(self.name, f"{where}{name}: is not a parameter{near}")
-        self._check_inner_names(table, names, where)
-
-    def _check_inner_names(self, table: Mapping[str, Any], names: FieldNames, where: str = "") -> None:
-        for name, inner in names.items():
-            value = table.get(name)
-            if inner and isinstance(value, Mapping):
-                self._check_names(value, dict.fromkeys(inner, ()), f"{where}[{name}] ")
+    def _unknown(self, where: str, path: str, known: Collection[str]) -> ParameterError:
+        return ParameterError(self.name, f"{where}{path}: is not a parameter{did_you_mean(path, known)}")
 
 
 def config_file(path: str | None) -> ConfigFile | None:
@@ -93,29 +83,16 @@ def config_file(path: str | None) -> ConfigFile | None:
         raise ParameterError("config", f"{name}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ParameterError("config", f"{name}: is not TOML: {error}") from error
-    return ConfigFile(name, _with_underscores(content, depth=2))
+    return ConfigFile(name, {key.replace("-", "_"): value for key, value in content.items()})
 
 
-def _with_underscores(table: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """Replace hyphens in the names of fields, commands, and entries of their tables, not deeper."""
-    return {
-        name.replace("-", "_"): _with_underscores(value, depth - 1)
-        if depth > 1 and isinstance(value, Mapping) and name != "storage_options"
-        else value
-        for name, value in table.items()
-    }
-
-
-def _is_known(name: str) -> bool:
-    """Whether any command has a field of that name; imports commands until one has."""
-    from asap_ingest.commands.command_table import COMMANDS, parser_of
-
-    return any(name in parser_of(command).field_names for command in COMMANDS)
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**below, **above}
-    for name in below.keys() & above.keys():
-        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
-            merged[name] = _merged(below[name], above[name])
-    return merged
+def _by_path(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a table with `_` in their names; those of the connection are like `render.host`."""
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name == "render" and isinstance(value, Mapping):
+            values |= {f"render.{inner.replace('-', '_')}": each for inner, each in value.items()}
+        else:
+            values[name] = value
+    return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from argschema.fields import LogLevel
 from marshmallow import fields, validate
@@ -114,7 +114,7 @@ class JsonObject(fields.Raw):
         return value
 
 
-class Places(fields.Field):
+class FileNames(fields.Field):
     """A pattern of file names, or a list of patterns and names."""
 
     metavar = "PATTERN"
@@ -129,6 +129,34 @@ class Places(fields.Field):
         if not values or not all(isinstance(name, str) and name for name in values):
             raise self.make_error("invalid")
         return [os.path.expanduser(name) for name in values]  # noqa: PTH111
+
+
+class FolderName(Text):
+    """A path or URI; `~` is the home folder, also where no shell has replaced it."""
+
+    metavar = "FOLDER"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return os.path.expanduser(super()._deserialize(value, attr, data, **kwargs))  # noqa: PTH111
+
+
+class Triple(fields.List):
+    """Three numbers x, y, z: a JSON list, or text like `4,4,40`; `allowed` is what each may be."""
+
+    metavar = "X,Y,Z"
+    number: ClassVar[type[fields.Field]] = WholeNumber
+
+    default_error_messages = {"invalid": "must be three numbers, x,y,z"}
+
+    def __init__(self, allowed: validate.Validator, **kwargs: Any) -> None:
+        super().__init__(self.number(validate=allowed), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.strip("[]()").split(",")]
+        if not isinstance(value, list | tuple) or len(value) != 3:
+            raise self.make_error("invalid")
+        return tuple(super()._deserialize(list(value), attr, data, **kwargs))
 
 
 class NotRead(fields.Raw):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -141,70 +140,31 @@ def _is_any_address(host: str) -> bool:
 def prepared_server(arguments: argparse.Namespace) -> Iterator[Callable[[ASGIApp, Announcement], None]]:
     """Log, listen and handle signals as the arguments say; gives the function that runs an application.
 
-    It returns after SIGTERM or SIGINT, also one that came before it was called, once the requests under way
-    are answered.
+    It prints the announcement once the application answers, and returns after SIGTERM or SIGINT, also one
+    that came before it was called, when the requests that have begun are answered.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
-    with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
-        yield lambda app, announcement: serve(app, listening, arguments.log_level, signals, announcement)
+    received: list[int] = []
+    # uvicorn raises the signal that ended it again: that must not be our exit code
+    handled = end_signals(lambda number, frame: received.append(number))
+    with handled, listen(arguments.bind, arguments.port) as listening:
 
+        def run(app: ASGIApp, announcement: Announcement) -> None:
+            connections = connections_that_fit(DEFAULT_CONNECTION_LIMITS.connections)
+            server = BoundedServer(
+                app,
+                replace(DEFAULT_CONNECTION_LIMITS, connections=connections),
+                announcement,
+                log_level=arguments.log_level.lower(),
+                access_log=arguments.log_level == "DEBUG",
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                server_header=False,
+            )
+            server.received = received
+            server.run(sockets=[listening])
 
-class EndSignals:
-    """Context in which SIGTERM and SIGINT end a server after the requests under way, or before the first.
-
-    uvicorn raises the signal that ended it again: without handlers that would be our exit code; and before
-    it has its own handlers, a signal must not be lost.
-    """
-
-    def __init__(self) -> None:
-        self._received = False
-        self._server: uvicorn.Server | None = None
-        self._handlers = end_signals(self._end)
-
-    def __enter__(self) -> EndSignals:
-        self._handlers.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._handlers.__exit__(None, None, None)
-
-    def reach(self, server: uvicorn.Server) -> None:
-        """Set the server that a signal ends; one that came before ends it at once."""
-        self._server = server
-        server.should_exit = self._received
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        self._received = True
-        if self._server is not None:
-            self._server.should_exit = True
-
-
-def serve(
-    app: ASGIApp,
-    listening: socket.socket,
-    log_level: str,
-    signals: EndSignals,
-    announcement: Announcement = Announcement(),
-) -> None:
-    """Serve until a signal; the requests under way are answered.
-
-    The first line on standard output is the base URL, written once the service answers.
-    """
-    limits = replace(
-        DEFAULT_CONNECTION_LIMITS, connections=connections_that_fit(DEFAULT_CONNECTION_LIMITS.connections)
-    )
-    server = BoundedServer(
-        app,
-        limits,
-        announcement,
-        log_level=log_level.lower(),
-        access_log=log_level == "DEBUG",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        server_header=False,
-    )
-    signals.reach(server)
-    server.run(sockets=[listening])
+        yield run
 
 
 class BoundedServer(uvicorn.Server):
@@ -212,6 +172,9 @@ class BoundedServer(uvicorn.Server):
 
     `settings` are those of `uvicorn.Config`.
     """
+
+    #: Signals that came before it ran: it ends at once.
+    received: Sequence[int] = ()
 
     def __init__(
         self,
@@ -235,6 +198,7 @@ class BoundedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        self.should_exit |= bool(self.received)
         await super().startup(sockets=sockets)
         for listening in sockets or ():
             # asyncio took the backlog for the number to accept at once; more than that may wait

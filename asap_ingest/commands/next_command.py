@@ -33,15 +33,16 @@ def say_next(line: str | None) -> None:
 
 
 def connection_options(render: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a connection that are not set by a config file or the environment."""
+    """The options of a connection that are not set by a config file, whose values are given by path, or by
+    the environment."""
     # servers print a next command too, and start without the libraries of schemas and images
     from asap_ingest.commands.connection_schema import RENDER_ENVIRONMENT
 
-    configured = config.get("render", {})
     options: dict[str, Any] = {}
     for name in _CONNECTION:
         variables = (os.environ.get(variable) for variable in RENDER_ENVIRONMENT[name])
-        known = configured.get(name, next((value for value in variables if value is not None), None))
+        of_environment = next((value for value in variables if value is not None), None)
+        known = config.get(f"render.{name}", of_environment)
         if str(known) != str(render.get(name)):
             options[f"render.{name}"] = render.get(name)
     return options

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from marshmallow import Schema
-
 from asap_ingest.commands.common_schemas import StepParameters
 from asap_ingest.commands.next_command import command_line, connection_options
 from asap_ingest.commands.step import Step
@@ -18,7 +16,7 @@ from asap_ingest.render.stack import RenderConnection, Stack
 class RenderStep(Step):
     """A step that works on a stack of a render service."""
 
-    default_schema: type[Schema] = StepParameters
+    default_schema = StepParameters
 
     @property
     def connection(self) -> RenderConnection:

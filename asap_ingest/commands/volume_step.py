@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 from marshmallow import Schema
 
 from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.commands.step import Step
 from asap_ingest.commands.volume_schemas import VolumeOutput, VolumeParameters
-from asap_ingest.commands.volume_spellings import VolumeParser
 from asap_ingest.errors import ParameterError, describe_bytes
 from asap_ingest.execution.machine_resources import usable_cores, usable_memory
 from asap_ingest.execution.progress import Progress
@@ -32,12 +33,18 @@ _PLAUSIBLE_NM = (0.05, 100_000)
 class VolumeStep(Step):
     """A step that makes a volume."""
 
-    default_schema: type[Schema] = VolumeParameters
+    default_schema = VolumeParameters
     default_output_schema: type[Schema] | None = VolumeOutput
 
     @classmethod
-    def build_parser(cls) -> VolumeParser:
-        return VolumeParser(cls.command(), cls.default_schema())
+    def build_parser(cls) -> SchemaParser:
+        parser = super().build_parser()
+        # flags of older programs
+        parser.add_argument("--voxel-size", dest="voxel_size", type=_with_units, help=SUPPRESS)
+        parser.add_argument(
+            "--segmentation", dest="type", nargs="?", const="true", type=_segmentation, help=SUPPRESS
+        )
+        return parser
 
     def next_command(self) -> str | None:
         if self.args["dry_run"]:
@@ -126,6 +133,26 @@ class VolumeStep(Step):
             return
         # not to the log, which by default shows errors only
         sys.stderr.write(f"warning: voxel_size: {sides} nm: {problem}; is it in nm?\n")
+
+
+def _with_units(text: str) -> str:
+    """The value of `--voxel-size`, which was in micrometres in older programs: plain numbers are refused."""
+    sides = text.split(",")
+    try:
+        nm = ",".join(f"{float(side) * 1000:.9g}" for side in sides)
+    except ValueError:  # it has units, or is not a number, which its field reports
+        return text
+    raise ArgumentTypeError(
+        f"{text}: was in micrometres in older programs, and --voxel_size is in nm; write --voxel_size {nm}, "
+        f"or the unit, like --voxel-size {'um,'.join(sides)}um"
+    )
+
+
+def _segmentation(text: str) -> str | None:
+    """The `type` that `--segmentation` means."""
+    if text.lower() not in ("true", "false"):
+        raise ArgumentTypeError(f"{text!r}: takes no value, or true or false")
+    return "segmentation" if text.lower() == "true" else None
 
 
 def levels_until_small(size: Triple, chunk_size: Triple) -> int:

@@ -73,7 +73,7 @@ def test_shards_are_merged():
 def test_the_connection_is_left_out_where_it_is_known_anyway(monkeypatch):
     monkeypatch.setenv("DEFAULT_RENDER_HOST", "localhost")
     monkeypatch.setenv("RENDER_PORT", "8080")
-    assert connection_options(RENDER, {"render": {"owner": "lab"}}) == {"render.project": "brain"}
+    assert connection_options(RENDER, {"render.owner": "lab"}) == {"render.project": "brain"}
 
 
 def test_values_are_quoted_and_hold_no_secret():
