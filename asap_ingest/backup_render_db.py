@@ -1,7 +1,7 @@
 """Copy the database of a render service, which may be running.
 
-The copy is the database at one moment, in one file; the service goes on reading and writing. TO must not be
-there.
+The copy is the database at one moment, in one file; the service goes on reading and writing. The file TO must
+not exist yet.
 """
 
 from __future__ import annotations

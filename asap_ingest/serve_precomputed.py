@@ -3,7 +3,7 @@
 The folder is a volume, or has volumes below it: then the base URL opens a page that lists them. The first
 line on standard output is the base URL, written once the server answers; for each volume the source to paste
 into Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it
-in a Neuroglancer that this server has. SIGTERM and SIGINT end it after the requests under way.
+in a Neuroglancer that this server has. SIGTERM and SIGINT end it when all requests are answered.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def addresses(volumes: Sequence[ServedVolume], base_url: str, token: str | None 
 
 def what_next(volumes: Sequence[ServedVolume]) -> list[str]:
     """Lines for people: the next command for another terminal."""
-    lines = [] if client_folder() else ["for a viewer of our own: pip install 'asap_ingest[viewer]'"]
+    lines = [] if client_folder() else ["for Neuroglancer on this server: pip install 'asap_ingest[viewer]'"]
     checks = [command_line("check_precomputed", str(volume.root)) for volume in volumes[:1]]
     return [*lines, *(f"next: {check}" for check in checks)]
 

@@ -1,7 +1,7 @@
 """Run the embedded render service.
 
 The first line on standard output is the base URL, written once the service answers; with a token, an address
-that has it follows. SIGTERM and SIGINT end it after the requests under way.
+that has it follows. SIGTERM and SIGINT end it when all requests are answered.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class RenderParameters(DefaultSchema):
     )
 
     validate_client = optional(NotRead, "accepted from older input; client scripts are never run")
-    session = optional(NotRead, "accepted from older input; a session of our own is used")
+    session = optional(NotRead, "accepted from older input; the session is made here")
 
     @pre_load
     def fill_from_environment(self, data: Any, **kwargs: Any) -> Any:
