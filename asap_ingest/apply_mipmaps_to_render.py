@@ -62,9 +62,6 @@ class ApplyReport:
     path_builder: Builders | None = None
     shard: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
 
 def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyReport:
     """Register levels section by section; the target stack must be LOADING.
@@ -121,9 +118,10 @@ class AddMipMapsToStack(RenderStep):
         report.path_builder = builders
         report.shard = None if shard is None else str(shard)
         self.report_failures(report.failures)
+        described = {name: value for name, value in asdict(report).items() if value is not None}
         names = ("mipmap_dir", "levels", "imgformat", "render", "storage_options")
         output = {name: args[name] for name in names} | {"output_stack": self._target.name}
-        output |= {"zValues": [job.z for job in jobs], "report": report.as_json()}
+        output |= {"zValues": [job.z for job in jobs], "report": described}
         return self.finish(output, report.failures)
 
     def next_command(self) -> str | None:

@@ -94,7 +94,8 @@ class GenerateMipMaps(RenderStep):
         run, executor = self._run(), self.executor
         require_writable(args["output_dir"])
         report = MipmapReport()
-        with self.leaves_output(lambda: self._output(run, report), "force_redo false does what is missing"):
+        how_to_resume = "force_redo false does what is missing"
+        with self.leaves_output(lambda: self._output(run, report), lambda: how_to_resume):
             generate_mipmaps(run, executor, report)
         self._check_retry(run, report)
         if "report_dir" in args:

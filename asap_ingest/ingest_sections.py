@@ -149,23 +149,19 @@ class IngestSections(RenderStep):
     def _ingest(self, run: SectionsRun, left: Records, records: Records) -> int:
         """Ingest the sections that are left of a run; writes the output, also of an interrupted one."""
         start = time.perf_counter()
-        more: dict[str, Any] = {}
-        try:
+
+        def output() -> dict[str, Any]:
+            return output_of(self.args, run.state.uri, records, {"seconds": time.perf_counter() - start})
+
+        def how_to_resume() -> str:
+            done = sum(record.status in (DONE, FAILED, SUPERSEDED) for record in records)
+            where = f"the same command goes on (state: {run.state.uri})"
+            return f"{done} of {len(records)} sections were done; {where}"
+
+        with self.leaves_output(output, how_to_resume):
             run.run(left, len(records))
-            sys.stdout.write("\n".join(summary(records, time.perf_counter() - start)) + "\n")
-        except BaseException as error:
-            more["interrupted"] = str(error) or type(error).__name__
-            finished = sum(record.status in (DONE, FAILED, SUPERSEDED) for record in records)
-            sys.stderr.write(
-                f"interrupted when {finished} of {len(records)} sections were done; the same command goes on "
-                f"(state: {run.state.uri})\n"
-            )
-            raise
-        finally:
-            output = output_of(self.args, run.state.uri, records, {"seconds": time.perf_counter() - start})
-            failed = [record for record in records if record.status == FAILED]
-            code = self.finish(output | more, failed)
-        return code
+        sys.stdout.write("\n".join(summary(records, time.perf_counter() - start)) + "\n")
+        return self.finish(output(), [record for record in records if record.status == FAILED])
 
     def _takes(self, metafile: str) -> bool:
         return "shard" not in self.args or Shard.parse(self.args["shard"]).takes(storage.as_uri(metafile))

@@ -323,7 +323,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_leaves_its_output(parameters, 
     monkeypatch.setattr(section_pipeline, "finish_section", finish_section)
     with pytest.raises(ServiceUnreachableError):
         run(parameters)
-    assert "interrupted when 1 of 3 sections were done; the same command goes on" in capfd.readouterr().err
+    assert "interrupted: 1 of 3 sections were done; the same command goes on" in capfd.readouterr().err
     output = json.loads((tmp_path / "out.json").read_text())
     assert "http://em1" in output["interrupted"]
     assert [section["status"] for section in output["sections"]].count("done") == 1

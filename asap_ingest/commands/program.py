@@ -38,24 +38,21 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
         logging.setLogRecordFactory(MaskedRecord)
         try:
             return main(*args, **kwargs)
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-        except AsapIngestError as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is
             code = _signal_code(error)
-            if code is not None and isinstance(error.__cause__, ImportError):
+            is_import = isinstance(error.__cause__ or error, ImportError)
+            if code is not None and (is_import or isinstance(error, KeyboardInterrupt)):
                 return code
+            if not isinstance(error, AsapIngestError):
+                sys.stderr.write(masked(traceback.format_exc()))
+                kind = type(error).__name__
+                sys.stderr.write(f"unforeseen {kind}: a fault of asap_ingest; please report it\n")
+                return EXIT_FAULT
             if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
                 sys.stderr.write(masked(traceback.format_exc()))
             owner = next((arg for arg in args if isinstance(arg, type)), main)  # the class of a step
             sys.stderr.write(f"{_module_name(owner.__module__)}: error: {error}\n")
             return error.exit_code if code is None else code
-        except Exception as error:  # noqa: BLE001 - whatever it is: it was not foreseen
-            code = _signal_code(error) if isinstance(error, ImportError) else None
-            if code is not None:
-                return code
-            sys.stderr.write(masked(traceback.format_exc()))
-            sys.stderr.write(f"unforeseen {type(error).__name__}: a fault of asap_ingest; please report it\n")
-            return EXIT_FAULT
 
     return guarded
 

@@ -26,7 +26,6 @@ from asap_ingest.errors import (
     EXIT_FAILURES,
     AsapIngestError,
     ParameterError,
-    ServiceUnreachableError,
     did_you_mean,
 )
 from asap_ingest.execution import Executor, executor
@@ -140,14 +139,16 @@ class Step(ArgSchemaParser):
         return EXIT_FAILURES if failures else EXIT_DONE
 
     @contextmanager
-    def leaves_output(self, output: Callable[[], dict[str, Any]], how_to_resume: str) -> Iterator[None]:
-        """Write the output so far where the block is interrupted, and print how to resume."""
+    def leaves_output(
+        self, output: Callable[[], dict[str, Any]], how_to_resume: Callable[[], str]
+    ) -> Iterator[None]:
+        """Write the output so far where an error or a signal ends the block, and print how to resume."""
         try:
             yield
-        except (ServiceUnreachableError, KeyboardInterrupt, SystemExit) as error:
+        except (AsapIngestError, KeyboardInterrupt, SystemExit) as error:
             reason = str(error) if isinstance(error, AsapIngestError) else "ended by a signal"
             self.finish(output() | {"interrupted": reason})
-            sys.stderr.write(f"interrupted: {how_to_resume}\n")
+            sys.stderr.write(f"interrupted: {how_to_resume()}\n")
             raise
 
     @classmethod

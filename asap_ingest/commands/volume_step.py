@@ -84,7 +84,8 @@ class VolumeStep(Step):
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.args.get("memory", default_memory()), min(self.args["pool_size"], usable_cores()))
+        memory = self.args.get("memory", usable_memory() // 2)
+        return Budget(memory, min(self.args["pool_size"], usable_cores()))
 
     def make(self, part: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
         """Print the plan of a volume, make it, write the output; the exit code."""
@@ -161,11 +162,6 @@ def levels_until_small(size: Triple, chunk_size: Triple) -> int:
     while any(length > 2 * chunk << (levels - 1) for length, chunk in zip(size, chunk_size, strict=True)):
         levels += 1
     return levels
-
-
-def default_memory() -> int:
-    """Half of the memory that this process may use, in bytes."""
-    return usable_memory() // 2
 
 
 def plan_lines(plan: VolumePlan) -> Iterator[str]:
