@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.program import command_line
 from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import AsapIngestError, ParameterError, StorageError, describe_z_values

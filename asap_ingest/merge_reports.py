@@ -9,8 +9,7 @@ from itertools import chain
 from typing import Any
 
 from asap_ingest.commands.command_line import CommandParser
-from asap_ingest.commands.next_command import command_line, say_next
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program, say_next
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, ParameterError, StorageError, describe_value
 from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.work_shards import Shard

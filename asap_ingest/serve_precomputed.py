@@ -20,8 +20,7 @@ from asap_ingest.commands.http_server import (
     chosen_token,
     prepared_server,
 )
-from asap_ingest.commands.next_command import command_line
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program
 from asap_ingest.errors import EXIT_DONE
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.volumes.serving.served_volume import ServedVolume

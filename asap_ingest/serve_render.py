@@ -21,8 +21,7 @@ from asap_ingest.commands.http_server import (
     chosen_token,
     prepared_server,
 )
-from asap_ingest.commands.next_command import command_line
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program
 from asap_ingest.errors import EXIT_DONE, ParameterError
 from asap_ingest.render_ws.memory.limits import SETTINGS, Limits
 from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins

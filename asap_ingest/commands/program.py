@@ -1,4 +1,4 @@
-"""What all programs share: their names, and how they end: exit codes and messages of errors and signals."""
+"""What all programs share: names, exit codes, messages of errors and signals, the command to type next."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import asap_ingest
 from asap_ingest.errors import EXIT_FAULT, AsapIngestError
@@ -112,3 +113,20 @@ def _typed(program: Path) -> str:
         return program.name
     relative = os.path.relpath(program)
     return shlex.quote(str(program) if relative.startswith(os.pardir) else relative)
+
+
+def command_line(command: str, *arguments: str, **options: Any) -> str:
+    """A command with its values quoted for a shell; options that are None are left out."""
+    given = [shlex.quote(masked(argument)) for argument in arguments]
+    given += [
+        f"--{name} {shlex.quote(masked(str(value)))}" for name, value in options.items() if value is not None
+    ]
+    return " ".join([typed_name(command), *given])
+
+
+def say_next(line: str | None) -> None:
+    """Print the next command, if there is one; a closed standard output is not an error."""
+    if line and sys.stdout is not None:
+        with suppress(OSError):
+            sys.stdout.write(f"next: {line}\n")
+            sys.stdout.flush()

@@ -18,9 +18,8 @@ from asap_ingest import storage
 from asap_ingest.commands.common_schemas import AliasedSchema, CommonParameters
 from asap_ingest.commands.config_file import config_file
 from asap_ingest.commands.connection_schema import with_address_split
-from asap_ingest.commands.next_command import say_next
 from asap_ingest.commands.parser import SchemaParser
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import program, say_next
 from asap_ingest.errors import (
     EXIT_DONE,
     EXIT_FAILURES,

@@ -10,8 +10,8 @@ from typing import Any
 
 from marshmallow import Schema
 
-from asap_ingest.commands.next_command import command_line
 from asap_ingest.commands.parser import SchemaParser
+from asap_ingest.commands.program import command_line
 from asap_ingest.commands.step import Step
 from asap_ingest.commands.volume_schemas import VolumeOutput, VolumeParameters
 from asap_ingest.errors import ParameterError, describe_bytes
