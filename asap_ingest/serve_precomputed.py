@@ -15,7 +15,6 @@ from pathlib import Path
 
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import (
-    Announcement,
     add_server_arguments,
     chosen_token,
     prepared_server,
@@ -46,8 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     with prepared_server(arguments) as run:
         volumes = find_volumes(arguments.directory.expanduser(), arguments.format)
         served = list(volumes.values())
-        announcement = Announcement(token, lambda url: [*addresses(served, url, token), *what_next(served)])
-        run(build_app(volumes, policy, token), announcement)
+        app = build_app(volumes, policy, token)
+        run(app, token, lambda url: [*addresses(served, url, token), *what_next(served)])
     return EXIT_DONE
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import (
-    Announcement,
     add_server_arguments,
     chosen_token,
     prepared_server,
@@ -63,7 +62,7 @@ def run_service(
     check_exposure(arguments.bind, arguments.image_roots)
     with prepared_server(arguments) as run, closing(Store(arguments.database)) as store:
         service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
-        run(build(service, policy, token), Announcement(token, further_lines))
+        run(build(service, policy, token), token, further_lines)
 
 
 def what_next(url: str) -> list[str]:
