@@ -42,8 +42,15 @@ class FolderListings:
 
     def missing(self, uris: Iterable[str]) -> list[str]:
         """Those of the files that do not exist."""
-        listings = ((uri, *self._listing(uri)) for uri in uris)
-        return [uri for uri, names, name in listings if name not in names]
+        missing = []
+        for uri in uris:
+            folder, _, name = uri.rpartition("/")
+            names = self._folders.get(folder)
+            if names is None or "%" in name:  # most names of most tiles need no more than a look-up
+                names, name = self._listing(uri)
+            if name not in names:
+                missing.append(uri)
+        return missing
 
     def _listing(self, uri: str) -> tuple[Collection[str], str]:
         """The folder of a file, and the file's name in it."""
