@@ -51,36 +51,25 @@ class VolumeStep(Step):
             return None
         return command_line("serve_precomputed", directory=self.args["dest"])
 
-    def scales(self, size: Triple, voxel_size_nm: Lengths, offset: Triple = (0, 0, 0)) -> list[Scale]:
-        """The scales that the parameters ask for."""
-        arguments = self.args
-        levels = arguments.get("levels", levels_until_small(size, arguments["chunk_size"]))
-        grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
-        scales = scales_of(size, voxel_size_nm, grid, offset)
-        return numbered(scales) if arguments["format"] == "zarr" else scales
-
     def grid(self, extent: Box, voxel_size_nm: Lengths) -> tuple[Box, list[Scale]]:
         """The extent, begun early enough to start with a whole voxel of every scale, and the scales."""
-        self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
+        arguments = self.args
+        levels = arguments.get("levels", levels_until_small(extent.size, arguments["chunk_size"]))
+        grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
         while True:
-            coarsest = self.scales(extent.size, voxel_size_nm)[-1]
-            larger = aligned(extent, coarsest.factor)
+            larger = aligned(extent, scales_of(extent.size, voxel_size_nm, grid)[-1].factor)
             if larger == extent:
                 break
             extent = larger  # which may be halved more often
-        scales = self.scales(extent.size, voxel_size_nm, extent.begin)
-        return extent, scales
+        scales = scales_of(extent.size, voxel_size_nm, grid, extent.begin)
+        return extent, numbered(scales) if arguments["format"] == "zarr" else scales
 
     @property
     def settings(self) -> VolumeSettings:
         arguments = self.args
-        return VolumeSettings(arguments["dest"], self._chunk_format, arguments["type"])
-
-    @property
-    def _chunk_format(self) -> str:
-        """A key of `CHUNK_FORMATS`."""
-        is_zarr_2 = self.args["format"] == "zarr" and self.args["zarr_format"] == 2
-        return "zarr2" if is_zarr_2 else str(self.args["format"])
+        is_zarr_2 = arguments["format"] == "zarr" and arguments["zarr_format"] == 2
+        chunk_format = "zarr2" if is_zarr_2 else arguments["format"]
+        return VolumeSettings(arguments["dest"], chunk_format, arguments["type"])
 
     @property
     def budget(self) -> Budget:
@@ -100,24 +89,19 @@ class VolumeStep(Step):
         for line in plan_lines(plan):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-        if self.args["dry_run"]:
-            return self.finish(self._output(plan, VolumeReport()))
-        run = VolumeRun(plan, origin, self.args["force_redo"], planes)
-        with Progress("part") as progress:
-            report = build_volume(run, self.executor, progress)
+        report = VolumeReport()
+        if not self.args["dry_run"]:
+            run = VolumeRun(plan, origin, self.args["force_redo"], planes)
+            with Progress("part") as progress:
+                report = build_volume(run, self.executor, progress)
         if report.failures:
             first = report.failures[0]
             self.logger.error(
                 "%d parts failed; the first: %s: %s", len(report.failures), first.box, first.reason
             )
-        return self.finish(self._output(plan, report), report.failures)
-
-    def _output(self, plan: VolumePlan, report: VolumeReport) -> dict[str, Any]:
-        scales = [asdict(scale) for scale in plan.scales]
-        return {
-            **{name: self.args[name] for name in ("dest", "format")},
-            "report": {"scales": scales, **asdict(report)},
-        }
+        output: dict[str, Any] = {name: self.args[name] for name in ("dest", "format")}
+        output["report"] = {"scales": [asdict(scale) for scale in plan.scales], **asdict(report)}
+        return self.finish(output, report.failures)
 
     def warn_of(self, voxel_size_nm: Lengths, size: Triple) -> None:
         """Print the size of the volume, and a warning if it looks like a wrong unit."""
