@@ -105,11 +105,9 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
     """
     import dask
     from distributed import LocalCluster
-    from distributed.utils import silence_logging_cmgr
 
     with ExitStack() as stack:
-        # errors are raised, or logged here
-        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+        stack.enter_context(_quiet())
         # as in the pool, a job whose worker died is retried once
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))
         with no_main_module():
@@ -131,9 +129,8 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
 @contextmanager
 def _connected(address: str, security: Any = None) -> Iterator[Any]:
     from distributed import Client
-    from distributed.utils import silence_logging_cmgr
 
-    with silence_logging_cmgr(logging.CRITICAL):
+    with _quiet():
         try:
             _greet(address, security)
             client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
@@ -173,6 +170,20 @@ def _greet(address: str, security: Any) -> None:
 
 _HOW_TO_START = "start one (docs/clusters.md has recipes), or use 'local'"
 _HOW_TO_TRUST = "start one, and name its certificates in Dask's configuration (docs/clusters.md, TLS)"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's logs off standard error: errors are raised, or logged here."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _outcomes(client: Any, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
