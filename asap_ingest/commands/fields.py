@@ -8,7 +8,7 @@ import os
 from typing import Any, ClassVar
 
 from argschema.fields import LogLevel
-from marshmallow import fields, validate
+from marshmallow import fields, missing, validate
 
 from asap_ingest.storage.json_documents import parse_json
 
@@ -183,23 +183,24 @@ RENDER_NAME = validate.Regexp(
 
 
 def required(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
-    return kind(required=True, metadata=_metadata(description, kwargs), **kwargs)
+    return optional(kind, description, required=True, **kwargs)
 
 
-def optional(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
-    """A field that may be left out; `default=` is its value then."""
-    if "default" in kwargs:
-        default = kwargs.pop("default")
-        kwargs |= {"dump_default": default, "load_default": default}
-    return kind(metadata=_metadata(description, kwargs), **kwargs)
-
-
-def _metadata(description: str, kwargs: dict[str, Any]) -> dict[str, str]:
-    """The help of a field, taken out of its arguments.
+def optional(
+    kind: type[fields.Field],
+    description: str,
+    *,
+    note: str = "",
+    metavar: str = "",
+    default: Any = missing,
+    **kwargs: Any,
+) -> Any:
+    """A field that may be left out; `default` is its value then.
 
     `note` corrects a documented description, which stays as it is, where that is outdated; `metavar` stands
-    for the value, where the default of its type does not fit.
+    for the value, where that of its type does not fit.
     """
-    words = {"description": description}
-    words.update((name, kwargs.pop(name)) for name in ("note", "metavar") if name in kwargs)
-    return words
+    words = {"description": description, "note": note, "metavar": metavar}
+    if default is not missing:
+        kwargs |= {"dump_default": default, "load_default": default}
+    return kind(metadata={name: text for name, text in words.items() if text}, **kwargs)

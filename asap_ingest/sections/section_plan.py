@@ -160,16 +160,13 @@ def estimate(
         except AsapIngestError:
             continue
         folder = image_directory or storage.parent(record.metafile)
-        for tile in metafile.tiles:
-            uri = storage.join(folder, tile.image)
-            stamp = listings.stamp(uri)
-            if stamp is None:
-                total.missing_images += 1
-                continue
-            probe = probe or uri
-            total.read += stamp[1]
-            total.written += _level_bytes(metafile, settings)
-        total.tiles += len(metafile.tiles)
+        uris = [storage.join(folder, tile.image) for tile in metafile.tiles]
+        sizes = {uri: stamp[1] for uri in uris if (stamp := listings.stamp(uri)) is not None}
+        probe = probe or next(iter(sizes), None)
+        total.tiles += len(uris)
+        total.missing_images += len(uris) - len(sizes)
+        total.read += sum(sizes.values())
+        total.written += len(sizes) * _level_bytes(metafile, settings)
     if probe is not None:
         total.seconds = total.tiles * _seconds_per_tile(probe, settings) / workers
         total.seconds += total.sections * _SECONDS_PER_SECTION
