@@ -13,9 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-#: Where a file without a name can be linked from.
-_HAS_PROC = os.path.isdir("/proc/self/fd")  # noqa: PTH112
-
 
 def read_bytes(path: Path) -> bytes:
     """All bytes of a file."""
@@ -132,6 +129,8 @@ def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
                     return
                 except FileExistsError:  # a link does not replace a file: link beside it, then rename
                     _link(unnamed.fileno(), part)
+                except FileNotFoundError:  # no /proc
+                    part.write_bytes(b"".join(parts))
         part.replace(path)
     except OSError:
         with suppress(OSError):
@@ -142,7 +141,7 @@ def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
 def _unnamed_file(folder: Path) -> BinaryIO | None:
     """A file that gets its name when it is complete; None where the system does not support it."""
     flag = getattr(os, "O_TMPFILE", None)
-    if flag is None or not _HAS_PROC:
+    if flag is None:
         return None
     try:
         return os.fdopen(os.open(folder, flag | os.O_WRONLY, 0o666), "wb")
