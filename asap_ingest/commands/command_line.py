@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 from asap_ingest import __version__
 from asap_ingest.commands.command_help import HelpText
-from asap_ingest.commands.config_file import config_file
+from asap_ingest.commands.config_file import config_defaults
 from asap_ingest.commands.program import program_name
 from asap_ingest.errors import ParameterError, did_you_mean
 from asap_ingest.secrets import masked
@@ -109,15 +109,14 @@ class CommandParser(argparse.ArgumentParser):
 
     def take_defaults(self, arguments: Sequence[str]) -> None:
         """Set the defaults of the config file."""
-        config = config_file(_value_after("--config", arguments))
-        if config is None:
-            return
-        for name, value in config.defaults(self.command, self.field_names).items():
+        path = _value_after("--config", arguments)
+        file, defaults = config_defaults(path, self.command, self.field_names)
+        for name, value in defaults.items():
             action = self._option_string_actions[f"--{name}"]
             try:
                 self.set_defaults(**{action.dest: self._converted(action, value)})
             except argparse.ArgumentError as error:
-                raise ParameterError(config.name, f"{name}: {without_values(error.message)}") from error
+                raise ParameterError(file, f"{name}: {without_values(error.message)}") from error
             action.required = False
 
     def _converted(self, action: argparse.Action, value: Any) -> Any:

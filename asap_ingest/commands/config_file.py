@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,64 +25,53 @@ from asap_ingest.errors import ParameterError, did_you_mean
 VARIABLE = "ASAP_INGEST_CONFIG"
 
 
-@dataclass(frozen=True)
-class ConfigFile:
-    """The content of a config file; `name` stands for it in errors."""
+def config_defaults(path: str | None, command: str, names: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """What stands for the config file in errors, and its values for a command by path, like `render.host`.
 
-    name: str
-    content: Mapping[str, Any]
+    Those of the command's own table replace those for all commands. There are none without a file.
 
-    def defaults(self, command: str, names: Collection[str]) -> dict[str, Any]:
-        """The values for a command by path, like `render.host`: those of its own table replace the others.
-
-        Parameters
-        ----------
-        names : the parameters of the command, by path
-
-        Raises
-        ------
-        ParameterError
-            Names the file and an unknown name in it: of any command, or of this one in its own table.
-        """
-        from asap_ingest.commands.command_table import COMMANDS, parser_of
-
-        table = self.content.get(command, {})
-        if not isinstance(table, Mapping):
-            raise ParameterError(self.name, f"{command}: must be a table, [{command}]")
-        own = _by_path(table)
-        for path in own:
-            if path not in names:
-                raise self._unknown(f"[{command}] ", path, names)
-        shared = _by_path({name: value for name, value in self.content.items() if name not in COMMANDS})
-        for path in shared:
-            # commands are imported until one has it
-            if path not in names and not any(path in parser_of(other).field_names for other in COMMANDS):
-                raise self._unknown("", path, (*names, *COMMANDS))
-        return {path: value for path, value in shared.items() if path in names} | own
-
-    def _unknown(self, where: str, path: str, known: Collection[str]) -> ParameterError:
-        return ParameterError(self.name, f"{where}{path}: is not a parameter{did_you_mean(path, known)}")
-
-
-def config_file(path: str | None) -> ConfigFile | None:
-    """The config file at a path, or else the one that the environment names; None without either.
+    Parameters
+    ----------
+    path : of the file; left out: the one that the environment names, if any
+    names : the parameters of the command, by path
 
     Raises
     ------
     ParameterError
-        It cannot be read, or is not TOML.
+        The file cannot be read, or is not TOML; a name in it is unknown: in the command's own table to the
+        command, elsewhere to all of them.
     """
+    from asap_ingest.commands.command_table import COMMANDS, parser_of
+
     given = path or os.environ.get(VARIABLE)
     if not given:
-        return None
-    name = given if path else f"{given} (of {VARIABLE})"
+        return "", {}
+    file = given if path else f"{given} (of {VARIABLE})"
+    content = _read(given, file)
+    table = content.get(command, {})
+    if not isinstance(table, Mapping):
+        raise ParameterError(file, f"{command}: must be a table, [{command}]")
+    own = _by_path(table)
+    for name in own:
+        if name not in names:
+            raise ParameterError(file, f"[{command}] {name}: is not a parameter{did_you_mean(name, names)}")
+    shared = _by_path({name: value for name, value in content.items() if name not in COMMANDS})
+    for name in shared:
+        # commands are imported until one has it
+        if name not in names and not any(name in parser_of(other).field_names for other in COMMANDS):
+            near = did_you_mean(name, (*names, *COMMANDS))
+            raise ParameterError(file, f"{name}: is not a parameter{near}")
+    return file, {name: value for name, value in shared.items() if name in names} | own
+
+
+def _read(path: str, file: str) -> dict[str, Any]:
     try:
-        content = tomllib.loads(Path(given).expanduser().read_text(encoding="utf-8"))
+        content = tomllib.loads(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
-        raise ParameterError("config", f"{name}: {error.strerror or error}") from error
+        raise ParameterError("config", f"{file}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError("config", f"{name}: is not TOML: {error}") from error
-    return ConfigFile(name, {key.replace("-", "_"): value for key, value in content.items()})
+        raise ParameterError("config", f"{file}: is not TOML: {error}") from error
+    return {key.replace("-", "_"): value for key, value in content.items()}
 
 
 def _by_path(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError
 
 from asap_ingest import storage
 from asap_ingest.commands.common_schemas import AliasedSchema, CommonParameters
-from asap_ingest.commands.config_file import config_file
+from asap_ingest.commands.config_file import config_defaults
 from asap_ingest.commands.connection_schema import with_address_split
 from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.commands.program import program, say_next
@@ -68,8 +68,9 @@ class Step(ArgSchemaParser):
         parser = self.build_parser()
         command_line = vars(parser.parse_args(self.typed))
         path, input_json = command_line.pop("config"), command_line["input_json"]
-        config = config_file(path) if path or input_data is None else None
-        defaults = {} if config is None else config.defaults(self.command(), parser.field_names)
+        file, defaults = "", dict[str, Any]()
+        if path or input_data is None:
+            file, defaults = config_defaults(path, self.command(), parser.field_names)
         content = _read_input_json(input_json) if input_json else dict(input_data or {})
         #: Values of the config file by path, like `render.host`.
         self.config = self._by_path(_nested(defaults))
@@ -79,8 +80,8 @@ class Step(ArgSchemaParser):
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, _nested(given))
         except ValidationError as error:
             field, problem = _first_complaint(error, given, parser)
-            if config is not None and field in self.config and field not in explicit:
-                problem += f" (in {config.name})"
+            if field in self.config and field not in explicit:
+                problem += f" (in {file})"
             raise ParameterError(field, problem) from error
         self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
         _check_output_json(self.args.get("output_json"))
