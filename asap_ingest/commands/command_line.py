@@ -166,9 +166,9 @@ def _value_name(action: argparse.Action) -> str:
 def _value_after(flag: str, arguments: Sequence[str]) -> str | None:
     """The value of a flag that is written out; None without one."""
     for number, argument in enumerate(arguments, start=1):
-        name, _, value = argument.partition("=")
+        name, separator, value = argument.partition("=")
         if name == flag:
-            return value or next(iter(arguments[number:]), None)
+            return value if separator else next(iter(arguments[number:]), None)
     return None
 
 
