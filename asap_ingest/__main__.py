@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from asap_ingest import __version__
-from asap_ingest.commands.command_help import listing, paragraph
+from asap_ingest.commands.command_help import listing
 from asap_ingest.commands.command_line import without_values
 from asap_ingest.commands.command_table import COMMANDS, GROUPS
 from asap_ingest.commands.program import program, program_name
@@ -46,14 +46,13 @@ def _refusal(name: str) -> str:
 def usage() -> str:
     """The list of commands."""
     name = program_name()
+    note = (
+        "`-` and `_` are alike in names of commands and fields. Fields may also stand in a JSON file "
+        "(--input_json FILE), and defaults for all commands in a TOML file (--config FILE, or the "
+        "environment variable ASAP_INGEST_CONFIG). --version shows the version."
+    )
     return (
-        f"usage: {name} COMMAND [--field value ...]\n"
-        f"       {name} COMMAND --help\n\n{listing(GROUPS)}\n"
-        + paragraph(
-            "`-` and `_` are alike in names of commands and fields. Fields may also stand in a JSON file "
-            "(--input_json FILE), and defaults for all commands in a TOML file (--config FILE, or the "
-            "environment variable ASAP_INGEST_CONFIG). --version shows the version."
-        )
+        f"usage: {name} COMMAND [--field value ...]\n       {name} COMMAND --help\n\n{listing(GROUPS, note)}"
     )
 
 

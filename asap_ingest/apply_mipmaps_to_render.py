@@ -30,7 +30,6 @@ from asap_ingest.mipmaps.apply_sections import (
 )
 from asap_ingest.mipmaps.levels import EXTENSIONS, Levels
 from asap_ingest.mipmaps.path_builder import (
-    PathBuilder,
     names_same_files,
     path_builder,
     with_most_levels,
@@ -38,6 +37,9 @@ from asap_ingest.mipmaps.path_builder import (
 from asap_ingest.mipmaps.tile_images import Failure
 from asap_ingest.render.stack import Stack
 from asap_ingest.schemas import AddMipMapsToStackOutput, AddMipMapsToStackParameters
+
+#: The path builder of a stack `before` (None for none) and `after` a run.
+Builders = dict[str, Any]
 
 
 @dataclass
@@ -57,19 +59,8 @@ class ApplyReport:
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     changes: list[dict[str, Any]] | None = None
-    path_builder: dict[str, PathBuilder | None] | None = None
+    path_builder: Builders | None = None
     shard: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True)
-class BuilderChange:
-    """A stack's path builder before and after a run."""
-
-    before: PathBuilder | None
-    after: PathBuilder
 
 
 def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyReport:
@@ -83,50 +74,6 @@ def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyRep
         The first section that could not be read or written; sections before it stay written.
     """
     return _over_sections(apply_section, jobs, executor)
-
-
-def apply_path_builder(
-    *, jobs: Sequence[SectionJob], change: BuilderChange, close_stack: bool, executor: Executor
-) -> ApplyReport:
-    """Register the levels of all tiles in one record, if all files of the sections are there.
-
-    If one is missing, nothing is written: the failures are in the report. Tiles are written only where
-    the target is another stack than the source.
-    """
-    report = _over_sections(check_section, jobs, executor)
-    if report.failures or not jobs:
-        report.tiles_with_levels = 0
-        return report
-    source, target = jobs[0].source, jobs[0].target
-    if target != source:
-        with target.writing(source.version(without=("mipmapPathBuilder",)), close_stack):
-            _over_sections(copy_section, jobs, executor)
-            target.put_path_builder(change.after)
-        return report
-    if change.after != change.before:
-        target.put_path_builder(change.after)
-    if close_stack and target.state() == "LOADING":
-        target.set_state("COMPLETE")
-    return report
-
-
-def plan_path_builder(source: Stack, target: Stack, levels: Levels) -> BuilderChange:
-    """The builder that the target gets; a new stack keeps the source's number of levels.
-
-    Raises
-    ------
-    ParameterError
-        The target has a builder for other files.
-    StackStateError
-        The target cannot be changed.
-    """
-    wanted = path_builder(levels)
-    if target.writable_state() is None:
-        present = source.path_builder()
-        same = present is not None and names_same_files(wanted, present)
-        return BuilderChange(None, with_most_levels(wanted, present if same else None, target.name))
-    before = target.path_builder()
-    return BuilderChange(before, with_most_levels(wanted, before, target.name))
 
 
 def _over_sections(
@@ -164,18 +111,17 @@ class AddMipMapsToStack(RenderStep):
         shard = Shard.parse(args["shard"]) if "shard" in args else None
         levels = Levels(args["mipmap_dir"], EXTENSIONS[args["imgformat"]], args["levels"])
         jobs = self._jobs(shard, levels)
-        change = None
-        if args["mipmap_path_builder"]:
-            change = plan_path_builder(self._source, self._target, levels)
+        builders = self._builders(levels) if args["mipmap_path_builder"] else None
         if args["verify"]:
             jobs = verified(jobs, self.executor)
-        report = self._report(jobs, change)
-        report.path_builder = None if change is None else asdict(change)
+        report = self._report(jobs, builders)
+        report.path_builder = builders
         report.shard = None if shard is None else str(shard)
         self.report_failures(report.failures)
+        described = {name: value for name, value in asdict(report).items() if value is not None}
         names = ("mipmap_dir", "levels", "imgformat", "render", "storage_options")
         output = {name: args[name] for name in names} | {"output_stack": self._target.name}
-        output |= {"zValues": [job.z for job in jobs], "report": report.as_json()}
+        output |= {"zValues": [job.z for job in jobs], "report": described}
         return self.finish(output, report.failures)
 
     def next_command(self) -> str | None:
@@ -204,19 +150,58 @@ class AddMipMapsToStack(RenderStep):
         taken = [z for z in z_values if shard is None or shard.takes(f"{z}")]
         return [SectionJob(source, target, z, **common) for z in taken]
 
-    def _report(self, jobs: Sequence[SectionJob], change: BuilderChange | None) -> ApplyReport:
+    def _builders(self, levels: Levels) -> Builders:
+        """The target's path builder before and after; a new stack keeps the source's number of levels.
+
+        Raises
+        ------
+        ParameterError
+            The target has a builder for other files.
+        StackStateError
+            The target cannot be changed.
+        """
+        wanted, target = path_builder(levels), self._target
+        if target.writable_state() is not None:
+            before = target.path_builder()
+            return {"before": before, "after": with_most_levels(wanted, before, target.name)}
+        present = self._source.path_builder()
+        same = present if present is not None and names_same_files(wanted, present) else None
+        return {"before": None, "after": with_most_levels(wanted, same, target.name)}
+
+    def _report(self, jobs: Sequence[SectionJob], builders: Builders | None) -> ApplyReport:
         close_stack, executor = self.args["close_stack"], self.executor
         if self.args["dry_run"]:
             self._target.writable_state()  # raises as the run would
             return _over_sections(examine_section, jobs, executor)
-        if change is not None:
-            return apply_path_builder(jobs=jobs, change=change, close_stack=close_stack, executor=executor)
+        if builders is not None:
+            return self._with_path_builder(jobs, builders)
         if not jobs:
             return ApplyReport()  # a shard without sections
         self._note_loading(close_stack)
         version = self._source.version() | self.args.get("output_stackVersion", {})
         with self._target.writing(version, close_stack):
             return apply_mipmaps(jobs=jobs, executor=executor)
+
+    def _with_path_builder(self, jobs: Sequence[SectionJob], builders: Builders) -> ApplyReport:
+        """Register the levels of all tiles in one record, if all files of the sections are there.
+
+        If one is missing, nothing is written: the failures are in the report. Tiles are written only where
+        the target is another stack than the source.
+        """
+        source, target, close_stack = self._source, self._target, self.args["close_stack"]
+        report = _over_sections(check_section, jobs, self.executor)
+        if report.failures:
+            report.tiles_with_levels = 0
+        elif target != source:
+            with target.writing(source.version(without=("mipmapPathBuilder",)), close_stack):
+                _over_sections(copy_section, jobs, self.executor)
+                target.put_path_builder(builders["after"])
+        else:
+            if builders["after"] != builders["before"]:
+                target.put_path_builder(builders["after"])
+            if close_stack and target.state() == "LOADING":
+                target.set_state("COMPLETE")
+        return report
 
     def _note_loading(self, close_stack: bool) -> None:
         """Note a stack that stays LOADING: a killed run in place leaves it so where it was COMPLETE."""

@@ -1,7 +1,7 @@
 """Copy the database of a render service, which may be running.
 
-The copy is the database at one moment, in one file; the service goes on reading and writing. TO must not be
-there.
+The copy is the database at one moment, in one file; the service goes on reading and writing. The file TO must
+not exist yet.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asap_ingest.commands.command_line import CommandParser
-from asap_ingest.commands.next_command import command_line, say_next
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program, say_next
 from asap_ingest.errors import EXIT_DONE
 from asap_ingest.render_ws.store import back_up
 

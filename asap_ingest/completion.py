@@ -65,7 +65,8 @@ def _set_completion(action: argparse.Action) -> None:
     """Have an argument complete files, folders or its choices, depending on its metavar."""
     import shtab
 
-    kinds = {"FILE": shtab.FILE, "PATH": shtab.FILE, "PATTERN": shtab.FILE, "FOLDER": shtab.DIRECTORY}
+    kinds = {"FILE": shtab.FILE, "PATH": shtab.FILE, "PATTERN": shtab.FILE}
+    kinds |= {"FOLDER": shtab.DIRECTORY, "DIR|URL": shtab.DIRECTORY}
     metavar = str(action.metavar or "")
     if metavar in kinds or getattr(action.type, "__name__", "") == "Path":
         action.complete = kinds.get(metavar, shtab.FILE)  # type: ignore[attr-defined]

@@ -17,8 +17,7 @@ from typing import Any
 from asap_ingest import storage
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import listen
-from asap_ingest.commands.next_command import command_line
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, ParameterError
 from asap_ingest.execution.end_signals import end_signals, exit_on_signal
 from asap_ingest.execution.progress import Progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,11 +15,11 @@ from asap_ingest.commands.step import run_as_program
 from asap_ingest.commands.volume_schemas import ExportToPrecomputedParameters
 from asap_ingest.commands.volume_step import VolumeStep
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
-from asap_ingest.execution import Executor, Outcome
+from asap_ingest.execution import Executor, Outcomes
 from asap_ingest.render.box_images import BOX_FORMS, Drawing
 from asap_ingest.render.stack import Stack
 from asap_ingest.volumes.axes import Lengths
-from asap_ingest.volumes.grid import Box, Scale
+from asap_ingest.volumes.grid import Box
 from asap_ingest.volumes.sources.stack_planes import (
     StackPlanes,
     modified_of,
@@ -27,7 +27,6 @@ from asap_ingest.volumes.sources.stack_planes import (
     stack_bounds,
     whole_extent,
 )
-from asap_ingest.volumes.writing.unit import Unit
 from asap_ingest.volumes.writing.write_plan import Budget, whole_source
 
 #: Copies of an answer in memory while it arrives.
@@ -43,25 +42,14 @@ _QUERY = {
 
 
 @dataclass(frozen=True)
-class Export:
-    """The stack to export, its sections and their extent."""
-
-    stack: Stack
-    metadata: Mapping[str, Any]
-    z_values: Sequence[int]
-    extent: Box
-    scales: Sequence[Scale]
-
-
-@dataclass(frozen=True)
 class WhileServed:
     """An executor that stops when the service of a stack no longer answers."""
 
     executor: Executor
     stack: Stack
 
-    def run(self, job: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Outcome[Any, Any]]:
-        with closing(self.executor.run(job, items)) as outcomes:  # type: ignore[type-var]
+    def run(self, job: Callable[[Any], Any], items: Iterable[Any]) -> Outcomes[Any, Any]:
+        with closing(self.executor.run(job, items)) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome.error, ServiceUnreachableError):
                     self.stack.state()
@@ -81,10 +69,13 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
         extent = whole_extent(self._bounds(stack, z_values), z_values)
         extent, scales = self.grid(extent, voxel_size_nm)
         self.warn_of(voxel_size_nm, extent.size)
-        export = Export(stack, metadata, z_values, extent, scales)
-        for line in export_lines(export):
+        for line in export_lines(stack.name, metadata["state"], z_values, extent):
             sys.stdout.write(f"{line}\n")
-        return self.make(self._part(export), self._origin(export))
+        sections = sections_of_planes(extent, z_values, self.args["z_gaps"] == "fill")
+        source = StackPlanes(stack, self._drawing(metadata), extent, sections, self._box_side)
+        # the service draws only the finest scale
+        part = replace(whole_source(source, scales, self.settings), drawn=True)
+        return self.make(part, self._origin(stack, metadata, z_values))
 
     @cached_property
     def executor(self) -> Executor:
@@ -130,37 +121,27 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
                 raise ParameterError(low, problem)
         return bounds
 
-    def _part(self, export: Export) -> Unit:
-        """A unit of all sections and all scales; the service draws only the finest scale."""
-        fill_gaps = self.args["z_gaps"] == "fill"
-        sections = sections_of_planes(export.extent, export.z_values, fill_gaps)
-        drawing = self._drawing(export.metadata)
-        source = StackPlanes(export.stack, drawing, export.extent, sections, self._box_side)
-        return replace(whole_source(source, export.scales, self.settings), drawn=True)
-
     def _drawing(self, metadata: Mapping[str, Any]) -> Drawing:
         query = {asked: self.args[name] for name, asked in _QUERY.items() if self.args.get(name) is not None}
         query["filter"] = "true" if query.get("filter") else "false"
         return Drawing(self.args["dtype"], query, modified_of(dict(metadata)))
 
-    def _origin(self, export: Export) -> dict[str, Any]:
+    def _origin(self, stack: Stack, metadata: Mapping[str, Any], z_values: Sequence[int]) -> dict[str, Any]:
         """Everything that determines the voxels: those of a changed stack are not mixed with older ones."""
-        connection = export.stack.connection
         described = {
-            "render": connection.base_url,
-            "owner": connection.owner,
-            "project": connection.project,
-            "stack": export.stack.name,
-            "version": export.metadata.get("currentVersionNumber"),
-            "modified": export.metadata.get("lastModifiedTimestamp"),
+            "render": stack.connection.base_url,
+            "owner": stack.connection.owner,
+            "project": stack.connection.project,
+            "stack": stack.name,
+            "version": metadata.get("currentVersionNumber"),
+            "modified": metadata.get("lastModifiedTimestamp"),
         }
-        parameters = {name: self.args[name] for name in _ORIGIN_PARAMETERS if name in self.args}
         return {
-            "sources": [export.stack.url],
+            "sources": [stack.url],
             "step": "export_to_precomputed",
             "stack": described,
-            "sections": z_ranges(export.z_values),
-            **parameters,
+            "sections": z_ranges(z_values),
+            **{name: self.args[name] for name in _ORIGIN_PARAMETERS if name in self.args},
         }
 
 
@@ -194,15 +175,15 @@ def z_ranges(z_values: Sequence[int]) -> str:
     return ", ".join("..".join(str(end) for end in run) for run in runs)
 
 
-def export_lines(export: Export) -> list[str]:
+def export_lines(stack: str, state: str, z_values: Sequence[int], extent: Box) -> list[str]:
     """Lines about the extent of the volume and the planes that have sections."""
-    (left, top, first), (right, bottom, end) = export.extent.begin, export.extent.end
-    missing = export.z_values[-1] - export.z_values[0] + 1 - len(export.z_values)
+    (left, top, first), (right, bottom, end) = extent.begin, extent.end
+    missing = z_values[-1] - z_values[0] + 1 - len(z_values)
     lines = [
-        f"stack {export.stack.name}: x {left}..{right}, y {top}..{bottom}, z {first}..{end - 1}",
-        f"sections at z {z_ranges(export.z_values)}; {missing} planes between them have none",
+        f"stack {stack}: x {left}..{right}, y {top}..{bottom}, z {first}..{end - 1}",
+        f"sections at z {z_ranges(z_values)}; {missing} planes between them have none",
     ]
-    if export.metadata["state"] == "LOADING":
+    if state == "LOADING":
         lines.append("the stack is LOADING: changes of its tiles are not detected; complete it first")
     return lines
 

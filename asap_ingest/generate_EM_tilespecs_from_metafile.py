@@ -13,7 +13,7 @@ from asap_ingest.execution.image_warnings import print_warnings
 from asap_ingest.render.tilespecs import stack_version, tilespec_settings
 from asap_ingest.schemas import GenerateEMTileSpecsOutput, GenerateEMTileSpecsParameters
 from asap_ingest.sections.occupied_z import OccupiedZ
-from asap_ingest.sections.section_upload import upload_section
+from asap_ingest.sections.section_work import upload_section
 from asap_ingest.temca.metafile import read_metafile
 from asap_ingest.temca.metafile_tilespecs import build_tilespecs, intensity_warnings
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from asap_ingest import storage
-from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.program import command_line
 from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import AsapIngestError, ParameterError, StorageError, describe_z_values
@@ -94,7 +94,8 @@ class GenerateMipMaps(RenderStep):
         run, executor = self._run(), self.executor
         require_writable(args["output_dir"])
         report = MipmapReport()
-        with self.leaves_output(lambda: self._output(run, report), "force_redo false does what is missing"):
+        how_to_resume = "force_redo false does what is missing"
+        with self.leaves_output(lambda: self._output(run, report), lambda: how_to_resume):
             generate_mipmaps(run, executor, report)
         self._check_retry(run, report)
         if "report_dir" in args:

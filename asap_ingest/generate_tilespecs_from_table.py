@@ -10,7 +10,7 @@ from typing import Any
 
 from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.step import run_as_program
-from asap_ingest.commands.table_schemas import (
+from asap_ingest.commands.tile_schemas import (
     GenerateTileSpecsFromTableOutput,
     GenerateTileSpecsFromTableParameters,
 )
@@ -24,7 +24,7 @@ from asap_ingest.render.tilespecs import (
     tilespec_settings,
 )
 from asap_ingest.sections.occupied_z import OccupiedZ
-from asap_ingest.sections.section_upload import upload_section
+from asap_ingest.sections.section_work import upload_section
 from asap_ingest.tile_tables.read_tables import read_tile_table
 from asap_ingest.tile_tables.table_positions import Placement, affine_about_centre
 from asap_ingest.tile_tables.table_records import PlacedTile, TileTable

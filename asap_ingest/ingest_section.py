@@ -136,7 +136,7 @@ class IngestSection(RenderStep):
         executor, workers = self.executor, min(args["pool_size"], usable_cores())
         how_to_resume = "the same with force_redo false does what is missing"
         loading = stacks_loading(args, source, target, stack_version(args, metafile.pixel_size_nm))
-        with loading, self.leaves_output(lambda: output, how_to_resume):
+        with loading, self.leaves_output(lambda: output, lambda: how_to_resume):
             ended = ingest_section(section, workers, executor)
         outputs = list(step_outputs(ended, args))
         write_hand_off(str(output["run_dir"]), outputs, args)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -19,14 +19,14 @@ from asap_ingest import storage
 from asap_ingest.commands.render_step import RenderStep
 from asap_ingest.commands.section_schemas import IngestSectionsOutput, IngestSectionsParameters
 from asap_ingest.commands.step import run_as_program
-from asap_ingest.errors import EXIT_DONE, EXIT_FAULT, ParameterError
+from asap_ingest.errors import EXIT_DONE, ParameterError
 from asap_ingest.execution.end_signals import end_signals, exit_on_signal
 from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.generate_mipmaps import require_writable
 from asap_ingest.mipmaps.mipmap_run import pyramid_settings
-from asap_ingest.sections.section_list import METAFILES, ZRule, find_metafiles
+from asap_ingest.sections.section_list import METAFILES, ZRule, find_metafiles, z_rule
 from asap_ingest.sections.section_plan import estimate, plan, refuse_shared_z
 from asap_ingest.sections.section_state import (
     DONE,
@@ -36,7 +36,7 @@ from asap_ingest.sections.section_state import (
     SectionRecord,
     StateInUseError,
 )
-from asap_ingest.sections.section_watch import Watch, Watching, say
+from asap_ingest.sections.section_watch import Watch, say
 from asap_ingest.sections.sections_run import SectionsRun
 
 #: Parameters that determine tiles and levels: the same in all runs that share a state file.
@@ -49,7 +49,9 @@ _COUNTS = (
     *("added", "replaced", "removed", "tiles_with_levels", "files_written", "files_skipped"),
     *("bytes_read", "bytes_written"),
 )
-_SHOWN = 10
+#: Sections with failures that the summary lists.
+_MOST_LISTED = 10
+Records = Sequence[SectionRecord]
 
 
 class IngestSections(RenderStep):
@@ -63,7 +65,7 @@ class IngestSections(RenderStep):
 
     def work(self) -> int:
         args = self.args = {"pool_size": usable_cores()} | self.args
-        rule = ZRule(args["z_from"])
+        rule = z_rule(args["z_from"])
         state = RunState(self._state_file, {name: args.get(name) for name in _SETTINGS})
         if args["dry_run"]:
             return self._dry_run(state, rule)
@@ -105,30 +107,26 @@ class IngestSections(RenderStep):
         if missing:
             sys.stderr.write(f"note: {missing} sections that were done are not in the stack; done again\n")
         state.write()
-        left = [record for record in mine if not record.is_finished]
-        with self._reported(run, mine) as code:
-            run.run(left, len(mine))
-        return code[0]
+        return self._ingest(run, [record for record in mine if not record.is_finished], mine)
 
     def _watch(self, state: RunState, rule: ZRule) -> int:
         """Ingest sections as they are written, until a signal ends the watch."""
         args = self.args
         run = self._run(state)
         state.write()
-        images, settle_seconds = args.get("image_directory"), args["settle_seconds"]
-        watch = Watch(args["metafiles"], state, rule, args["z_start"], images, settle_seconds, self.clock)
 
-        def ingest(records: Sequence[SectionRecord]) -> None:
+        def ingest(records: Records) -> None:
             run.require_service()
-            with self._reported(run, list(state)):
-                run.run(records, len(records))
+            self._ingest(run, records, list(state))
 
-        watching = Watching(watch, ingest, args["poll_seconds"], self.wait)
+        watch = Watch(args["metafiles"], state, rule, args["z_start"], ingest, args.get("image_directory"))
+        watch.settle_seconds, watch.poll_seconds = args["settle_seconds"], args["poll_seconds"]
+        watch.clock, watch.wait = self.clock, self.wait
         if args["once"]:
-            watching.once()
+            watch.once()
         else:
             with end_signals(exit_on_signal), suppress(SystemExit):
-                watching.forever()
+                watch.forever()
             say("stopped by a signal; the same command goes on")
         failed = [record for record in state if record.status == FAILED]
         return self.finish(output_of(args, state.uri, list(state), {}), failed)
@@ -148,26 +146,22 @@ class IngestSections(RenderStep):
         target = self.stack(self.args["output_stack"] or self.args["stack"])
         return SectionsRun(self.args, source, target, state, self.executor, self._workers)
 
-    @contextmanager
-    def _reported(self, run: SectionsRun, records: Sequence[SectionRecord]) -> Iterator[list[int]]:
-        """Write summary and output JSON of the block, also where it is interrupted; yields the exit code."""
-        start, code = time.perf_counter(), [EXIT_FAULT]
-        more: dict[str, Any] = {}
-        try:
-            yield code
-            sys.stdout.write("\n".join(summary(records, time.perf_counter() - start)) + "\n")
-        except BaseException as error:
-            more["interrupted"] = str(error) or type(error).__name__
-            finished = sum(record.status in (DONE, FAILED, SUPERSEDED) for record in records)
-            sys.stderr.write(
-                f"interrupted when {finished} of {len(records)} sections were done; the same command goes on "
-                f"(state: {run.state.uri})\n"
-            )
-            raise
-        finally:
-            output = output_of(self.args, run.state.uri, records, {"seconds": time.perf_counter() - start})
-            failed = [record for record in records if record.status == FAILED]
-            code[0] = self.finish(output | more, failed)
+    def _ingest(self, run: SectionsRun, left: Records, records: Records) -> int:
+        """Ingest the sections that are left of a run; writes the output, also of an interrupted one."""
+        start = time.perf_counter()
+
+        def output() -> dict[str, Any]:
+            return output_of(self.args, run.state.uri, records, {"seconds": time.perf_counter() - start})
+
+        def how_to_resume() -> str:
+            done = sum(record.status in (DONE, FAILED, SUPERSEDED) for record in records)
+            where = f"the same command goes on (state: {run.state.uri})"
+            return f"{done} of {len(records)} sections were done; {where}"
+
+        with self.leaves_output(output, how_to_resume):
+            run.run(left, len(records))
+        sys.stdout.write("\n".join(summary(records, time.perf_counter() - start)) + "\n")
+        return self.finish(output(), [record for record in records if record.status == FAILED])
 
     def _takes(self, metafile: str) -> bool:
         return "shard" not in self.args or Shard.parse(self.args["shard"]).takes(storage.as_uri(metafile))
@@ -186,7 +180,7 @@ class IngestSections(RenderStep):
 
 
 def output_of(
-    args: Mapping[str, Any], state_file: str, records: Sequence[SectionRecord], more: Mapping[str, Any]
+    args: Mapping[str, Any], state_file: str, records: Records, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The output JSON: the results of each section, and of all of them."""
     names = ("output_dir", "levels", "imgformat", "render", "storage_options")
@@ -223,7 +217,7 @@ def output_of(
     }
 
 
-def summary(records: Sequence[SectionRecord], seconds: float) -> list[str]:
+def summary(records: Records, seconds: float) -> list[str]:
     """A line on all sections, and one for each section, up to ten, that has failures."""
     done = [record for record in records if record.status == DONE]
     failed = [record for record in records if record.status == FAILED]
@@ -236,11 +230,13 @@ def summary(records: Sequence[SectionRecord], seconds: float) -> list[str]:
         + (f", {superseded} imaged again since" if superseded else ""),
         f"{tiles:,} tiles, {moved / 1e6:,.1f} MB, {seconds:.1f} s",
     ]
-    for record in failed[:_SHOWN]:
+    for record in failed[:_MOST_LISTED]:
         what = record.error or f"{len(record.failures)} tiles failed, like {record.failures[0]['tileId']}"
         lines.append(f"  z {record.z:g}: {what}")
-    if len(failed) > _SHOWN:
-        lines.append(f"  and {len(failed) - _SHOWN} more: all are in the output JSON and the state file")
+    if len(failed) > _MOST_LISTED:
+        lines.append(
+            f"  and {len(failed) - _MOST_LISTED} more: all are in the output JSON and the state file"
+        )
     return lines
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from asap_ingest.commands.command_line import CommandParser
-from asap_ingest.commands.next_command import command_line, say_next
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program, say_next
 from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, ParameterError, StorageError, describe_value
 from asap_ingest.execution.image_warnings import ImageWarning, add_warning
 from asap_ingest.execution.work_shards import Shard
@@ -29,8 +28,8 @@ _NAMED_IN_A_LINE = 8
 def merge(outputs: Mapping[str, Output]) -> Output:
     """The output of the whole run, given the outputs of its shards by the names of their files.
 
-    In the report numbers are added, but `seconds` is the largest, and lists of objects are joined and sorted;
-    `shards` is their number. Other fields must be the same in all.
+    In the report numbers are added, but `seconds` is the largest, and lists are joined and sorted; `shards`
+    is their number. Other fields must be the same in all.
 
     Raises
     ------
@@ -48,7 +47,7 @@ def merge(outputs: Mapping[str, Output]) -> Output:
             here, there = describe_value(first[field]), describe_value(output[field])
             if first[field] != output[field]:
                 raise _refused(f"are not of one run: {field} is {here} in {first_name}, {there} in {name}")
-    count = _check_shards({name: _shard_of(name, output) for name, output in outputs.items()})
+    count = _shard_count(outputs)
     report = merged_report({name: output["report"] for name, output in outputs.items()})
     merged = first | {"report": report | {"shards": count}}
     if "zValues" not in STEPS[step] and "zValues" in first:
@@ -62,27 +61,44 @@ def merge(outputs: Mapping[str, Output]) -> Output:
 def merged_report(reports: Mapping[str, Output]) -> Output:
     """The report of all shards, given theirs by the names of their files; see `merge`."""
     merged: Output = {}
-    for field in dict.fromkeys(["failures", *(field for report in reports.values() for field in report)]):
-        values: dict[str, Any] = {name: report.get(field) for name, report in reports.items()}
-        if field == "stage_seconds":
-            _check(field, values, "numbers by name", _is_numbers)
-            seconds: Counter[str] = Counter()
-            for value in values.values():
-                seconds.update(value)
-            merged[field] = dict(seconds)
-            merged["slowest_stage"] = max(merged[field], key=merged[field].__getitem__, default=None)
-        elif field in ("failures", "changes", "warnings"):
-            default: list[Any] | None = None if field == "failures" else []
-            values = {name: report.get(field, default) for name, report in reports.items()}
-            _check(field, values, "a list of objects", _is_objects)
-            merge_lists = _merged_warnings if field == "warnings" else _sorted_by_tile
-            merged[field] = merge_lists([entry for value in values.values() for entry in value])
-        elif any(_is_number(value) for value in values.values()):
-            _check(field, values, "a number", _is_number)
-            merged[field] = max(values.values()) if field == "seconds" else sum(values.values())
-        elif field not in ("shard", "slowest_stage"):
-            merged[field] = _same(field, values)
+    for field in dict.fromkeys(["failures", *chain(*reports.values())]):
+        if field in ("shard", "slowest_stage"):
+            continue
+        absent: list[Any] | None = [] if field in ("changes", "warnings") else None
+        values = {file: report.get(field, absent) for file, report in reports.items()}
+        (first_file, first), *others = values.items()
+        for file, value in others:
+            if _kind(field, value) != _kind(field, first):
+                here, there = describe_value(first), describe_value(value)
+                raise _refused(f"report.{field} is {here} in {first_file}, {there} in {file}")
+        merged[field] = _together(field, list(values.values()))
+    if "stage_seconds" in merged:
+        seconds = merged["stage_seconds"]
+        merged["slowest_stage"] = max(seconds, key=seconds.__getitem__, default=None)
     return merged
+
+
+def _kind(field: str, value: Any) -> Any:
+    """What is equal for values that can be merged: their type, or the values where they must be the same."""
+    if isinstance(value, int | float):
+        return float
+    return type(value) if isinstance(value, list) or field == "stage_seconds" else value
+
+
+def _together(field: str, values: Sequence[Any]) -> Any:
+    """One field of all reports."""
+    if field == "seconds":
+        return max(values)
+    if field == "stage_seconds":
+        return {stage: sum(value.get(stage, 0) for value in values) for stage in chain(*values)}
+    if field == "warnings":
+        warnings: list[ImageWarning] = []
+        for entry in chain(*values):
+            add_warning(warnings, ImageWarning(**entry))
+        return [asdict(warning) for warning in sorted(warnings, key=lambda warning: warning.text)]
+    if isinstance(values[0], list):
+        return sorted(chain(*values), key=lambda entry: (entry.get("tileId", ""), entry.get("image", "")))
+    return sum(values) if isinstance(values[0], int | float) else values[0]
 
 
 def _step_of(name: str, output: Output) -> str:
@@ -102,72 +118,28 @@ def _shard_of(name: str, output: Output) -> Shard:
         raise _refused(f"{name}: {error}") from error
 
 
-def _check_shards(shards: Mapping[str, Shard]) -> int:
+def _shard_count(outputs: Mapping[str, Output]) -> int:
     """The number of shards; raises ParameterError unless each of them is there once."""
     names: dict[Shard, str] = {}
-    first_name, first = next(iter(shards.items()))
-    for name, shard in shards.items():
+    for name, output in outputs.items():
+        shard = _shard_of(name, output)
+        first = next(iter(names), shard)
         if shard.count != first.count:
-            raise _refused(f"are not of one run: {first_name} is shard {first}, {name} is shard {shard}")
+            raise _refused(f"are not of one run: {names[first]} is shard {first}, {name} is shard {shard}")
         if shard in names:
             raise _refused(f"{names[shard]} and {name} are both shard {shard}")
         names[shard] = name
-    missing = [number for number in range(1, first.count + 1) if Shard(number, first.count) not in names]
+    numbers = range(1, first.count + 1)
+    missing = [str(each) for each in (Shard(number, first.count) for number in numbers) if each not in names]
     if missing:
-        named = ", ".join(f"{number}/{first.count}" for number in missing[:_NAMED_IN_A_LINE])
-        if len(missing) > _NAMED_IN_A_LINE:
-            named += f" and {len(missing) - _NAMED_IN_A_LINE} more"
+        rest = len(missing) - _NAMED_IN_A_LINE
+        named = ", ".join(missing[:_NAMED_IN_A_LINE]) + (f" and {rest} more" if rest > 0 else "")
         raise _refused(f"{len(missing)} of {first.count} shards missing: {named}; run them, then merge all")
     return first.count
 
 
-def _check(field: str, values: Mapping[str, Any], expected: str, is_expected: Any) -> None:
-    for name, value in values.items():
-        if not is_expected(value):
-            raise _refused(f"{name}: report.{field} is {describe_value(value)}, not {expected}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
-
-
-def _is_objects(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
-
-
-def _sorted_by_tile(entries: Sequence[Output]) -> list[Output]:
-    return sorted(entries, key=lambda entry: (str(entry.get("tileId", "")), str(entry.get("image", ""))))
-
-
-def _merged_warnings(entries: Sequence[Output]) -> list[Output]:
-    warnings: list[ImageWarning] = []
-    for entry in entries:
-        add_warning(warnings, ImageWarning(**entry))
-    return [asdict(warning) for warning in sorted(warnings, key=lambda warning: warning.text)]
-
-
-def _same(field: str, values: Mapping[str, Any]) -> Any:
-    (first_name, first), *others = values.items()
-    for name, value in others:
-        if value != first:
-            here, there = describe_value(first), describe_value(value)
-            raise _refused(f"report.{field} is {here} in {first_name}, {there} in {name}")
-    return first
-
-
 def _refused(problem: str) -> ParameterError:
     return ParameterError("inputs", problem)
-
-
-def _read(name: str) -> Output:
-    try:
-        return read_object(name)
-    except StorageError as error:
-        raise _refused(str(error)) from error
 
 
 def run(inputs: Sequence[str], output_json: str) -> int:
@@ -178,7 +150,11 @@ def run(inputs: Sequence[str], output_json: str) -> int:
     ParameterError, StorageError
         See `merge`; nothing is written then.
     """
-    merged = merge({name: _read(name) for name in inputs})
+    try:
+        outputs = {name: read_object(name) for name in inputs}
+    except StorageError as error:
+        raise _refused(str(error)) from error
+    merged = merge(outputs)
     write_object(output_json, merged)
     failures = merged["report"]["failures"]
     if failures:

@@ -35,8 +35,10 @@ class PrecomputedTif(VolumeStep):
         self._refuse_own_chunks(files)
         for line in order_lines(files):
             sys.stdout.write(f"{line}\n")
-        source, rule = shown_source(self.args["source"]), self.args.get("on_missing")
-        checked = preflight(source, files, self._choice, rule)
+        (source, *others), rule = self.args["source"], self.args.get("on_missing")
+        choice = PlaneChoice(*(self.args.get(name) for name in ("channel", "time", "series")))
+        shown = f"{source} and {len(others)} more" if others else source
+        checked = preflight(shown, files, choice, rule)
         _warn(checked.notes)
         planes = checked.planes if rule is None else self._with_stand_ins(checked.planes, rule)
         voxel_size_nm = self._voxel_size(checked.voxel_size_nm, files[0])
@@ -60,10 +62,6 @@ class PrecomputedTif(VolumeStep):
             raise ParameterError("source", f"no plane can be decoded: {faults[0].reason}")
         return repeated(left) if rule == "repeat" else left
 
-    @property
-    def _choice(self) -> PlaneChoice:
-        return PlaneChoice(*(self.args.get(name) for name in ("channel", "time", "series")))
-
     def _refuse_own_chunks(self, files: Sequence[str]) -> None:
         folder = storage.local_path(self.args["dest"])
         inside = [file for file in files if folder and Path(file).resolve().is_relative_to(folder.resolve())]
@@ -82,11 +80,6 @@ def _warn(notes: Iterable[str]) -> None:
     for note in notes:
         # not to the log, which by default shows errors only
         sys.stderr.write(f"warning: {note}\n")
-
-
-def shown_source(sources: Sequence[str]) -> str:
-    """Patterns and names as an error shows them."""
-    return sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more"
 
 
 def order_lines(files: Sequence[str]) -> list[str]:

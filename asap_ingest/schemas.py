@@ -13,7 +13,6 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from asap_ingest.commands.common_schemas import (
     ClusterFields,
-    MetafileFields,
     PyramidFields,
     PyramidOutput,
     SectionSelection,
@@ -32,6 +31,7 @@ from asap_ingest.commands.fields import (
     optional,
     required,
 )
+from asap_ingest.commands.tile_schemas import MetafileFields
 from asap_ingest.mipmaps.levels import EXTENSIONS
 
 
@@ -71,10 +71,7 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
                 "report_dir",
             )
 
-    aliases: ClassVar[dict[str, str]] = {
-        "output_prefix": "output_dir",
-        **SectionSelection.aliases,
-    }
+    aliases: ClassVar[dict[str, str]] = {"output_prefix": "output_dir"}
 
 
 class GenerateMipMapsOutput(PyramidOutput):
@@ -151,7 +148,6 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
         "output_dir": "mipmap_dir",
         "output_prefix": "mipmap_dir",
         "outputStack": "output_stack",
-        **SectionSelection.aliases,
     }
 
 

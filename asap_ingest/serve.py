@@ -3,7 +3,7 @@
 The embedded render service, the volumes of a folder below /volumes/, and a start page that links and opens
 both. Volumes that are written while it runs appear by themselves. The first line on standard
 output is the base URL, written once the server answers; with a token, an address that has it follows. SIGTERM
-and SIGINT end it after the requests under way.
+and SIGINT end it when all requests are answered.
 """
 
 from __future__ import annotations

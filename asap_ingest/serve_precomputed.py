@@ -3,7 +3,7 @@
 The folder is a volume, or has volumes below it: then the base URL opens a page that lists them. The first
 line on standard output is the base URL, written once the server answers; for each volume the source to paste
 into Neuroglancer follows, and for a single one, where the viewer extra is installed, an address that opens it
-in a Neuroglancer that this server has. SIGTERM and SIGINT end it after the requests under way.
+in a Neuroglancer that this server has. SIGTERM and SIGINT end it when all requests are answered.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from pathlib import Path
 
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import (
-    Announcement,
     add_server_arguments,
     chosen_token,
     prepared_server,
 )
-from asap_ingest.commands.next_command import command_line
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program
 from asap_ingest.errors import EXIT_DONE
 from asap_ingest.neuroglancer_client import client_folder
 from asap_ingest.volumes.serving.served_volume import ServedVolume
@@ -47,8 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     with prepared_server(arguments) as run:
         volumes = find_volumes(arguments.directory.expanduser(), arguments.format)
         served = list(volumes.values())
-        announcement = Announcement(token, lambda url: [*addresses(served, url, token), *what_next(served)])
-        run(build_app(volumes, policy, token), announcement)
+        app = build_app(volumes, policy, token)
+        run(app, token, lambda url: [*addresses(served, url, token), *what_next(served)])
     return EXIT_DONE
 
 
@@ -65,7 +63,7 @@ def addresses(volumes: Sequence[ServedVolume], base_url: str, token: str | None 
 
 def what_next(volumes: Sequence[ServedVolume]) -> list[str]:
     """Lines for people: the next command for another terminal."""
-    lines = [] if client_folder() else ["for a viewer of our own: pip install 'asap_ingest[viewer]'"]
+    lines = [] if client_folder() else ["for Neuroglancer on this server: pip install 'asap_ingest[viewer]'"]
     checks = [command_line("check_precomputed", str(volume.root)) for volume in volumes[:1]]
     return [*lines, *(f"next: {check}" for check in checks)]
 

@@ -1,7 +1,7 @@
 """Run the embedded render service.
 
 The first line on standard output is the base URL, written once the service answers; with a token, an address
-that has it follows. SIGTERM and SIGINT end it after the requests under way.
+that has it follows. SIGTERM and SIGINT end it when all requests are answered.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING
 
 from asap_ingest.commands.command_line import CommandParser
 from asap_ingest.commands.http_server import (
-    Announcement,
     add_server_arguments,
     chosen_token,
     prepared_server,
 )
-from asap_ingest.commands.next_command import command_line
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program
 from asap_ingest.errors import EXIT_DONE, ParameterError
 from asap_ingest.render_ws.memory.limits import SETTINGS, Limits
 from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
@@ -64,7 +62,7 @@ def run_service(
     check_exposure(arguments.bind, arguments.image_roots)
     with prepared_server(arguments) as run, closing(Store(arguments.database)) as store:
         service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
-        run(build(service, policy, token), Announcement(token, further_lines))
+        run(build(service, policy, token), token, further_lines)
 
 
 def what_next(url: str) -> list[str]:

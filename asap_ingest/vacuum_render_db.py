@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asap_ingest.commands.command_line import CommandParser
-from asap_ingest.commands.next_command import command_line, say_next
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import command_line, program, say_next
 from asap_ingest.errors import EXIT_DONE
 from asap_ingest.render_ws.store import give_back_space
 

@@ -28,8 +28,6 @@ INCLUDED = {
     "integration_tests/README.md": "integration_tests.md",
 }
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
-#: What help says about the machine that it is shown on.
-_OF_THIS_MACHINE = re.compile(r"never more than can be used here: \d+; ")
 
 
 def on_config(config: Any) -> Any:
@@ -84,15 +82,12 @@ def command_list() -> str:
 def command_page(command: str, what: str) -> str:
     """Parameters of a command in groups, and the fields of its output JSON."""
     parser = parser_of(command)
-    groups: dict[str, list[str]] = {}
-    for action in parser._actions:
-        if action.help != SUPPRESS:
-            groups.setdefault(parser.title_of(action), []).append(_parameter_row(action))
     lines = [f"# {command}", "", f"*{what}*", "", _prose(parser.description or "")]
-    for heading in ("required", "common", "connection", "rare", "every command"):
-        if heading in groups:
+    for heading, group in parser.groups.items():
+        rows = [_parameter_row(action) for action in group._group_actions if action.help != SUPPRESS]
+        if rows:
             lines += ["", f"## {heading[0].upper()}{heading[1:]}", ""]
-            lines += ["| parameter | value | meaning |", "|---|---|---|", *groups[heading]]
+            lines += ["| parameter | value | meaning |", "|---|---|---|", *rows]
     return "\n".join([*lines, "", *output_section(command)])
 
 
@@ -125,13 +120,13 @@ def _is_public_class(member: Any, module: str) -> bool:
 
 
 def _parameter_row(action: Any) -> str:
-    text = HelpText("")
+    text = HelpText()
     name = action.option_strings[-1] if action.option_strings else action.metavar or action.dest
     value = ""
     if action.nargs != 0 and action.option_strings:
-        value = text._format_args(action, text._get_default_metavar_for_optional(action))
+        value = text.value_of(action)
     meaning = text._expand_help(action) if action.help else ""
-    return f"| {_code(name)} | {_code(value)} | {_cell(_OF_THIS_MACHINE.sub('', meaning))} |"
+    return f"| {_code(name)} | {_code(value)} | {_cell(meaning)} |"
 
 
 def _code(text: str) -> str:

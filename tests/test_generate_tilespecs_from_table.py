@@ -12,7 +12,7 @@ import tifffile
 
 from asap_ingest.__main__ import main as asap_ingest_program
 from asap_ingest.apply_mipmaps_to_render import main as apply_mipmaps
-from asap_ingest.commands.table_schemas import TileTableFields
+from asap_ingest.commands.tile_schemas import TileTableFields
 from asap_ingest.generate_mipmaps import main as generate_mipmaps
 from asap_ingest.generate_tilespecs_from_table import main
 from asap_ingest.images.formats import decode

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asap_ingest import storage
 from asap_ingest.errors import ParameterError, ServiceUnreachableError
 from asap_ingest.ingest_sections import IngestSections
 from asap_ingest.merge_reports import merge
 from asap_ingest.render.stack import RenderConnection, Stack
-from asap_ingest.sections.section_list import ZRule, find_metafiles
+from asap_ingest.sections.section_list import find_metafiles, z_rule
+from asap_ingest.sections.section_plan import plan
 from asap_ingest.sections.section_state import RunState
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.conftest import listing
@@ -161,7 +163,7 @@ def test_names_patterns_and_folders(day, tmp_path):
     folder = str(tmp_path / "day")
     assert find_metafiles([folder]) == [str(metafile) for metafile in day]
     assert find_metafiles([f"{folder}/*_1?/_meta*.json", str(day[1])]) == [str(day[1]), str(day[2])]
-    assert ZRule(r"s_(?P<z>\d+)").of("s_12") == 12
+    assert z_rule(r"s_(?P<z>\d+)")("s_12") == 12
 
 
 def test_several_names_on_the_command_line(parameters, day, stack, tmp_path):
@@ -255,6 +257,18 @@ def test_a_state_that_is_none_is_refused(parameters, tmp_path):
         run(parameters, state_file=str(tmp_path / "state.json"))
 
 
+def test_a_section_whose_uri_has_a_password_is_found_again(tmp_path):
+    uri, file = "memory://lab:hunter2@store/_metadata_1.json", tmp_path / "state.json"
+    storage.write_bytes(uri, b"[]")
+    for _ in range(2):
+        state = RunState(str(file), {})
+        state.read()
+        (record,) = plan([uri], state, z_rule("order"), 1)
+        assert (record.metafile, record.z, len(list(state))) == (uri, 1.0, 1)
+        state.write()
+        assert "hunter2" not in file.read_text()
+
+
 def test_two_runs_on_one_state_are_refused(parameters, tmp_path, capfd):
     state = RunState(str(tmp_path / "mipmaps" / "runs" / "raw_sections.json"), {})
     with state.held():
@@ -310,7 +324,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_leaves_its_output(parameters, 
     monkeypatch.setattr(section_pipeline, "finish_section", finish_section)
     with pytest.raises(ServiceUnreachableError):
         run(parameters)
-    assert "interrupted when 1 of 3 sections were done; the same command goes on" in capfd.readouterr().err
+    assert "interrupted: 1 of 3 sections were done; the same command goes on" in capfd.readouterr().err
     output = json.loads((tmp_path / "out.json").read_text())
     assert "http://em1" in output["interrupted"]
     assert [section["status"] for section in output["sections"]].count("done") == 1

@@ -9,7 +9,6 @@ import tifffile
 
 from asap_ingest import precomputed_tif
 from asap_ingest.commands.volume_schemas import PrecomputedTifParameters
-from asap_ingest.commands.volume_spellings import our_spelling
 from asap_ingest.errors import ParameterError
 from asap_ingest.precomputed_tif import PrecomputedTif
 from tests.volumes.reading import read_volume
@@ -105,8 +104,8 @@ def test_micrometres_are_not_taken_for_nm(given, nm, capsys):
 
 
 def test_a_flag_with_a_wrong_value():
-    with pytest.raises(ParameterError, match="segmentation: 'maybe': takes no value, or true or false"):
-        our_spelling(["--segmentation", "maybe"])
+    with pytest.raises(ParameterError, match="--segmentation: 'maybe': takes no value, or true or false"):
+        PrecomputedTif.build_parser().parse_args(["--segmentation", "maybe"])
 
 
 @pytest.mark.parametrize(

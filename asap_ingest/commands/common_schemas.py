@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 from argschema import ArgSchema
 from argschema.schemas import DefaultSchema
-from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
+from marshmallow import ValidationError, fields, pre_load, validates_schema
 
 from asap_ingest import storage
 from asap_ingest.commands.connection_schema import RenderParameters
 from asap_ingest.commands.fields import (
-    RENDER_NAME,
     Flag,
     JsonObject,
     LogLevelName,
@@ -35,10 +34,18 @@ from asap_ingest.mipmaps.levels import EXTENSIONS
 class AliasedSchema(DefaultSchema):
     """A schema whose fields have older names too."""
 
-    #: older name -> today's
+    #: older name -> today's; those of the bases too
     aliases: ClassVar[dict[str, str]] = {}
-    #: fields that most users need, beside the required ones: help lists them before the rare ones
+    #: fields that most users need, beside the required ones: help lists them before the rare ones, and those
+    #: of the bases after them
     common: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        older = (vars(kind).get("aliases", {}) for kind in reversed(cls.__mro__))
+        cls.aliases = {old: new for aliases in older for old, new in aliases.items()}
+        common = (vars(kind).get("common", ()) for kind in cls.__mro__)
+        cls.common = tuple(dict.fromkeys(name for names in common for name in names))
 
     @pre_load
     def apply_aliases(self, data: Any, **kwargs: Any) -> Any:
@@ -198,98 +205,6 @@ class PyramidFields(AliasedSchema):
     )
 
 
-class TileFields(AliasedSchema):
-    """The parameters of tilespecs besides their source, and the stack that they are uploaded to."""
-
-    common: ClassVar[tuple[str, ...]] = (
-        *("image_directory", "minimum_intensity", "maximum_intensity", "overwrite_zlayer", "close_stack"),
-    )
-
-    stack = required(Text, "stack to which tiles should be added", validate=RENDER_NAME)
-    image_directory = optional(
-        Text,
-        "directory used in determining absolute paths to images. "
-        "Defaults to parent directory containing metafile if omitted.",
-    )
-    minimum_intensity = optional(WholeNumber, "intensity value to interpret as black", default=0)
-    maximum_intensity = optional(
-        WholeNumber, "intensity value to interpret as white", default=255, note="65535 for tiles of 16 bits"
-    )
-    close_stack = optional(
-        Flag, "whether to set stack to 'COMPLETE' after performing operation", default=False
-    )
-    overwrite_zlayer = optional(
-        Flag, "whether to remove the existing layer from the target stack before uploading.", default=False
-    )
-
-    append = optional(
-        Flag, "keep tiles of other sections that lie at z; they are refused otherwise", default=False
-    )
-    maskUrl = optional(Text, "path or URI of a mask for every tile: 8 bit, 255 where pixels are kept")  # noqa: N815
-    output_stackVersion = optional(  # noqa: N815
-        JsonObject, "version of a stack that is made: stackResolutionX, versionNotes, ..."
-    )
-    section_thickness = optional(
-        fields.Float,
-        "nm between sections, the z resolution of a stack that is made",
-        default=40.0,
-        validate=validate.Range(min=0, min_inclusive=False, error="must be above 0"),
-    )
-
-    aliases: ClassVar[dict[str, str]] = {
-        "image_prefix": "image_directory",
-        "maskUrl_uri": "maskUrl",
-    }
-
-    @validates_schema(skip_on_field_errors=True)
-    def check_intensities(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        low, high = data["minimum_intensity"], data.get("maximum_intensity")
-        if high is not None and high <= low:
-            raise ValidationError(f"must be above minimum_intensity ({low})", "maximum_intensity")
-
-    @validates_schema(skip_on_field_errors=True)
-    def check_occupied(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        if data["append"] and data["overwrite_zlayer"]:
-            raise ValidationError("cannot go with overwrite_zlayer, which removes what is there", "append")
-
-
-class OneSectionFields(TileFields):
-    """The same for the tiles of one source."""
-
-    sectionId = optional(  # noqa: N815
-        Text,
-        "sectionId to apply to tiles during ingest.  "
-        "If unspecified will default to a string representation of the float value of z_index.",
-    )
-    pool_size = optional(
-        WholeNumber, "processes to spawn for parallelization", default=1, validate=at_least(1)
-    )
-    aliases: ClassVar[dict[str, str]] = {
-        **TileFields.aliases,
-        "output_stack": "stack",
-        "outputStack": "stack",
-        "zValues": "z_index",
-        "zs": "z_index",
-        "z": "z_index",
-    }
-
-    @pre_load
-    def single_z(self, data: Any, **kwargs: Any) -> Any:
-        for name in ("zValues", "zs", "z_index"):
-            if isinstance(data.get(name), list) and len(data[name]) == 1:
-                data[name] = data[name][0]
-        return data
-
-
-class MetafileFields(OneSectionFields):
-    """The parameters of the tilespecs of a metafile."""
-
-    metafile = required(Text, "metadata file containing TEMCA acquisition data")
-    z_index = required(ZValue, "z value to which tilespecs from ROI will be added")
-
-    aliases: ClassVar[dict[str, str]] = {"metafile_uri": "metafile", **OneSectionFields.aliases}
-
-
 class StepOutput(DefaultSchema):
     """What every step passes on to the next."""
 
@@ -304,8 +219,3 @@ class PyramidOutput(StepOutput):
     imgformat = required(Text, "image format of the mipmaps")
     interrupted = optional(Text, "why the run ended before it was done")
     zValues = optional(ZValues, "z values of the sections")  # noqa: N815
-
-
-def field_names(schema: Schema) -> list[str]:
-    """Names that a schema's input may have, aliases included, sorted."""
-    return sorted({*schema.fields, *getattr(schema, "aliases", {})})

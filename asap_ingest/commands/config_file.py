@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,97 +24,63 @@ from asap_ingest.errors import ParameterError, did_you_mean
 
 VARIABLE = "ASAP_INGEST_CONFIG"
 
-#: name of a field -> names of the fields inside it; empty for a value of any type.
-FieldNames = Mapping[str, Collection[str]]
 
+def config_defaults(path: str | None, command: str, names: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """What stands for the config file in errors, and its values for a command by path, like `render.host`.
 
-@dataclass(frozen=True)
-class ConfigFile:
-    """The content of a config file; `name` stands for it in errors."""
+    Those of the command's own table replace those for all commands. There are none without a file.
 
-    name: str
-    content: Mapping[str, Any]
-
-    def defaults(self, command: str, names: FieldNames) -> dict[str, Any]:
-        """The values for a command: those of its own table replace those for all commands.
-
-        Parameters
-        ----------
-        names : the fields of the command
-
-        Raises
-        ------
-        ParameterError
-            Names the file and an unknown name in it: of any command, or of this one in its own table.
-        """
-        from asap_ingest.commands.command_table import COMMANDS
-
-        own = self.content.get(command, {})
-        if not isinstance(own, Mapping):
-            raise ParameterError(self.name, f"{command}: must be a table, [{command}]")
-        self._check_names(own, names, f"[{command}] ")
-        shared = {name: value for name, value in self.content.items() if name not in COMMANDS}
-        unknown = [name for name in shared if name not in names and not _is_known(name)]
-        self._check_names(dict.fromkeys(unknown), dict.fromkeys((*names, *COMMANDS), ()), "")
-        shared = {name: value for name, value in shared.items() if name in names}
-        self._check_inner_names(shared, names)
-        return _merged(shared, own)
-
-    def _check_names(self, table: Mapping[str, Any], names: FieldNames, where: str) -> None:
-        for name in table:
-            if name not in names:
-                near = did_you_mean(name, names)
-                raise ParameterError(self.name, f"{where}{name}: is not a parameter{near}")
-        self._check_inner_names(table, names, where)
-
-    def _check_inner_names(self, table: Mapping[str, Any], names: FieldNames, where: str = "") -> None:
-        for name, inner in names.items():
-            value = table.get(name)
-            if inner and isinstance(value, Mapping):
-                self._check_names(value, dict.fromkeys(inner, ()), f"{where}[{name}] ")
-
-
-def config_file(path: str | None) -> ConfigFile | None:
-    """The config file at a path, or else the one that the environment names; None without either.
+    Parameters
+    ----------
+    path : of the file; left out: the one that the environment names, if any
+    names : the parameters of the command, by path
 
     Raises
     ------
     ParameterError
-        It cannot be read, or is not TOML.
+        The file cannot be read, or is not TOML; a name in it is unknown: in the command's own table to the
+        command, elsewhere to all of them.
     """
-    given = path or os.environ.get(VARIABLE)
-    if not given:
-        return None
-    name = given if path else f"{given} (of {VARIABLE})"
-    try:
-        content = tomllib.loads(Path(given).expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError("config", f"{name}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError("config", f"{name}: is not TOML: {error}") from error
-    return ConfigFile(name, _with_underscores(content, depth=2))
-
-
-def _with_underscores(table: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """Replace hyphens in the names of fields, commands, and entries of their tables, not deeper."""
-    return {
-        name.replace("-", "_"): _with_underscores(value, depth - 1)
-        if depth > 1 and isinstance(value, Mapping) and name != "storage_options"
-        else value
-        for name, value in table.items()
-    }
-
-
-def _is_known(name: str) -> bool:
-    """Whether any command has a field of that name; imports commands until one has."""
     from asap_ingest.commands.command_table import COMMANDS, parser_of
 
-    return any(name in parser_of(command).field_names for command in COMMANDS)
+    given = path or os.environ.get(VARIABLE)
+    if not given:
+        return "", {}
+    file = given if path else f"{given} (of {VARIABLE})"
+    content = _read(given, file)
+    table = content.get(command, {})
+    if not isinstance(table, Mapping):
+        raise ParameterError(file, f"{command}: must be a table, [{command}]")
+    own = _by_path(table)
+    for name in own:
+        if name not in names:
+            raise ParameterError(file, f"[{command}] {name}: is not a parameter{did_you_mean(name, names)}")
+    shared = _by_path({name: value for name, value in content.items() if name not in COMMANDS})
+    for name in shared:
+        # commands are imported until one has it
+        if name not in names and not any(name in parser_of(other).field_names for other in COMMANDS):
+            near = did_you_mean(name, (*names, *COMMANDS))
+            raise ParameterError(file, f"{name}: is not a parameter{near}")
+    return file, {name: value for name, value in shared.items() if name in names} | own
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**below, **above}
-    for name in below.keys() & above.keys():
-        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
-            merged[name] = _merged(below[name], above[name])
-    return merged
+def _read(path: str, file: str) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError("config", f"{file}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError("config", f"{file}: is not TOML: {error}") from error
+    return {key.replace("-", "_"): value for key, value in content.items()}
+
+
+def _by_path(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a table with `_` in their names; those of the connection are like `render.host`."""
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name == "render" and isinstance(value, Mapping):
+            values |= {f"render.{inner.replace('-', '_')}": each for inner, each in value.items()}
+        else:
+            values[name] = value
+    return values

@@ -24,6 +24,11 @@ RENDER_ENVIRONMENT = {
 }
 
 
+def of_environment(name: str) -> str | None:
+    """The value of a connection parameter in the environment, if there is one."""
+    return next((os.environ[each] for each in RENDER_ENVIRONMENT[name] if each in os.environ), None)
+
+
 class RenderParameters(DefaultSchema):
     """Connection to the render service."""
 
@@ -47,14 +52,13 @@ class RenderParameters(DefaultSchema):
     )
 
     validate_client = optional(NotRead, "accepted from older input; client scripts are never run")
-    session = optional(NotRead, "accepted from older input; a session of our own is used")
+    session = optional(NotRead, "accepted from older input; the session is made here")
 
     @pre_load
     def fill_from_environment(self, data: Any, **kwargs: Any) -> Any:
         _split_address(data)
-        for name, variables in RENDER_ENVIRONMENT.items():
-            value = next((os.environ[variable] for variable in variables if variable in os.environ), None)
-            if value is not None:
+        for name in RENDER_ENVIRONMENT:
+            if (value := of_environment(name)) is not None:
                 data.setdefault(name, value)
         _split_address(data)
         data.setdefault("client_scripts", str(CLIENT_SCRIPTS))  # documented as required, and never run

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import math
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from argschema.fields import LogLevel
-from marshmallow import fields, validate
+from marshmallow import fields, missing, validate
 
 from asap_ingest.storage.json_documents import parse_json
 
@@ -114,7 +114,7 @@ class JsonObject(fields.Raw):
         return value
 
 
-class Places(fields.Field):
+class FileNames(fields.Field):
     """A pattern of file names, or a list of patterns and names."""
 
     metavar = "PATTERN"
@@ -129,6 +129,34 @@ class Places(fields.Field):
         if not values or not all(isinstance(name, str) and name for name in values):
             raise self.make_error("invalid")
         return [os.path.expanduser(name) for name in values]  # noqa: PTH111
+
+
+class FolderName(Text):
+    """A path or URI; `~` is the home folder, also where no shell has replaced it."""
+
+    metavar = "FOLDER"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return os.path.expanduser(super()._deserialize(value, attr, data, **kwargs))  # noqa: PTH111
+
+
+class Triple(fields.List):
+    """Three numbers x, y, z: a JSON list, or text like `4,4,40`; `allowed` is what each may be."""
+
+    metavar = "X,Y,Z"
+    number: ClassVar[type[fields.Field]] = WholeNumber
+
+    default_error_messages = {"invalid": "must be three numbers, x,y,z"}
+
+    def __init__(self, allowed: validate.Validator, **kwargs: Any) -> None:
+        super().__init__(self.number(validate=allowed), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.strip("[]()").split(",")]
+        if not isinstance(value, list | tuple) or len(value) != 3:
+            raise self.make_error("invalid")
+        return tuple(super()._deserialize(list(value), attr, data, **kwargs))
 
 
 class NotRead(fields.Raw):
@@ -155,23 +183,24 @@ RENDER_NAME = validate.Regexp(
 
 
 def required(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
-    return kind(required=True, metadata=_metadata(description, kwargs), **kwargs)
+    return optional(kind, description, required=True, **kwargs)
 
 
-def optional(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
-    """A field that may be left out; `default=` is its value then."""
-    if "default" in kwargs:
-        default = kwargs.pop("default")
-        kwargs |= {"dump_default": default, "load_default": default}
-    return kind(metadata=_metadata(description, kwargs), **kwargs)
-
-
-def _metadata(description: str, kwargs: dict[str, Any]) -> dict[str, str]:
-    """The help of a field, taken out of its arguments.
+def optional(
+    kind: type[fields.Field],
+    description: str,
+    *,
+    note: str = "",
+    metavar: str = "",
+    default: Any = missing,
+    **kwargs: Any,
+) -> Any:
+    """A field that may be left out; `default` is its value then.
 
     `note` corrects a documented description, which stays as it is, where that is outdated; `metavar` stands
-    for the value, where the default of its type does not fit.
+    for the value, where that of its type does not fit.
     """
-    words = {"description": description}
-    words.update((name, kwargs.pop(name)) for name in ("note", "metavar") if name in kwargs)
-    return words
+    words = {"description": description, "note": note, "metavar": metavar}
+    if default is not missing:
+        kwargs |= {"dump_default": default, "load_default": default}
+    return kind(metadata={name: text for name, text in words.items() if text}, **kwargs)

@@ -10,9 +10,8 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -38,29 +37,6 @@ ACCEPTED_AT_ONCE = 128
 _TICKS_PER_SECOND = 10  # of uvicorn's main loop
 #: Sent with every answer of an application: browsers are not to guess types and find scripts.
 EVERY_ANSWER = [("x-content-type-options", "nosniff")]
-
-
-@dataclass(frozen=True)
-class Announcement:
-    """What a server prints when it answers.
-
-    Attributes
-    ----------
-    token : str or None
-        What the server requires: one line is the address with it.
-    further_lines : callable
-        Base URL -> the lines after it.
-    """
-
-    token: str | None = field(default=None, repr=False)
-    further_lines: Callable[[str], Sequence[str]] = lambda url: ()
-
-    def lines_for(self, listening: socket.socket) -> list[str]:
-        """The base URL of a listening socket, and the lines after it."""
-        url, elsewhere = base_url(listening), url_from_elsewhere(listening)
-        query = f"/{token_query(self.token)}" if self.token else ""
-        lines = [url, *([f"with the token: {url}{query}"] if query else []), *self.further_lines(url)]
-        return lines if elsewhere is None else [*lines, f"from other machines: {elsewhere}{query}"]
 
 
 def add_server_arguments(parser: argparse.ArgumentParser, port: int) -> None:
@@ -137,91 +113,70 @@ def _is_any_address(host: str) -> bool:
     return ipaddress.ip_address(host.partition("%")[0]).is_unspecified
 
 
+def announced_lines(
+    listening: socket.socket, token: str | None, further_lines: Callable[[str], Sequence[str]]
+) -> list[str]:
+    """What a server prints when it answers: its base URL, an address with the token that it requires, further
+    lines, which are made from the base URL, and the address for other machines, if they reach it."""
+    url, elsewhere = base_url(listening), url_from_elsewhere(listening)
+    query = f"/{token_query(token)}" if token else ""
+    lines = [url, *([f"with the token: {url}{query}"] if query else []), *further_lines(url)]
+    return lines if elsewhere is None else [*lines, f"from other machines: {elsewhere}{query}"]
+
+
+#: Runs an application with a token that it requires, or None, and the further lines of `announced_lines`.
+Run = Callable[[ASGIApp, str | None, Callable[[str], Sequence[str]]], None]
+
+
 @contextmanager
-def prepared_server(arguments: argparse.Namespace) -> Iterator[Callable[[ASGIApp, Announcement], None]]:
+def prepared_server(arguments: argparse.Namespace) -> Iterator[Run]:
     """Log, listen and handle signals as the arguments say; gives the function that runs an application.
 
-    It returns after SIGTERM or SIGINT, also one that came before it was called, once the requests under way
-    are answered.
+    It prints `announced_lines` once the application answers, and returns after SIGTERM or SIGINT, also one
+    that came before it was called, when the requests that have begun are answered.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
-    with EndSignals() as signals, listen(arguments.bind, arguments.port) as listening:
-        yield lambda app, announcement: serve(app, listening, arguments.log_level, signals, announcement)
+    received: list[int] = []
+    # uvicorn raises the signal that ended it again: that must not be our exit code
+    handled = end_signals(lambda number, frame: received.append(number))
+    with handled, listen(arguments.bind, arguments.port) as listening:
 
+        def run(app: ASGIApp, token: str | None, further_lines: Callable[[str], Sequence[str]]) -> None:
+            connections = connections_that_fit(DEFAULT_CONNECTION_LIMITS.connections)
+            server = BoundedServer(
+                app,
+                replace(DEFAULT_CONNECTION_LIMITS, connections=connections),
+                partial(announced_lines, token=token, further_lines=further_lines),
+                log_level=arguments.log_level.lower(),
+                access_log=arguments.log_level == "DEBUG",
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                server_header=False,
+            )
+            server.received = received
+            server.run(sockets=[listening])
 
-class EndSignals:
-    """Context in which SIGTERM and SIGINT end a server after the requests under way, or before the first.
-
-    uvicorn raises the signal that ended it again: without handlers that would be our exit code; and before
-    it has its own handlers, a signal must not be lost.
-    """
-
-    def __init__(self) -> None:
-        self._received = False
-        self._server: uvicorn.Server | None = None
-        self._handlers = end_signals(self._end)
-
-    def __enter__(self) -> EndSignals:
-        self._handlers.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._handlers.__exit__(None, None, None)
-
-    def reach(self, server: uvicorn.Server) -> None:
-        """Set the server that a signal ends; one that came before ends it at once."""
-        self._server = server
-        server.should_exit = self._received
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        self._received = True
-        if self._server is not None:
-            self._server.should_exit = True
-
-
-def serve(
-    app: ASGIApp,
-    listening: socket.socket,
-    log_level: str,
-    signals: EndSignals,
-    announcement: Announcement = Announcement(),
-) -> None:
-    """Serve until a signal; the requests under way are answered.
-
-    The first line on standard output is the base URL, written once the service answers.
-    """
-    limits = replace(
-        DEFAULT_CONNECTION_LIMITS, connections=connections_that_fit(DEFAULT_CONNECTION_LIMITS.connections)
-    )
-    server = BoundedServer(
-        app,
-        limits,
-        announcement,
-        log_level=log_level.lower(),
-        access_log=log_level == "DEBUG",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        server_header=False,
-    )
-    signals.reach(server)
-    server.run(sockets=[listening])
+        yield run
 
 
 class BoundedServer(uvicorn.Server):
-    """uvicorn with limits on connections; prints the announcement, if any, when it answers.
+    """uvicorn with limits on connections; prints the lines that `announce` returns when it answers.
 
     `settings` are those of `uvicorn.Config`.
     """
+
+    #: Signals that came before it ran: it ends at once.
+    received: Sequence[int] = ()
 
     def __init__(
         self,
         app: ASGIApp,
         limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
-        announcement: Announcement | None = None,
+        announce: Callable[[socket.socket], Sequence[str]] = lambda listening: (),
         **settings: Any,
     ) -> None:
         self._connections = Connections(limits)
-        self._announcement = announcement
+        self._announce = announce
         config = uvicorn.Config(
             BodyTimeLimit(app, limits),
             http=partial(BoundedProtocol, self._connections),  # type: ignore[arg-type] # called like a class
@@ -235,12 +190,13 @@ class BoundedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        self.should_exit |= bool(self.received)
         await super().startup(sockets=sockets)
         for listening in sockets or ():
             # asyncio took the backlog for the number to accept at once; more than that may wait
             listening.listen(LISTEN_BACKLOG)
-        if self._announcement and sockets and not self.should_exit:
-            sys.stdout.write("".join(f"{line}\n" for line in self._announcement.lines_for(sockets[0])))
+        if sockets and not self.should_exit:
+            sys.stdout.write("".join(f"{line}\n" for line in self._announce(sockets[0])))
             sys.stdout.flush()
 
     async def on_tick(self, counter: int) -> bool:

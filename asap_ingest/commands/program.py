@@ -1,4 +1,4 @@
-"""What all programs share: their names, and how they end: exit codes and messages of errors and signals."""
+"""What all programs share: names, exit codes, messages of errors and signals, the command to type next."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import asap_ingest
 from asap_ingest.errors import EXIT_FAULT, AsapIngestError
@@ -38,24 +39,21 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
         logging.setLogRecordFactory(MaskedRecord)
         try:
             return main(*args, **kwargs)
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-        except AsapIngestError as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is
             code = _signal_code(error)
-            if code is not None and isinstance(error.__cause__, ImportError):
+            is_import = isinstance(error.__cause__ or error, ImportError)
+            if code is not None and (is_import or isinstance(error, KeyboardInterrupt)):
                 return code
+            if not isinstance(error, AsapIngestError):
+                sys.stderr.write(masked(traceback.format_exc()))
+                kind = type(error).__name__
+                sys.stderr.write(f"unforeseen {kind}: a fault of asap_ingest; please report it\n")
+                return EXIT_FAULT
             if logging.getLogger("asap_ingest").isEnabledFor(logging.DEBUG):
                 sys.stderr.write(masked(traceback.format_exc()))
             owner = next((arg for arg in args if isinstance(arg, type)), main)  # the class of a step
             sys.stderr.write(f"{_module_name(owner.__module__)}: error: {error}\n")
             return error.exit_code if code is None else code
-        except Exception as error:  # noqa: BLE001 - whatever it is: it was not foreseen
-            code = _signal_code(error) if isinstance(error, ImportError) else None
-            if code is not None:
-                return code
-            sys.stderr.write(masked(traceback.format_exc()))
-            sys.stderr.write(f"unforeseen {type(error).__name__}: a fault of asap_ingest; please report it\n")
-            return EXIT_FAULT
 
     return guarded
 
@@ -115,3 +113,20 @@ def _typed(program: Path) -> str:
         return program.name
     relative = os.path.relpath(program)
     return shlex.quote(str(program) if relative.startswith(os.pardir) else relative)
+
+
+def command_line(command: str, *arguments: str, **options: Any) -> str:
+    """A command with its values quoted for a shell; options that are None are left out."""
+    given = [shlex.quote(masked(argument)) for argument in arguments]
+    given += [
+        f"--{name} {shlex.quote(masked(str(value)))}" for name, value in options.items() if value is not None
+    ]
+    return " ".join([typed_name(command), *given])
+
+
+def say_next(line: str | None) -> None:
+    """Print the next command, if there is one; a closed standard output is not an error."""
+    if line and sys.stdout is not None:
+        with suppress(OSError):
+            sys.stdout.write(f"next: {line}\n")
+            sys.stdout.flush()

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from marshmallow import Schema
-
 from asap_ingest.commands.common_schemas import StepParameters
-from asap_ingest.commands.next_command import command_line, connection_options
+from asap_ingest.commands.connection_schema import of_environment
+from asap_ingest.commands.program import command_line
 from asap_ingest.commands.step import Step
 from asap_ingest.errors import NoSectionsError, describe_z_values
 from asap_ingest.render.stack import RenderConnection, Stack
@@ -18,7 +17,7 @@ from asap_ingest.render.stack import RenderConnection, Stack
 class RenderStep(Step):
     """A step that works on a stack of a render service."""
 
-    default_schema: type[Schema] = StepParameters
+    default_schema = StepParameters
 
     @property
     def connection(self) -> RenderConnection:
@@ -44,13 +43,22 @@ class RenderStep(Step):
         output_json = self.args.get("output_json")
         if output_json:
             return command_line(command, input_json=output_json, **added)
-        connection = connection_options(self.args["render"], self.config)
-        return command_line(command, **connection, **handed_on, **added)
+        return command_line(command, **self._connection_options, **handed_on, **added)
 
     def exported(self, stack: str) -> str:
         """The command that makes a volume of a stack."""
-        connection = connection_options(self.args["render"], self.config)
-        return command_line("export_to_precomputed", **connection, input_stack=stack, dest=f"{stack}_volume")
+        options = {**self._connection_options, "input_stack": stack, "dest": f"{stack}_volume"}
+        return command_line("export_to_precomputed", **options)
+
+    @property
+    def _connection_options(self) -> dict[str, Any]:
+        """The options of the connection that neither the config file nor the environment sets."""
+        options = {name: self.args["render"].get(name) for name in ("host", "port", "owner", "project")}
+        return {
+            f"render.{name}": value
+            for name, value in options.items()
+            if str(self.config.get(f"render.{name}", of_environment(name))) != str(value)
+        }
 
     def report_failures(self, failures: Sequence[Any]) -> None:
         """Log one line: the number of failures, the first one, and where the others are listed."""

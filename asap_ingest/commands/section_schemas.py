@@ -11,22 +11,21 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from asap_ingest.commands.common_schemas import (
     AliasedSchema,
     ClusterFields,
-    MetafileFields,
     PyramidFields,
     PyramidOutput,
     StepParameters,
-    TileFields,
 )
 from asap_ingest.commands.fields import (
     RENDER_NAME,
+    FileNames,
     Flag,
-    Places,
     Text,
     WholeNumber,
     at_least,
     optional,
     required,
 )
+from asap_ingest.commands.tile_schemas import MetafileFields, TileFields
 from asap_ingest.sections.section_list import ORDER
 
 
@@ -54,10 +53,7 @@ class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepP
         Text, "folder for the steps' input and output JSON; left out: `runs/<stack>_z<z>` below output_dir"
     )
 
-    aliases: ClassVar[dict[str, str]] = {
-        **{old: new for old, new in MetafileFields.aliases.items() if new != "stack"},
-        "output_prefix": "output_dir",
-    }
+    aliases: ClassVar[dict[str, str]] = {"output_prefix": "output_dir", "outputStack": "output_stack"}
 
 
 class IngestSectionOutput(DefaultSchema):
@@ -75,7 +71,7 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
     common: ClassVar[tuple[str, ...]] = ("z_from", "watch", "dry_run")
 
     metafiles = required(
-        Places,
+        FileNames,
         "folder (all _metadata_*.json in it and below), pattern, or list of metafiles, folders and patterns",
     )
     z_from = optional(
@@ -108,11 +104,7 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
         validate=validate.Range(min=0, min_inclusive=False, error="must be above 0"),
     )
 
-    aliases: ClassVar[dict[str, str]] = {
-        **TileFields.aliases,
-        "metafile": "metafiles",
-        "output_prefix": "output_dir",
-    }
+    aliases: ClassVar[dict[str, str]] = {"metafile": "metafiles", "output_prefix": "output_dir"}
 
     @validates_schema(skip_on_field_errors=True)
     def check_watch(self, data: Mapping[str, Any], **kwargs: Any) -> None:

@@ -12,21 +12,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from argschema import ArgSchemaParser
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError
 
 from asap_ingest import storage
-from asap_ingest.commands.common_schemas import CommonParameters, field_names
-from asap_ingest.commands.config_file import config_file
+from asap_ingest.commands.common_schemas import AliasedSchema, CommonParameters
+from asap_ingest.commands.config_file import config_defaults
 from asap_ingest.commands.connection_schema import with_address_split
-from asap_ingest.commands.next_command import say_next
 from asap_ingest.commands.parser import SchemaParser
-from asap_ingest.commands.program import program
+from asap_ingest.commands.program import program, say_next
 from asap_ingest.errors import (
     EXIT_DONE,
     EXIT_FAILURES,
     AsapIngestError,
     ParameterError,
-    ServiceUnreachableError,
     did_you_mean,
 )
 from asap_ingest.execution import Executor, executor
@@ -57,7 +55,7 @@ class Step(ArgSchemaParser):
         Names field, value and what is allowed, before any work.
     """
 
-    default_schema: type[Schema] = CommonParameters
+    default_schema: type[AliasedSchema] = CommonParameters
     default_output_schema: type[Schema] | None = None
     output: dict[str, Any]
 
@@ -68,21 +66,22 @@ class Step(ArgSchemaParser):
         self.output_schema_type = self.default_output_schema
         self.typed = list(sys.argv[1:] if args is None else args)
         parser = self.build_parser()
-        arguments = vars(parser.parse_args(self.typed))
-        path, input_json = arguments.pop("config"), arguments["input_json"]
-        config = config_file(path) if path or input_data is None else None
-        self.config = {} if config is None else config.defaults(self.command(), parser.field_names)
-        file_content = _read_input_json(input_json) if input_json else dict(input_data or {})
-        command_line = _nested(arguments)
-        given: dict[str, Any] = {}
+        command_line = vars(parser.parse_args(self.typed))
+        path, input_json = command_line.pop("config"), command_line["input_json"]
+        file, defaults = "", dict[str, Any]()
+        if path or input_data is None:
+            file, defaults = config_defaults(path, self.command(), parser.field_names)
+        content = _read_input_json(input_json) if input_json else dict(input_data or {})
+        #: Values of the config file by path, like `render.host`.
+        self.config = self._by_path(_nested(defaults))
+        explicit = self._by_path(content) | self._by_path(_nested(command_line))
+        given = self.config | explicit
         try:
-            for level in (self.config, file_content, command_line):
-                given = laid_over(given, self._with_todays_names(without_nulls(level, self.schema)))
-            self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, given)
+            self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, _nested(given))
         except ValidationError as error:
-            field, problem = _first_complaint(error, given, self.schema)
-            if config is not None and not _holds(laid_over(file_content, command_line), field):
-                problem += f" (in {config.name})" if _holds(self.config, field) else ""
+            field, problem = _first_complaint(error, given, parser)
+            if field in self.config and field not in explicit:
+                problem += f" (in {file})"
             raise ParameterError(field, problem) from error
         self.logger = self.initialize_logger("asap_ingest", self.args["log_level"])
         _check_output_json(self.args.get("output_json"))
@@ -97,14 +96,16 @@ class Step(ArgSchemaParser):
         """The parser of the step's command line."""
         return SchemaParser(cls.command(), cls.default_schema())
 
-    def _with_todays_names(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters as `laid_over` needs them: under today's names, the port split from the host."""
-        aliases, named = getattr(self.schema, "aliases", {}), dict(given)
-        for old, new in aliases.items():
+    def _by_path(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters by path, like `render.host`, under today's names; null means that one is left out."""
+        named = {name: value for name, value in given.items() if value is not None}
+        for old, new in self.schema.aliases.items():
             if old in named and old not in self.schema.fields and new not in named:
                 named[new] = named.pop(old)
         if isinstance(named.get("render"), Mapping):
-            named["render"] = with_address_split(named["render"])
+            given_render = {name: value for name, value in named.pop("render").items() if value is not None}
+            connection = with_address_split(given_render)
+            named |= {f"render.{name}": value for name, value in connection.items()}
         return named
 
     def run(self) -> int:
@@ -138,14 +139,16 @@ class Step(ArgSchemaParser):
         return EXIT_FAILURES if failures else EXIT_DONE
 
     @contextmanager
-    def leaves_output(self, output: Callable[[], dict[str, Any]], how_to_resume: str) -> Iterator[None]:
-        """Write the output so far where the block is interrupted, and print how to resume."""
+    def leaves_output(
+        self, output: Callable[[], dict[str, Any]], how_to_resume: Callable[[], str]
+    ) -> Iterator[None]:
+        """Write the output so far where an error or a signal ends the block, and print how to resume."""
         try:
             yield
-        except (ServiceUnreachableError, KeyboardInterrupt, SystemExit) as error:
+        except (AsapIngestError, KeyboardInterrupt, SystemExit) as error:
             reason = str(error) if isinstance(error, AsapIngestError) else "ended by a signal"
             self.finish(output() | {"interrupted": reason})
-            sys.stderr.write(f"interrupted: {how_to_resume}\n")
+            sys.stderr.write(f"interrupted: {how_to_resume()}\n")
             raise
 
     @classmethod
@@ -160,42 +163,18 @@ class Step(ArgSchemaParser):
         return exit_code
 
 
-def _nested(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a command line as an input JSON has them: `render.host` in an object."""
+def _nested(by_path: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by path as an input JSON has them: `render.host` in an object."""
     nested: dict[str, Any] = {}
-    for path, value in arguments.items():
-        *outer, name = path.split(".")
-        if value is not None:
-            inner = nested
-            for part in outer:
-                inner = inner.setdefault(part, {})
-            inner[name] = value
+    for path, value in by_path.items():
+        name, _, inner = path.partition(".")
+        if not inner:
+            nested[name] = value
+        elif isinstance(nested.get(name), dict):
+            nested[name][inner] = value
+        else:
+            nested[name] = {inner: value}
     return nested
-
-
-def without_nulls(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """The parameters without nulls: null means that a parameter is left out."""
-    kept = {name: value for name, value in given.items() if value is not None}
-    for name, field in schema.fields.items():
-        if isinstance(field, fields.Nested) and isinstance(kept.get(name), Mapping):
-            kept[name] = without_nulls(kept[name], field.schema)
-    return kept
-
-
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge parameters, and those of the connection one by one; those of `above` win."""
-    merged = {**below, **above}
-    if isinstance(below.get("render"), Mapping) and isinstance(above.get("render"), Mapping):
-        merged["render"] = {**below["render"], **above["render"]}
-    return merged
-
-
-def _holds(parameters: Mapping[str, Any], field: str) -> bool:
-    """Whether a parameter, like `render.host`, is given."""
-    value: Any = parameters
-    for name in field.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value is not None
 
 
 def _read_input_json(path: str) -> dict[str, Any]:
@@ -214,47 +193,34 @@ def _check_output_json(path: str | None) -> None:
         raise ParameterError("output_json", f"{path!r}: is a folder; a file is written there")
 
 
-def _first_complaint(error: ValidationError, given: Mapping[str, Any], schema: Schema) -> tuple[str, str]:
-    """(field, problem) for the first complaint, with a count of the others."""
-    complaints = list(_flat(error.normalized_messages()))
-    path, message = complaints[0]
-    value: Any = given
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else value
+def _first_complaint(
+    error: ValidationError, given: Mapping[str, Any], parser: SchemaParser
+) -> tuple[str, str]:
+    """(field, problem) for the first complaint, with a count of the others; `given` is by path."""
+    (field, message), *others = _flat(error.normalized_messages())
+    # of an entry of a list the whole list is shown
+    value = given.get(field, given.get(field.rpartition(".")[0]))
     # the value of an unknown parameter may be a secret
-    is_shown = not (
-        value is None
-        or value is given
-        or message == "Unknown field."
-        or any(name == "storage_options" or is_secret_name(name) for name in path)
-    )
+    is_secret = any(name == "storage_options" or is_secret_name(name) for name in field.split("."))
+    shown = "" if value is None or message == "Unknown field." or is_secret else f"{value!r} "
     if message == "Unknown field.":
-        inner = _schema_at(path, schema)
-        near = did_you_mean(path[-1], inner.fields) or did_you_mean(path[-1], field_names(inner))
+        names = parser.field_names
+        near = did_you_mean(field, names - parser.aliases.keys()) or did_you_mean(field, names)
         message = f"is not a parameter{near}"
     elif message.startswith("Missing data"):
         message = "is required"
-    field = ".".join(path) if path else "parameters"
-    shown = f"{value!r} " if is_shown else ""
-    more = f" ({len(complaints) - 1} more: {', '.join('.'.join(p) for p, _ in complaints[1:])})"
-    return field, f"{shown}{message}{more if len(complaints) > 1 else ''}"
+    more = f" ({len(others)} more: {', '.join(other for other, _ in others)})" if others else ""
+    return field or "parameters", f"{shown}{message}{more}"
 
 
-def _flat(messages: Any, path: tuple[str, ...] = ()) -> Any:
+def _flat(messages: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """(path of a field, message) of all complaints."""
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
-            yield from _flat(inner, path if name == "_schema" else (*path, str(name)))
+            yield from _flat(inner, path if name == "_schema" else f"{path}.{name}".lstrip("."))
     else:
         for message in messages:
             yield path, str(message)
-
-
-def _schema_at(path: Sequence[str], schema: Schema) -> Schema:
-    """The schema that the last name of a path belongs to."""
-    for name in path[:-1]:
-        field = schema.fields.get(name)
-        schema = field.schema if isinstance(field, fields.Nested) else schema
-    return schema
 
 
 def run_as_program(module: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -18,9 +17,11 @@ from asap_ingest.commands.common_schemas import (
 from asap_ingest.commands.fields import (
     INT32_MAX,
     RENDER_NAME,
+    FileNames,
     Flag,
-    Places,
+    FolderName,
     Text,
+    Triple,
     WholeNumber,
     at_least,
     from_to,
@@ -35,74 +36,46 @@ from asap_ingest.volumes.chunk_formats import CHUNK_FORMATS
 from asap_ingest.volumes.grid import AUTO_FACTOR
 from asap_ingest.volumes.sources.missing_planes import ON_MISSING
 
-_SHOWN_UNITS = ("nm", "um", "mm", "cm")
 #: `zarr_format` chooses zarr2.
 VOLUME_FORMATS = tuple(name for name in CHUNK_FORMATS if name != "zarr2")
-_BYTES = {
-    f"{letter}{ending}": base**power
-    for power, letter in enumerate("KMGT", 1)
-    for ending, base in (("B", 1000), ("IB", 1024))
-}
+_NUMBER = r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*"
+_LENGTH = re.compile(rf"{_NUMBER}([^\W\d_]+)\s*")
+_BYTES = re.compile(rf"{_NUMBER}(?:([KMGT])(I?)B|B?)\s*", re.IGNORECASE)
 
 
-class TripleField(fields.List):
-    """Three numbers x, y, z: a JSON list, or text like `4,4,40`."""
-
-    metavar = "X,Y,Z"
-
-    default_error_messages = {
-        "invalid": "must be three numbers, x,y,z",
-        "unit": "must be three numbers, x,y,z, in nm or each with one of the units {units}",
-    }
-
-    def __init__(self, kind: type[fields.Field], allowed: validate.Validator, **kwargs: Any) -> None:
-        super().__init__(kind(validate=allowed), **kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.strip("[]()").split(",")]
-        if not isinstance(value, list | tuple) or len(value) != 3:
-            raise self.make_error("invalid")
-        return tuple(super()._deserialize(list(value), attr, data, **kwargs))
-
-
-class VoxelSizeField(TripleField):
+class VoxelSize(Triple):
     """Sides of a voxel in nm, or with units, like `4nm,4nm,0.04um`; one with a unit is for all axes."""
 
+    number = fields.Float
+
+    default_error_messages = {
+        "unit": "must be three numbers, x,y,z, in nm or each with one of the units nm, um, mm, cm"
+    }
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        parts = value.strip("[]() ").split(",") if isinstance(value, str) else value
-        if isinstance(parts, list | tuple):
-            parts = [self._in_nm(part) for part in parts]
-            if len(parts) == 1 and isinstance(value, str) and not _is_number(value):
-                parts = parts * 3
-        return super()._deserialize(parts, attr, data, **kwargs)
+        sides = value.strip("[]() ").split(",") if isinstance(value, str) else value
+        if isinstance(sides, list | tuple):
+            if isinstance(value, str) and len(sides) == 1 and _LENGTH.fullmatch(value):
+                sides = sides * 3
+            sides = [self._in_nm(side) for side in sides]
+        return super()._deserialize(sides, attr, data, **kwargs)
 
     def _in_nm(self, side: Any) -> Any:
-        match = re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([^\W\d_]+)\s*", str(side))
+        match = _LENGTH.fullmatch(str(side))
         if match is None:
             return side
-        if match[2] not in NM_OF_UNITS or not _is_number(match[1]):
-            raise self.make_error("unit", units=", ".join(_SHOWN_UNITS))
+        if match[2] not in NM_OF_UNITS:
+            raise self.make_error("unit")
         return round(float(match[1]) * NM_OF_UNITS[match[2]], 9)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-class FactorField(TripleField):
+class ScaleFactor(Triple):
     """Three whole numbers, or `auto`."""
 
     metavar = "X,Y,Z|auto"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if value == AUTO_FACTOR:
-            return value
-        return super()._deserialize(value, attr, data, **kwargs)
+        return value if value == AUTO_FACTOR else super()._deserialize(value, attr, data, **kwargs)
 
 
 class MemorySize(fields.Raw):
@@ -113,27 +86,12 @@ class MemorySize(fields.Raw):
     default_error_messages = {"invalid": "must be a number of bytes, or text like 500MB, 4GB or 4GiB"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]I?B|B|)\s*", str(value).upper())
-        try:
-            size = int(float(match[1]) * _BYTES.get(match[2], 1)) if match else 0
-        except ValueError as error:
-            raise self.make_error("invalid") from error
+        match = _BYTES.fullmatch(str(value))
+        base = 1024 if match and match[3] else 1000
+        size = int(float(match[1]) * base ** " KMGT".index((match[2] or " ").upper())) if match else 0
         if size <= 0:
             raise self.make_error("invalid")
         return size
-
-
-class FolderField(Text):
-    """A path or URI; `~` is the home folder, also where no shell has replaced it."""
-
-    metavar = "FOLDER"
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return os.path.expanduser(super()._deserialize(value, attr, data, **kwargs))  # noqa: PTH111
-
-
-def _positive() -> validate.Range:
-    return validate.Range(0, 1e9, min_inclusive=False, error="must be above 0 and at most 1e9")
 
 
 class VolumeParameters(CommonParameters):
@@ -144,7 +102,7 @@ class VolumeParameters(CommonParameters):
     )
     aliases: ClassVar[dict[str, str]] = {"n_cores": "pool_size"}
 
-    dest = required(FolderField, "folder of the volume, path or URI")
+    dest = required(FolderName, "folder of the volume, path or URI")
     levels = optional(
         WholeNumber,
         "number of scales, full resolution included (default: until a few chunks hold all)",
@@ -163,30 +121,21 @@ class VolumeParameters(CommonParameters):
         validate=one_of((2, 3)),
         default=3,
     )
-    chunk_size = TripleField(
-        WholeNumber,
-        from_to(1, 65536),
-        load_default=(64, 64, 64),
-        dump_default=(64, 64, 64),
-        metadata={"description": "voxels of a chunk along x,y,z"},
+    chunk_size = optional(
+        Triple, "voxels of a chunk along x,y,z", allowed=from_to(1, 65536), default=(64, 64, 64)
     )
-    factor = FactorField(
-        WholeNumber,
-        from_to(1, 64),
-        load_default=(2, 2, 2),
-        dump_default=(2, 2, 2),
-        metadata={
-            "description": "from one scale to the next along x,y,z; auto halves z only once voxels are "
-            "nearly as long in x and y"
-        },
+    factor = optional(
+        ScaleFactor,
+        "from one scale to the next along x,y,z; auto halves z only once voxels are nearly as long in x and "
+        "y",
+        allowed=from_to(1, 64),
+        default=(2, 2, 2),
     )
-    voxel_size = VoxelSizeField(
-        fields.Float,
-        _positive(),
-        metadata={
-            "description": "size of a voxel along x,y,z, in nm or with units, like 4,4,40 or 4nm,4nm,0.04um; "
-            "spelled --voxel-size, as in older programs, it must have units"
-        },
+    voxel_size = optional(
+        VoxelSize,
+        "size of a voxel along x,y,z, in nm or with units, like 4,4,40 or 4nm,4nm,0.04um; spelled "
+        "--voxel-size, as in older programs, it must have units",
+        allowed=validate.Range(0, 1e9, min_inclusive=False, error="must be above 0 and at most 1e9"),
     )
     type = optional(
         Text,
@@ -194,10 +143,8 @@ class VolumeParameters(CommonParameters):
         validate=one_of(REDUCTIONS),
         default="image",
     )
-    memory = MemorySize(
-        metadata={
-            "description": "for the arrays of all workers, like 4GB (default: half of the usable memory)"
-        }
+    memory = optional(
+        MemorySize, "for the arrays of all workers, like 4GB (default: half of the usable memory)"
     )
     pool_size = optional(
         WholeNumber,
@@ -216,7 +163,7 @@ class PrecomputedTifParameters(VolumeParameters):
     """Make a volume for Neuroglancer of a z-stack: TIFF, PNG or JPEG planes, or one TIFF with many pages."""
 
     source = required(
-        Places,
+        FileNames,
         'glob of planes, like "stack/img_*.tif", or names, sorted naturally; or one TIFF with many pages',
     )
     on_missing = optional(
@@ -225,14 +172,11 @@ class PrecomputedTifParameters(VolumeParameters):
         "or repeat the plane before (default: refuse files, close gaps with a warning)",
         validate=one_of(ON_MISSING),
     )
-    voxel_offset = TripleField(
-        WholeNumber,
-        from_to(-INT32_MAX, INT32_MAX),
-        load_default=(0, 0, 0),
-        dump_default=(0, 0, 0),
-        metadata={
-            "description": "position x,y,z of the first voxel, where the planes are a part of something"
-        },
+    voxel_offset = optional(
+        Triple,
+        "position x,y,z of the first voxel, where the planes are a part of something",
+        allowed=from_to(-INT32_MAX, INT32_MAX),
+        default=(0, 0, 0),
     )
 
     channel = optional(
@@ -287,8 +231,6 @@ class ExportToPrecomputedParameters(VolumeParameters, SectionSelection, StepPara
     aliases: ClassVar[dict[str, str]] = {
         "minIntensity": "min_intensity",
         "maxIntensity": "max_intensity",
-        **VolumeParameters.aliases,
-        **SectionSelection.aliases,
     }
 
     @validates_schema(skip_on_field_errors=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from marshmallow import Schema
 
-from asap_ingest.commands.next_command import command_line
+from asap_ingest.commands.parser import SchemaParser
+from asap_ingest.commands.program import command_line
 from asap_ingest.commands.step import Step
 from asap_ingest.commands.volume_schemas import VolumeOutput, VolumeParameters
-from asap_ingest.commands.volume_spellings import VolumeParser
 from asap_ingest.errors import ParameterError, describe_bytes
 from asap_ingest.execution.machine_resources import usable_cores, usable_memory
 from asap_ingest.execution.progress import Progress
@@ -32,52 +33,48 @@ _PLAUSIBLE_NM = (0.05, 100_000)
 class VolumeStep(Step):
     """A step that makes a volume."""
 
-    default_schema: type[Schema] = VolumeParameters
+    default_schema = VolumeParameters
     default_output_schema: type[Schema] | None = VolumeOutput
 
     @classmethod
-    def build_parser(cls) -> VolumeParser:
-        return VolumeParser(cls.command(), cls.default_schema())
+    def build_parser(cls) -> SchemaParser:
+        parser = super().build_parser()
+        # flags of older programs
+        parser.add_argument("--voxel-size", dest="voxel_size", type=_with_units, help=SUPPRESS)
+        parser.add_argument(
+            "--segmentation", dest="type", nargs="?", const="true", type=_segmentation, help=SUPPRESS
+        )
+        return parser
 
     def next_command(self) -> str | None:
         if self.args["dry_run"]:
             return None
         return command_line("serve_precomputed", directory=self.args["dest"])
 
-    def scales(self, size: Triple, voxel_size_nm: Lengths, offset: Triple = (0, 0, 0)) -> list[Scale]:
-        """The scales that the parameters ask for."""
-        arguments = self.args
-        levels = arguments.get("levels", levels_until_small(size, arguments["chunk_size"]))
-        grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
-        scales = scales_of(size, voxel_size_nm, grid, offset)
-        return numbered(scales) if arguments["format"] == "zarr" else scales
-
     def grid(self, extent: Box, voxel_size_nm: Lengths) -> tuple[Box, list[Scale]]:
         """The extent, begun early enough to start with a whole voxel of every scale, and the scales."""
-        self.args.setdefault("levels", levels_until_small(extent.size, self.args["chunk_size"]))
+        arguments = self.args
+        levels = arguments.get("levels", levels_until_small(extent.size, arguments["chunk_size"]))
+        grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
         while True:
-            coarsest = self.scales(extent.size, voxel_size_nm)[-1]
-            larger = aligned(extent, coarsest.factor)
+            larger = aligned(extent, scales_of(extent.size, voxel_size_nm, grid)[-1].factor)
             if larger == extent:
                 break
             extent = larger  # which may be halved more often
-        scales = self.scales(extent.size, voxel_size_nm, extent.begin)
-        return extent, scales
+        scales = scales_of(extent.size, voxel_size_nm, grid, extent.begin)
+        return extent, numbered(scales) if arguments["format"] == "zarr" else scales
 
     @property
     def settings(self) -> VolumeSettings:
         arguments = self.args
-        return VolumeSettings(arguments["dest"], self._chunk_format, arguments["type"])
-
-    @property
-    def _chunk_format(self) -> str:
-        """A key of `CHUNK_FORMATS`."""
-        is_zarr_2 = self.args["format"] == "zarr" and self.args["zarr_format"] == 2
-        return "zarr2" if is_zarr_2 else str(self.args["format"])
+        is_zarr_2 = arguments["format"] == "zarr" and arguments["zarr_format"] == 2
+        chunk_format = "zarr2" if is_zarr_2 else arguments["format"]
+        return VolumeSettings(arguments["dest"], chunk_format, arguments["type"])
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.args.get("memory", default_memory()), min(self.args["pool_size"], usable_cores()))
+        memory = self.args.get("memory", usable_memory() // 2)
+        return Budget(memory, min(self.args["pool_size"], usable_cores()))
 
     def make(self, part: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
         """Print the plan of a volume, make it, write the output; the exit code."""
@@ -92,24 +89,19 @@ class VolumeStep(Step):
         for line in plan_lines(plan):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-        if self.args["dry_run"]:
-            return self.finish(self._output(plan, VolumeReport()))
-        run = VolumeRun(plan, origin, self.args["force_redo"], planes)
-        with Progress("part") as progress:
-            report = build_volume(run, self.executor, progress)
+        report = VolumeReport()
+        if not self.args["dry_run"]:
+            run = VolumeRun(plan, origin, self.args["force_redo"], planes)
+            with Progress("part") as progress:
+                report = build_volume(run, self.executor, progress)
         if report.failures:
             first = report.failures[0]
             self.logger.error(
                 "%d parts failed; the first: %s: %s", len(report.failures), first.box, first.reason
             )
-        return self.finish(self._output(plan, report), report.failures)
-
-    def _output(self, plan: VolumePlan, report: VolumeReport) -> dict[str, Any]:
-        scales = [asdict(scale) for scale in plan.scales]
-        return {
-            **{name: self.args[name] for name in ("dest", "format")},
-            "report": {"scales": scales, **asdict(report)},
-        }
+        output: dict[str, Any] = {name: self.args[name] for name in ("dest", "format")}
+        output["report"] = {"scales": [asdict(scale) for scale in plan.scales], **asdict(report)}
+        return self.finish(output, report.failures)
 
     def warn_of(self, voxel_size_nm: Lengths, size: Triple) -> None:
         """Print the size of the volume, and a warning if it looks like a wrong unit."""
@@ -128,17 +120,32 @@ class VolumeStep(Step):
         sys.stderr.write(f"warning: voxel_size: {sides} nm: {problem}; is it in nm?\n")
 
 
+def _with_units(text: str) -> str:
+    """The value of `--voxel-size`, which was in micrometres in older programs: plain numbers are refused."""
+    sides = text.split(",")
+    try:
+        nm = ",".join(f"{float(side) * 1000:.9g}" for side in sides)
+    except ValueError:  # it has units, or is not a number, which its field reports
+        return text
+    raise ArgumentTypeError(
+        f"{text}: was in micrometres in older programs, and --voxel_size is in nm; write --voxel_size {nm}, "
+        f"or the unit, like --voxel-size {'um,'.join(sides)}um"
+    )
+
+
+def _segmentation(text: str) -> str | None:
+    """The `type` that `--segmentation` means."""
+    if text.lower() not in ("true", "false"):
+        raise ArgumentTypeError(f"{text!r}: takes no value, or true or false")
+    return "segmentation" if text.lower() == "true" else None
+
+
 def levels_until_small(size: Triple, chunk_size: Triple) -> int:
     """Number of scales, at least one, until halving has made every axis at most two chunks long."""
     levels = 1
     while any(length > 2 * chunk << (levels - 1) for length, chunk in zip(size, chunk_size, strict=True)):
         levels += 1
     return levels
-
-
-def default_memory() -> int:
-    """Half of the memory that this process may use, in bytes."""
-    return usable_memory() // 2
 
 
 def plan_lines(plan: VolumePlan) -> Iterator[str]:

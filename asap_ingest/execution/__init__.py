@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from asap_ingest.execution.worker_jobs import Executor, Outcome, SerialExecutor
+from asap_ingest.execution.worker_jobs import Executor, Outcome, Outcomes, SerialExecutor
 from asap_ingest.execution.worker_pool import PoolExecutor
 
-__all__ = ["Executor", "Outcome", "PoolExecutor", "SerialExecutor", "executor"]
+__all__ = ["Executor", "Outcome", "Outcomes", "PoolExecutor", "SerialExecutor", "executor"]
 
 
 def executor(pool_size: int, dask_scheduler: str | None = None) -> Executor:

@@ -18,6 +18,7 @@ from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
     Item,
     Outcome,
+    Outcomes,
     Value,
     for_workers,
     limit_to_one_thread,
@@ -76,7 +77,7 @@ class DaskExecutor:
             with _connected(self.scheduler):
                 pass
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         """One outcome an item; the items of a worker that died are retried.
 
         Raises
@@ -185,9 +186,7 @@ def _quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _outcomes(
-    client: Any, job: Callable[[Item], Value], items: Iterable[Item]
-) -> Iterator[Outcome[Item, Value]]:
+def _outcomes(client: Any, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
     waiting = iter(items)
     while True:
         suspects: list[Item] = []

@@ -1,7 +1,7 @@
 """Progress of a run: a bar on a terminal, else a line of JSON on standard error every few seconds.
 
-tqdm counts, and decides when something is shown; everything is written by the calls that report progress.
-There is no thread, because worker processes are forked meanwhile.
+Everything is written by the calls that report progress. There is no thread, because worker processes are
+forked meanwhile.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from threading import RLock
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
+#: Of terminals of unknown width, which report 0.
 _DEFAULT_COLUMNS = 100
 _BAR_SECONDS = 0.1
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}"
 
 
-class Progress(tqdm):
+class Progress:
     """Counts what is done and shows it.
 
     On a terminal: a bar. Else: one JSON line at most every `interval_s` seconds, from the call of `advance`
@@ -40,11 +40,6 @@ class Progress(tqdm):
     clock : gives seconds
     """
 
-    total: float
-    disable: bool
-    monitor_interval = 0  # no thread
-    _lock = RLock()  # tqdm's own lock is a semaphore between processes
-
     def __init__(
         self,
         unit: str = "tile",
@@ -52,38 +47,31 @@ class Progress(tqdm):
         interval_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._unit, self._time = unit, clock
         self._stream = sys.stderr if stream is None else stream
         self._is_bar = self._stream.isatty()
-        # a terminal of unknown width reports 0, for which tqdm would show nothing
-        columns = os.get_terminal_size(self._stream.fileno()).columns if self._is_bar else 0
-        super().__init__(
-            total=0,
-            file=self._stream,
-            unit=unit,
-            mininterval=_BAR_SECONDS if self._is_bar else interval_s,
-            miniters=0,  # tqdm's guess of it would need its thread to be put right
-            smoothing=0,
-            delay=1,  # nothing is shown while this object is made
-            dynamic_ncols=columns > 0,
-            ncols=columns or _DEFAULT_COLUMNS,
-            bar_format=f"{_BAR} {unit}s{{postfix}} [{{elapsed}}]",
-        )
-        self.delay = 0
-        self._time = clock
-        self.start_t = self.last_print_t = clock()
-        self._first_t: float | None = None
-        self._bytes = self._failures = 0
+        self._interval_s = _BAR_SECONDS if self._is_bar else interval_s
+        self._start = self._shown_at = clock()
+        self._first_at: float | None = None
+        self._expected = self._done = self._bytes = self._failures = 0
+        self._timed = 0  # of those that are done: the ones after the first that needed work
         self._place: dict[str, Any] = {}
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the bar, or the last line, as it is: how the run ended is in its report."""
+        if self._is_bar:
+            self._show(end="\n")
 
     def expect(self, count: int) -> None:
         """Add to the total."""
-        self.total += count
+        self._expected += count
 
     def skip(self, count: int) -> None:
         """Add units that needed no work: they do not count in the rate."""
-        self.n += count
-        self.initial += count
-        self.last_print_n += count
+        self._done += count
 
     def at(self, section: int, of: int, stack: str, z: float) -> None:
         """The section that is worked on, counted from 1."""
@@ -91,54 +79,50 @@ class Progress(tqdm):
 
     def advance(self, tiles: int = 1, bytes_: int = 0, failures: int = 0) -> None:
         """Add units that are done, failed ones included; `bytes_` were read and written for them."""
+        now = self._time()
         self._failures += failures
-        if self._first_t is None and tiles:
-            self._first_t = self._time()
-            self.initial += tiles
+        self._done += tiles
+        if self._first_at is None and tiles:
+            self._first_at = now
         else:
+            self._timed += tiles
             self._bytes += bytes_
-        self.update(tiles)
+        if now - self._shown_at >= self._interval_s:
+            self._shown_at = now
+            self._show()
 
-    def refresh(self, *args: Any, **kwargs: Any) -> None:
-        """Show the progress."""
-        self.total = max(self.total, self.n)
-        per_s, mb_per_s, eta_s = self._rates()
+    def _show(self, end: str = "") -> None:
+        now = self._time()
+        seconds = 0.0 if self._first_at is None else now - self._first_at
+        per_s, mb_per_s = (
+            count / seconds if seconds > 0 else 0.0 for count in (self._timed, self._bytes / 1e6)
+        )
+        total = max(self._expected, self._done)
+        left = total - self._done
+        eta_s = left / per_s if per_s else None if left else 0.0
         with suppress(OSError):
             if self._is_bar:
-                left = "?" if eta_s is None else self.format_interval(eta_s)
+                eta = "?" if eta_s is None else tqdm.format_interval(eta_s)
                 failures = f"{self._failures} failure{'' if self._failures == 1 else 's'}"
-                rates = f"{per_s:.1f} {self.unit}s/s, {mb_per_s:.0f} MB/s, ETA {left}, {failures}"
-                self.set_postfix_str(rates, refresh=False)
-                if self._place:
-                    self.desc = "section {section} of {sections}, ".format(**self._place)
-                super().refresh(*args, **kwargs)
-                return
-            fields = {
-                "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-                f"{self.unit}s": self.n,
-                "of": self.total,
-                f"{self.unit}s_per_s": round(per_s, 2),
-                "mb_per_s": round(mb_per_s, 1),
-                "eta_s": None if eta_s is None else round(eta_s),
-                "failures": self._failures,
-                **self._place,
-            }
-            # in one write: other processes write to the same stream
-            self._stream.write(json.dumps({"progress": fields}) + "\n")
+                line = tqdm.format_meter(
+                    *(self._done, total, now - self._start),
+                    ncols=os.get_terminal_size(self._stream.fileno()).columns or _DEFAULT_COLUMNS,
+                    prefix="section {section} of {sections}, ".format(**self._place) if self._place else "",
+                    bar_format=f"{_BAR} {self._unit}s{{postfix}} [{{elapsed}}]",
+                    postfix=f"{per_s:.1f} {self._unit}s/s, {mb_per_s:.0f} MB/s, ETA {eta}, {failures}",
+                )
+                self._stream.write(f"\r{line}{end}")
+            else:
+                fields = {
+                    "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+                    f"{self._unit}s": self._done,
+                    "of": total,
+                    f"{self._unit}s_per_s": round(per_s, 2),
+                    "mb_per_s": round(mb_per_s, 1),
+                    "eta_s": None if eta_s is None else round(eta_s),
+                    "failures": self._failures,
+                    **self._place,
+                }
+                # in one write: other processes write to the same stream
+                self._stream.write(json.dumps({"progress": fields}) + "\n")
             self._stream.flush()
-
-    def _rates(self) -> tuple[float, float, float | None]:
-        """Units and MB a second, and the seconds left; None as long as it is unknown."""
-        seconds = 0.0 if self._first_t is None else self._time() - self._first_t
-        left = max(0, self.total - self.n)
-        per_s = (self.n - self.initial) / seconds if seconds > 0 else 0.0
-        mb_per_s = self._bytes / 1e6 / seconds if seconds > 0 else 0.0
-        return per_s, mb_per_s, left / per_s if per_s else None if left else 0.0
-
-    def close(self) -> None:
-        """Leave the bar, or the last line, as it is: how the run ended is in its report."""
-        if self._is_bar and not self.disable:
-            self.refresh()
-            with suppress(OSError):
-                super().close()
-        self.disable = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -45,10 +45,14 @@ class Outcome(Generic[Item, Value]):
         return "" if self.error is None else str(self.error) or type(self.error).__name__
 
 
+#: Closing it ends the workers.
+Outcomes = Generator[Outcome[Item, Value], None, None]
+
+
 class Executor(Protocol):
     """Runs jobs: top-level functions of one small picklable item."""
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         """One outcome an item, in the order in which they are ready; a job that fails does not stop others.
 
         An iterator of items may end for the moment: it is asked again after each outcome that was yielded,
@@ -59,7 +63,7 @@ class Executor(Protocol):
 class SerialExecutor:
     """One job after the other, in this process."""
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         for item in items:
             yield Outcome(item, *_attempt(job, item))
 

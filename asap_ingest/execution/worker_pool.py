@@ -17,6 +17,7 @@ from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
     Item,
     Outcome,
+    Outcomes,
     Value,
     WithStorage,
     for_workers,
@@ -38,36 +39,47 @@ class PoolExecutor:
 
     size: int
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
-        waiting = iter(items)
-        retries: list[Item] = []
-        retried: list[Item] = []
+    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        waiting, sent = iter(items), for_workers(job)
+        retries: list[_Task] = []
         workers: list[_Worker] = []
-        sent = for_workers(job)
         try:
             while True:
-                _feed(workers, retries, waiting, sent, self.size)
-                busy = [worker for worker in workers if worker.is_busy]
+                idle = [worker for worker in workers if worker.task is None]
+                while idle or len(workers) < self.size:
+                    task = retries.pop() if retries else next((_Task(item) for item in waiting), None)
+                    if task is None:
+                        break
+                    if not idle:  # a worker is started only when there is an item for it
+                        idle.append(_Worker(sent))
+                        workers += idle
+                    idle.pop().give(task)
+                busy = {worker.pipe: worker for worker in workers if worker.task is not None}
                 if not busy:
                     return
-                ready = wait([worker.pipe for worker in busy])
-                for worker in [worker for worker in busy if worker.pipe in ready]:
-                    received = worker.receive()
-                    item = worker.release()
+                for worker in [busy[pipe] for pipe in wait(list(busy))]:
+                    task, received = worker.receive()
                     if received is not None:
-                        yield Outcome(item, *received)
+                        yield Outcome(task.item, *received)
                         continue
                     workers.remove(worker)
                     error = WorkerDiedError(worker.exitcode())
-                    if any(item is known for known in retried):
-                        yield Outcome(item, None, error)
+                    if task.is_retry:
+                        yield Outcome(task.item, None, error)
                     else:
                         logger.warning("%s; the job is retried once", error)
-                        retried.append(item)
-                        retries.append(item)
+                        retries.append(_Task(task.item, is_retry=True))
         finally:
             for worker in workers:
                 worker.stop()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """An item to work on; as a retry where the worker that had it died."""
+
+    item: Any
+    is_retry: bool = False
 
 
 class _Worker:
@@ -81,24 +93,21 @@ class _Worker:
         with _environment(ONE_THREAD), no_main_module():
             self._process.start()
         theirs.close()
-        self._item: Any = None
-        self.is_busy = False
+        self.task: _Task | None = None
 
-    def give(self, item: Any) -> None:
-        self._item, self.is_busy = item, True
+    def give(self, task: _Task) -> None:
+        self.task = task
         with suppress(ConnectionError):  # a dead worker is noticed when its outcome is received
-            self.pipe.send(item)
+            self.pipe.send(task.item)
 
-    def receive(self) -> tuple[Any, Exception | None] | None:
-        """(value, error), or None when the process died."""
+    def receive(self) -> tuple[_Task, tuple[Any, Exception | None] | None]:
+        """The task, and its (value, error), or None when the process died."""
+        assert self.task is not None
+        task, self.task = self.task, None
         try:
-            return pickle.loads(self.pipe.recv_bytes())
+            return task, pickle.loads(self.pipe.recv_bytes())
         except (EOFError, ConnectionError):
-            return None
-
-    def release(self) -> Any:
-        item, self._item, self.is_busy = self._item, None, False
-        return item
+            return task, None
 
     def exitcode(self) -> int | None:
         self._process.join()
@@ -106,32 +115,9 @@ class _Worker:
 
     def stop(self) -> None:
         self.pipe.close()
-        if self.is_busy:
+        if self.task is not None:
             self._process.terminate()
         self._process.join()
-
-
-def _feed(
-    workers: list[_Worker],
-    retries: list[Any],
-    waiting: Iterator[Any],
-    job: WithStorage[Any, Any],
-    size: int,
-) -> None:
-    """Give every idle worker an item; start a worker only when there is one for it."""
-    idle = [worker for worker in workers if not worker.is_busy]
-    while idle or len(workers) < size:
-        if retries:
-            item = retries.pop()
-        else:
-            try:
-                item = next(waiting)
-            except StopIteration:
-                return
-        if not idle:
-            idle.append(_Worker(job))
-            workers.append(idle[0])
-        idle.pop().give(item)
 
 
 def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -> None:

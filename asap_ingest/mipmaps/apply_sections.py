@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from asap_ingest.execution import Executor
-from asap_ingest.mipmaps.levels import LevelListings, Levels
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.path_builder import require_expressible
 from asap_ingest.mipmaps.registration import (
     Pyramids,
@@ -22,6 +22,7 @@ from asap_ingest.mipmaps.registration import (
 from asap_ingest.mipmaps.tile_images import Failure, Shape, TileSpec
 from asap_ingest.mipmaps.verify import Fault, faults_of
 from asap_ingest.render.stack import Stack
+from asap_ingest.storage.folder_listings import FolderListings
 
 Tiles = dict[str, TileSpec]
 
@@ -141,8 +142,8 @@ def _collector_paused() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _listings(run: str) -> LevelListings:
-    return LevelListings()
+def _listings(run: str) -> FolderListings:
+    return FolderListings(names_only=True)
 
 
 def _write(job: SectionJob, resolved: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote_from_bytes, unquote
+from urllib.parse import quote_from_bytes
 
 from asap_ingest import storage
 from asap_ingest.storage.folder_listings import FolderListings
@@ -107,36 +107,3 @@ def levels_to_write(
     oldest = max(source, since)
     written = enumerate(map(listings.time, level_uris), start=1)
     return tuple(level for level, time in written if time is None or time < oldest)
-
-
-class LevelListings:
-    """Which files exist; each folder is listed once, and no file is looked up by itself.
-
-    A folder that consecutive sections share is listed for the first of them.
-    """
-
-    def __init__(self) -> None:
-        self._folders: dict[str, list[set[str]]] = {}
-        self._previous: dict[str, list[set[str]]] = {}
-
-    def start_section(self) -> None:
-        """Drop folders in which the section before had no files: memory stays that of a section."""
-        self._previous, self._folders = self._folders, {}
-
-    def missing(self, uris: Sequence[str]) -> list[str]:
-        """Those of an image's levels, 1 and up, that do not exist."""
-        # the paths of the levels differ in one folder, so that of level 1 stands for all
-        folder, _, name = uris[0].rpartition("/")
-        if "%" in name and folder.startswith("file:"):
-            name = unquote(name)
-        listed = self._folders.get(folder)
-        if listed is None or len(listed) < len(uris):
-            listed = self._folders[folder] = self._listed(folder, name, uris)
-        return [uri for uri, names in zip(uris, listed, strict=False) if name not in names]
-
-    def _listed(self, folder: str, name: str, uris: Sequence[str]) -> list[set[str]]:
-        previous = self._previous.pop(folder, [])
-        # a file that is not in an older listing may have been written meanwhile
-        if len(previous) >= len(uris) and all(name in names for names in previous):
-            return previous
-        return [storage.file_names_in(uri.rpartition("/")[0]) for uri in uris]

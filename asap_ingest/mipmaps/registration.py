@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask
-from asap_ingest.mipmaps.levels import LevelListings, Levels
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.tile_images import (
     Failure,
     Level0,
@@ -22,6 +22,7 @@ from asap_ingest.mipmaps.tile_images import (
     unusable_sources,
 )
 from asap_ingest.mipmaps.verify import level_0_head
+from asap_ingest.storage.folder_listings import FolderListings
 
 # render's names of levels 1 and up
 _NAMES = tuple(str(level) for level in range(1, 100))
@@ -117,7 +118,7 @@ def tile_change(
 def usable_levels(
     tiles: Mapping[str, TileSpec],
     levels: Levels,
-    listings: LevelListings,
+    listings: FolderListings,
     faulty: Mapping[str, set[str]],
 ) -> tuple[Pyramids, list[Failure]]:
     """New levels of the tiles whose files all exist, and the failures of the others.

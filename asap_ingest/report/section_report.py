@@ -17,8 +17,8 @@ from asap_ingest.report.section_facts import LABELS, facts_of, measure, summary_
 from asap_ingest.report.section_tiles import SectionSummary
 from asap_ingest.report.survey import Survey
 from asap_ingest.secrets import with_masked_texts
+from asap_ingest.storage import ReaderThreads
 from asap_ingest.storage.json_documents import read_object
-from asap_ingest.storage.reader_threads import ReaderThreads
 
 #: The page of all sections that have a report in a folder.
 INDEX = "sections.html"

@@ -34,7 +34,7 @@ from asap_ingest.report.tile_measures import (
     level_to_read,
     measured,
 )
-from asap_ingest.storage.reader_threads import ReaderThreads
+from asap_ingest.storage import ReaderThreads
 
 _READ_AT_ONCE = 32  # threads hide the time that object stores and network drives take to answer
 _SHADING_SIDE = 32

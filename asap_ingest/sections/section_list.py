@@ -7,7 +7,8 @@ import glob
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from asap_ingest import storage
@@ -18,6 +19,8 @@ METAFILES = "_metadata_*.json"
 #: `z_from`: sections are numbered in the order of their paths.
 ORDER = "order"
 _TABLES = (".csv", ".tsv")
+#: Metafile -> z; None where sections are numbered in order.
+ZRule = Callable[[str], float | None]
 _WILDCARDS = re.compile(r"[*?\[]")
 
 
@@ -60,8 +63,8 @@ def _named(name: str) -> list[str]:
     return [str(path)]
 
 
-class ZRule:
-    """Derives z from a metafile: `of` returns None where sections are numbered in order.
+def z_rule(z_from: str) -> ZRule:
+    """How z follows from a metafile.
 
     Parameters
     ----------
@@ -72,46 +75,37 @@ class ZRule:
     Raises
     ------
     ParameterError
-        The table or the expression cannot be used.
+        The table or the expression cannot be used; by the rule: it gives no z.
     """
+    if z_from == ORDER:
+        return lambda metafile: None
+    if z_from.lower().endswith(_TABLES):
+        return partial(_z_of_table, _read_table(z_from), z_from)
+    try:
+        pattern = re.compile(z_from)
+    except re.error as error:
+        raise _refused(f"{z_from!r} is not a regular expression: {error}") from error
+    if not pattern.groups:
+        raise _refused(
+            rf"{z_from!r} has no group for the number; (\d+) is one, as in 'section_(\d+)'. "
+            f"There are also {ORDER!r}, and a table of path,z as .csv"
+        )
+    return partial(_z_of_path, pattern)
 
-    def __init__(self, z_from: str) -> None:
-        self._pattern: re.Pattern[str] | None = None
-        self._table: Mapping[str, float] | None = None
-        self._z_from = z_from
-        if z_from.lower().endswith(_TABLES):
-            self._table = _read_table(z_from)
-        elif z_from != ORDER:
-            try:
-                self._pattern = re.compile(z_from)
-            except re.error as error:
-                raise _refused(f"{z_from!r} is not a regular expression: {error}") from error
-            if not self._pattern.groups:
-                raise _refused(
-                    rf"{z_from!r} has no group for the number; (\d+) is one, as in 'section_(\d+)'. "
-                    f"There are also {ORDER!r}, and a table of path,z as .csv"
-                )
 
-    def of(self, metafile: str) -> float | None:
-        """The z of a metafile.
+def _z_of_table(table: Mapping[str, float], name: str, metafile: str) -> float:
+    for key in (storage.as_uri(metafile), metafile.rpartition("/")[2]):
+        if key in table:
+            return table[key]
+    raise _refused(f"{name} has no row for {metafile}")
 
-        Raises
-        ------
-        ParameterError
-            The rule gives none.
-        """
-        if self._table is not None:
-            for key in (storage.as_uri(metafile), metafile.rpartition("/")[2]):
-                if key in self._table:
-                    return self._table[key]
-            raise _refused(f"{self._z_from} has no row for {metafile}")
-        if self._pattern is None:
-            return None
-        match = self._pattern.search(metafile)
-        text = None if match is None else match["z"] if "z" in self._pattern.groupindex else match[1]
-        if text is None:
-            raise _refused(f"{self._z_from!r} does not match {metafile}")
-        return _number(text, f"{self._z_from!r} finds {text!r} in {metafile}")
+
+def _z_of_path(pattern: re.Pattern[str], metafile: str) -> float:
+    match = pattern.search(metafile)
+    text = None if match is None else match["z" if "z" in pattern.groupindex else 1]
+    if text is None:
+        raise _refused(f"{pattern.pattern!r} does not match {metafile}")
+    return _number(text, f"{pattern.pattern!r} finds {text!r} in {metafile}")
 
 
 def _read_table(path: str) -> dict[str, float]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from asap_ingest.errors import ServiceUnreachableError
 from asap_ingest.execution import Executor, Outcome
 from asap_ingest.execution.progress import Progress
 from asap_ingest.mipmaps.pyramid import WORKERS_LOAD as _PYRAMIDS_LOAD
-from asap_ingest.mipmaps.pyramid import PyramidJob, build_and_verify, build_pyramid
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, build_and_verify, build_pyramid
 from asap_ingest.sections.section_work import IngestedSection, Section, finish_section, place_section
 
 #: Workers are forked from a process that has loaded these, which takes a second.
@@ -49,8 +50,8 @@ class _Active:
     number: int
     result: IngestedSection
     jobs: deque[PyramidJob] = field(default_factory=deque)
-    under_way: int = 0
-    is_touched: bool = False
+    running: int = 0
+    is_begun: bool = False
     since: float = field(default_factory=time.perf_counter)
 
     def lap(self, step: str) -> None:
@@ -95,13 +96,13 @@ class SectionPipeline:
             return Work(self._number, place_section, section)
         for each in self._active.values():
             if each.jobs:
-                each.under_way, each.is_touched = each.under_way + 1, True
+                each.running, each.is_begun = each.running + 1, True
                 verify = each.result.section.run.verify
                 return Work(each.number, build_and_verify if verify else build_pyramid, each.jobs.popleft())
         raise StopIteration
 
     def _needs_section(self) -> bool:
-        untouched = [each for each in self._active.values() if not each.is_touched]
+        untouched = [each for each in self._active.values() if not each.is_begun]
         waiting = sum(len(each.jobs) for each in self._active.values())
         to_come = sum(max(1, each.result.section.tiles) for each in untouched if not each.jobs)
         return not untouched or waiting + to_come < self._ahead
@@ -114,52 +115,42 @@ class SectionPipeline:
         ServiceUnreachableError
             The service is down: other sections would fail too.
         """
-        each = self._active[outcome.item.number]
-        if outcome.item.job is place_section:
-            return self._placed(each, outcome.value, outcome.error)
-        if outcome.item.job is finish_section:
+        work, error = outcome.item, outcome.error
+        each = self._active[work.number]
+        if work.job is finish_section:
             each.lap("apply")
             each.result.applied = outcome.value
-            return self._end(each, outcome.error)
-        self._count(each, outcome)
+            return self._end(each, error)
+        if work.job is not place_section:
+            self._count(each, Outcome(work.item, outcome.value, error))
+        else:
+            each.lap("tilespecs")
+            if error is not None:
+                self._progress.skip(each.result.section.tiles)
+                return self._end(each, error)
+            self._add_jobs(each, *outcome.result())
+        if not each.jobs and not each.running:
+            each.is_begun = True
+            each.lap("mipmaps")
+            each.result.mipmaps.close(each.result.seconds["mipmaps"])
+            self._finishes.append(Work(each.number, finish_section, each.result))
         return None
 
-    def _count(self, each: _Active, outcome: Outcome[Work, Any]) -> None:
+    def _count(self, each: _Active, outcome: Outcome[PyramidJob, PyramidResult]) -> None:
         """Add the outcome of a pyramid to the report and to progress."""
-        each.under_way -= 1
-        of_job = Outcome(outcome.item.item, outcome.value, outcome.error)
-        moved = each.result.mipmaps.count(of_job)
+        each.running -= 1
+        moved = each.result.mipmaps.count(outcome)
         section = each.result.section
         self._progress.at(each.number, self._of, section.run.stack.name, section.z)
-        self._progress.advance(of_job.item.image.first_of, moved, failures=of_job.error is not None)
-        self._finish_if_all_are_made(each)
+        self._progress.advance(outcome.item.image.first_of, moved, failures=outcome.error is not None)
 
-    def _placed(
-        self,
-        each: _Active,
-        placed: tuple[IngestedSection, list[PyramidJob]] | None,
-        error: Exception | None,
-    ) -> IngestedSection | None:
-        each.lap("tilespecs")
-        if placed is None:
-            self._progress.skip(each.result.section.tiles)
-            return self._end(each, error)
-        result, jobs = placed
-        tiles = result.mipmaps.tiles
-        result.seconds, each.result = each.result.seconds, result
+    def _add_jobs(self, each: _Active, placed: IngestedSection, jobs: list[PyramidJob]) -> None:
+        """Take what `place_section` found: the tiles that need a pyramid, and those that have one."""
+        tiles = placed.mipmaps.tiles
+        placed.seconds, each.result = each.result.seconds, placed
         each.jobs.extend(jobs)
-        self._progress.expect(tiles - result.section.tiles)
+        self._progress.expect(tiles - placed.section.tiles)
         self._progress.skip(tiles - sum(job.image.first_of for job in jobs))
-        self._finish_if_all_are_made(each)
-        return None
-
-    def _finish_if_all_are_made(self, each: _Active) -> None:
-        if each.jobs or each.under_way:
-            return
-        each.is_touched = True
-        each.lap("mipmaps")
-        each.result.mipmaps.close(each.result.seconds["mipmaps"])
-        self._finishes.append(Work(each.number, finish_section, each.result))
 
     def _end(self, each: _Active, error: Exception | None) -> IngestedSection:
         if isinstance(error, ServiceUnreachableError):
@@ -171,13 +162,9 @@ class SectionPipeline:
 
 def ingest(pipeline: SectionPipeline, executor: Executor) -> Iterator[IngestedSection]:
     """Run all jobs of a pipeline; yields the sections in the order in which they end."""
-    outcomes = executor.run(do, pipeline)
-    try:
+    # closed at once, not when an error is garbage collected: that ends the workers
+    with closing(executor.run(do, pipeline)) as outcomes:
         for outcome in outcomes:
             ended = pipeline.take(outcome)
             if ended is not None:
                 yield ended
-    finally:
-        # workers end now, not when the error is garbage collected
-        if isinstance(outcomes, Generator):
-            outcomes.close()

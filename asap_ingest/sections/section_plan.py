@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
@@ -40,35 +41,33 @@ def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -
         stamp = listings.stamp(metafile)
         if stamp is None:
             raise ParameterError("metafiles", str(MissingFileError(metafile)))
-        record = _record(metafile, list(map(float, stamp)), state)
-        z = rule.of(metafile)
-        known = state.of(metafile)
+        known, z = state.of(metafile), rule(metafile)
         if known is not None and z is not None and known.z != z:
             raise ParameterError(
                 "z_from",
                 f"{metafile} was ingested at z {known.z:g}, and would be at z {z:g} now: remove it there, "
                 "and name another state_file",
             )
-        if known is None:
-            record.z = _next_z(record, state, z_start) if z is None else z
+        if known is not None and known.stamp == list(stamp):
+            record = known
+            record.metafile = metafile  # the file has it without user and password
+        else:
+            record = _new_record(metafile, list(map(float, stamp)))
+            record.z = known.z if known is not None else _next_z(record, state, z_start) if z is None else z
         state.add(record)
         records.append(record)
     _mark_superseded(state)
     return records
 
 
-def _record(metafile: str, stamp: list[float], state: RunState) -> SectionRecord:
-    known = state.of(metafile)
-    if known is not None and known.stamp == stamp:
-        return known
-    record = SectionRecord(metafile, known.z if known is not None else 0.0, stamp)
-    try:
+def _new_record(metafile: str, stamp: list[float]) -> SectionRecord:
+    """A record with what the metafile says, where it can be read; else it is reported later."""
+    record = SectionRecord(metafile, 0.0, stamp)
+    with suppress(AsapIngestError):
         content = read_metafile(metafile)
-    except AsapIngestError:  # reported when it is ingested
-        return record
-    record.tiles, record.created = len(content.tiles), content.created
-    if content.region is not None:
-        record.region = [content.region.specimen, content.region.grid, content.region.number]
+        record.tiles, record.created = len(content.tiles), content.created
+        if content.region is not None:
+            record.region = [content.region.specimen, content.region.grid, content.region.number]
     return record
 
 
@@ -161,16 +160,13 @@ def estimate(
         except AsapIngestError:
             continue
         folder = image_directory or storage.parent(record.metafile)
-        for tile in metafile.tiles:
-            uri = storage.join(folder, tile.image)
-            stamp = listings.stamp(uri)
-            if stamp is None:
-                total.missing_images += 1
-                continue
-            probe = probe or uri
-            total.read += stamp[1]
-            total.written += _level_bytes(metafile, settings)
-        total.tiles += len(metafile.tiles)
+        uris = [storage.join(folder, tile.image) for tile in metafile.tiles]
+        sizes = {uri: stamp[1] for uri in uris if (stamp := listings.stamp(uri)) is not None}
+        probe = probe or next(iter(sizes), None)
+        total.tiles += len(uris)
+        total.missing_images += len(uris) - len(sizes)
+        total.read += sum(sizes.values())
+        total.written += len(sizes) * _level_bytes(metafile, settings)
     if probe is not None:
         total.seconds = total.tiles * _seconds_per_tile(probe, settings) / workers
         total.seconds += total.sections * _SECONDS_PER_SECTION

@@ -15,7 +15,7 @@ import orjson
 
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError, ParameterError
-from asap_ingest.secrets import without_secrets
+from asap_ingest.secrets import masked, without_secrets
 from asap_ingest.storage.json_documents import read_object, write_object
 
 #: Status of a record. A section that was begun has some of its levels, which a rerun keeps.
@@ -86,7 +86,7 @@ class RunState:
     def __init__(self, uri: str, settings: Mapping[str, Any]) -> None:
         self.uri = uri
         self._settings = orjson.loads(orjson.dumps(without_secrets(settings)))
-        self.records: dict[str, SectionRecord] = {}
+        self._records: dict[str, SectionRecord] = {}
 
     def read(self, anew: bool = False) -> None:
         """Read the records of the file; none with `anew`.
@@ -115,7 +115,7 @@ class RunState:
                     f"{self.uri} is of a run with {name} {before!r}, not {now!r}; name another file, or "
                     "start anew with force_redo true"
                 )
-        self.records = {storage.as_uri(record.metafile): record for record in records}
+        self._records = {_key(record.metafile): record for record in records}
 
     def write(self) -> None:
         records = [asdict(record) for record in self]
@@ -151,13 +151,19 @@ class RunState:
             self.write()
 
     def of(self, metafile: str) -> SectionRecord | None:
-        return self.records.get(storage.as_uri(metafile))
+        """The record of a metafile, if there is one."""
+        return self._records.get(_key(metafile))
 
     def add(self, record: SectionRecord) -> None:
-        self.records[storage.as_uri(record.metafile)] = record
+        self._records[_key(record.metafile)] = record
 
     def __iter__(self) -> Iterator[SectionRecord]:
-        return iter(self.records.values())
+        return iter(self._records.values())
+
+
+def _key(metafile: str) -> str:
+    """What identifies a metafile: its URI as the file has it, which shows no user and password."""
+    return masked(storage.as_uri(metafile))
 
 
 def _refused(problem: str) -> ParameterError:

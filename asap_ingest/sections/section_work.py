@@ -1,12 +1,14 @@
-"""What workers do for a section besides its pyramids: tiles into the stack, then levels into the tiles."""
+"""What is done for a section besides its pyramids: tiles into the stack, then levels into the tiles."""
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from asap_ingest.execution import SerialExecutor
+from asap_ingest.execution import Executor, SerialExecutor
 from asap_ingest.execution.image_warnings import ImageWarning
 from asap_ingest.mipmaps.apply_sections import SectionJob, SectionReport, apply_section
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, section_jobs
@@ -15,10 +17,22 @@ from asap_ingest.mipmaps.tile_images import Failure
 from asap_ingest.render.stack import Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.report.section_pages import write_section_pages
-from asap_ingest.sections.occupied_z import OccupiedZ
-from asap_ingest.sections.section_upload import UploadReport, upload_section
+from asap_ingest.sections.occupied_z import Occupancy, OccupiedZ
 from asap_ingest.temca.metafile import read_metafile
 from asap_ingest.temca.metafile_tilespecs import build_tilespecs, intensity_warnings
+
+_TILES_PER_REQUEST = 1000
+
+
+@dataclass(frozen=True)
+class UploadReport:
+    """Tiles that one upload added, replaced and removed."""
+
+    tiles: int
+    added: int
+    replaced: int
+    removed: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -136,3 +150,40 @@ def finish_section(ingested: IngestedSection) -> SectionReport:
     if section.report_dir is not None:
         write_section_pages(section.report_dir, section.run, ingested.mipmaps, section.metafile)
     return report
+
+
+def upload_section(
+    stack: Stack, z: float, tilespecs: Sequence[Any], occupancy: Occupancy, executor: Executor
+) -> UploadReport:
+    """Put tilespecs into a stack that is LOADING, and remove those that `occupancy` names.
+
+    Raises
+    ------
+    ServiceError, ServiceUnreachableError
+        Batches that are stored stay: an upload can be repeated.
+    """
+    start = time.perf_counter()
+    before, after = occupancy.before, {tilespec.tileId for tilespec in tilespecs}
+    keeps_others = occupancy.keeps_others(after)
+    if occupancy.removed and not keeps_others:
+        stack.delete_section(z)
+    batches = [
+        (stack, tuple(tilespecs[first : first + _TILES_PER_REQUEST]))
+        for first in range(0, len(tilespecs), _TILES_PER_REQUEST)
+    ]
+    for outcome in executor.run(_put_batch, batches):
+        outcome.result()
+    if keeps_others:
+        stack.delete_tiles(occupancy.removed)
+    return UploadReport(
+        tiles=len(tilespecs),
+        added=len(after - before),
+        replaced=len(after & before),
+        removed=len(occupancy.removed),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _put_batch(batch: tuple[Stack, tuple[Any, ...]]) -> None:
+    stack, tilespecs = batch
+    stack.put_tilespecs(list(tilespecs))

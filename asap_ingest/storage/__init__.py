@@ -14,10 +14,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from asap_ingest.errors import MissingFileError, StorageError
 from asap_ingest.storage import local, remote
-from asap_ingest.storage.remote import current_options, options
+from asap_ingest.storage.remote import ReaderThreads, current_options, options
 from asap_ingest.storage.uris import as_uri, join, local_path, parent
 
 __all__ = [
+    "ReaderThreads",
     "as_uri",
     "current_options",
     "ensure_writable_folder",

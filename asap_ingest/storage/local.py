@@ -47,13 +47,10 @@ def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
     may stay.
     """
     try:
-        written = _write_unnamed(path, parts)
+        _write(path, parts)
     except FileNotFoundError:  # the folder, as a rule; made only now, as it usually exists
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = _write_unnamed(path, parts)
-    if not written:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_and_rename(path, parts)
+        _write(path, parts)
 
 
 def remove(path: Path) -> None:
@@ -118,65 +115,42 @@ def ensure_writable_folder(folder: Path) -> None:
         pass
 
 
-def _write_unnamed(path: Path, parts: Sequence[bytes | memoryview]) -> bool:
-    """Write through an unnamed file; False where the system does not support it."""
-    flag = getattr(os, "O_TMPFILE", None)
-    if flag is None:
-        return False
+def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+    # a hidden name below the limit of 255 bytes: 50 characters may take 200
+    part = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")
+    unnamed = _unnamed_file(path.parent)
     try:
-        descriptor = os.open(path.parent, flag | os.O_WRONLY, 0o666)
-    except FileNotFoundError:
-        raise
-    except OSError:  # no unnamed files here; any other cause shows again in `_write_and_rename`
-        return False
-    with os.fdopen(descriptor, "wb") as unnamed:
-        unnamed.writelines(parts)
-        unnamed.flush()
-        return _give_name(unnamed.fileno(), path)
-
-
-def _give_name(descriptor: int, path: Path) -> bool:
-    source = f"/proc/self/fd/{descriptor}"
-    try:
-        try:
-            _link(source, path, descriptor)
-        except FileExistsError:
-            # link does not replace a file: link beside it, then rename
-            part = _part(path)
-            _link(source, part, descriptor)
-            _rename(part, path)
-    except FileNotFoundError:  # no /proc
-        return False
-    return True
-
-
-def _link(source: str, path: Path, descriptor: int) -> None:
-    # links are followed only when a folder is given, which an absolute source does not need
-    os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
-
-
-def _write_and_rename(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    part = _part(path)
-    with _removed_on_error(part), part.open("wb") as file:
-        file.writelines(parts)
-    _rename(part, path)
-
-
-def _rename(part: Path, path: Path) -> None:
-    with _removed_on_error(part):
+        with part.open("wb") if unnamed is None else unnamed as file:
+            file.writelines(parts)
+            file.flush()
+            if unnamed is not None:
+                try:
+                    _link(unnamed.fileno(), path)
+                    return
+                except FileExistsError:  # a link does not replace a file: link beside it, then rename
+                    _link(unnamed.fileno(), part)
+                except FileNotFoundError:  # no /proc
+                    part.write_bytes(b"".join(parts))
         part.replace(path)
-
-
-@contextmanager
-def _removed_on_error(part: Path) -> Iterator[None]:
-    try:
-        yield
     except OSError:
         with suppress(OSError):
             part.unlink()
         raise
 
 
-def _part(path: Path) -> Path:
-    """A hidden name beside a file, below the limit of 255 bytes: 50 characters may take 200."""
-    return path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")
+def _unnamed_file(folder: Path) -> BinaryIO | None:
+    """A file that gets its name when it is complete; None where the system does not support it."""
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        return None
+    try:
+        return os.fdopen(os.open(folder, flag | os.O_WRONLY, 0o666), "wb")
+    except FileNotFoundError:
+        raise
+    except OSError:  # any cause but this shows again when a file with a name is opened
+        return None
+
+
+def _link(descriptor: int, path: Path) -> None:
+    # links are followed only when a folder is given, which an absolute source does not need
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)

@@ -12,8 +12,9 @@ import posixpath
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, BinaryIO, TypeVar
@@ -69,6 +70,13 @@ def options(options: Mapping[str, Any] | None) -> Iterator[None]:
 def current_options() -> Mapping[str, Any]:
     """The options that hold here."""
     return _options.get()
+
+
+class ReaderThreads(ThreadPoolExecutor):
+    """Threads that reach files with the storage options of the thread that submits the call."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return super().submit(copy_context().run, fn, *args, **kwargs)
 
 
 def read_bytes(uri: str) -> bytes:

@@ -16,7 +16,7 @@ from asap_ingest import storage
 from asap_ingest.errors import ImageError, MissingFileError, ParameterError, StorageError
 from asap_ingest.images.formats import read_head
 from asap_ingest.images.pixels import ImageHead
-from asap_ingest.storage.reader_threads import ReaderThreads
+from asap_ingest.storage import ReaderThreads
 from asap_ingest.tile_tables.delimited import read_delimited
 from asap_ingest.tile_tables.fiji import FIJI_LINE, read_fiji
 from asap_ingest.tile_tables.file_pattern import read_pattern

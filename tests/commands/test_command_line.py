@@ -231,7 +231,7 @@ def test_did_you_mean_a_stack():
 
 
 def test_did_you_mean_a_field_of_the_connection():
-    with pytest.raises(ParameterError, match=r"render.hots: is not a parameter; did you mean host\?"):
+    with pytest.raises(ParameterError, match=r"render.hots: is not a parameter; did you mean render.host\?"):
         parse("mipmaps", {"render": {**RENDER, "hots": "em1"}})
 
 

@@ -104,7 +104,7 @@ def test_a_command_that_is_no_step(config):
     ("content", "says"),
     [
         ("levls = 3", "levls: is not a parameter; did you mean levels?"),
-        ("[render]\nhots = 'a'", r"\[render\] hots: is not a parameter; did you mean host?"),
+        ("[render]\nhots = 'a'", "render.hots: is not a parameter; did you mean render.host?"),
         (
             "[generate_mipmaps]\nlevls = 3",
             r"\[generate_mipmaps\] levls: is not a parameter; did you mean levels?",

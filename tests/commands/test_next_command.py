@@ -10,13 +10,14 @@ import pytest
 
 from asap_ingest.__main__ import main as asap_ingest
 from asap_ingest.commands.command_table import parser_of
-from asap_ingest.commands.next_command import command_line, connection_options, say_next
+from asap_ingest.commands.program import command_line, say_next
+from asap_ingest.generate_mipmaps import GenerateMipMaps
 from asap_ingest.precomputed_tif import main as precomputed_tif
 from asap_ingest.serve_render import what_next
 from tests.acquisitions import random_tiles, write_acquisition
 from tests.steps import TILESPECS
 from tests.test_precomputed_tif_spellings import planes
-from tests.test_schemas import RENDER, STEPS
+from tests.test_schemas import STEPS
 
 
 def next_of(step, **given):
@@ -70,10 +71,15 @@ def test_shards_are_merged():
     assert "merge_reports --output_json merged.json --inputs" in next_of("mipmaps", shard="1/3")
 
 
-def test_the_connection_is_left_out_where_it_is_known_anyway(monkeypatch):
+def test_the_connection_is_left_out_where_it_is_known_anyway(monkeypatch, tmp_path):
     monkeypatch.setenv("DEFAULT_RENDER_HOST", "localhost")
     monkeypatch.setenv("RENDER_PORT", "8080")
-    assert connection_options(RENDER, {"render": {"owner": "lab"}}) == {"render.project": "brain"}
+    (tmp_path / "lab.toml").write_text("[render]\nowner = 'lab'")
+    monkeypatch.setenv("ASAP_INGEST_CONFIG", str(tmp_path / "lab.toml"))
+    (tmp_path / "in.json").write_text(json.dumps(STEPS["mipmaps"][1]))
+    step = GenerateMipMaps(args=["--input_json", str(tmp_path / "in.json")])
+    read = parsed(step.next_command())
+    assert {name for name in read if name.startswith("render.")} == {"render.project"}
 
 
 def test_values_are_quoted_and_hold_no_secret():

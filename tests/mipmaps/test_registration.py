@@ -3,8 +3,9 @@
 import pytest
 
 from asap_ingest import storage
-from asap_ingest.mipmaps.levels import LevelListings, Levels
+from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.registration import new_levels, register_levels, tile_change
+from asap_ingest.storage.folder_listings import FolderListings
 
 LEVELS = Levels("/out", "jpg", 2)
 
@@ -88,14 +89,14 @@ def missing(listings, folder, *names):
 
 def test_folders_are_listed_once(tmp_path, asked):
     write_levels(tmp_path, "a.tif", "b #1%.tif")
-    listings = LevelListings()
+    listings = FolderListings(names_only=True)
     assert missing(listings, tmp_path, "a.tif", "b #1%.tif", "absent.tif") == [0, 0, 2]
     assert len(asked) == 2
 
 
 def test_a_section_in_the_same_folder_needs_no_new_listing(tmp_path, asked):
     write_levels(tmp_path, "a.tif", "b.tif")
-    listings = LevelListings()
+    listings = FolderListings(names_only=True)
     for name in ("a.tif", "b.tif"):
         listings.start_section()
         assert missing(listings, tmp_path, name) == [0]
@@ -104,7 +105,7 @@ def test_a_section_in_the_same_folder_needs_no_new_listing(tmp_path, asked):
 
 def test_files_that_come_between_two_sections_are_seen(tmp_path):
     write_levels(tmp_path, "a.tif")
-    listings = LevelListings()
+    listings = FolderListings(names_only=True)
     listings.start_section()
     assert missing(listings, tmp_path, "a.tif", "b.tif") == [0, 2]
     write_levels(tmp_path, "b.tif")
@@ -114,7 +115,7 @@ def test_files_that_come_between_two_sections_are_seen(tmp_path):
 
 def test_folders_that_are_done_with_are_forgotten(tmp_path, asked):
     write_levels(tmp_path / "one", "a.tif")
-    listings = LevelListings()
+    listings = FolderListings(names_only=True)
     for folder in ("one", "two", "three", "one"):
         listings.start_section()
         missing(listings, tmp_path / folder, "a.tif")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from asap_ingest.commands.http_server import EndSignals, listen, serve
+from asap_ingest.commands.http_server import prepared_server
 from asap_ingest.errors import ParameterError
 from asap_ingest.serve_render import check_exposure, main
 from asap_ingest.web.web_policy import PUBLIC_VIEWER
@@ -226,7 +227,7 @@ def test_a_signal_before_the_service_answers_is_not_lost(
 
     monkeypatch.setattr(uvicorn.Server, "run", run_late)
     usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    with EndSignals() as signals, listen("127.0.0.1", 0) as listening:
-        serve(Starlette(), listening, "CRITICAL", signals)
+    with prepared_server(Namespace(bind="127.0.0.1", port=0, log_level="WARNING")) as run_app:
+        run_app(Starlette(), None, lambda url: [])
     assert {number: signal.getsignal(number) for number in usual} == usual
     assert capfd.readouterr().out == ""

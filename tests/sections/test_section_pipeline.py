@@ -16,8 +16,13 @@ from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.sections.occupied_z import OccupiedZ
 from asap_ingest.sections.section_pipeline import SectionPipeline
-from asap_ingest.sections.section_upload import UploadReport
-from asap_ingest.sections.section_work import IngestedSection, Section, finish_section, place_section
+from asap_ingest.sections.section_work import (
+    IngestedSection,
+    Section,
+    UploadReport,
+    finish_section,
+    place_section,
+)
 
 SETTINGS = PyramidSettings(Levels("/mipmaps", "tif", 1))
 STACK = Stack(RenderConnection("em1", 8080, "lab", "brain"), "raw")

@@ -12,7 +12,7 @@ import pytest
 
 from asap_ingest.ingest_sections import IngestSections
 from asap_ingest.render.stack import RenderConnection, Stack
-from asap_ingest.sections.section_list import ORDER, ZRule
+from asap_ingest.sections.section_list import ORDER, z_rule
 from asap_ingest.sections.section_state import RunState
 from asap_ingest.sections.section_watch import Watch
 from tests.steps import command
@@ -255,7 +255,8 @@ def test_a_service_that_is_away_and_a_signal_and_a_restart(parameters, service, 
 def test_times_and_sizes_must_settle(tmp_path):
     metafile = acquisition(tmp_path / "share", 1)
     clock = [0.0]
-    watch = Watch([str(tmp_path / "share")], RunState(str(tmp_path / "s.json"), {}), ZRule(ORDER), 1)
+    state = RunState(str(tmp_path / "s.json"), {})
+    watch = Watch([str(tmp_path / "share")], state, z_rule(ORDER), 1, lambda records: None)
     watch.clock, watch.settle_seconds = lambda: clock[0], 30
     image = metafile.parent / "s1_tile_00.tif"
     assert watch.look() == []

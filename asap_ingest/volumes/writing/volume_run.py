@@ -117,8 +117,7 @@ def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> Volu
             result = outcome.value
             if result is None:
                 begin, end = outcome.item.box.begin, outcome.item.box.end
-                reason = str(outcome.error) or type(outcome.error).__name__
-                report.failures.append(UnitFailure(f"x, y, z from {begin} to {end}", reason))
+                report.failures.append(UnitFailure(f"x, y, z from {begin} to {end}", outcome.reason))
                 progress.advance(failures=1)
                 continue
             report.chunks_written += result.chunks
