@@ -23,8 +23,12 @@ from starlette.routing import Route
 from asap_ingest.render_ws.app import build_app
 from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.store import Store
-from asap_ingest.web.connection_limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
-from asap_ingest.web.open_files import OTHER_FILES, connections_that_fit
+from asap_ingest.web.connection_limits import (
+    DEFAULT_CONNECTION_LIMITS,
+    OTHER_FILES,
+    ConnectionLimits,
+    connections_that_fit,
+)
 from tests.connections import connect, connected, exchange, received
 from tests.render_ws.conftest import serving
 from tests.servers import in_a_thread
