@@ -56,6 +56,7 @@ class Clients:
             Route("/large", self.large),
             Route("/body", self.body, methods=["POST"]),
             Route("/unread", self.answer, methods=["POST"]),
+            Route("/later", self.later, methods=["POST"]),
         ]
         return Starlette(routes=routes)
 
@@ -67,6 +68,10 @@ class Clients:
         while not self.go_on.is_set():
             await asyncio.sleep(0.01)
         return PlainTextResponse("waited")
+
+    async def later(self, request: Request) -> Response:
+        await self.wait(request)
+        return await self.body(request)
 
     async def large(self, request: Request) -> Response:
         return StreamingResponse(self._pieces())
@@ -226,6 +231,22 @@ def test_a_slow_body_that_keeps_moving_is_taken(clients: Clients) -> None:
             slow.sendall(bytes(100))
             time.sleep(0.15)
         assert received(slow).endswith(b"1000")
+
+
+@pytest.mark.parametrize(("header", "begun"), [(b"", 150_000), (b"Expect: 100-continue\r\n", 0)])
+def test_a_body_that_the_application_does_not_take_yet_is_not_late(
+    clients: Clients, header: bytes, begun: int
+) -> None:
+    with in_a_thread(clients.app(), SHORT) as url, connect(url) as patient:
+        start = POST.replace(b"/body", b"/later") + header
+        patient.sendall(start + b"Content-Length: 200000\r\nConnection: close\r\n\r\n" + bytes(begun))
+        assert clients.waiting.acquire(timeout=10)
+        # connections are looked at once a second
+        time.sleep(2.5)
+        clients.go_on.set()
+        assert clients.waiting.acquire(timeout=10)
+        patient.sendall(bytes(200_000 - begun))
+        assert received(patient).endswith(b"200000")
 
 
 def test_an_answer_that_nobody_takes_is_dropped(clients: Clients) -> None:
