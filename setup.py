@@ -56,9 +56,11 @@ setup(
     packages=find_packages(include=["asap_ingest", "asap_ingest.*"]),
     package_data={
         "asap_ingest": ["py.typed"],
+        "asap_ingest.lab": ["*.html"],
         "asap_ingest.neuroglancer_client": ["*.js"],
         "asap_ingest.render_ws": ["client_scripts/*.sh", "pages/*"],
         "asap_ingest.report": ["pages/*"],
+        "asap_ingest.volumes.serving": ["*.html"],
     },
     install_requires=requirements(),
     extras_require={

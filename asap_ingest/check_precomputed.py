@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -73,10 +72,10 @@ def output_of(volume: str, depth: str, check: Check) -> dict[str, Any]:
         "not_known": findings.not_known,
         "fault_count": findings.count,
         "fault_groups": [
-            {"where": group.where, "count": group.count, "first": str(next(iter(group.examples)))}
+            {"where": group.where, "count": group.count, "first": next(iter(group.examples))}
             for group in findings.groups
         ],
-        "faults": [asdict(fault) for fault in findings.faults],
+        "faults": [{"place": fault.place, "problem": fault.problem} for fault in findings.faults],
     }
 
 

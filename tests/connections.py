@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-from asap_ingest.web.open_files import connections_that_fit
+from asap_ingest.web.connection_limits import connections_that_fit
 
 
 def connect(url: str) -> socket.socket:

@@ -29,7 +29,7 @@ EDGES = {
     "volumes.writing": "execution images storage volumes",
     "volumes.serving": "neuroglancer_client volumes web",
     "volumes.checking": "execution storage volumes web",
-    "arrays": "render volumes volumes.checking volumes.sources web",
+    "arrays": "render volumes volumes.checking volumes.sources",
     "render_ws": "",
     "render_ws.wire": "",
     "render_ws.memory": "render_ws.wire",

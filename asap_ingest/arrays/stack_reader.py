@@ -137,14 +137,14 @@ class StackReader:
         first, *others = key if isinstance(key, tuple) else (key,)
         extent = cache(self._extent)
         if isinstance(first, slice):
-            index = world_index(key, extent)
+            ranges, picked = world_index(key, extent)
             sections: dict[int, float] = {int(z): z for z in self.z_values if z.is_integer()}
         else:
             sections = {0: self._section(first)}
-            index = world_index((0, *others), extent)
-        z, y, x = index.ranges
+            ranges, picked = world_index((0, *others), extent)
+        z, y, x = ranges
         planes = self._planes(Box((x.start, y.start, 0), (x.stop, y.stop, len(z))), map(sections.get, z))
-        return index.of(_drawn(planes, per_axis(range, index.shape)))
+        return _drawn(planes, per_axis(lambda along: range(len(along)), ranges))[picked]
 
     def to_dask(self, scale: float = 1.0) -> Any:
         """All sections as a Dask array (sections, height, width) that is drawn when it is computed.

@@ -1,18 +1,16 @@
 """A volume for Python programs: its scales as arrays (z, y, x), from a folder or a URL.
 
-Samples are read as `check_precomputed` reads them: this package reads the precomputed format (files, also if
-compressed, shards, TIFF chunks); tensorstore, which the extra `volumes` installs, reads OME-Zarr and other
-encodings.
+Samples are read as `check_precomputed` reads them: this package reads the chunks of the precomputed format
+that are files, also if compressed, and TIFF chunks; tensorstore, which the extra `volumes` installs, reads
+shards, OME-Zarr and other encodings.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from functools import cached_property
 from itertools import product
-from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +19,13 @@ from asap_ingest.arrays.dask_arrays import LazySource, lazy_array
 from asap_ingest.arrays.world_index import AXES, Ranges, world_index
 from asap_ingest.errors import ParameterError, VolumeError
 from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
-from asap_ingest.volumes.checking.chunk_readers import ChunkReader
-from asap_ingest.volumes.checking.faults import FaultError, NotKnownError
-from asap_ingest.volumes.checking.volume_check import description_of, reader_of
-from asap_ingest.volumes.checking.volume_files import address_of, open_files
+from asap_ingest.volumes.checking.faults import FaultError, Findings, NotKnownError
+from asap_ingest.volumes.checking.tensorstore_readers import ChunkReader, reader_of
+from asap_ingest.volumes.checking.volume_check import description_of
+from asap_ingest.volumes.checking.volume_files import VolumeFiles, open_files
 from asap_ingest.volumes.checking.volume_metadata import CheckedScale, Description
-from asap_ingest.volumes.checking.zarr_arrays import DRIVERS
+from asap_ingest.volumes.checking.zarr_metadata import DRIVERS
 from asap_ingest.volumes.tensorstore_extra import require_tensorstore
-from asap_ingest.web.access_token import authorization
 
 
 def open_volume(path_or_url: str) -> VolumeReader:
@@ -45,8 +42,9 @@ def open_volume(path_or_url: str) -> VolumeReader:
         There is no volume, its metadata are wrong, or it cannot be reached.
     """
     volume = str(path_or_url)
+    files = open_files(volume)
     try:
-        return VolumeReader(volume, description_of(open_files(volume), volume))
+        return VolumeReader(volume, files, description_of(files, volume, Findings()))
     except (FaultError, NotKnownError) as error:
         raise VolumeError(volume, str(error)) from error
 
@@ -62,11 +60,10 @@ class VolumeReader:
         Samples are labels.
     """
 
-    def __init__(self, path_or_url: str, description: Description) -> None:
+    def __init__(self, path_or_url: str, files: VolumeFiles, description: Description) -> None:
         self.is_segmentation = description.is_segmentation
-        self.scales = tuple(
-            ScaleReader(path_or_url, description, number) for number in range(len(description.scales))
-        )
+        scales = enumerate(description.scales)
+        self.scales = tuple(ScaleReader(path_or_url, files, number, scale) for number, scale in scales)
 
     def __repr__(self) -> str:
         return f"VolumeReader({self.scales})"
@@ -100,17 +97,15 @@ class ScaleReader:
 
     ndim = 3
 
-    def __init__(self, path_or_url: str, description: Description, number: int) -> None:
-        self._volume, self._description, self._number = path_or_url, description, number
-        scale = description.scales[number]
-        self._scale = scale
+    def __init__(self, path_or_url: str, files: VolumeFiles, number: int, scale: CheckedScale) -> None:
+        self._volume, self._files, self._number, self._scale = path_or_url, files, number, scale
         self._threads = threading.local()
         self.key = scale.key
         self.shape = scale.size[::-1]
         self.chunk_shape = scale.chunk_size[::-1]
         self.voxel_size_nm = scale.resolution_nm[::-1]
         self.begin = _begin_xyz(scale)[::-1]
-        self.dtype = np.dtype(description.dtype)
+        self.dtype = scale.dtype.newbyteorder("=")
 
     def __repr__(self) -> str:
         return f"<scale {self.key}: {self.dtype} {self.shape} from {self.begin}, {self.voxel_size_nm} nm>"
@@ -119,15 +114,15 @@ class ScaleReader:
         return _reopened, (self._volume, self._number)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        index = world_index(key, lambda: self._extent)
-        for axis, along, whole in zip(AXES, index.ranges, self._extent, strict=True):
+        ranges, picked = world_index(key, lambda: self._extent)
+        for axis, along, whole in zip(AXES, ranges, self._extent, strict=True):
             if along.start < whole.start or along.stop > whole.stop:
                 problem = f"{along.start}:{along.stop} reaches beyond the volume's {whole.start}:{whole.stop}"
                 raise ParameterError(axis, problem)
-        ranges = per_axis(
-            lambda along, start: range(along.start - start, along.stop - start), index.ranges, self.begin
+        inner = per_axis(
+            lambda along, start: range(along.start - start, along.stop - start), ranges, self.begin
         )
-        return index.of(self.read(ranges))
+        return self.read(inner)[picked]
 
     def to_dask(self) -> Any:
         """The scale as a Dask array (z, y, x), chunk by chunk; its first sample is the voxel `begin`.
@@ -142,29 +137,22 @@ class ScaleReader:
     def read(self, ranges: Ranges) -> NDArray[Any]:
         """Samples (z, y, x) of a box that counts from the first voxel."""
         if self._scale.unread:
-            z, y, x = (slice(along.start, along.stop) for along in ranges)
-            return np.asarray(self._tensorstore[z, y, x].read().result())
+            block = per_axis(lambda along: slice(along.start, along.stop), ranges)
+            return np.asarray(self._tensorstore[block].read().result())
         samples = np.empty(per_axis(len, ranges), self.dtype)
-        for index in _chunks(ranges, self.chunk_shape) if samples.size else ():
+        for z, y, x in product(*per_axis(_parts, ranges, self.chunk_shape)) if samples.size else ():
             try:
-                chunk = self._reader.read(index[::-1])
+                chunk = self._reader.read((x.position, y.position, z.position))
             except FaultError as error:
                 raise VolumeError(self._volume, str(error)) from error
-            # ends of the part of the chunk that lies in the box, from the volume's first voxel
-            starts = per_axis(mul, index, self.chunk_shape)
-            low = per_axis(lambda along, start: max(along.start, start), ranges, starts)
-            high = per_axis(
-                lambda along, start, length: min(along.stop, start + length), ranges, starts, chunk.shape
-            )
-            begin = per_axis(lambda along: along.start, ranges)
-            samples[_slices(low, high, begin)] = chunk[_slices(low, high, starts)]
+            samples[z.target, y.target, x.target] = chunk[z.inside, y.inside, x.inside]
         return samples
 
     @property
     def _reader(self) -> ChunkReader:
-        """The reader of this thread: readers cache indices of shards, and are not shared."""
+        """The reader of this thread: readers are not shared."""
         if not hasattr(self._threads, "reader"):
-            self._threads.reader = reader_of(open_files(self._volume), self._description, self._number)
+            self._threads.reader = reader_of(self._files, self._scale)
         reader: ChunkReader = self._threads.reader
         return reader
 
@@ -178,8 +166,13 @@ class ScaleReader:
         require_tensorstore("volume", f"scale {self.key}: reading {self._scale.unread}")
         import tensorstore
 
+        store = self._files.store()
+        spec = {"driver": "neuroglancer_precomputed", "kvstore": store, "scale_index": self._number}
+        if self._scale.zarr is not None:
+            driver = DRIVERS[self._scale.zarr["zarr_format"]]
+            spec = {"driver": driver, "kvstore": store, "path": f"{self.key}/"}
         try:
-            array = tensorstore.open(self._spec, open=True, read=True).result()
+            array = tensorstore.open(spec, open=True, read=True).result()
         except (ValueError, NotImplementedError) as error:
             problem = f"scale {self.key}: {self._scale.unread}; tensorstore cannot read it: {error}"
             raise VolumeError(self._volume, problem) from error
@@ -189,18 +182,6 @@ class ScaleReader:
             array = array[..., 0].T
         return array[tensorstore.d[:].translate_to[0]]
 
-    @property
-    def _spec(self) -> dict[str, Any]:
-        address = address_of(self._volume)
-        store: Any = f"file://{address}/"
-        if address.startswith("http"):
-            headers = [f"{name}: {value}" for name, value in authorization().items()]
-            store = {"driver": "http", "base_url": address, "path": "/", "headers": headers}
-        array = self._scale.array
-        if array is None:
-            return {"driver": "neuroglancer_precomputed", "kvstore": store, "scale_index": self._number}
-        return {"driver": DRIVERS[array.zarr_format], "kvstore": store, "path": f"{self.key}/"}
-
 
 def _reopened(volume: str, number: int) -> ScaleReader:
     return open_volume(volume).scales[number]
@@ -208,22 +189,25 @@ def _reopened(volume: str, number: int) -> ScaleReader:
 
 def _begin_xyz(scale: CheckedScale) -> Triple:
     """First voxel: the offset in `info`, or the position by the translation of OME-Zarr."""
-    if scale.array is None:
+    if scale.zarr is None:
         return scale.offset
     return per_axis(lambda corner, length: round(corner / length + 0.5), scale.corner_nm, scale.resolution_nm)
 
 
-def _chunks(ranges: Ranges, chunk_shape: Triple) -> Iterator[Triple]:
-    """Indices (z, y, x), z slowest, of the chunks that hold a part of a box."""
-    return product(
-        *per_axis(
-            lambda along, length: range(along.start // length, ceil_div(along.stop, length)),
-            ranges,
-            chunk_shape,
-        )
-    )
+class _Part(NamedTuple):
+    """A chunk along one axis: its position, the part of it that is read, and where that goes."""
+
+    position: int
+    inside: slice
+    target: slice
 
 
-def _slices(low: Triple, high: Triple, begin: Triple) -> tuple[slice, slice, slice]:
-    """Slices between two corners, counted from a third one."""
-    return per_axis(lambda first, end, start: slice(first - start, end - start), low, high, begin)
+def _parts(along: range, step: int) -> list[_Part]:
+    """The chunks of `step` voxels that a range has a part of."""
+    parts = []
+    for position in range(along.start // step, ceil_div(along.stop, step)):
+        start = position * step
+        low, high = max(along.start, start), min(along.stop, start + step)
+        inside, target = slice(low - start, high - start), slice(low - along.start, high - along.start)
+        parts.append(_Part(position, inside, target))
+    return parts

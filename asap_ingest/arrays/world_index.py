@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from asap_ingest.errors import ParameterError
-from asap_ingest.volumes.axes import Triple, per_axis
+from asap_ingest.volumes.axes import per_axis
 
 AXES = ("z", "y", "x")
 #: Whole numbers along z, y and x.
 Ranges = tuple[range, range, range]
+#: An index of NumPy for an array (z, y, x).
+Picked = tuple[int | slice, int | slice, int | slice]
 
 
-@dataclass(frozen=True)
-class WorldIndex:
-    """A checked index.
-
-    Attributes
-    ----------
-    ranges : triple of range
-    is_single : triple of bool
-        Axes with a number instead of a slice: the result does not have them.
-    """
-
-    ranges: Ranges
-    is_single: tuple[bool, bool, bool]
-
-    @property
-    def shape(self) -> Triple:
-        """Length along z, y and x."""
-        return per_axis(len, self.ranges)
-
-    def of(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Samples (z, y, x) without the axes that have a single number."""
-        return samples[tuple(0 if single else slice(None) for single in self.is_single)]
-
-
-def world_index(key: Any, extent: Callable[[], Ranges]) -> WorldIndex:
+def world_index(key: Any, extent: Callable[[], Ranges]) -> tuple[Ranges, Picked]:
     """An index of up to three numbers or slices, z first.
+
+    Returns its ranges, and the index into the samples of these that leaves out axes with a single number.
 
     Parameters
     ----------
@@ -59,7 +36,7 @@ def world_index(key: Any, extent: Callable[[], Ranges]) -> WorldIndex:
         raise ParameterError("index", f"has {len(keys)} axes; there are z, y, x")
     keys = (*keys, *[slice(None)] * (len(AXES) - len(keys)))
     ranges = per_axis(lambda number, key: _range(number, key, extent), range(3), keys)
-    return WorldIndex(ranges, per_axis(lambda key: not isinstance(key, slice), keys))
+    return ranges, per_axis(lambda key: slice(None) if isinstance(key, slice) else 0, keys)
 
 
 def _range(number: int, key: Any, extent: Callable[[], Ranges]) -> range:

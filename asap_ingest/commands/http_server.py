@@ -20,14 +20,14 @@ from starlette.types import ASGIApp
 from asap_ingest.errors import ParameterError
 from asap_ingest.execution.end_signals import end_signals
 from asap_ingest.web.access_token import VARIABLE, new_token, token_of_environment, token_query
-from asap_ingest.web.body_time_limit import BodyTimeLimit
 from asap_ingest.web.connection_limits import (
     DEFAULT_CONNECTION_LIMITS,
     BoundedProtocol,
     ConnectionLimits,
     Connections,
+    connections_that_fit,
+    is_out_of_files,
 )
-from asap_ingest.web.open_files import connections_that_fit, is_out_of_files
 
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 SHUTDOWN_SECONDS = 10
@@ -178,7 +178,7 @@ class BoundedServer(uvicorn.Server):
         self._connections = Connections(limits)
         self._announce = announce
         config = uvicorn.Config(
-            BodyTimeLimit(app, limits),
+            app,
             http=partial(BoundedProtocol, self._connections),  # type: ignore[arg-type] # called like a class
             ws="none",  # no application here uses it, and its connections would not be counted
             backlog=ACCEPTED_AT_ONCE,

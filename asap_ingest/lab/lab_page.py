@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from string import Template
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
 
-from asap_ingest.render_ws.pages.page_files import CLIENT_INDEX, FOLDER, inline_source
+from asap_ingest.render_ws.pages.page_files import CLIENT_INDEX
 from asap_ingest.render_ws.pages.stacks_page import number_of
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 from asap_ingest.volumes.serving.index_page import voxel_text
@@ -20,36 +21,12 @@ from asap_ingest.volumes.serving.viewer_link import viewer_url
 #: Stacks in the list; the page of all stacks has the others.
 _MOST_STACKS = 12
 _NM = 1e-9
-_STYLE = (
-    (FOLDER / "pages.css").read_text(encoding="utf-8")
-    + """
-main { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
-  align-items: start; }
-main section { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
-  padding: 1rem 1.25rem; min-width: 0; }
-main h2 { margin-top: 0; }
-ul { list-style: none; margin: .75rem 0 0; padding: 0; }
-li { display: flex; flex-wrap: wrap; gap: .1rem 1rem; padding: .5rem 0; border-top: 1px solid var(--line); }
-li > span { flex: 1 1 14rem; overflow-wrap: anywhere; min-width: 0; }
-li small { display: block; color: var(--faint); }
-"""
-)
+#: The page runs no script, and loads files of this server only.
 CONTENT_POLICY = (
-    "default-src 'none'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src {inline_source(_STYLE)}"
+    "default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Stacks and volumes</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="render-ws/view/icon.svg"><style>$style</style></head><body>
-<header><h1>Stacks and volumes</h1>$note</header><main>
-<section aria-labelledby="stacks"><h2 id="stacks">$stack_count</h2>
-<div class="bar"><a class="main button" href="render-ws/view/stacks.html">All stacks</a>
-<a class="button" href="render-ws/view/index.html">Render service</a></div>$stacks</section>
-<section aria-labelledby="volumes"><h2 id="volumes">$volume_count</h2>
-<div class="bar"><a class="main button" href="volumes/">All volumes</a></div>$volumes</section>
-</main></body></html>
-""")
+_PAGE = Template(Path(__file__).with_name("start_page.html").read_text(encoding="utf-8"))
 _NO_CLIENT = "Neuroglancer opens from here with the extra viewer: pip install 'asap_ingest[viewer]'."
 _NO_STACKS = "<p>Stacks appear here once tiles are ingested.</p>"
 _NO_VOLUMES = "<p>Volumes appear here once they are in the folder that is served.</p>"
@@ -67,7 +44,6 @@ def lab_page(
     stack_rows = "".join(_stack(record, base_url, has_client) for record in latest)
     volume_rows = "".join(_volume(volume, base_url, has_client) for volume in volumes.values())
     return _PAGE.substitute(
-        style=_STYLE,
         note="" if has_client else f"<p>{_NO_CLIENT}</p>",
         stack_count=number_of(len(stacks), "stack"),
         stacks=f"{more}<ul>{stack_rows}</ul>" if stacks else _NO_STACKS,

@@ -7,7 +7,9 @@ accepts connections until no file can be opened.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import resource
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +17,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
 
+#: A connection is a file descriptor, and sending a file takes another.
+FILES_PER_CONNECTION = 2
+#: Databases, images, libraries, connections that are accepted and not yet registered.
+OTHER_FILES = 640
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 #: Least time between two log lines on a server whose connections are all in use.
 FULL_LOG_SECONDS = 60
-_FULL = b"all connections of this server are in use: try again in a moment"
-_FULL_ANSWER = (
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n"
-    b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n\r\n%s" % (len(_FULL), _FULL)
-)
+_FULL = "all connections of this server are in use: try again in a moment"
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,7 @@ class Connections:
     def close_late(self, now: float) -> None:
         """Close the connections that exceed a time limit; `now` is the time of the event loop."""
         for connection in list(self._open):
-            if connection.is_late(now, self.limits):
-                connection.transport.abort()
+            connection.close_if_late(now, self.limits)
 
     def log_full(self) -> None:
         """Log that all connections are in use: one line per `FULL_LOG_SECONDS`."""
@@ -114,7 +116,8 @@ class BoundedProtocol(HttpToolsProtocol):
         # start of the header under way; None for none
         self._header_since: float | None = None
         self._header_bytes = 0
-        self._last_byte = self.loop.time()
+        self._last_byte = self._body_since = self.loop.time()
+        self._body_bytes = 0
         self._unsent = 0
         self._unsent_since = 0.0
 
@@ -122,7 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._header_since = self.loop.time()
         if not self._all.has_room_for(self):
-            transport.write(_FULL_ANSWER)
+            transport.write(_last_answer("503 Service Unavailable", _FULL, "retry-after: 1"))
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -138,6 +141,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.cycle is not previous:
             self._header_since, self._header_bytes = None, 0
+            self._body_since = self._last_byte
         elif self._header_since is not None:
             self._header_bytes += len(data)
             if self._header_bytes > self._all.limits.header_bytes:
@@ -147,6 +151,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Record the start of a header, also after a body that was answered early."""
         super().on_message_begin()
         self._header_since, self._header_bytes = self.loop.time(), 0
+        self._body_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Count the bytes of a body."""
+        super().on_body(body)
+        self._body_bytes += len(body)
 
     def _waits_for_header(self) -> bool:
         # after an early answer the end of the body is not known here
@@ -158,17 +168,81 @@ class BoundedProtocol(HttpToolsProtocol):
             return not self.transport.get_write_buffer_size()
         return self.cycle.more_body
 
-    def is_late(self, now: float, limits: ConnectionLimits) -> bool:
-        """Whether the client takes too long to send a header, to take its answer, or to end a body after it.
+    def close_if_late(self, now: float, limits: ConnectionLimits) -> None:
+        """Close a connection whose client takes too long to send a header or a body, or to take its answer.
 
-        A body before its answer has `BodyTimeLimit`.
+        A body that comes before its answer is answered 408; the application sees that the client left.
         """
+        is_late_body = self._has_late_body(now, limits)
+        if is_late_body and not self.cycle.response_started:
+            self.transport.write(_late_answer(self._body_bytes, limits))
+            self.transport.close()
+        elif is_late_body or self._has_late_header_or_answer(now, limits):
+            self.transport.abort()
+
+    def _has_late_header_or_answer(self, now: float, limits: ConnectionLimits) -> bool:
         if self._header_since is not None and now - self._header_since > limits.header_seconds:
             return True
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._unsent:
             self._unsent, self._unsent_since = unsent, now
-        if unsent:
-            return now - self._unsent_since > limits.answer_seconds
-        is_answered = self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
-        return is_answered and now - self._last_byte > limits.body_seconds
+        return unsent > 0 and now - self._unsent_since > limits.answer_seconds
+
+    def _has_late_body(self, now: float, limits: ConnectionLimits) -> bool:
+        if self.cycle is None or not self.cycle.more_body or self.transport.get_write_buffer_size():
+            return False
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            # the client waits for the application, which takes no more of the body for now
+            self._last_byte = self._body_since = now
+            self._body_bytes = 0
+        whole = self._body_since + limits.body_seconds + self._body_bytes / limits.body_bytes_per_second
+        return now > min(self._last_byte + limits.body_seconds, whole)
+
+
+def _late_answer(received: int, limits: ConnectionLimits) -> bytes:
+    text = (
+        f"the request body arrives too slowly: {received} bytes came; this service waits "
+        f"{limits.body_seconds:g} s for the next byte, and for a mean of "
+        f"{limits.body_bytes_per_second:g} bytes a second"
+    )
+    return _last_answer("408 Request Timeout", text)
+
+
+def _last_answer(status: str, text: str, *headers: str) -> bytes:
+    """An answer that this layer sends itself, before it closes the connection."""
+    fields = (
+        "connection: close",
+        "content-type: text/plain; charset=utf-8",
+        "x-content-type-options: nosniff",
+    )
+    lines = (f"HTTP/1.1 {status}", *fields, f"content-length: {len(text)}", *headers, "", text)
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def connections_that_fit(most: int) -> int:
+    """Raise the limit of open files as far as `most` connections need it; how many connections fit then.
+
+    If the system allows few files, at least a quarter of them are for connections.
+    """
+    limit = _raised_to(most * FILES_PER_CONNECTION + OTHER_FILES)
+    return min(most, max(1, limit // 4, (limit - OTHER_FILES) // FILES_PER_CONNECTION))
+
+
+def is_out_of_files(error: BaseException | None) -> bool:
+    """Whether an error means that the limit of open files, or the memory for them, is exhausted."""
+    return isinstance(error, OSError) and error.errno in _EXHAUSTED
+
+
+def _raised_to(wanted: int) -> int:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if allowed <= soft:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    except (OSError, ValueError):
+        # macOS reports no limit, and has one
+        return soft
+    return allowed

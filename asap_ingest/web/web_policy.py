@@ -12,7 +12,6 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 
 from starlette.datastructures import Headers
 
@@ -29,20 +28,6 @@ _HOST = re.compile(_SERVER)
 _ORIGIN = re.compile(rf"(?P<scheme>[a-z][a-z0-9+.-]*)://{_SERVER}/?")
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 _MOST_QUOTED = 100
-
-
-class Sender(Enum):
-    """Where a request comes from."""
-
-    OWN = "a page of the service itself, or no page at all"
-    LISTED = "a page of a listed origin"
-    LOOPBACK = "a page of another server on the machine of the browser"
-    VIEWER = "Neuroglancer's public demo"
-    FOREIGN = "any other page"
-
-
-READERS = (Sender.OWN, Sender.LISTED, Sender.LOOPBACK, Sender.VIEWER)
-WRITERS = (Sender.OWN, Sender.LISTED)
 
 
 @dataclass(frozen=True)
@@ -91,29 +76,21 @@ class WebPolicy:
     def access(self, method: str, scheme: str, headers: Headers) -> Access:
         """What a request may do."""
         origin = _origin(headers)
-        sender = self.sender(origin, f"{scheme}://{headers.get('host', '')}")
-        may_write = self.any_page or sender in WRITERS
+        asking = None if origin is None else _normal(origin)
+        # other programs than browsers, and pages of the service itself
+        is_own = origin is None or (
+            asking is not None and asking == _normal(f"{scheme}://{headers.get('host', '')}")
+        )
+        may_write = self.any_page or is_own or asking in self.allow_origins
+        may_read = may_write or (asking is not None and self._is_viewer(asking))
         refusal = self.host_refusal(headers)
         if refusal is None and method not in SAFE_METHODS and not may_write:
             refusal = _how_to_let_write(origin or NO_ORIGIN)
-        may_read = self.any_page or sender in READERS
-        reader = headers.get("origin") if may_read else None
-        return Access(refusal, reader, may_write, sender is not Sender.OWN)
+        return Access(refusal, headers.get("origin") if may_read else None, may_write, not is_own)
 
-    def sender(self, origin: str | None, own: str) -> Sender:
-        """Where a request with this `Origin` comes from; `own` is that of the service for the client."""
-        if origin is None:
-            return Sender.OWN
-        asking = _normal(origin)
-        if asking is None:
-            return Sender.FOREIGN
-        if asking == _normal(own):
-            return Sender.OWN
-        if asking in self.allow_origins:
-            return Sender.LISTED
-        if _is_loopback(asking):
-            return Sender.LOOPBACK
-        return Sender.VIEWER if self.public_viewer and asking == PUBLIC_VIEWER else Sender.FOREIGN
+    def _is_viewer(self, origin: str) -> bool:
+        """Whether pages of a normalised origin may read: on the browser's machine, or Neuroglancer's demo."""
+        return _is_loopback(origin) or (self.public_viewer and origin == PUBLIC_VIEWER)
 
     def host_refusal(self, headers: Headers) -> str | None:
         """Why the `Host` of a request is refused; None if it is not.
@@ -158,25 +135,23 @@ def host_names(texts: Iterable[str]) -> frozenset[str]:
 
 def listed_origins(texts: Iterable[str]) -> frozenset[str]:
     """Normalised origins; ParameterError for an invalid one."""
-    origins = {text: _normal(text) for text in texts}
-    for text, origin in origins.items():
-        if origin is None:
-            raise ParameterError(
-                "allow_origins", f"{text!r} is not an origin: like http://viewer.lab:8000, without path"
-            )
-    return frozenset(origin for origin in origins.values() if origin is not None)
+    return frozenset(map(_listed, texts))
+
+
+def _listed(text: str) -> str:
+    origin = _normal(text)
+    if origin is None:
+        problem = f"{text!r} is not an origin: like http://viewer.lab:8000, without path"
+        raise ParameterError("allow_origins", problem)
+    return origin
 
 
 def _how_to_let_write(origin: str) -> str:
     if _normal(origin) is None:
-        return (
-            f"pages of the origin {origin[:_MOST_QUOTED]!r} may not change anything here: have a server send "
-            "the page, and name that with --allow_origins"
-        )
-    return (
-        f"pages of the origin {origin[:_MOST_QUOTED]!r} may not change anything here: "
-        "add it with --allow_origins if they should"
-    )
+        hint = "have a server send the page, and name that with --allow_origins"
+    else:
+        hint = "add it with --allow_origins if they should"
+    return f"pages of the origin {origin[:_MOST_QUOTED]!r} may not change anything here: {hint}"
 
 
 def _origin(headers: Headers) -> str | None:

@@ -271,7 +271,7 @@ def test_volumes_that_cannot_be_served_do_not_hide_their_neighbours(
     (tmp_path / "all" / "again").symlink_to("good")
     assert set(find_volumes(tmp_path / "all")) == {"good", "again"}
     assert "bad: info does not describe a volume" in caplog.text
-    assert f"link leads out of {tmp_path}/all to {tmp_path}/elsewhere" in caplog.text
+    assert f"link: leads out of {tmp_path}/all to {tmp_path}/elsewhere" in caplog.text
     with pytest.raises(VolumeError, match="holds no volume"):
         find_volumes(tmp_path / "all", "tiff")
 

@@ -8,9 +8,17 @@ import pytest
 from starlette.datastructures import Headers
 
 from asap_ingest.errors import ParameterError
-from asap_ingest.web.web_policy import PUBLIC_VIEWER, Sender, WebPolicy, host_names, listed_origins
+from asap_ingest.web.web_policy import PUBLIC_VIEWER, WebPolicy, host_names, listed_origins
 
 POLICY = WebPolicy(frozenset({"render.lab"}), frozenset({"http://friend.lab:8000"}))
+#: What a page may do: read, write, and whether it is none of the service.
+OWN, LISTED, LOOPBACK, FOREIGN = (
+    (True, True, False),
+    (True, True, True),
+    (True, False, True),
+    (False, False, True),
+)
+VIEWER = LOOPBACK
 
 
 def headers(*pairs: tuple[str, str]) -> Headers:
@@ -68,50 +76,59 @@ def test_a_long_name_is_not_repeated_in_full() -> None:
 @pytest.mark.parametrize(
     ("origin", "place"),
     [
-        (None, Sender.OWN),
-        ("http://render.lab:8080", Sender.OWN),
-        ("HTTP://Render.LAB:8080", Sender.OWN),
-        ("http://render.lab.:8080", Sender.OWN),
-        ("https://render.lab:8080", Sender.FOREIGN),
-        ("http://render.lab", Sender.FOREIGN),
-        ("http://render.lab:8081", Sender.FOREIGN),
-        ("http://friend.lab:8000", Sender.LISTED),
-        ("http://friend.lab", Sender.FOREIGN),
-        ("https://friend.lab:8000", Sender.FOREIGN),
-        ("http://localhost", Sender.LOOPBACK),
-        ("https://localhost:3000", Sender.LOOPBACK),
-        ("http://127.0.0.1:3000", Sender.LOOPBACK),
-        ("http://127.9.9.9", Sender.LOOPBACK),
-        ("http://[::1]:3000", Sender.LOOPBACK),
-        ("http://localhost.evil.example", Sender.FOREIGN),
-        ("http://127.0.0.1.evil.example", Sender.FOREIGN),
-        ("http://10.1.2.3", Sender.FOREIGN),
-        (PUBLIC_VIEWER, Sender.VIEWER),
-        (f"{PUBLIC_VIEWER}:443", Sender.VIEWER),
-        (PUBLIC_VIEWER.replace("https", "http"), Sender.FOREIGN),
-        (f"{PUBLIC_VIEWER}.evil.example", Sender.FOREIGN),
-        ("https://evil.example", Sender.FOREIGN),
-        ("null", Sender.FOREIGN),
-        ("", Sender.FOREIGN),
-        ("file://", Sender.FOREIGN),
-        ("localhost", Sender.FOREIGN),
-        ("http://localhost@evil.example", Sender.FOREIGN),
-        ("http://localhost http://evil.example", Sender.FOREIGN),
-        ("chrome-extension://localhost", Sender.FOREIGN),
+        (None, OWN),
+        ("http://render.lab:8080", OWN),
+        ("HTTP://Render.LAB:8080", OWN),
+        ("http://render.lab.:8080", OWN),
+        ("https://render.lab:8080", FOREIGN),
+        ("http://render.lab", FOREIGN),
+        ("http://render.lab:8081", FOREIGN),
+        ("http://friend.lab:8000", LISTED),
+        ("http://friend.lab", FOREIGN),
+        ("https://friend.lab:8000", FOREIGN),
+        ("http://localhost", LOOPBACK),
+        ("https://localhost:3000", LOOPBACK),
+        ("http://127.0.0.1:3000", LOOPBACK),
+        ("http://127.9.9.9", LOOPBACK),
+        ("http://[::1]:3000", LOOPBACK),
+        ("http://localhost.evil.example", FOREIGN),
+        ("http://127.0.0.1.evil.example", FOREIGN),
+        ("http://10.1.2.3", FOREIGN),
+        (PUBLIC_VIEWER, VIEWER),
+        (f"{PUBLIC_VIEWER}:443", VIEWER),
+        (PUBLIC_VIEWER.replace("https", "http"), FOREIGN),
+        (f"{PUBLIC_VIEWER}.evil.example", FOREIGN),
+        ("https://evil.example", FOREIGN),
+        ("null", FOREIGN),
+        ("", FOREIGN),
+        ("file://", FOREIGN),
+        ("localhost", FOREIGN),
+        ("http://localhost@evil.example", FOREIGN),
+        ("http://localhost http://evil.example", FOREIGN),
+        ("chrome-extension://localhost", FOREIGN),
     ],
 )
-def test_where_a_page_comes_from(origin: str | None, place: Sender) -> None:
-    assert POLICY.sender(origin, "http://render.lab:8080") is place
+def test_where_a_page_comes_from(origin: str | None, place: tuple[bool, bool, bool]) -> None:
+    assert granted(POLICY, origin, "http://render.lab:8080") == place
+
+
+def granted(policy: WebPolicy, origin: str | None, own: str) -> tuple[bool, bool, bool]:
+    """What a page may do; a program that is no page reads whatever it likes."""
+    scheme, _, host = own.partition("://")
+    sent = [("Host", host), *([] if origin is None else [("Origin", origin)])]
+    access = policy.access("GET", scheme, headers(*sent))
+    return access.reader == origin, access.may_write, access.is_cross_origin
 
 
 def test_the_port_that_is_meant_anyway_may_be_left_out() -> None:
-    assert POLICY.sender("http://render.lab", "http://render.lab:80") is Sender.OWN
-    assert POLICY.sender("https://render.lab", "https://render.lab:443") is Sender.OWN
-    assert POLICY.sender("https://render.lab", "https://render.lab:80") is Sender.FOREIGN
+    assert granted(POLICY, "http://render.lab", "http://render.lab:80") == OWN
+    assert granted(POLICY, "https://render.lab", "https://render.lab:443") == OWN
+    assert granted(POLICY, "https://render.lab", "https://render.lab:80") == FOREIGN
 
 
 def test_the_public_viewer_may_be_left_out() -> None:
-    assert WebPolicy(public_viewer=False).sender(PUBLIC_VIEWER, "http://localhost") is Sender.FOREIGN
+    policy = WebPolicy(public_viewer=False)
+    assert granted(policy, PUBLIC_VIEWER, "http://localhost") == FOREIGN
 
 
 @pytest.mark.parametrize(

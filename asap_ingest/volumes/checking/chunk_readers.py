@@ -1,18 +1,16 @@
-"""Chunks that are files of their own, read as (z, y, x) arrays."""
+"""Chunks of the precomputed format that are files of their own, read as (z, y, x) arrays."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import math
 import re
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import islice
-from operator import add
-from typing import Any, Protocol, TypeVar
+from operator import add, floordiv, sub
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,32 +19,17 @@ from asap_ingest.volumes.axes import Triple, per_axis
 from asap_ingest.volumes.checking.faults import FaultError
 from asap_ingest.volumes.checking.volume_files import VolumeFiles
 from asap_ingest.volumes.checking.volume_metadata import CheckedScale
-from asap_ingest.volumes.checking.zarr_arrays import TENSORSTORE_ERRORS, ZarrArray, problem_of
 
 Chunk = NDArray[Any]
 Answer = TypeVar("Answer", bytes, int)
 
 _NAME = re.compile(r"(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)")
-#: Chunks that are looked up to find out how they are stored.
-_PROBED = 64
+_TIFF = ".tiff"
 #: What decoders raise for damaged bytes.
 _DAMAGED = (
     *(OSError, EOFError, ValueError, LookupError, RuntimeError, TypeError, MemoryError),
     *(struct.error, zlib.error),
 )
-
-
-class ChunkReader(Protocol):
-    """Chunks of one scale, by their index (x, y, z); a FaultError names the defective file."""
-
-    def read(self, index: Triple) -> Chunk:
-        """Samples (z, y, x); only of scales that are not `unread`."""
-
-    def look(self, index: Triple) -> None:
-        """Check, without reading it, that the chunk exists and is as long as it must be."""
-
-    def is_expected(self, name: str) -> bool:
-        """Whether a file below the scale's folder belongs there."""
 
 
 def _by_imagecodecs(name: str) -> Callable[[bytes], bytes]:
@@ -66,171 +49,104 @@ SUFFIXES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def decompress(content: bytes, suffix: str, place: str, prefix: str = "") -> bytes:
-    """Decompress bytes; a FaultError at a place, its text after a prefix, if they are damaged."""
-    try:
-        return SUFFIXES[suffix](content)
-    except _DAMAGED as error:
-        raise FaultError(place, f"{prefix}cannot be decompressed: {error}") from error
+class PrecomputedChunks:
+    """Chunks that are files of their own: little-endian samples, x fastest, or TIFFs with a page per plane.
 
+    The suffix of a file's name says which, and how samples are compressed, if they are. The first file that
+    exists decides between TIFFs and samples. A chunk is named by its index (x, y, z); a FaultError names the
+    defective file.
+    """
 
-@dataclass(frozen=True)
-class _ChunkFiles:
-    files: VolumeFiles
-    scale: CheckedScale
-    dtype: np.dtype[Any]
-
-    def _name(self, index: Triple) -> str:
-        begin = per_axis(add, self.scale.begin(index), self.scale.offset)
-        ranges = zip(begin, self.scale.shape_xyz(index), strict=True)
-        return f"{self.scale.key}/" + "_".join(f"{start}-{start + length}" for start, length in ranges)
-
-    def _is_chunk(self, name: str) -> bool:
-        match = _NAME.fullmatch(name)
-        if match is None:
-            return False
-        index = per_axis(
-            lambda start, shift, length: (int(start) - shift) // length,
-            match.groups()[::2],
-            self.scale.offset,
-            self.scale.chunk_size,
-        )
-        return self.scale.has(index) and self._name(index) == f"{self.scale.key}/{name}"
-
-
-@dataclass(frozen=True)
-class RawChunks(_ChunkFiles):
-    """Little-endian samples, x fastest; the suffix of a file's name says how it is compressed, if it is."""
-
-    _suffixes: list[str] = field(default_factory=lambda: ["", *SUFFIXES])
+    def __init__(self, files: VolumeFiles, scale: CheckedScale) -> None:
+        self._files, self._scale = files, scale
+        self._suffixes: list[str] = ["", *SUFFIXES, _TIFF]
 
     def read(self, index: Triple) -> Chunk:
-        name, content = self._first(index, self.files.read)
-        if self._suffixes[0]:
-            content = decompress(content, self._suffixes[0], name)
-        return samples_of(content, name, self.scale.shape_xyz(index), self.dtype)
+        """Samples (z, y, x); only of scales that are not `unread`."""
+        name, content = self._first(index, self._files.read)
+        suffix = self._suffixes[0]
+        if suffix == _TIFF:
+            return _tiff_samples(content, name, self._scale.shape_xyz(index), self._scale.dtype)
+        if suffix:
+            content = decompress(content, suffix, name)
+        return samples_of(content, name, self._scale, index)
 
     def look(self, index: Triple) -> None:
-        name, size = self._first(index, self.files.size)
-        if not self.scale.unread and not self._suffixes[0]:
-            check_length(name, size, self.scale.shape_xyz(index), self.dtype)
+        """Check, without reading it, that the chunk exists and is as long as it must be."""
+        name, size = self._first(index, self._files.size)
+        if not self._scale.unread and not self._suffixes[0]:
+            check_length(name, size, self._scale, index)
         elif not size:
             raise FaultError(name, "is empty")
 
     def is_expected(self, name: str) -> bool:
-        stem, _, suffix = name.partition(".")
-        return self._is_chunk(stem) and (not suffix or f".{suffix}" in SUFFIXES)
+        """Whether a file below the scale's folder belongs there."""
+        stem, dot, suffix = name.partition(".")
+        match = _NAME.fullmatch(stem)
+        if match is None or f"{dot}{suffix}" not in self._suffixes:
+            return False
+        begin = [int(number) for number in match.groups()[::2]]
+        index = per_axis(floordiv, per_axis(sub, begin, self._scale.offset), self._scale.chunk_size)
+        return self._scale.has(index) and self._name(index) == f"{self._scale.key}/{stem}"
+
+    def _name(self, index: Triple) -> str:
+        begin = per_axis(add, self._scale.begin(index), self._scale.offset)
+        ranges = zip(begin, self._scale.shape_xyz(index), strict=True)
+        return f"{self._scale.key}/" + "_".join(f"{start}-{start + length}" for start, length in ranges)
 
     def _first(self, index: Triple, ask: Callable[[str], Answer | None]) -> tuple[str, Answer]:
         """(file, answer) for the first suffix that exists; the next chunk starts with it."""
         name = self._name(index)
-        for position, suffix in enumerate(self._suffixes):
+        for suffix in self._suffixes:
             answer = ask(f"{name}{suffix}")
             if answer is not None:
-                self._suffixes.insert(0, self._suffixes.pop(position))
+                of_its_kind = [_TIFF] if suffix == _TIFF else ["", *SUFFIXES]
+                self._suffixes = sorted(of_its_kind, key=suffix.__ne__)
                 return f"{name}{suffix}", answer
-        raise FaultError(name, "missing")
+        raise FaultError(f"{name}{_TIFF}" if self._suffixes == [_TIFF] else name, "missing")
 
 
-class TiffChunks(_ChunkFiles):
-    """TIFF files with one page per plane."""
-
-    def read(self, index: Triple) -> Chunk:
-        import tifffile
-
-        name = f"{self._name(index)}.tiff"
-        content = self.files.read(name)
-        if content is None:
-            raise FaultError(name, "missing")
-        try:
-            with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-                pages = [page.asarray() for page in tiff.pages]
-        except (tifffile.TiffFileError, *_DAMAGED) as error:
-            raise FaultError(name, f"is a damaged TIFF: {error}") from error
-        width, height, depth = self.scale.shape_xyz(index)
-        if len(pages) != depth or any(page.shape != (height, width) for page in pages):
-            shapes = sorted({page.shape for page in pages})
-            problem = f"has {len(pages)} pages of shape {shapes}; there must be {depth} of {(height, width)}"
-            raise FaultError(name, problem)
-        if any(page.dtype.newbyteorder("=") != self.dtype.newbyteorder("=") for page in pages):
-            raise FaultError(name, f"has samples of {pages[0].dtype}; they must be {self.dtype.name}")
-        return np.stack(pages)
-
-    def look(self, index: Triple) -> None:
-        name = f"{self._name(index)}.tiff"
-        if not self.files.size(name):
-            raise FaultError(name, "missing or empty")
-
-    def is_expected(self, name: str) -> bool:
-        return name.endswith(".tiff") and self._is_chunk(name.removesuffix(".tiff"))
+def decompress(content: bytes, suffix: str, place: str) -> bytes:
+    """Decompress bytes; a FaultError at a place if they are damaged."""
+    try:
+        return SUFFIXES[suffix](content)
+    except _DAMAGED as error:
+        raise FaultError(place, f"cannot be decompressed: {error}") from error
 
 
-@dataclass(frozen=True)
-class ZarrChunks:
-    """Chunks of a zarr array, decoded in memory by tensorstore; not to be shared by threads."""
-
-    files: VolumeFiles
-    scale: CheckedScale
-    array: ZarrArray
-
-    def read(self, index: Triple) -> Chunk:
-        name = self._name(index)
-        content = self.files.read(name)
-        if content is None and not self.scale.lacks_chunks:
-            raise FaultError(name, "missing")
-        begin, shape = self.scale.begin(index), self.scale.shape_xyz(index)
-        x, y, z = per_axis(lambda start, length: slice(start, start + length), begin, shape)
-        memory, name_in_memory = self._array_in_memory.kvstore, self.array.chunk_name(index[::-1])
-        if content is not None:
-            memory[name_in_memory] = content
-        try:
-            return np.asarray(self._array_in_memory[z, y, x].read().result())
-        except TENSORSTORE_ERRORS as error:
-            raise FaultError(name, f"cannot be decoded: {problem_of(error)}") from error
-        finally:
-            del memory[name_in_memory]
-
-    def look(self, index: Triple) -> None:
-        size = self.files.size(self._name(index))
-        if size == 0 or (size is None and not self.scale.lacks_chunks):
-            raise FaultError(self._name(index), "missing or empty")
-
-    def is_expected(self, name: str) -> bool:
-        position = self.array.chunk_position(name)
-        return name in self.array.files or (position is not None and self.scale.has(position[::-1]))
-
-    @cached_property
-    def _array_in_memory(self) -> Any:
-        return self.array.open_in_memory()
-
-    def _name(self, index: Triple) -> str:
-        return f"{self.scale.key}/{self.array.chunk_name(index[::-1])}"
-
-
-def samples_of(content: bytes, place: str, shape_xyz: Triple, dtype: np.dtype[Any]) -> Chunk:
+def samples_of(content: bytes, place: str, scale: CheckedScale, index: Triple) -> Chunk:
     """The samples (z, y, x) in bytes with x fastest; a FaultError if they are too few or too many."""
-    check_length(place, len(content), shape_xyz, dtype)
-    return np.frombuffer(content, dtype).reshape(shape_xyz[::-1])
+    check_length(place, len(content), scale, index)
+    return np.frombuffer(content, scale.dtype).reshape(scale.shape_xyz(index)[::-1])
 
 
-def check_length(place: str, length: int, shape_xyz: Triple, dtype: np.dtype[Any]) -> None:
+def check_length(place: str, length: int, scale: CheckedScale, index: Triple) -> None:
     """Raise a FaultError unless a chunk has as many bytes as its samples."""
-    x, y, z = shape_xyz
-    expected = x * y * z * dtype.itemsize
+    expected = bytes_of(scale, index)
     if length != expected:
-        problem = f"has {length} bytes; {x} x {y} x {z} voxels of {dtype.name} take {expected}"
+        voxels = " x ".join(map(str, scale.shape_xyz(index)))
+        problem = f"has {length} bytes; {voxels} voxels of {scale.dtype.name} take {expected}"
         raise FaultError(place, problem)
 
 
-def precomputed_reader(files: VolumeFiles, scale: CheckedScale, dtype: np.dtype[Any]) -> ChunkReader:
-    """The reader of a precomputed scale without shards; file names tell TIFF chunks."""
-    raw, tiff = RawChunks(files, scale, dtype), TiffChunks(files, scale, dtype)
-    for index in islice(scale.indices(), _PROBED):
-        for reader in (raw, tiff):
-            try:
-                reader.look(index)
-            except FaultError as error:
-                if "missing" in error.fault.problem:
-                    continue
-            return reader
-    return raw
+def bytes_of(scale: CheckedScale, index: Triple) -> int:
+    return math.prod(scale.shape_xyz(index)) * scale.dtype.itemsize
+
+
+def _tiff_samples(content: bytes, name: str, shape_xyz: Triple, dtype: np.dtype[Any]) -> Chunk:
+    """The samples (z, y, x) of a TIFF with a page per plane; a FaultError if it has others."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+            pages = [page.asarray() for page in tiff.pages]
+    except (tifffile.TiffFileError, *_DAMAGED) as error:
+        raise FaultError(name, f"is a damaged TIFF: {error}") from error
+    width, height, depth = shape_xyz
+    if len(pages) != depth or any(page.shape != (height, width) for page in pages):
+        shapes = sorted({page.shape for page in pages})
+        problem = f"has {len(pages)} pages of shape {shapes}; there must be {depth} of {(height, width)}"
+        raise FaultError(name, problem)
+    if any(page.dtype.newbyteorder("=") != dtype.newbyteorder("=") for page in pages):
+        raise FaultError(name, f"has samples of {pages[0].dtype}; they must be {dtype.name}")
+    return np.stack(pages)

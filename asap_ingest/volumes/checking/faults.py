@@ -14,23 +14,15 @@ _MOST_KINDS = 100
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.]*")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One defect; `place` is a file or chunk below the volume's folder."""
-
-    place: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.problem}"
-
-
 class FaultError(AsapIngestError):
-    """A defect that keeps something from being read."""
+    """One defect, raised where it keeps something from being read.
+
+    `place` is a file or chunk below the volume's folder.
+    """
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}")
-        self.fault = Fault(place, problem)
+        self.place, self.problem = place, problem
 
 
 class NotKnownError(AsapIngestError):
@@ -47,18 +39,13 @@ class FaultGroup:
         Scale or folder of the faults; the place itself where the fault belongs to no group.
     count : int
         Chunks or files with such a fault. Chunks of a missing shard count one by one.
-    examples : dict of Fault to None
-        The first different ones.
+    examples : dict
+        The first different ones, by their text.
     """
 
     where: str
     count: int = 0
-    examples: dict[Fault, None] = field(default_factory=dict)
-
-    def add(self, fault: Fault) -> None:
-        self.count += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples[fault] = None
+    examples: dict[str, FaultError] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """All faults if they are few; else their number and the first ones."""
@@ -91,18 +78,21 @@ class Findings:
         return list(self._groups.values())
 
     @property
-    def faults(self) -> list[Fault]:
+    def faults(self) -> list[FaultError]:
         """The first faults of each kind."""
-        return [fault for group in self.groups for fault in group.examples]
+        return [fault for group in self.groups for fault in group.examples.values()]
 
     @property
     def count(self) -> int:
         """All faults, also those that were not kept."""
         return sum(group.count for group in self.groups)
 
-    def add(self, fault: Fault, where: str = "") -> None:
+    def add(self, fault: FaultError, where: str = "") -> None:
         """Count a fault of a scale or folder; without one the fault is a group of its own."""
         key = (where or fault.place, _NUMBER.sub("N", fault.problem))
         if key not in self._groups and len(self._groups) >= _MOST_KINDS:
             key = ("others", "")
-        self._groups.setdefault(key, FaultGroup(key[0])).add(fault)
+        group = self._groups.setdefault(key, FaultGroup(key[0]))
+        group.count += 1
+        if len(group.examples) < EXAMPLES:
+            group.examples[str(fault)] = fault

@@ -57,6 +57,11 @@ class Fields:
             raise self.wrong(name, "; it must not be empty")
         return value
 
+    def objects(self, name: str) -> list[Fields]:
+        """The objects in a list, which must not be empty."""
+        values = enumerate(self.filled_list(name))
+        return [Fields.of(self.file, f"{self.path}{name}[{number}]", value) for number, value in values]
+
     def whole_number(self, name: str, least: int) -> int:
         value: int = self.get(name, int)
         if value < least:

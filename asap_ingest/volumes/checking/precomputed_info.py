@@ -1,20 +1,28 @@
-"""`info` of the precomputed format."""
+"""`info` of the precomputed format, and files beside the scales: provenance, labels, meshes, skeletons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import mul
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from asap_ingest.volumes.axes import per_axis
-from asap_ingest.volumes.checking.faults import FaultError
+from asap_ingest.volumes.checking.faults import FaultError, Findings
 from asap_ingest.volumes.checking.json_fields import Fields, read_json
-from asap_ingest.volumes.checking.side_files import SIDE_TYPES, not_known_folders, side_faults
 from asap_ingest.volumes.checking.volume_files import VolumeFiles
 from asap_ingest.volumes.checking.volume_metadata import CheckedScale, Description
 
 INFO = "info"
+PROVENANCE = "provenance"
+#: Fields of `info` that name a folder, with the types that the folder's own `info` may have.
+SIDE_TYPES = {
+    "mesh": ("neuroglancer_legacy_mesh", "neuroglancer_multilod_draco"),
+    "skeletons": ("neuroglancer_skeletons",),
+    "segment_properties": ("neuroglancer_segment_properties",),
+}
 _SAMPLES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 _OTHER_ENCODINGS = (
     *("jpeg", "png", "jxl", "compressed_segmentation"),
@@ -22,11 +30,12 @@ _OTHER_ENCODINGS = (
     *("compresso", "crackle", "fpzip", "kempressed", "zfpc"),
 )
 _FIELDS = ("@type", "type", "data_type", "num_channels", "scales")
-_MOST_BITS = 64
+_MOST_BITS, _MOST_MINISHARD_BITS = 64, 32
+_MOST_ID = 2**64
 
 
-def read_info(files: VolumeFiles) -> Description:
-    """The volume as `info` describes it.
+def read_info(files: VolumeFiles, findings: Findings) -> Description:
+    """The volume as `info` describes it; what did not keep it from being read is added to the findings.
 
     Raises
     ------
@@ -38,22 +47,22 @@ def read_info(files: VolumeFiles) -> Description:
     if "@type" in info:
         fields.expect("@type", "neuroglancer_multiscale_volume")
     kind = fields.expect("type", "image", "segmentation")
-    dtype = fields.expect("data_type", *_SAMPLES)
+    dtype = np.dtype(fields.expect("data_type", *_SAMPLES)).newbyteorder("<")
     channels = fields.whole_number("num_channels", 1)
-    scales = enumerate(fields.filled_list("scales"))
-    checked = tuple(_scale(scale, number, channels) for number, scale in scales)
-    keys = [scale.key for scale in checked]
+    described = fields.filled_list("scales")
+    scales = tuple(_scale(scale, number, dtype, channels) for number, scale in enumerate(described))
+    keys = [scale.key for scale in scales]
     if len(set(keys)) < len(keys):
         raise FaultError(INFO, f"scales: two have the same key: {', '.join(keys)}")
-    return Description(
-        kind == "segmentation",
-        dtype,
-        checked,
-        files=(INFO,),
-        side_folders=tuple(_side_folders(info)),
-        faults=tuple(side_faults(files, info)),
-        not_known=tuple(_not_known(files, info, checked)),
-    )
+    names = [name for name in info if name not in (*_FIELDS, *SIDE_TYPES)]
+    if names:
+        findings.not_known.append(f"{INFO}: fields {', '.join(names)}")
+    check_side_folders(files, info, findings)
+    for scale, its_json in zip(scales, described, strict=True):
+        if len(its_json["chunk_sizes"]) > 1:
+            sizes = f"chunks of other sizes than the first, {scale.chunk_size}"
+            findings.not_known.append(f"scale {scale.key}: {sizes}")
+    return Description(kind == "segmentation", scales, (INFO,), tuple(_side_folders(info)))
 
 
 def _side_folders(info: dict[str, Any]) -> Iterator[str]:
@@ -63,17 +72,7 @@ def _side_folders(info: dict[str, Any]) -> Iterator[str]:
             yield value.strip("/")
 
 
-def _not_known(files: VolumeFiles, info: dict[str, Any], scales: tuple[CheckedScale, ...]) -> Iterator[str]:
-    names = [name for name in info if name not in (*_FIELDS, *SIDE_TYPES)]
-    if names:
-        yield f"{INFO}: fields {', '.join(names)}"
-    yield from not_known_folders(files, info)
-    for scale, described in zip(scales, info["scales"], strict=True):
-        if len(described["chunk_sizes"]) > 1:
-            yield f"scale {scale.key}: chunks of other sizes than the first, {scale.chunk_size}"
-
-
-def _scale(scale: Any, number: int, channels: int) -> CheckedScale:
+def _scale(scale: Any, number: int, dtype: np.dtype[Any], channels: int) -> CheckedScale:
     fields = Fields.of(INFO, f"scales[{number}]", scale)
     key = fields.get("key", str)
     if not key or key.startswith("/") or ".." in PurePosixPath(key).parts:
@@ -91,6 +90,7 @@ def _scale(scale: Any, number: int, channels: int) -> CheckedScale:
         chunk_size=Fields(INFO, fields.path, {"chunk_sizes": chunk_sizes[0]}).whole_numbers("chunk_sizes", 1),
         resolution_nm=resolution,
         corner_nm=per_axis(mul, offset, resolution),
+        dtype=dtype,
         offset=offset,
         sharding=None if scale.get("sharding") is None else _sharding(fields.within("sharding")),
         unread=unread,
@@ -103,7 +103,79 @@ def _sharding(fields: Fields) -> dict[str, Any]:
     for name in ("minishard_index_encoding", "data_encoding"):
         if name in fields.values:
             fields.expect(name, "raw", "gzip")
-    bits = [fields.get(name, int) for name in ("preshift_bits", "minishard_bits", "shard_bits")]
-    if min(bits) < 0 or sum(bits[1:]) > _MOST_BITS or bits[0] > _MOST_BITS:
-        raise FaultError(INFO, f"{fields.path[:-1]}: has {bits} bits, of {_MOST_BITS} in all")
+    bits = [fields.whole_number(name, 0) for name in ("preshift_bits", "minishard_bits", "shard_bits")]
+    if bits[0] > _MOST_BITS or bits[1] > _MOST_MINISHARD_BITS or sum(bits[1:]) > _MOST_BITS:
+        limits = f"{_MOST_BITS} in all, {_MOST_MINISHARD_BITS} of a minishard"
+        raise FaultError(INFO, f"{fields.path[:-1]}: has {bits} bits; known are {limits}")
     return dict(fields.values)
+
+
+def provenance_faults(files: VolumeFiles) -> Iterator[FaultError]:
+    """Differences of `provenance` from cloud-volume's schema."""
+    if files.size(PROVENANCE) is None:
+        return
+    try:
+        record = read_json(files, PROVENANCE)
+    except FaultError as error:
+        yield error
+        return
+    if not isinstance(record.get("description", ""), str):
+        yield _unreadable("description must be a string")
+    for name in ("sources", "owners"):
+        values = record.get(name, [])
+        is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
+        if not is_list or len(set(values)) < len(values):
+            yield _unreadable(f"{name} must be a list of different strings")
+    steps = record.get("processing", [])
+    if not isinstance(steps, list) or not all(
+        isinstance(step, dict) and {"by", "method"} <= step.keys() for step in steps
+    ):
+        yield _unreadable("processing must be a list of objects with by and method")
+
+
+def _unreadable(problem: str) -> FaultError:
+    return FaultError(PROVENANCE, f"{problem}, or cloud-volume and igneous may not open the volume")
+
+
+def check_side_folders(files: VolumeFiles, info: Mapping[str, Any], findings: Findings) -> None:
+    """Check the folders that `info` names, as far as their own `info` shows them."""
+    for name in SIDE_TYPES:
+        if info.get(name):
+            try:
+                _check_folder(files, name, Fields(INFO, "", info).get(name, str), findings)
+            except FaultError as error:
+                findings.add(error)
+
+
+def _check_folder(files: VolumeFiles, name: str, folder: str, findings: Findings) -> None:
+    file, known = f"{folder}/info", "only its info is read"
+    if files.size(file) is None:
+        is_there = files.has_folder(folder)
+        # meshes of older programs have no info; meshes and skeletons may be made later than the labels
+        if name == "segment_properties" or (name == "skeletons" and is_there):
+            raise FaultError(file, f"missing; the volume's info names the folder as {name}")
+        known = "info names it, but it is not there" if is_there is False else "it has no info"
+    else:
+        fields = Fields(file, "", read_json(files, file))
+        fields.expect("@type", *SIDE_TYPES[name])
+        if name == "segment_properties":
+            return _check_properties(fields.within("inline"))
+    findings.not_known.append(f"folder {folder} ({name}): {known}")
+    return None
+
+
+def _check_properties(inline: Fields) -> None:
+    """Ids are those of labels, and each property has a value for each."""
+    ids = inline.get("ids", list)
+    for label in ids:
+        if not (isinstance(label, str) and label.isdecimal() and int(label) < _MOST_ID):
+            raise FaultError(
+                inline.file, f"inline.ids: has {label!r}; labels are written as strings of digits"
+            )
+    if len(set(ids)) < len(ids):
+        raise FaultError(inline.file, "inline.ids: a label occurs twice")
+    for number, each in enumerate(inline.get("properties", list)):
+        values = Fields.of(inline.file, f"inline.properties[{number}]", each).get("values", list)
+        if len(values) != len(ids):
+            problem = f"inline.properties[{number}].values: has {len(values)} values for {len(ids)} ids"
+            raise FaultError(inline.file, problem)

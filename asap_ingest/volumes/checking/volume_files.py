@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError, StorageError
@@ -19,88 +19,48 @@ _SCHEMES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
 _ABSENT = (403, 404, 410)  # object stores answer 403 where listing is not allowed
 
 
-class VolumeFiles(Protocol):
-    """Files by their name below the volume's folder; None for a file that does not exist."""
-
-    def read(self, name: str, begin: int = 0, length: int | None = None) -> bytes | None:
-        """At most `length` bytes; fewer where the file ends before."""
-
-    def size(self, name: str) -> int | None: ...
-
-    def names(self) -> Iterator[str] | None:
-        """All files; None where they cannot be listed."""
-        return None
-
-    def has_folder(self, name: str) -> bool | None:
-        """Whether a folder exists; None if unknown."""
-        return None
-
-    def links_out(self) -> list[str]:
-        """Links directly in the folder that lead out of it, as `name -> target`."""
-        return []
-
-
-def open_files(volume: str) -> VolumeFiles:
-    """Open a path or URL, with or without `precomputed://` or `zarr3://` before it.
-
-    Raises
-    ------
-    ParameterError
-        It is neither a folder nor an http(s) URL.
-    """
-    address = address_of(volume)
-    return WebFiles(address) if address.startswith(_WEB) else LocalFiles(Path(address))
-
-
-def address_of(volume: str) -> str:
-    """The http(s) URL or absolute path that a volume's name stands for; ParameterError as `open_files`."""
-    address = next((volume.removeprefix(scheme) for scheme in _SCHEMES if volume.startswith(scheme)), volume)
-    if address.startswith(_WEB):
-        return address.split("|")[0].rstrip("/")
-    path = storage.local_path(address)
-    if path is None:
-        raise ParameterError("volume", f"{volume!r} is neither a folder nor an http(s) URL")
-    if not path.is_dir():
-        raise ParameterError("volume", f"{volume!r} is not a folder")
-    return str(path.absolute())
-
-
-class LocalFiles(VolumeFiles):
-    """Files in a folder."""
+class LocalFiles:
+    """Files in a folder, by their names below it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, name: str, begin: int = 0, length: int | None = None) -> bytes | None:
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None if it does not exist."""
         try:
-            with (self._folder / name).open("rb") as file:
-                file.seek(begin)
-                return file.read(length)
+            return (self._folder / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
             raise FaultError(name, f"cannot be read: {error.strerror or error}") from error
 
     def size(self, name: str) -> int | None:
+        """Bytes of a file; None if it does not exist."""
         path = self._folder / name
         return path.stat().st_size if path.is_file() else None
 
-    def names(self) -> Iterator[str]:
-        for folder, _, files in os.walk(self._folder):
-            for file in sorted(files):
-                yield (Path(folder) / file).relative_to(self._folder).as_posix()
+    def names(self) -> Iterator[str] | None:
+        """All files; None where they cannot be listed."""
+        paths = (Path(folder) / file for folder, _, files in os.walk(self._folder) for file in sorted(files))
+        return (path.relative_to(self._folder).as_posix() for path in paths)
 
-    def has_folder(self, name: str) -> bool:
+    def has_folder(self, name: str) -> bool | None:
+        """Whether a folder exists; None if unknown."""
         return (self._folder / name).is_dir()
 
     def links_out(self) -> list[str]:
+        """Links directly in the folder that lead out of it, as `name -> target`."""
         home = self._folder.resolve()
         targets = [(entry.name, entry.resolve()) for entry in sorted(self._folder.iterdir())]
         return [f"{name} -> {target}" for name, target in targets if not target.is_relative_to(home)]
 
+    def store(self, path: str = "") -> dict[str, Any]:
+        """What tensorstore opens the folder by, or one below it, whose path ends with a slash."""
+        return {"driver": "file", "path": f"{self._folder}/{path}"}
 
-class WebFiles(VolumeFiles):
-    """Files below a URL."""
+
+class WebFiles:
+    """Files below a URL, as `LocalFiles` has them."""
 
     def __init__(self, url: str) -> None:
         import requests
@@ -108,18 +68,9 @@ class WebFiles(VolumeFiles):
         self._url = url
         self._session = requests.Session()
 
-    def read(self, name: str, begin: int = 0, length: int | None = None) -> bytes | None:
-        headers = {}
-        if length is not None:
-            # a range of a compressed response would mean other bytes
-            headers = {"Range": f"bytes={begin}-{begin + length - 1}", "Accept-Encoding": "identity"}
-        response = self._request("GET", name, headers)
-        if response is None:
-            return None
-        content = bytes(response.content)
-        if length is None or response.status_code == 206:
-            return content
-        return content[begin : begin + length]
+    def read(self, name: str) -> bytes | None:
+        response = self._request("GET", name)
+        return None if response is None else bytes(response.content)
 
     def size(self, name: str) -> int | None:
         response = self._request("HEAD", name, {"Accept-Encoding": "identity"})
@@ -130,7 +81,21 @@ class WebFiles(VolumeFiles):
             return int(response.headers["Content-Length"])
         return len(self.read(name) or b"")
 
-    def _request(self, method: str, name: str, headers: dict[str, str]) -> Any:
+    def names(self) -> None:
+        """None: a server lists no files."""
+
+    def has_folder(self, name: str) -> None:
+        """None: a server has no folders."""
+
+    def links_out(self) -> list[str]:
+        return []
+
+    def store(self, path: str = "") -> dict[str, Any]:
+        sent = authorization() if self._session.auth else {}
+        headers = [f"{field}: {value}" for field, value in sent.items()]
+        return {"driver": "http", "base_url": f"{self._url}/{path}", "headers": headers}
+
+    def _request(self, method: str, name: str, headers: dict[str, str] | None = None) -> Any:
         """The response; None for a file that does not exist."""
         import requests
 
@@ -164,3 +129,25 @@ def _needs_token(response: Any) -> bool:
 def _with_token(request: Any) -> Any:
     request.headers.update(authorization())
     return request
+
+
+VolumeFiles = LocalFiles | WebFiles
+
+
+def open_files(volume: str) -> VolumeFiles:
+    """Open a path or URL, with or without `precomputed://` or `zarr3://` before it.
+
+    Raises
+    ------
+    ParameterError
+        It is neither a folder nor an http(s) URL.
+    """
+    address = next((volume.removeprefix(scheme) for scheme in _SCHEMES if volume.startswith(scheme)), volume)
+    if address.startswith(_WEB):
+        return WebFiles(address.split("|")[0].rstrip("/"))
+    path = storage.local_path(address)
+    if path is None:
+        raise ParameterError("volume", f"{volume!r} is neither a folder nor an http(s) URL")
+    if not path.is_dir():
+        raise ParameterError("volume", f"{volume!r} is not a folder")
+    return LocalFiles(path.absolute())

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from operator import mul, sub
 from typing import Any
 
+import numpy as np
+
 from asap_ingest.volumes.axes import Lengths, Triple, ceil_div, per_axis
-from asap_ingest.volumes.checking.faults import Fault
-from asap_ingest.volumes.checking.zarr_arrays import ZarrArray
+from asap_ingest.volumes.checking.faults import FaultError
 
 _CLOSE = 1e-6
 _UNREAD = "samples cannot be read here"
@@ -28,8 +30,8 @@ class CheckedScale:
         Added to positions in the names of chunks.
     sharding : mapping or None
         `sharding` of `info`.
-    array : ZarrArray or None
-        None in the precomputed format.
+    zarr : mapping or None
+        The metadata of the array; None in the precomputed format.
     lacks_chunks : bool
         Chunks of an array may have no file: they hold its fill value.
     unread : str
@@ -41,9 +43,10 @@ class CheckedScale:
     chunk_size: Triple
     resolution_nm: Lengths
     corner_nm: Lengths
+    dtype: np.dtype[Any]
     offset: Triple = (0, 0, 0)
     sharding: Mapping[str, Any] | None = None
-    array: ZarrArray | None = None
+    zarr: Mapping[str, Any] | None = None
     lacks_chunks: bool = False
     unread: str = ""
 
@@ -58,25 +61,19 @@ class CheckedScale:
 
     def indices(self) -> Iterator[Triple]:
         """The position of every chunk in the grid, z slowest."""
-        x_count, y_count, z_count = self.counts
-        for z, y, x in product(range(z_count), range(y_count), range(x_count)):
-            yield x, y, z
+        return ((x, y, z) for z, y, x in product(*map(range, reversed(self.counts))))
 
     def has(self, index: Triple) -> bool:
         return all(0 <= position < count for position, count in zip(index, self.counts, strict=True))
 
     def begin(self, index: Triple) -> Triple:
         """First voxel of a chunk, counted from that of the scale."""
-        return per_axis(lambda position, chunk: position * chunk, index, self.chunk_size)
+        return per_axis(mul, index, self.chunk_size)
 
     def shape_xyz(self, index: Triple) -> Triple:
         """Voxels of a chunk, fewer at the upper ends."""
-        return per_axis(
-            lambda chunk, size, start: min(chunk, size - start),
-            self.chunk_size,
-            self.size,
-            self.begin(index),
-        )
+        left = per_axis(sub, self.size, self.begin(index))
+        return per_axis(min, self.chunk_size, left)
 
 
 @dataclass(frozen=True)
@@ -87,27 +84,18 @@ class Description:
     ----------
     is_segmentation : bool
         Coarser scales hold the most frequent label, not means.
-    dtype : str
-        Name of the sample type.
     files : tuple of str
         Files that describe the volume.
     side_folders : tuple of str
         Folders of other things, like meshes.
-    faults : tuple of Fault
-        Defects of the description that did not keep it from being read.
-    not_known : tuple of str
-        Parts of it that cannot be checked.
     uncompared : str
         Why voxels of coarser scales cannot be compared; empty where they can.
     """
 
     is_segmentation: bool
-    dtype: str
     scales: tuple[CheckedScale, ...]
     files: tuple[str, ...]
     side_folders: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    not_known: tuple[str, ...] = ()
     uncompared: str = ""
 
 
@@ -122,14 +110,14 @@ def factor_of(scale: CheckedScale, finer: CheckedScale) -> Triple | None:
     return factor if all(whole) else None
 
 
-def scale_faults(volume: Description) -> Iterator[Fault]:
+def scale_faults(volume: Description) -> Iterator[FaultError]:
     """Defects of sizes, positions and resolutions in the description."""
     finest = volume.scales[0]
     for before, scale in zip((finest, *volume.scales), volume.scales, strict=False):
         place = f"scale {scale.key}"
         factor, factor_before = factor_of(scale, finest), factor_of(before, finest)
         if factor is None:
-            yield Fault(
+            yield FaultError(
                 place,
                 f"resolution is {scale.resolution_nm} nm, not a whole multiple of {finest.resolution_nm}, "
                 f"that of the finest scale",
@@ -137,11 +125,13 @@ def scale_faults(volume: Description) -> Iterator[Fault]:
             continue
         size = per_axis(ceil_div, finest.size, factor)
         if size != scale.size:
-            yield Fault(place, f"size is {scale.size}; {finest.size} over {factor}, rounded up, is {size}")
+            yield FaultError(
+                place, f"size is {scale.size}; {finest.size} over {factor}, rounded up, is {size}"
+            )
         if not _same_corner(scale, finest):
-            yield Fault(place, f"begins at {scale.corner_nm} nm, the finest scale at {finest.corner_nm}")
+            yield FaultError(place, f"begins at {scale.corner_nm} nm, the finest scale at {finest.corner_nm}")
         if factor_before and any(now < old for now, old in zip(factor, factor_before, strict=True)):
-            yield Fault(place, f"is finer than scale {before.key} before it")
+            yield FaultError(place, f"is finer than scale {before.key} before it")
 
 
 def comparable(scales: tuple[CheckedScale, ...]) -> tuple[int, str]:

@@ -6,7 +6,6 @@ open from the check of its version to the last byte, so that parts of two files 
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import zlib
@@ -29,8 +28,6 @@ from asap_ingest.volumes.serving.stored_files import (
 #: A volume may be written again under its address: browsers keep chunks, but revalidate them.
 _CACHE_CONTROL = "no-cache"
 _RANGE = re.compile(r"bytes=\s*([0-9]*)-([0-9]*)\s*")
-#: Numbers with more digits are beyond the end of any file.
-_MOST_DIGITS = 18
 #: Smaller content is sent as it is: the headers outweigh what compression saves.
 _LEAST_BYTES = 1024
 #: Larger content is sent as it is: it would have to be in memory as a whole.
@@ -41,10 +38,6 @@ _WORTHWHILE = 0.6
 _FAST = 1
 _GZIP_WINDOW = 31
 _log = logging.getLogger(__name__)
-
-
-class RangeNotSatisfiableError(Exception):
-    """The requested range has no byte of the file."""
 
 
 def message_answer(status: int, text: str, **headers: str) -> Response:
@@ -60,27 +53,27 @@ def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head:
     served = volume.find(path)
     if served is None:
         return message_answer(404, "the volume has no file of that name")
+    response: Response | None = None
     try:
-        stored = open_stored(volume.root, served.path)
+        stored = open_stored(volume.root, served)
     except FileNotFoundError:
         return message_answer(404, f"{served.path} does not exist")
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return message_answer(404, "the name is too long for a file")
-        problem = f"{served.path} cannot be read: {error.strerror}"
-        _log_once(problem, f"{volume.root}")
-        return message_answer(500, problem)
-    response: Response | None = None
+    except DamagedFileError as error:
+        return _damaged(volume, "", error)
     try:
         response = _of_file(served, stored, headers, is_head)
     except DamagedFileError as error:
-        _log_once(str(error), f"{volume.root} {stored.version}")
-        return message_answer(500, str(error))
+        response = _damaged(volume, stored.version, error)
     finally:
         # a response in pieces closes the file at its end
         if not isinstance(response, _InPieces):
             stored.file.close()
     return response
+
+
+def _damaged(volume: ServedVolume, version: str, error: DamagedFileError) -> Response:
+    _log_once(str(error), f"{volume.root} {version}")
+    return message_answer(500, str(error))
 
 
 @lru_cache(maxsize=1024)
@@ -104,33 +97,29 @@ class _InPieces(StreamingResponse):
 
 def _of_file(served: ServedFile, stored: StoredFile, request: Mapping[str, str], is_head: bool) -> Response:
     version = "-".join((stored.version, *served.left_out))
-    # each encoding of a file has a tag of its own
-    tag, *packed_tags = (f'"{version}{end}"' for end in ("", "-gzip", "-br", "-zstd"))
+    tag = f'"{version}"'
     headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
-    same = matching_tag(request.get("if-none-match"), (tag, *packed_tags))
+    same = matching_tag(request.get("if-none-match", ""), version)
     if same:
         return Response(status_code=304, headers=headers | {"etag": same})
-    headers |= {"content-type": served.media_type, "accept-ranges": "bytes"}
+    headers |= {"content-type": served.folder.media_type, "accept-ranges": "bytes"}
     range_header = request.get("range") if request.get("if-range", tag) == tag else None
     accepted = request.get("accept-encoding")
-    is_as_stored = not (served.is_tiff or served.left_out)
-    if stored.encoding and is_as_stored and not range_header and accepts(accepted, stored.encoding):
+    if stored.encoding and not served.left_out and not range_header and accepts(accepted, stored.encoding):
         return _packed(stored.file.read(), stored.encoding, version, headers)
     content = None
-    if stored.size > PIECE_BYTES and is_as_stored and not stored.encoding:
+    if stored.size > PIECE_BYTES and not (stored.suffix or served.left_out):
         check_size(served, stored.path, stored.size)
     else:
         content = plain_content(served, stored)
     size = stored.size if content is None else len(content)
-    try:
-        part = byte_range(range_header, size)
-    except RangeNotSatisfiableError:
+    part = byte_range(range_header, size)
+    if part and part[1] <= 0:
         return message_answer(416, f"{served.path} has {size} bytes", **{"content-range": f"bytes */{size}"})
-    packed = None
-    if content is not None and part is None and served.may_shrink and accepts(accepted, "gzip"):
+    if content is not None and part is None and served.folder.may_shrink and accepts(accepted, "gzip"):
         packed = gzipped_if_worthwhile(content)
-    if packed is not None:
-        return _packed(packed, "gzip", version, headers)
+        if packed is not None:
+            return _packed(packed, "gzip", version, headers)
     start, length = part or (0, size)
     headers["content-length"] = str(length)
     if part:
@@ -151,36 +140,29 @@ def _packed(content: bytes, encoding: str, version: str, headers: Mapping[str, s
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     """First byte and length of the part that `Range` names; None for the whole.
 
-    Several ranges, other units and broken headers are ignored, as RFC 9110 allows.
-
-    Raises
-    ------
-    RangeNotSatisfiableError
+    The length is not above 0 if the part has no byte of the file. Several ranges, other units and broken
+    headers are ignored, as RFC 9110 allows.
     """
     match = _RANGE.fullmatch(header) if header else None
     if match is None or match.groups() == ("", ""):
         return None
-    # Python refuses to read numbers of thousands of digits
-    first, last = (digits if len(digits) <= _MOST_DIGITS else "9" * _MOST_DIGITS for digits in match.groups())
-    if not first:
-        start, end = max(size - int(last), 0), size
-    else:
-        start, end = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < start:
-            return None
-    if start >= end or start >= size:
-        raise RangeNotSatisfiableError
-    return start, end - start
-
-
-def matching_tag(header: str | None, tags: tuple[str, ...]) -> str | None:
-    """The one of a file's tags that `If-None-Match` names."""
-    if header is None:
+    # as float, because Python refuses to read whole numbers of thousands of digits
+    first, last = (float(digits) if digits else None for digits in match.groups())
+    if first is None:
+        start = max(size - (last or 0.0), 0.0)
+        return int(start), size - int(start)
+    if last is not None and last < first:
         return None
+    start = min(first, float(size))
+    return int(start), int(size if last is None else min(last + 1, size)) - int(start)
+
+
+def matching_tag(header: str, version: str) -> str | None:
+    """The tag of a version that `If-None-Match` names: each encoding of a file has one of its own."""
     if header.strip() == "*":
-        return tags[0]
-    named = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return next((tag for tag in tags if tag in named), None)
+        return f'"{version}"'
+    match = re.search(rf'"{re.escape(version)}(-gzip|-br|-zstd)?"', header)
+    return match and match[0]
 
 
 def accepts(header: str | None, encoding: str) -> bool:

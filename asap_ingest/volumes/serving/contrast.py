@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import logging
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.volumes.axes import ceil_div
-from asap_ingest.volumes.serving.served_volume import ServedFile, ServedVolume
+from asap_ingest.volumes.serving.served_volume import ServedVolume
 from asap_ingest.volumes.serving.stored_files import DamagedFileError, open_stored, plain_content
 
 #: Percent of the samples that are shown black, and as many white.
@@ -35,7 +34,7 @@ def display_range(volume: ServedVolume) -> tuple[float, float] | None:
     if volume.kind == "segmentation":
         return None
     is_plain = bool(volume.folders[volume.scales[-1]].data_type)
-    parts = list(_plain_samples(volume) if is_plain else _compressed_samples(volume))
+    parts = _of_some_chunks(volume) if is_plain else _of_the_middle(volume)
     # some types, like bool, have no percentiles
     samples = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
     samples = samples[np.isfinite(samples)]
@@ -45,56 +44,45 @@ def display_range(volume: ServedVolume) -> tuple[float, float] | None:
     return (float(low), float(high)) if low < high else None
 
 
-def _plain_samples(volume: ServedVolume) -> Iterator[NDArray[Any]]:
-    for served in _some_chunks(volume):
-        try:
-            stored = open_stored(volume.root, served.path)
-            with stored.file:
-                content = plain_content(served, stored)
-        except (OSError, DamagedFileError) as error:
-            _log.warning("%s", error)
-            continue
-        assert served.samples is not None
-        yield np.frombuffer(content, np.dtype(served.samples.data_type).newbyteorder("<"))
-
-
-def _some_chunks(volume: ServedVolume) -> list[ServedFile]:
-    """Chunks of the coarsest scale, evenly spaced in the list of names."""
-    key = volume.scales[-1]
+def _of_some_chunks(volume: ServedVolume) -> list[NDArray[Any]]:
+    """Samples of chunks of the coarsest scale, evenly spaced in the list of names."""
+    key, parts = volume.scales[-1], []
     folder = volume.root / key
     entries = itertools.islice(folder.iterdir(), _OF_FIRST) if folder.is_dir() else iter(())
     # stored names may have suffixes that requested names do not have
     names = sorted({entry.name.partition(".")[0] for entry in entries})
     chunks = [served for name in names if (served := volume.find(f"{key}/{name}"))]
-    return chunks[:: max(1, ceil_div(len(chunks), _CHUNKS))]
+    for served in chunks[:: max(1, ceil_div(len(chunks), _CHUNKS))]:
+        try:
+            stored = open_stored(volume.root, served)
+            with stored.file:
+                content = plain_content(served, stored)
+        except (OSError, DamagedFileError) as error:
+            _log.warning("%s", error)
+            continue
+        parts.append(np.frombuffer(content, np.dtype(served.folder.data_type).newbyteorder("<")))
+    return parts
 
 
-def _compressed_samples(volume: ServedVolume) -> Iterator[NDArray[Any]]:
+def _of_the_middle(volume: ServedVolume) -> list[NDArray[Any]]:
+    """Samples in the middle of the coarsest scale, as tensorstore reads them."""
     if importlib.util.find_spec("tensorstore") is None:
-        return
+        return []
     import tensorstore
 
+    place: dict[str, Any] = {"scale_index": len(volume.scales) - 1}
+    if volume.scheme != "precomputed":
+        place = {"path": volume.scales[-1]}
+    drivers = {"precomputed": "neuroglancer_precomputed", "zarr2": "zarr", "zarr3": "zarr3"}
+    spec = {"driver": drivers[volume.scheme], "kvstore": {"driver": "file", "path": f"{volume.root}/"}}
     try:
-        array = tensorstore.open(_spec(volume), open=True, read=True).result()
-        bounds = zip(array.domain.inclusive_min, array.domain.exclusive_max, strict=True)
-        block = tuple(_middle(low, high) for low, high in bounds)
-        yield np.asarray(array[block].read().result()).ravel()
+        array = tensorstore.open({**spec, **place}, open=True, read=True).result()
+        ends = zip(array.domain.inclusive_min, array.domain.exclusive_max, strict=True)
+        middle = (((low + high) // 2, low, high) for low, high in ends)
+        block = tuple(
+            slice(max(low, at - _BLOCK // 2), min(high, at + _BLOCK // 2)) for at, low, high in middle
+        )
+        return [np.asarray(array[block].read().result()).ravel()]
     except (ValueError, NotImplementedError) as error:
         _log.warning("no sample of %s: %s", volume.root, error)
-
-
-def _middle(low: int, high: int) -> slice:
-    center = (low + high) // 2
-    return slice(max(low, center - _BLOCK // 2), min(high, center + _BLOCK // 2))
-
-
-def _spec(volume: ServedVolume) -> dict[str, Any]:
-    kvstore = {"driver": "file", "path": f"{volume.root}/"}
-    if volume.chunk_format != "zarr":
-        return {
-            "driver": "neuroglancer_precomputed",
-            "kvstore": kvstore,
-            "scale_index": len(volume.scales) - 1,
-        }
-    kvstore["path"] += volume.scales[-1]
-    return {"driver": "zarr" if volume.scheme == "zarr2" else "zarr3", "kvstore": kvstore}
+        return []

@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
+from pathlib import Path
+from string import Template
 
 from asap_ingest.volumes.serving.served_volume import ServedVolume
 from asap_ingest.volumes.serving.viewer_link import source_url, viewer_url
 
 #: The page runs no script and loads nothing.
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-_STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8886; }
-th, td { vertical-align: top; }
-th { white-space: nowrap; }
-td:last-child { min-width: 18rem; }
-td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
-code { font-size: .85rem; overflow-wrap: anywhere; }
-"""
-_HEAD = ("name", "kind", "voxels x, y, z", "size of a voxel", "format", "source for Neuroglancer")
+_PAGE = Template(Path(__file__).with_name("volume_index.html").read_text(encoding="utf-8"))
 #: Meters of the units in which lengths are shown.
 _UNITS = ((1e-9, "nm"), (1e-6, "µm"), (1e-3, "mm"), (1.0, "m"))
 
@@ -32,12 +22,7 @@ def index_page(volumes: Mapping[str, ServedVolume], base_url: str, has_client: b
     """The HTML; without the client it has no links to viewers."""
     rows = "\n".join(_row(volume, base_url, has_client) for volume in volumes.values())
     together = "".join(_together(group, base_url) for group in _groups(volumes)) if has_client else ""
-    head = "".join(f"<th scope=col>{name}</th>" for name in _HEAD)
-    return (
-        '<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">'
-        f"<title>Volumes</title><style>{_STYLE}</style>\n<h1>Volumes</h1>\n{together}"
-        f"<div class=wide><table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n"
-    )
+    return _PAGE.substitute(rows=rows, together=together)
 
 
 def voxel_text(volume: ServedVolume) -> str:

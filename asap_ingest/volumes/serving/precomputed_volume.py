@@ -41,7 +41,7 @@ def open_precomputed(root: Path, wanted: str | None) -> ServedVolume:
         raise DescriptionError("info has no scales")
     chunk_format = _chunk_format(root, info, wanted)
     beside = _beside(root, info)
-    scales = {_key(scale): _scale_folder(scale, info, chunk_format == "tiff") for scale in info["scales"]}
+    scales = {_key(scale): _scale_folder(scale, info) for scale in info["scales"]}
     return ServedVolume(
         root,
         chunk_format,
@@ -80,7 +80,7 @@ def _chunk_format(root: Path, info: Any, wanted: str | None) -> str:
     return wanted if wanted == "tiff" else "raw"
 
 
-def _scale_folder(scale: Mapping[str, Any], info: Mapping[str, Any], is_tiff: bool) -> Folder:
+def _scale_folder(scale: Mapping[str, Any], info: Mapping[str, Any]) -> Folder:
     key, encoding = scale["key"], str(scale["encoding"])
     data_type, channels = str(info["data_type"]).lower(), int(info["num_channels"])
     sizes = [_triple(scale["size"]), *map(_triple, scale["chunk_sizes"])]
@@ -89,35 +89,25 @@ def _scale_folder(scale: Mapping[str, Any], info: Mapping[str, Any], is_tiff: bo
         raise DescriptionError(f"info has sizes or chunk sizes below 1 at key {key!r}")
     if data_type not in _DATA_TYPES:
         raise DescriptionError(f"info has the data_type {data_type!r}, which is unknown")
-    if is_tiff and (encoding != "raw" or channels != 1):
-        raise DescriptionError(
-            f"info has {channels} channels with encoding {encoding} at key {key!r}: "
-            "TIFF chunks are served as one channel with encoding raw"
-        )
     if scale.get("sharding"):
         return Folder(_SHARD)
     samples = data_type if encoding == "raw" else ""
-    return Folder(_CHUNK, samples, channels, is_tiff, encoding in _PLAIN_ENCODINGS)
+    return Folder(_CHUNK, samples, channels, encoding in _PLAIN_ENCODINGS)
 
 
 def _beside(root: Path, info: Mapping[str, Any]) -> dict[str, str]:
     """Folders of meshes, skeletons and properties, where they lie below the volume."""
     folders: dict[str, str] = {}
     for name in _OTHER_FOLDERS:
-        path = info.get(name)
+        path, problem = info.get(name), ""
         if is_plain_path(path):
             folders[name] = str(path)
-            if not (root / folders[name]).is_dir():
-                _log.warning(
-                    "%s: info names %s %r, which does not exist: left out of the served info",
-                    root,
-                    name,
-                    path,
-                )
+            if not (root / str(path)).is_dir():
+                problem = "does not exist: left out of the served info"
         elif path is not None:
-            _log.warning(
-                "%s: info names %s %r, which is not below the volume's folder: not served", root, name, path
-            )
+            problem = "is not below the volume's folder: not served"
+        if problem:
+            _log.warning("%s: info names %s %r, which %s", root, name, path, problem)
     return folders
 
 

@@ -27,48 +27,6 @@ class DescriptionError(Exception):
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The array in a file: its axes, slowest first, and NumPy's name of the type."""
-
-    shape: tuple[int, ...]
-    data_type: str
-
-    @property
-    def bytes(self) -> int:
-        """How many bytes they take."""
-        return math.prod(self.shape) * np.dtype(self.data_type).itemsize
-
-    def __str__(self) -> str:
-        return f"{' x '.join(map(str, self.shape))} voxels of {self.data_type}"
-
-
-@dataclass(frozen=True)
-class ServedFile:
-    """A file of a volume, as a request names it.
-
-    Attributes
-    ----------
-    path : str
-        Below the folder of the volume.
-    samples : Samples or None
-        The array in it; None for a file with anything but plain samples.
-    is_tiff : bool
-        The samples are a TIFF, which is decoded before it is sent.
-    may_shrink : bool
-        Whether its content is uncompressed.
-    left_out : tuple of str
-        Fields of a JSON object that are not sent.
-    """
-
-    path: str
-    samples: Samples | None = None
-    is_tiff: bool = False
-    may_shrink: bool = False
-    media_type: str = "application/octet-stream"
-    left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Folder:
     """A folder that the metadata of a volume name.
 
@@ -85,8 +43,8 @@ class Folder:
     names: re.Pattern[str] = ANY_FILE
     data_type: str = ""
     channels: int = 1
-    is_tiff: bool = False
     may_shrink: bool = False
+    media_type: str = "application/octet-stream"
 
     def file(self, path: str, name: str) -> ServedFile | None:
         """The file `name` of this folder, at `path` in the volume; None for any other name."""
@@ -94,11 +52,38 @@ class Folder:
         if match is None:
             return None
         if not self.data_type:
-            return ServedFile(path, may_shrink=self.may_shrink)
+            return ServedFile(path, self)
         bounds = tuple(map(int, match.groups()))
-        shape = [end - begin for begin, end in zip(bounds[::2], bounds[1::2], strict=True)]
-        samples = Samples((self.channels, *reversed(shape)), self.data_type)
-        return ServedFile(f"{path}.tiff" if self.is_tiff else path, samples, self.is_tiff, self.may_shrink)
+        shape = (end - begin for begin, end in zip(bounds[::2], bounds[1::2], strict=True))
+        return ServedFile(path, self, (self.channels, *reversed(tuple(shape))))
+
+
+_DOCUMENTS = Folder(may_shrink=True, media_type="application/json")
+
+
+@dataclass(frozen=True)
+class ServedFile:
+    """A file of a volume, as a request names it.
+
+    Attributes
+    ----------
+    path : str
+        Below the folder of the volume.
+    shape : tuple of int
+        Of plain samples (channels, z, y, x); empty for any other content.
+    left_out : tuple of str
+        Fields of a JSON object that are not sent.
+    """
+
+    path: str
+    folder: Folder
+    shape: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes the samples take; None for any other content."""
+        return math.prod(self.shape) * np.dtype(self.folder.data_type).itemsize if self.shape else None
 
 
 @dataclass(frozen=True)
@@ -171,7 +156,7 @@ class ServedVolume:
         if path in self.documents:
             # viewers show nothing of a volume that names a missing folder
             absent = tuple(name for name, at in self.beside.items() if not (self.root / at).is_dir())
-            return ServedFile(path, may_shrink=True, media_type="application/json", left_out=absent)
+            return ServedFile(path, _DOCUMENTS, left_out=absent)
         parts = path.split("/")
         for count in range(len(parts) - 1, -1, -1):
             folder = self.folders.get("/".join(parts[:count]))

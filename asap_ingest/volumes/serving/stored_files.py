@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import imagecodecs
 import orjson
 
 from asap_ingest.errors import ImageError
-from asap_ingest.volumes.serving.served_volume import Samples, ServedFile
+from asap_ingest.volumes.serving.served_volume import ServedFile
 from asap_ingest.volumes.tiff_chunks import tiff_samples
 
 #: Larger files are sent in pieces of this size.
 PIECE_BYTES = 4 * 2**20
 #: The most that a compressed file without a known size may hold.
 MOST_INFLATED_BYTES = 256 * 2**20
-_GZIP_WINDOW = 31
 _log = logging.getLogger(__name__)
 
-
-def _inflate(content: bytes, most: int) -> bytes:
-    inflator = zlib.decompressobj(_GZIP_WINDOW)
-    inflated = inflator.decompress(content, most + 1)
-    if len(inflated) > most:
-        raise zlib.error("there is more")
-    if not inflator.eof:
-        raise zlib.error("incomplete or truncated stream")
-    return inflated
-
-
+_TIFF = ".tiff"
 #: By suffix: HTTP's name of the encoding, and the decoder, called with the most bytes that it may return.
-_COMPRESSED: Mapping[str, tuple[str, Callable[[bytes, int], bytes]]] = {
-    ".gz": ("gzip", _inflate),
-    ".br": ("br", lambda content, most: bytes(imagecodecs.brotli_decode(content, out=most))),
-    ".zstd": ("zstd", lambda content, most: bytes(imagecodecs.zstd_decode(content, out=most))),
+_COMPRESSED: Mapping[str, tuple[str, Callable[..., Any]]] = {
+    ".gz": ("gzip", imagecodecs.gzip_decode),
+    ".br": ("br", imagecodecs.brotli_decode),
+    ".zstd": ("zstd", imagecodecs.zstd_decode),
 }
 
 
 class DamagedFileError(Exception):
-    """A file that does not hold what the volume says it does."""
+    """A file that cannot be read, or does not hold what the volume says it does."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,7 @@ class StoredFile:
     version : str
         Differs from that of a later file of the same name.
     suffix : str
-        Key of `_COMPRESSED`; empty for a file that is not compressed.
+        Key of `_COMPRESSED`, or that of a TIFF; empty for a file that is sent as it is.
     """
 
     path: str
@@ -70,7 +59,7 @@ class StoredFile:
     @property
     def encoding(self) -> str:
         """HTTP's name of its compression; empty for none."""
-        return _COMPRESSED[self.suffix][0] if self.suffix else ""
+        return _COMPRESSED[self.suffix][0] if self.suffix in _COMPRESSED else ""
 
     def pieces(self, start: int, length: int) -> Iterator[bytes]:
         """A part in pieces."""
@@ -80,22 +69,23 @@ class StoredFile:
             yield piece
 
 
-def open_stored(root: Path, path: str) -> StoredFile:
-    """Open a file, or if it does not exist the one with `.gz`, `.br` or `.zstd` appended.
+def open_stored(root: Path, served: ServedFile) -> StoredFile:
+    """Open a file; if it does not exist, one with `.gz`, `.br`, `.zstd`, or for samples `.tiff` appended.
 
     Raises
     ------
     FileNotFoundError
         There is none, it is not a regular file, or it lies outside of the folder, which is logged.
-    OSError
+    DamagedFileError
         It cannot be opened.
     """
-    for suffix in ("", *_COMPRESSED):
+    for suffix in ("", *([_TIFF] if served.shape else []), *_COMPRESSED):
         try:
-            return _open(root, f"{path}{suffix}", suffix)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    raise FileNotFoundError(path)
+            return _open(root, f"{served.path}{suffix}", suffix)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                raise DamagedFileError(f"{served.path} cannot be read: {error.strerror}") from error
+    raise FileNotFoundError(served.path)
 
 
 def _open(root: Path, path: str, suffix: str) -> StoredFile:
@@ -109,7 +99,7 @@ def _open(root: Path, path: str, suffix: str) -> StoredFile:
         _warn_once(full, target)
     if not stat.S_ISREG(status.st_mode) or not is_inside:
         os.close(descriptor)
-        raise FileNotFoundError(full)
+        raise FileNotFoundError(errno.ENOENT, full)
     file = os.fdopen(descriptor, "rb", buffering=0)
     version = f"{status.st_mtime_ns:x}-{status.st_size:x}{suffix}"
     return StoredFile(path, file, status.st_size, version, suffix)
@@ -128,10 +118,16 @@ def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
     DamagedFileError
     """
     content = stored.file.read()
-    if stored.suffix:
-        content = _decompressed(served, stored, content)
-    if served.is_tiff:
+    if stored.suffix == _TIFF:
         return _tiff_content(served, stored.path, content)
+    if stored.suffix:
+        most = served.size or MOST_INFLATED_BYTES
+        name, decode = _COMPRESSED[stored.suffix]
+        try:
+            content = bytes(decode(content, out=most))
+        except (ValueError, RuntimeError) as error:
+            problem = f"cannot be decompressed with {name} to at most {most:,} bytes: {error}"
+            raise DamagedFileError(f"{stored.path} {problem}") from error
     if served.left_out:
         try:
             fields = orjson.loads(content)
@@ -142,37 +138,25 @@ def plain_content(served: ServedFile, stored: StoredFile) -> bytes:
     return content
 
 
-def _decompressed(served: ServedFile, stored: StoredFile, content: bytes) -> bytes:
-    """The content of a compressed file, of the size of its samples at most."""
-    most = MOST_INFLATED_BYTES
-    if served.samples and not served.is_tiff:
-        most = served.samples.bytes
-    try:
-        return _COMPRESSED[stored.suffix][1](content, most)
-    except (zlib.error, imagecodecs.BrotliError, imagecodecs.ZstdError) as error:
-        raise DamagedFileError(
-            f"{stored.path} cannot be decompressed with {stored.encoding} to at most {most:,} bytes: {error}"
-        ) from error
-
-
 def check_size(served: ServedFile, path: str, size: int) -> None:
     """Raise DamagedFileError for plain samples that are too few or too many."""
-    expected = served.samples
-    if expected is not None and size != expected.bytes:
-        problem = f"{path} has {size:,} bytes; {expected.bytes:,} are expected for {expected}"
+    if served.size not in (None, size):
+        voxels = _voxels(served.shape, served.folder.data_type)
+        problem = f"{path} has {size:,} bytes; {served.size:,} are expected for {voxels}"
         raise DamagedFileError(problem)
 
 
 def _tiff_content(served: ServedFile, path: str, content: bytes) -> bytes:
-    expected = served.samples
-    assert expected is not None
     try:
-        samples = tiff_samples(content, expected.bytes)
+        samples = tiff_samples(content, served.size)
     except ImageError as error:
         raise DamagedFileError(f"{path} {error}") from error
     # the first axis is that of channels
-    wanted = Samples(expected.shape[1:], expected.data_type)
-    actual = Samples(samples.shape, samples.dtype.name)
+    wanted, actual = (served.shape[1:], served.folder.data_type), (samples.shape, samples.dtype.name)
     if actual != wanted:
-        raise DamagedFileError(f"{path} holds {actual}, not {wanted} (z, y, x)")
+        raise DamagedFileError(f"{path} holds {_voxels(*actual)}, not {_voxels(*wanted)} (z, y, x)")
     return samples.tobytes()
+
+
+def _voxels(shape: tuple[int, ...], data_type: str) -> str:
+    return f"{' x '.join(map(str, shape))} voxels of {data_type}"

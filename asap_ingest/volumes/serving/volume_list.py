@@ -11,12 +11,16 @@ from asap_ingest.errors import VolumeError
 from asap_ingest.volumes.info import INFO, ZARR
 from asap_ingest.volumes.serving.precomputed_volume import open_precomputed
 from asap_ingest.volumes.serving.served_volume import DescriptionError, ServedVolume
-from asap_ingest.volumes.serving.zarr_volume import is_bare_group, open_zarr, version_of
+from asap_ingest.volumes.serving.zarr_volume import BareGroupError, open_zarr, version_of
 
 SERVED_FORMATS = ("raw", "sharded", "tiff", "zarr")
 #: Levels of folders that are searched.
 _DEEPEST = 3
 _log = logging.getLogger(__name__)
+
+
+class NoVolumeError(VolumeError):
+    """A folder that is not a volume itself, but may have volumes below it."""
 
 
 def find_volumes(folder: Path, chunk_format: str | None = None) -> Mapping[str, ServedVolume]:
@@ -32,18 +36,12 @@ def find_volumes(folder: Path, chunk_format: str | None = None) -> Mapping[str, 
     root = folder.resolve()
     if not root.is_dir():
         raise VolumeError(str(folder), "there is no such folder")
-    if _is_volume(root):
+    try:
         volumes = [*_with_labels(open_volume(root, chunk_format))]
-    else:
+    except NoVolumeError:
         volumes = [*_below(root, root, "", chunk_format)]
-    if not volumes and version_of(root) is not None:
-        open_volume(root, chunk_format)  # raises why this is not a volume
-    if not volumes:
-        raise VolumeError(
-            str(folder),
-            f"holds no volume, and none lies {_DEEPEST} levels down: neither {INFO} nor {ZARR} nor .zgroup; "
-            "was it written to its end?",
-        )
+        if not volumes:
+            raise
     return {volume.name: volume for volume in volumes}
 
 
@@ -56,60 +54,64 @@ def open_volume(root: Path, chunk_format: str | None = None, name: str = "") -> 
         There is no volume, it is of another format, or it cannot be served.
     """
     folder = root.resolve()
-    version = version_of(folder)
+    has_info, version = (folder / INFO).is_file(), version_of(folder)
+    if not has_info and version is None:
+        problem = (
+            f"holds no volume, and none lies {_DEEPEST} levels down: neither {INFO} nor {ZARR} nor .zgroup; "
+            "was it written to its end?"
+        )
+        raise NoVolumeError(str(root), problem)
     try:
-        if (folder / INFO).is_file() or version is None:
-            volume = open_precomputed(folder, chunk_format)
-        else:
-            volume = open_zarr(folder, version)
+        volume = open_precomputed(folder, chunk_format) if has_info else open_zarr(folder, version or 0)
+    except BareGroupError as error:
+        raise NoVolumeError(str(root), str(error)) from error
     except DescriptionError as error:
         raise VolumeError(str(root), str(error)) from error
     except (LookupError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        problem = f"{INFO if version is None else 'its zarr metadata'} does not describe a volume"
+        problem = f"{INFO if has_info else 'its zarr metadata'} does not describe a volume"
         raise VolumeError(str(root), f"{problem}: {type(error).__name__} {error}") from error
     if chunk_format not in (None, volume.chunk_format):
         raise VolumeError(str(root), f"holds a volume of format {volume.chunk_format}, not {chunk_format}")
     return replace(volume, name=name)
 
 
-def _is_volume(folder: Path) -> bool:
-    version = version_of(folder)
-    return (folder / INFO).is_file() or not (version is None or is_bare_group(folder, version))
-
-
 def _with_labels(image: ServedVolume) -> Iterator[ServedVolume]:
     """A volume, and the label volumes that OME-Zarr keeps in it."""
     yield image
     for path in image.labels:
-        folder = image.root / path
-        yield from _opened(image.root, folder, f"{image.name}/{path}".lstrip("/"), image.chunk_format)
+        try:
+            folder = _inside(image.root, image.root / path)
+            yield open_volume(folder, image.chunk_format, f"{image.name}/{path}".lstrip("/"))
+        except VolumeError as error:
+            _log.warning("%s: not served", error)
 
 
 def _below(
     top: Path, folder: Path, name: str, chunk_format: str | None, depth: int = 0
 ) -> Iterator[ServedVolume]:
+    """The volumes below a folder; a line of the log for each that cannot be served."""
     try:
         entries = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
-        visible = [(entry, _is_volume(entry)) for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         _log.warning("%s cannot be read: %s", error.filename or folder, error.strerror)
         return
-    for entry, is_volume in visible:
+    for entry in entries:
         path = f"{name}/{entry.name}".lstrip("/")
-        if not entry.resolve().is_relative_to(top):
-            _log.warning("%s leads out of %s to %s: not served", entry, top, entry.resolve())
-        elif is_volume:
-            for volume in _opened(top, entry, path, chunk_format):
-                yield from _with_labels(volume)
-        elif depth + 1 < _DEEPEST:
-            yield from _below(top, entry, path, chunk_format, depth + 1)
+        if entry.name.startswith("."):
+            continue
+        try:
+            yield from _with_labels(open_volume(_inside(top, entry), chunk_format, path))
+        except NoVolumeError:
+            if depth + 1 < _DEEPEST:
+                yield from _below(top, entry, path, chunk_format, depth + 1)
+        except VolumeError as error:
+            _log.warning("%s: not served", error)
+        except OSError as error:
+            _log.warning("%s cannot be read: %s", error.filename or entry, error.strerror)
 
 
-def _opened(top: Path, folder: Path, name: str, chunk_format: str | None) -> Iterator[ServedVolume]:
-    """The volume, if it can be served; else a line of the log, and its neighbours are served."""
-    try:
-        if not folder.resolve().is_relative_to(top):
-            raise VolumeError(str(folder), f"leads out of {top} to {folder.resolve()}")
-        yield open_volume(folder, chunk_format, name)
-    except VolumeError as error:
-        _log.warning("%s: not served", error)
+def _inside(top: Path, folder: Path) -> Path:
+    """The folder; VolumeError if it leads out of the one that is served."""
+    if not folder.resolve().is_relative_to(top):
+        raise VolumeError(str(folder), f"leads out of {top} to {folder.resolve()}")
+    return folder

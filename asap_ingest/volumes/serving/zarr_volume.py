@@ -41,33 +41,23 @@ class BareGroupError(DescriptionError):
     """A group that is not a volume itself, but may have volumes below it."""
 
 
-def is_bare_group(root: Path, version: int) -> bool:
-    """Whether a folder is a group without multiscales, like those around the images of a series."""
-    try:
-        _attributes(root, version)
-    except BareGroupError:
-        return True
-    except (DescriptionError, LookupError, TypeError, AttributeError):
-        return False  # opening it raises what is wrong with it
-    return False
-
-
 def open_zarr(root: Path, version: int) -> ServedVolume:
     """Read the metadata; DescriptionError, or what malformed JSON raises, if they describe no volume."""
     attributes = _attributes(root, version)
-    paths = _paths(attributes, version)
-    finest = _array(root, paths[0], version)
-    is_labels = attributes is not None and (
-        "image-label" in attributes or str(attributes["multiscales"][0].get("type")).lower() == _LABEL_METHOD
-    )
-    labels = _labels(root, version) if attributes is not None else ()
+    multiscale = attributes["multiscales"][0] if attributes else {}
+    paths = _paths(multiscale, version) if attributes else [""]
+    finest = read_json(root, _below(paths[0], ZARR if version == 3 else ".zarray"))
+    # readers of the chunks need it: KeyError for an array without type
+    finest["data_type" if version == 3 else "dtype"]
+    is_labels = "image-label" in attributes or str(multiscale.get("type")).lower() == _LABEL_METHOD
+    labels = _labels(root, version) if attributes else ()
     holders = {"", *(part for path in (*paths, *labels) for part in _above(path))}
     return ServedVolume(
         root,
         "zarr",
         f"zarr{version}",
         "segmentation" if is_labels else "image",
-        _axes(attributes["multiscales"][0], finest) if attributes is not None else (),
+        _axes(multiscale, finest) if attributes else (),
         frozenset(_below(folder, name) for folder in holders for name in _DOCUMENTS[version]),
         {path: Folder(_CHUNK) for path in paths},
         tuple(paths),
@@ -75,29 +65,29 @@ def open_zarr(root: Path, version: int) -> ServedVolume:
     )
 
 
-def _attributes(root: Path, version: int) -> Any:
-    """The OME-Zarr attributes of a group; None for a single array."""
+def _attributes(root: Path, version: int) -> Mapping[str, Any]:
+    """The OME-Zarr attributes of a group; none for a single array."""
     if version == 3:
         node = read_json(root, ZARR)
-        attributes = node["attributes"].get("ome", {}) if node["node_type"] == "group" else None
+        if node["node_type"] != "group":
+            return {}
+        attributes = node["attributes"].get("ome", {})
     elif (root / ".zarray").is_file():
-        attributes = None
+        return {}
     else:
         attributes = read_json(root, ".zattrs") if (root / ".zattrs").is_file() else {}
-    if attributes is not None and not attributes.get("multiscales"):
+    if not attributes.get("multiscales"):
         raise BareGroupError(f"{_file_of(version)} is of a group without multiscales of OME-Zarr")
-    return attributes
+    return dict(attributes)
 
 
 def _file_of(version: int) -> str:
     return ZARR if version == 3 else ".zattrs"
 
 
-def _paths(attributes: Any, version: int) -> list[str]:
-    """Paths of the arrays, finest first; that of a single array is empty."""
-    if attributes is None:
-        return [""]
-    paths = [dataset["path"] for dataset in attributes["multiscales"][0]["datasets"]]
+def _paths(multiscale: Mapping[str, Any], version: int) -> list[str]:
+    """Paths of the arrays, finest first."""
+    paths = [dataset["path"] for dataset in multiscale["datasets"]]
     for path in paths:
         if not is_plain_path(path):
             raise DescriptionError(
@@ -105,13 +95,6 @@ def _paths(attributes: Any, version: int) -> list[str]:
                 "and hidden names"
             )
     return paths
-
-
-def _array(root: Path, path: str, version: int) -> Any:
-    array = read_json(root, _below(path, ZARR if version == 3 else ".zarray"))
-    # readers of the chunks need it: KeyError for an array without type
-    array["data_type" if version == 3 else "dtype"]
-    return array
 
 
 def _labels(root: Path, version: int) -> tuple[str, ...]:
