@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
@@ -10,8 +12,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from asap_ingest.render_ws.pages.page_files import CLIENT_INDEX, FOLDER, inline_source
-from asap_ingest.render_ws.pages.stacks_page import number_of
+from asap_ingest.render_ws.pages.page_files import CLIENT_INDEX, FOLDER
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 from asap_ingest.volumes.serving.index_page import voxel_text
 from asap_ingest.volumes.serving.served_volume import ServedVolume
@@ -34,9 +35,10 @@ li > span { flex: 1 1 14rem; overflow-wrap: anywhere; min-width: 0; }
 li small { display: block; color: var(--faint); }
 """
 )
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 CONTENT_POLICY = (
     "default-src 'none'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src {inline_source(_STYLE)}"
+    f"style-src 'sha256-{_STYLE_HASH}'"
 )
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Stacks and volumes</title>
@@ -88,6 +90,11 @@ def stack_viewer(record: StackRecord, base_url: str) -> str:
         "layout": "xy",
     }
     return f"{CLIENT_INDEX.lstrip('/')}#!{quote(orjson.dumps(state).decode())}"
+
+
+def number_of(count: int, noun: str) -> str:
+    """A number with its noun: `1 stack`, `1,200 stacks`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _stack(record: StackRecord, base_url: str, has_client: bool) -> str:

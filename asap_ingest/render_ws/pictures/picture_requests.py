@@ -152,7 +152,7 @@ def _build_source_image(kind: str, call: Call, record: StackRecord, tiles: Tiles
     return build_source(kind, call, record, tiles)
 
 
-def get_parameters(select: Select, build: Build, call: Call) -> Response:
+def get_parameters(select: Select, build: Build, call: Call) -> bytes:
     """Get the render parameters of an image as JSON."""
     with call.reading() as session:
         record, tiles = select(session, call)
