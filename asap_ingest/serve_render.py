@@ -54,14 +54,30 @@ def run_service(
     arguments : those of `add_service_arguments`
     build : makes the application from the service, the policy and the token
     further_lines : base URL -> lines to print after it
+
+    Raises
+    ------
+    ParameterError
+        For an invalid host name or origin, and as `check_exposure`.
     """
     from asap_ingest.render_ws.http.calls import Service
     from asap_ingest.render_ws.store import Store
 
-    token, policy = chosen_token(arguments), chosen_policy(arguments)
+    token = chosen_token(arguments)
+    policy = WebPolicy(
+        host_names(arguments.host_names),
+        listed_origins(arguments.allow_origins),
+        not arguments.no_public_viewer,
+        arguments.cors == "any",
+    )
+    sizes = {
+        limit.name: getattr(arguments, limit.metadata["setting"]) * limit.metadata["unit"]
+        for limit in SETTINGS
+    }
+    limits = Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
     check_exposure(arguments.bind, arguments.image_roots)
     with prepared_server(arguments) as run, closing(Store(arguments.database)) as store:
-        service = Service(store, arguments.image_roots, limits=chosen_limits(arguments))
+        service = Service(store, arguments.image_roots, limits=limits)
         run(build(service, policy, token), token, further_lines)
 
 
@@ -90,38 +106,6 @@ def add_service_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--image_roots", type=Path, nargs="+", help="folders that tile images may be read from (default: any)"
     )
-    _add_web_arguments(parser)
-    for limit in SETTINGS:
-        parser.add_argument(
-            f"--{limit.setting}",
-            type=_positive,
-            default=limit.default,
-            help=f"{limit.what} (default: %(default)s)",
-        )
-    parser.add_argument(
-        "--max_tile_specs_to_render",
-        type=_positive,
-        help="images of more tiles show outlines only, unless the request says otherwise (default: no limit)",
-    )
-
-
-def chosen_policy(arguments: argparse.Namespace) -> WebPolicy:
-    """Which pages may read and write; ParameterError for an invalid host name or origin."""
-    return WebPolicy(
-        host_names(arguments.host_names),
-        listed_origins(arguments.allow_origins),
-        not arguments.no_public_viewer,
-        arguments.cors == "any",
-    )
-
-
-def chosen_limits(arguments: argparse.Namespace) -> Limits:
-    """The limits on memory and tiles."""
-    sizes = {limit.field: getattr(arguments, limit.setting) * limit.unit for limit in SETTINGS}
-    return Limits(**sizes, tile_specs=arguments.max_tile_specs_to_render)
-
-
-def _add_web_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow_origins",
         nargs="+",
@@ -139,6 +123,18 @@ def _add_web_arguments(parser: argparse.ArgumentParser) -> None:
         default="listed",
         help="any: every web page that is open anywhere may read and write, under any host name, as with the "
         "Java service",
+    )
+    for limit in SETTINGS:
+        parser.add_argument(
+            f"--{limit.metadata['setting']}",
+            type=_positive,
+            default=limit.default // limit.metadata["unit"],
+            help=f"{limit.metadata['what']} (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--max_tile_specs_to_render",
+        type=_positive,
+        help="images of more tiles show outlines only, unless the request says otherwise (default: no limit)",
     )
 
 

@@ -47,8 +47,8 @@ EDGES = {
     " render_ws.wire",
     "render_ws.coordinates": "render_ws.http render_ws.pictures render_ws.store render_ws.tiles"
     " render_ws.transforms render_ws.wire",
-    "render_ws.pages": "neuroglancer_client render_ws.http render_ws.store render_ws.transforms"
-    " render_ws.wire",
+    "render_ws.pages": "neuroglancer_client render_ws.http render_ws.stacks render_ws.store"
+    " render_ws.transforms render_ws.wire",
     "render_ws.client_scripts": "images render_ws.drawing render_ws.store render_ws.transforms"
     " render_ws.wire storage web",
     "render_ws.app": "render_ws.coordinates render_ws.http render_ws.matches render_ws.pages"
@@ -63,6 +63,7 @@ EDGES = {
     " volumes volumes.checking volumes.serving volumes.sources volumes.writing web",
 }
 EVERYWHERE = ("asap_ingest", "asap_ingest.errors", "asap_ingest.secrets")
+COMMAND_FOLDERS = ("", "commands", "render_ws.client_scripts")
 COMMAND_LIBRARIES = ("argschema", "argparse", "marshmallow")
 SQL_FOLDER = "render_ws.store"
 MODULES = {
@@ -94,7 +95,7 @@ def test_imports_follow_the_table(module):
     for name in imported(MODULES[module]):
         library = name.split(".")[0]
         if library in COMMAND_LIBRARIES:
-            assert folder in ("", "commands"), f"{name} belongs to the commands"
+            assert folder in COMMAND_FOLDERS, f"{name} belongs to the commands"
         if library == "sqlite3":
             assert folder == SQL_FOLDER
         if name in MODULES and name not in EVERYWHERE:

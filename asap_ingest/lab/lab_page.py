@@ -12,7 +12,6 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from asap_ingest.render_ws.pages.page_files import CLIENT_INDEX
-from asap_ingest.render_ws.pages.stacks_page import number_of
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 from asap_ingest.volumes.serving.index_page import voxel_text
 from asap_ingest.volumes.serving.served_volume import ServedVolume
@@ -64,6 +63,11 @@ def stack_viewer(record: StackRecord, base_url: str) -> str:
         "layout": "xy",
     }
     return f"{CLIENT_INDEX.lstrip('/')}#!{quote(orjson.dumps(state).decode())}"
+
+
+def number_of(count: int, noun: str) -> str:
+    """A number with its noun: `1 stack`, `1,200 stacks`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _stack(record: StackRecord, base_url: str, has_client: bool) -> str:

@@ -20,9 +20,9 @@ from asap_ingest.render_ws.http.operations import LAYER, OWNER, PROJECT, STACK
 from asap_ingest.render_ws.http.resources import answer_error, routes_of
 from asap_ingest.render_ws.http.transport import Transport
 from asap_ingest.render_ws.matches.match_requests import MATCH_OPERATIONS
-from asap_ingest.render_ws.pages.api_page import describing
+from asap_ingest.render_ws.pages.openapi import describing
 from asap_ingest.render_ws.pages.page_files import FILE_OPERATIONS
-from asap_ingest.render_ws.pages.stacks_page import PAGE_OPERATIONS
+from asap_ingest.render_ws.pages.previews import PREVIEW_OPERATIONS
 from asap_ingest.render_ws.pictures.grid_requests import GRID_OPERATIONS
 from asap_ingest.render_ws.pictures.picture_requests import PARAMETER_OPERATIONS, PICTURE_OPERATIONS
 from asap_ingest.render_ws.stacks.layout_requests import LAYOUT_OPERATIONS
@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 #: Every operation of the service; its descriptions are made from this.
 ALL_OPERATIONS = (
-    *PAGE_OPERATIONS,
     *FILE_OPERATIONS,
+    *PREVIEW_OPERATIONS,
     *SERVER_OPERATIONS,
     *STACK_OPERATIONS,
     *VERSION_OPERATIONS,

@@ -12,8 +12,7 @@ from PIL import Image
 
 from asap_ingest.render_ws.app import ALL_OPERATIONS
 from asap_ingest.render_ws.memory.limits import Limits
-from asap_ingest.render_ws.pages.api_page import describing
-from asap_ingest.render_ws.pages.openapi import openapi
+from asap_ingest.render_ws.pages.openapi import describing, openapi
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.conftest import serving
 

@@ -197,7 +197,7 @@ def test_a_huge_number_of_levels_costs_nothing(url: str, picture: str) -> None:
     assert stack.status("PUT", "/mipmapPathBuilder", builder) == 200
     before, started = peak_kilobytes(), time.monotonic()
     assert stack.status("GET", "/z/1/png-image?scale=0.1") == 200
-    assert send(url, "GET", "/render-ws/view/stacks.html", {}, None).status == 200
+    assert send(url, "GET", "/render-ws/view/overview/o/p/levels", {}, None).status == 200
     assert time.monotonic() - started < 5
     assert peak_kilobytes() - before < 100_000
 
@@ -244,14 +244,15 @@ def test_the_settings_of_the_command_count(start_service: Any, tmp_path: Path) -
 def test_every_setting_is_documented_with_its_default() -> None:
     document = (Path(__file__).parents[2] / "docs" / "render-ws-compatibility.md").read_text()
     for limit in SETTINGS:
-        assert f"`--{limit.setting}` {limit.default}" in document
+        default = limit.default // limit.metadata["unit"]
+        assert f"`--{limit.metadata['setting']}` {default}" in document
 
 
 def test_every_size_has_a_setting() -> None:
-    assert {limit.field for limit in SETTINGS} | {"tile_specs"} == {field.name for field in fields(Limits)}
+    assert {limit.name for limit in SETTINGS} | {"tile_specs"} == {field.name for field in fields(Limits)}
 
 
-@pytest.mark.parametrize("setting", [f"--{limit.setting}" for limit in SETTINGS])
+@pytest.mark.parametrize("setting", [f"--{limit.metadata['setting']}" for limit in SETTINGS])
 @pytest.mark.parametrize("value", ["0", "-5", "many"])
 def test_a_limit_is_a_number_above_zero(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, setting: str, value: str

@@ -6,63 +6,19 @@ from typing import Any
 
 import pytest
 
-from asap_ingest.render_ws.stacks.section_merges import (
-    mergeable_table,
-    mergeable_z_values,
-    merged_z_values,
-    reordered_sections,
-)
-from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from tests.render_ws.client import StackClient, tile
-
-
-def section(section_id: str, z: float | str, count: int = 1) -> dict[str, Any]:
-    return {"sectionId": section_id, "z": z, "tileCount": count}
-
-
-MIXED = [
-    section("3.0", 3.0, 5),
-    section("3.1", 3.0, 2),
-    section("4.0", 4.0),
-    section("4.2", 4.2, 7),
-    section("6.0", 5.0),
-]
-
-
-def test_merged_layers_hold_several_sections() -> None:
-    assert merged_z_values(MIXED) == [3.0]
-
-
-def test_mergeable_layers_have_their_integer_part_in_common() -> None:
-    assert mergeable_z_values(MIXED) == [4.0, 4.2]
-    assert mergeable_table(MIXED) == "4\t4.0\t4.0\t1\n4\t4.2\t4.2\t7\n"
-
-
-def test_reordered_sections_lie_at_another_integer() -> None:
-    assert reordered_sections(MIXED) == [section("6.0", 5.0)]
-    assert reordered_sections([section("-1.5", -1.0), section("2", 2.9)]) == []
-
-
-@pytest.mark.parametrize("odd", [section("A", 1.0), section("NaN", 1.0), section("1.0", "NaN")])
-def test_reordered_sections_need_numbers(odd: dict[str, Any]) -> None:
-    with pytest.raises(IllegalArgumentError, match=f"sectionId '{odd['sectionId']}' at z {odd['z']}"):
-        reordered_sections([*MIXED, odd])
-
-
-def test_nothing_comes_of_nothing() -> None:
-    assert (merged_z_values([]), mergeable_z_values([]), reordered_sections([])) == ([], [], [])
-    assert mergeable_table([]) == ""
-
-
-def test_z_that_is_no_number_cannot_be_merged() -> None:
-    assert mergeable_z_values([section("a", "NaN"), section("b", "Infinity"), section("c", 1.0)]) == []
-
 
 PATHS = ("/reorderedSectionData", "/mergedZValues", "/mergeableZValues", "/mergeableData")
 
 
-def layered(name: str, z: float, section_id: str) -> dict[str, Any]:
-    return tile(name, z, layout={"sectionId": section_id})
+def layered(name: str, z: float | str, section_id: str) -> dict[str, Any]:
+    return tile(name, z=z, layout={"sectionId": section_id})
+
+
+def created(url: str, name: str, *sections: tuple[str, float | str]) -> StackClient:
+    """A COMPLETE stack of sections with one tile each, given by section id and z."""
+    tiles = [layered(f"t{number}", z, section_id) for number, (section_id, z) in enumerate(sections)]
+    return StackClient(url, name).create(*tiles, state="COMPLETE")
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +52,24 @@ def test_section_data_is_needed(server_url: str, path: str) -> None:
     assert answer.status == 400
     assert b"never COMPLETE" in answer.body
     assert StackClient(server_url, "none").status("GET", path) == 404
+
+
+def test_integer_parts_of_negative_numbers_and_fractions(server_url: str) -> None:
+    stack = created(server_url, "negative", ("-1.5", -1.0), ("2", 2.9), ("6.0", 5.0))
+    assert [entry["sectionId"] for entry in stack.get("/reorderedSectionData")] == ["6.0"]
+    assert stack.get("/mergedZValues") == stack.get("/mergeableZValues") == []
+    assert stack.ask("GET", "/mergeableData").body == b""
+
+
+@pytest.mark.parametrize("section_id", ["A", "NaN", "Infinity"])
+def test_reordered_sections_need_numbers(server_url: str, section_id: str) -> None:
+    stack = created(server_url, f"odd{section_id}", ("3.0", 3.0), (section_id, 1.0), ("4.0", 3.0))
+    answer = stack.ask("GET", "/reorderedSectionData")
+    assert (answer.status, f"sectionId '{section_id}' at z 1.0".encode() in answer.body) == (400, True)
+    assert stack.get("/mergedZValues") == [3.0]
+
+
+def test_a_z_that_is_not_finite_cannot_be_merged(server_url: str) -> None:
+    stack = created(server_url, "infinite", ("a", "Infinity"), ("c", 1.0))
+    assert stack.get("/mergeableZValues") == []
+    assert stack.status("GET", "/reorderedSectionData") == 400

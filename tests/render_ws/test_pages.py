@@ -66,12 +66,14 @@ def test_pages_of_an_empty_service_say_so(browser: Browser, empty_server_url: st
     page.wait_until("document.querySelector('#status').textContent !== 'Loading'")
     assert "No stacks yet" in page.text("#status")
     stacks = browser.open_page(f"{empty_server_url}{VIEW}/stacks.html")
+    stacks.wait_until("document.querySelector('main').textContent !== ''")
     assert "No stacks yet" in stacks.text("main")
     assert page.problems() == stacks.problems() == []
 
 
 def test_stacks_are_filtered_by_owner_and_project(browser: Browser, filled_url: str) -> None:
     page = browser.open_page(f"{filled_url}{VIEW}/stacks.html")
+    page.wait_until("document.querySelectorAll('article').length === 6")
     everything = page.evaluate(
         "[...document.querySelectorAll('article h3')].map((title) => title.textContent)"
     )
@@ -88,7 +90,7 @@ def test_stacks_are_filtered_by_owner_and_project(browser: Browser, filled_url: 
     dashboard = browser.open_page(
         f"{filled_url}{VIEW}/stacks.html?renderStackOwner=lab&renderStackProject=liver"
     )
-    assert dashboard.evaluate("document.querySelectorAll('article').length") == 1
+    dashboard.wait_until("document.querySelectorAll('article').length === 1")
 
 
 def test_hostile_tile_ids_stay_text(browser: Browser, filled_url: str) -> None:
@@ -126,6 +128,7 @@ def test_hostile_addresses_stay_text(browser: Browser, filled_url: str) -> None:
     page = browser.open_page(f"{filled_url}{VIEW}/stack.html?{names}")
     page.wait_until("document.querySelector('#status').className === 'error'")
     stacks = browser.open_page(f"{filled_url}{VIEW}/stacks.html?{names}")
+    stacks.wait_until("document.querySelector('main').textContent !== ''")
     assert stacks.text("main") == "No stack of that owner, project and search text."
     for shown in (page, stacks):
         assert EVIL_NAME in shown.evaluate("document.body.textContent")
@@ -198,5 +201,5 @@ def test_only_the_files_of_the_pages_are_served(filled_url: str) -> None:
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-    for name in ("stacks_page.py", "..", "%2e%2e", "..%2fapp.py", "__pycache__", "none.html"):
+    for name in ("page_files.py", "..", "%2e%2e", "..%2fapp.py", "__pycache__", "none.html"):
         assert send(filled_url, "GET", f"{VIEW}/{name}", {}, None).status == 404, name

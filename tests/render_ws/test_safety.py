@@ -181,9 +181,9 @@ def test_stored_tiles_reach_no_file_outside(site: Site, form: str) -> None:
         "/tile/a/withNeighbors/jpeg-image",
     ):
         assert refused(stack.ask("GET", path)), path
-    page = send(site.url, "GET", "/render-ws/view/stacks.html", {}, None)
-    assert page.status == 200
-    assert not shows_secret(page)
+    shown = send(site.url, "GET", f"/render-ws/view/overview/o/p/{stack.stack}", {}, None)
+    assert shown.status == 200
+    assert not shows_secret(shown)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from asap_ingest.render_ws.stacks.stack_states import save_version
 from asap_ingest.render_ws.store import (
     APPLICATION_ID,
     DatabaseError,
-    PairFilter,
     PairKind,
     Store,
     TileFilter,
@@ -304,10 +303,10 @@ def test_a_missing_tile_id_is_one_tile_and_no_text(path: Path) -> None:
 def test_pairs_are_found_and_deleted_through_an_index(path: Path) -> None:
     Store(path).close()
     connection = sqlite3.connect(path)
+    names = {"key": 1, "group": "1.0", "tile": "a", "other_group": "2.0", "other_tile": "b"}
     for kind in PairKind:
-        which = PairFilter(kind, "1.0", "a", "2.0", "b")
-        for statement in (which.selection("content"), *which.deletions()):
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", which.values(1)).fetchall()
+        for statement in (kind.selection("content"), *kind.deletions()):
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", names).fetchall()
             searches = [step[3] for step in plan if "match_pair" in step[3]]
             assert all("_group=?" in search and search.startswith("SEARCH") for search in searches), plan
     connection.close()

@@ -1,22 +1,22 @@
-"""Options of the clients: `--name value`, and everything else in the main list.
+"""Options of the clients: `--name value`, and everything else in the main list, read by argparse.
 
-A client states its options as a dataclass; the metadata of a field say how it is read. Lists take values up
-to the next option, and values joined by commas, and may be repeated; flags take no value. A text that starts
-with `--` and names no option belongs to the main list, as in the Java clients: it then fails as a file name
-or z value. Without a main list it is refused at once.
+A client states its options as a dataclass; the metadata of a field are settings of its argument. Lists take
+values up to the next option, and values joined by commas, and may be repeated; flags take no value. A text
+with one hyphen is a value, such as `-5`.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, field, fields
-from enum import Enum
-from itertools import takewhile
-from typing import Any, TypeVar
+from dataclasses import field, fields
+from itertools import chain
+from typing import Any, NoReturn, TypeVar
 
 from asap_ingest.errors import AsapIngestError
 
 T = TypeVar("T")
+Read = Callable[[str], Any]
 
 
 class ClientError(AsapIngestError):
@@ -26,56 +26,74 @@ class ClientError(AsapIngestError):
 class OptionError(ClientError):
     """An option, or member of the main list, that is missing, unknown or cannot be read."""
 
-    def __init__(self, option: str, problem: str) -> None:
-        super().__init__(f"{option}: {problem}")
-        self.option = option
-        self.problem = problem
+
+class _Parser(argparse.ArgumentParser):
+    def _parse_optional(self, arg_string: str) -> Any:
+        return super()._parse_optional(arg_string) if arg_string.startswith("--") else None
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(message)
 
 
-class Takes(Enum):
-    """What follows an option, as the usage shows it."""
+class _Once(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, name: Any = None
+    ) -> None:
+        if hasattr(namespace, self.dest):
+            raise argparse.ArgumentError(self, "is given twice")
+        setattr(namespace, self.dest, values)
 
-    VALUE = " <value>"
-    VALUES = " <value>..."
-    NOTHING = ""
-    MAIN_LIST = "..."
 
-
-def option(
-    name: str,
-    about: str = "",
-    read: Callable[[str], Any] = str,
-    default: Any = None,
-    takes: Takes = Takes.VALUE,
-) -> Any:
+def option(name: str, about: str = "", read: Read = str, default: Any = None, **settings: Any) -> Any:
     """A field of a dataclass of options.
 
     Parameters
     ----------
-    name : str
-        Without the hyphens; of a main list, what its members are.
     read : callable
         Turns a text into a value; ValueError for one that cannot be used.
     default : object
-        Value without the option; MISSING for an option that must be given.
+        Value without the option.
+    settings
+        Of the argument, such as `choices`.
     """
-    flag = name if takes is Takes.MAIN_LIST else f"--{name}"
-    return field(default=default, metadata={"flag": flag, "about": about, "read": read, "takes": takes})
+    notes = filter(None, (about, "" if default in (None, ()) else f"default {default}"))
+    argument = {"action": _Once, "type": _reader(read), "metavar": "<value>", "help": "; ".join(notes)}
+    return field(default=default, metadata={"flag": f"--{name}", **argument, **settings})
 
 
-def required(name: str, about: str, read: Callable[[str], Any] = str) -> Any:
+def required(name: str, about: str, read: Read = str, **settings: Any) -> Any:
     """A field whose option must be given."""
-    return option(name, about, read, MISSING)
+    needed = option(name, f"{about}; required", read, **settings, required=True)
+    return field(metadata=needed.metadata)
 
 
-def main_list(name: str, read: Callable[[str], Any] = str) -> Any:
+def values(name: str, about: str, read: Read) -> Any:
+    """A field for a list of values."""
+    reader = _reader(lambda text: tuple(map(read, text.split(","))))
+    return option(name, about, default=(), type=reader, nargs="+", action="extend")
+
+
+def main_list(name: str, read: Read = str) -> Any:
     """A field for the main list, which must not be empty; `name` says what its members are."""
-    return option(name, "", read, MISSING, Takes.MAIN_LIST)
+    reader = _reader(lambda text: (read(text),))
+    return field(metadata={"type": reader, "nargs": "+", "metavar": name, "help": "required"})
 
 
 def flag(name: str, about: str = "") -> Any:
     """A field that is True where `--name` is given."""
-    return option(name, about, bool, False, Takes.NOTHING)
+    return field(default=False, metadata={"flag": f"--{name}", "action": "store_true", "help": about})
+
+
+def _reader(read: Read) -> Read:
+    """The same, with the reason in argparse's message."""
+
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} cannot be used: {error}") from error
+
+    return convert
 
 
 def truth(text: str) -> bool:
@@ -86,18 +104,6 @@ def truth(text: str) -> bool:
     return lowered == "true"
 
 
-def one_of(*names: str) -> Callable[[str], str]:
-    """Reader of one of the names, in any case; gives the name as listed."""
-    known = {name.lower(): name for name in names}
-
-    def read(text: str) -> str:
-        if text.lower() not in known:
-            raise ValueError(f"must be one of {', '.join(names)}")
-        return known[text.lower()]
-
-    return read
-
-
 def parse(options: type[T], texts: Sequence[str]) -> T:
     """Read the arguments of a client into its dataclass of options.
 
@@ -106,66 +112,25 @@ def parse(options: type[T], texts: Sequence[str]) -> T:
     OptionError
         For what is unknown, missing, given twice, or has a value that cannot be read.
     """
-    known = {entry.metadata["flag"]: entry for entry in fields(options)}  # type: ignore[arg-type]
-    given = _texts_by_flag(known, texts)
-    missing = [flag for flag, entry in known.items() if entry.default is MISSING and flag not in given]
-    if missing:
-        raise OptionError(", ".join(missing), "must be given")
-    return options(**{known[flag].name: _value(known[flag], values) for flag, values in given.items()})
+    given = vars(_parser(options).parse_intermixed_args(texts))
+    lists = {name: tuple(chain.from_iterable(value)) for name, value in given.items() if type(value) is list}
+    return options(**{**given, **lists})
 
 
-def _texts_by_flag(known: dict[str, Field[Any]], texts: Sequence[str]) -> dict[str, list[str]]:
-    """The texts that follow each option that is given; those of the main list by its name."""
-    main = next((flag for flag, entry in known.items() if entry.metadata["takes"] is Takes.MAIN_LIST), None)
-    given: dict[str, list[str]] = {}
-    position = 0
-    while position < len(texts):
-        text = texts[position]
-        position += 1
-        if text not in known or text == main:
-            if main is None:
-                problem = f"is no option of this client; there are {', '.join(known)}"
-                raise OptionError(text.partition("=")[0], problem)
-            given.setdefault(main, []).append(text)
-            continue
-        takes = known[text].metadata["takes"]
-        if takes is Takes.VALUE and text in given:
-            raise OptionError(text, "is given twice")
-        following = list(takewhile(lambda value: not value.startswith("--"), texts[position:]))
-        if takes is not Takes.NOTHING and not following:
-            raise OptionError(text, "needs a value")
-        count = {Takes.NOTHING: 0, Takes.VALUE: 1}.get(takes, len(following))
-        given.setdefault(text, []).extend(following[:count])
-        position += count
-    return given
-
-
-def _value(entry: Field[Any], texts: list[str]) -> Any:
-    takes, read, flag = (entry.metadata[name] for name in ("takes", "read", "flag"))
-    if takes is Takes.NOTHING:
-        return True
-    values = [part for text in texts for part in (text.split(",") if takes is Takes.VALUES else [text])]
-    read_values = []
-    for text in values:
-        try:
-            read_values.append(read(text))
-        except ValueError as error:
-            if takes is Takes.MAIN_LIST:
-                problem = f"is neither an option of this client nor a {flag}"
-                raise OptionError(text.partition("=")[0], problem) from error
-            raise OptionError(flag, f"{text!r} cannot be used: {error}") from error
-    return read_values[0] if takes is Takes.VALUE else tuple(read_values)
+def _parser(options: type[Any]) -> _Parser:
+    parser = _Parser(
+        usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
+    )
+    for entry in fields(options):
+        settings = dict(entry.metadata)
+        flag = settings.pop("flag", None)
+        if flag is None:
+            parser.add_argument(entry.name, **settings)
+        else:
+            parser.add_argument(flag, dest=entry.name, **settings)
+    return parser
 
 
 def usage(options: type[Any]) -> str:
-    """The options of a client, one per line."""
-    lines = ["options:"]
-    for entry in fields(options):
-        notes = [entry.metadata["about"]] if entry.metadata["about"] else []
-        notes += ["required"] if entry.default is MISSING else []
-        has_default = entry.metadata["takes"] is Takes.VALUE and entry.default not in (MISSING, None)
-        notes += [f"default {entry.default}"] if has_default else []
-        lines.append(
-            f"  {entry.metadata['flag']}{entry.metadata['takes'].value}".ljust(36) + "; ".join(notes)
-        )
-    return "\n".join(lines)
+    """The options of a client."""
+    return _parser(options).format_help()

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from asap_ingest.render_ws.client_scripts.client_json import send
-from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError, option
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, option
+from asap_ingest.render_ws.drawing.channels import source_urls, tile_channels
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.store.resolved_tiles import accept, joined_collection
 from asap_ingest.render_ws.transforms.classes import Affine, build_leaf
@@ -61,11 +62,6 @@ def with_boxes(shared: Mapping[str, Spec], tiles: Iterable[Spec]) -> list[TileRo
         For a reference to what is not in `shared`, a transform that cannot be built, a tile without size.
     """
     return accept(ResolvedTiles(dict(shared), list(tiles)), derive=True, z=None)
-
-
-def box_of(row: TileRow) -> dict[str, float]:
-    """The box of a tile by the names it has in a tile spec."""
-    return dict(zip(BOX_FIELDS, (row.min_x, row.min_y, row.max_x, row.max_y), strict=True))
 
 
 def referenced(shared: Mapping[str, Spec], rows: Iterable[TileRow]) -> dict[str, Spec]:
@@ -123,32 +119,33 @@ def changed(tile: Spec, change: str, spec: Spec) -> Spec:
     return {**tile, "transforms": {**transforms, "specList": CHANGES[change](transforms["specList"], spec)}}
 
 
+def _limits(text: str) -> Mapping[str, float]:
+    """Read the limits of `TEM_LIMITS` that are not the default: `name:value,name:value`."""
+    limits = dict(TEM_LIMITS)
+    for setting in filter(None, text.split(",")):
+        name, _, number = setting.partition(":")
+        if name not in limits:
+            raise ValueError(f"{name!r} is not one of {', '.join(limits)}")
+        limits[name] = float(number)
+    return limits
+
+
 @dataclass(frozen=True, kw_only=True)
 class ValidatorOptions:
     """Options of clients that validate tiles."""
 
     validator_class: str | None = option(
-        "validatorClass", "Java name of a validator; tiles that it refuses are left out"
+        "validatorClass", "validator whose refused tiles are left out", choices=[TEM_VALIDATOR]
     )
-    validator_data: str | None = option("validatorData", "settings of the validator: name:value,name:value")
+    validator_data: Mapping[str, float] | None = option(
+        "validatorData", "settings of the validator: name:value,name:value", _limits
+    )
 
+    @property
     def validator(self) -> Validator | None:
-        """The named validator, None without a name; OptionError for an unknown one or bad data."""
-        if self.validator_class is None:
-            return None
-        if self.validator_class != TEM_VALIDATOR:
-            problem = f"{self.validator_class!r} is unknown; there is {TEM_VALIDATOR}"
-            raise OptionError("--validatorClass", problem)
-        limits = dict(TEM_LIMITS)
-        for setting in filter(None, (self.validator_data or "").split(",")):
-            name, _, text = setting.partition(":")
-            if name not in limits:
-                raise OptionError("--validatorData", f"{name!r} is not one of {', '.join(limits)}")
-            try:
-                limits[name] = float(text)
-            except ValueError as error:
-                raise OptionError("--validatorData", f"{setting!r} is not a number") from error
-        return partial(tem_problem, limits)
+        """The named validator, None without a name."""
+        limits = self.validator_data or TEM_LIMITS
+        return None if self.validator_class is None else partial(tem_problem, limits)
 
 
 def tem_problem(limits: Mapping[str, float], tile: Spec) -> str | None:
@@ -172,16 +169,11 @@ def _tem_problems(limits: Mapping[str, float], tile: Spec) -> Iterator[str]:
 
 def _unreadable_images(tile: Spec) -> Iterator[str]:
     files = SourceImages(None, 0)
-    levels = [level for owner in (tile, *(tile.get("channels") or [])) for level in _levels(owner)]
-    for url in (level[name] for level in levels for name in ("imageUrl", "maskUrl") if level.get(name)):
+    for url in source_urls(tile_channels(tile)):
         try:
             files.check(url)
         except IllegalArgumentError as error:
             yield str(error)
-
-
-def _levels(owner: Spec) -> list[Spec]:
-    return list(filter(None, (owner.get("mipmapLevels") or {}).values()))
 
 
 def invalid_ids(validator: Validator | None, tiles: Iterable[Spec]) -> set[str]:
@@ -195,3 +187,9 @@ def invalid_ids(validator: Validator | None, tiles: Iterable[Spec]) -> set[str]:
             logger.warning("tile %s is invalid: %s", tile["tileId"], problem)
             invalid.add(str(tile["tileId"]))
     return invalid
+
+
+def valid_rows(validator: Validator | None, rows: Sequence[TileRow]) -> list[TileRow]:
+    """The tiles that the validator does not refuse; all of them without a validator."""
+    invalid = invalid_ids(validator, (row.parsed() for row in rows))
+    return [row for row in rows if row.tile_id not in invalid]

@@ -13,7 +13,6 @@ from asap_ingest.render_ws.client_scripts.client_options import (
     ClientError,
     flag,
     main_list,
-    one_of,
     option,
     required,
     truth,
@@ -50,7 +49,7 @@ class Options(StackOptions):
     min_intensity: float | None = option("minIntensity", "value that becomes black", float)
     max_intensity: float | None = option("maxIntensity", "value that becomes white", float)
     resolution_unit: str | None = option(
-        "resolutionUnit", "unit of the resolution in a TIFF", one_of(*UNITS_NM)
+        "resolutionUnit", "unit of the resolution in a TIFF", str.lower, choices=[*UNITS_NM]
     )
     fill_with_noise: bool = option("fillWithNoise", "noise where no tile is", truth, True)
     bounds: Mapping[str, float] | None = option("bounds", "draw this box: minX,maxX,minY,maxY", _bounds)

@@ -1,7 +1,7 @@
 """Runs one client by the name of its Java class: `python -m ...run_client <class> <arguments>`.
 
-A client is a module with a dataclass `Options` of its arguments and a function `run`. Only the module of the
-chosen client is imported: the start of a client takes longer than most of its work.
+A client is a dataclass of its arguments and a function that takes them. Only the module of the chosen client
+is imported: the start of a client takes longer than most of its work.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from importlib import import_module
 from asap_ingest.errors import EXIT_DONE, AsapIngestError
 from asap_ingest.render_ws.client_scripts.client_options import OptionError, parse, usage
 
-#: Java class -> module of this package.
+_JAVA = "org.janelia.render.client."
+#: Java class -> module of this package, and in it the dataclass and the function.
 CLIENTS = {
-    "org.janelia.render.client.ImportJsonClient": "import_json",
-    "org.janelia.render.client.ImportTransformChangesClient": "import_transform_changes",
-    "org.janelia.render.client.TransformSectionClient": "transform_section",
-    "org.janelia.render.client.ValidateTilesClient": "validate_tiles",
-    "org.janelia.render.client.StackClient": "stack_client",
-    "org.janelia.render.client.TilePairClient": "tile_pair_client",
-    "org.janelia.render.client.CoordinateClient": "coordinate_client",
-    "org.janelia.render.client.RenderSectionClient": "render_section",
-    "org.janelia.alignment.Render": "render_file",
+    f"{_JAVA}ImportJsonClient": ("tile_clients", "ImportOptions", "import_tiles"),
+    f"{_JAVA}ImportTransformChangesClient": ("tile_clients", "ChangeOptions", "change_tiles"),
+    f"{_JAVA}TransformSectionClient": ("tile_clients", "TransformOptions", "transform_layers"),
+    f"{_JAVA}ValidateTilesClient": ("tile_clients", "ValidateOptions", "validate_tiles"),
+    f"{_JAVA}StackClient": ("stack_client", "Options", "run"),
+    f"{_JAVA}TilePairClient": ("tile_pair_client", "Options", "run"),
+    f"{_JAVA}CoordinateClient": ("coordinate_client", "Options", "run"),
+    f"{_JAVA}RenderSectionClient": ("render_section", "Options", "run"),
+    "org.janelia.alignment.Render": ("render_file", "Options", "run"),
 }
-POINT_MATCHES = "org.janelia.render.client.PointMatchClient"
+POINT_MATCHES = f"{_JAVA}PointMatchClient"
 #: Java's exit code for any failure.
 EXIT_FAILED = 1
 
@@ -44,14 +45,16 @@ def run_client(class_name: str, arguments: Sequence[str]) -> int:
                 "against this service if wanted, which stores match collections"
             )
         return EXIT_FAILED
-    client = import_module(f"asap_ingest.render_ws.client_scripts.{CLIENTS[class_name]}")
+    module, *names = CLIENTS[class_name]
+    client = import_module(f"asap_ingest.render_ws.client_scripts.{module}")
+    options, run = (getattr(client, name) for name in names)
     if "--help" in arguments:
-        logger.info("%s", usage(client.Options))
-        return int(getattr(client.Options, "help_exit_code", EXIT_FAILED))
+        logger.info("%s", usage(options))
+        return int(getattr(options, "help_exit_code", EXIT_FAILED))
     try:
-        client.run(parse(client.Options, arguments))
+        run(parse(options, arguments))
     except OptionError as error:
-        logger.error("%s: %s\n%s", class_name, error, usage(client.Options))
+        logger.error("%s: %s\n%s", class_name, error, usage(options))
         return EXIT_FAILED
     except (AsapIngestError, OSError) as error:
         logger.error("%s: %s", class_name, error)

@@ -11,14 +11,7 @@ from urllib.parse import urlencode
 import orjson
 
 from asap_ingest.render_ws.client_scripts.client_json import send
-from asap_ingest.render_ws.client_scripts.client_options import (
-    OptionError,
-    Takes,
-    flag,
-    one_of,
-    option,
-    required,
-)
+from asap_ingest.render_ws.client_scripts.client_options import OptionError, flag, option, required, values
 from asap_ingest.render_ws.client_scripts.web_stack import StackOptions
 from asap_ingest.render_ws.wire.stack_records import State
 
@@ -56,7 +49,7 @@ def create_stack(options: Options) -> None:
 def clone_stack(options: Options) -> None:
     """Copy the stack, or some of its layers."""
     if options.clone_stack is None:
-        raise OptionError("--cloneResultStack", "must be given for the action CLONE")
+        raise OptionError("--cloneResultStack must be given for the action CLONE")
     query: list[tuple[str, object]] = [("z", z) for z in options.z_values]
     query += [("toProject", options.clone_project)] if options.clone_project else []
     query += [("skipTransforms", "true")] if options.skip_transforms else []
@@ -76,7 +69,7 @@ def rename_stack(options: Options) -> None:
 def set_stack_state(options: Options) -> None:
     """Bring the stack into the given state."""
     if options.stack_state is None:
-        raise OptionError("--stackState", "must be given for the action SET_STATE")
+        raise OptionError("--stackState must be given for the action SET_STATE")
     options.source.set_state(options.stack_state)
 
 
@@ -100,16 +93,14 @@ ACTIONS: dict[str, Callable[[Options], None]] = {
 class Options(VersionOptions, StackOptions):
     """Options of StackClient."""
 
-    action: str = required("action", ", ".join(ACTIONS), one_of(*ACTIONS))
-    stack_state: str | None = option("stackState", ", ".join(STATES), one_of(*STATES))
+    action: str = required("action", ", ".join(ACTIONS), str.upper, choices=[*ACTIONS])
+    stack_state: str | None = option("stackState", ", ".join(STATES), str.upper, choices=STATES)
     clone_project: str | None = option("cloneResultProject", "project of the copy (default: the same)")
     clone_stack: str | None = option("cloneResultStack", "name of the copy")
     renamed_owner: str | None = option("renamedOwner", "new owner (default: the same)")
     renamed_project: str | None = option("renamedProject", "new project (default: the same)")
     renamed_stack: str | None = option("renamedStack", "new name (default: the same)")
-    z_values: tuple[float, ...] = option(
-        "zValues", "layers to copy or delete (default: all)", float, (), Takes.VALUES
-    )
+    z_values: tuple[float, ...] = values("zValues", "layers to copy or delete (default: all)", float)
     skip_transforms: bool = flag("skipTransforms", "copy tiles without the shared transforms")
 
 

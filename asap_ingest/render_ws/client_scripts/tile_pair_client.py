@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from asap_ingest.render_ws.client_scripts.client_json import get_json, read_list
 from asap_ingest.render_ws.client_scripts.client_options import (
     ClientError,
     OptionError,
-    Takes,
     flag,
     option,
     required,
     truth,
+    values,
 )
 from asap_ingest.render_ws.client_scripts.tile_pair_search import (
     NO_POSITION,
@@ -61,7 +61,7 @@ class Options(PairRules, StackOptions):
 
     min_z: float | None = option("minZ", "first layer", float)
     max_z: float | None = option("maxZ", "last layer", float)
-    z: tuple[float, ...] = option("z", "the layers, with zNeighborDistance 0 only", float, (), Takes.VALUES)
+    z: tuple[float, ...] = values("z", "the layers, with zNeighborDistance 0 only", float)
     z_distance: float = option("zNeighborDistance", "how far apart the layers of a pair may be", float, 2)
     use_row_and_column: bool = flag(
         "useRowColPositions",
@@ -95,7 +95,7 @@ class Options(PairRules, StackOptions):
         """minX, minY, maxX, maxY; empty without a box; OptionError for an incomplete one."""
         given = [side for side in (self.min_x, self.min_y, self.max_x, self.max_y) if side is not None]
         if len(given) not in (0, 4):
-            raise OptionError("--minX, --minY, --maxX, --maxY", "all or none must be given")
+            raise OptionError("--minX, --minY, --maxX, --maxY: all or none must be given")
         return given
 
     def url_template(self) -> str:
@@ -108,9 +108,15 @@ class Options(PairRules, StackOptions):
 def run(options: Options) -> None:
     """Find the pairs layer by layer and write them."""
     if options.z and options.z_distance != 0:
-        raise OptionError("--z", "can be given with --zNeighborDistance 0 only; use --minZ and --maxZ")
+        raise OptionError("--z can be given with --zNeighborDistance 0 only; use --minZ and --maxZ")
     options.box()  # refuses an incomplete one before any request
-    files = PairFiles(Path(options.to_json), options.url_template(), options.max_pairs)
+    path, template = Path(options.to_json), options.url_template()
+    count = write_pairs(path, template, options.max_pairs, pairs_by_layer(options))
+    logger.info("%d pairs written", count)
+
+
+def pairs_by_layer(options: Options) -> Iterator[list[Pair]]:
+    """The pairs of each layer with itself and those after it."""
     near = options.near_tile_ids
     source_ids = None if near is None else frozenset(map(str, read_list(near)))
     z_values = _z_values(options)
@@ -122,9 +128,7 @@ def run(options: Options) -> None:
         layers = {other: layers.get(other) or BoxIndex(tiles_of(options, other)) for other in reach}
         sources = [tile for tile in layers[z].tiles if source_ids is None or tile.tile_id in source_ids]
         pairs = layer_pairs(sources, list(layers.values()), options)
-        files.add(pair for pair in pairs if (pair.p_group, pair.p_id, pair.q_group, pair.q_id) not in known)
-    files.finish()
-    logger.info("%d pairs written", files.count)
+        yield [pair for pair in pairs if (pair.p_group, pair.p_id, pair.q_group, pair.q_id) not in known]
 
 
 def _z_values(options: Options) -> list[float]:
@@ -217,47 +221,33 @@ def part_path(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name.removesuffix(extension)}_p{number:03d}{extension}")
 
 
-class PairFiles:
-    """Takes pairs layer by layer and writes them, sorted, in files of at most `most` pairs.
+def write_pairs(path: Path, url_template: str, most: int, layers: Iterable[Iterable[Pair]]) -> int:
+    """Write the pairs of each layer, sorted, in files of at most `most`; returns their number.
 
-    All pairs in one file have the given path; several files are numbered.
+    All pairs in one file have the given path; several files are numbered. Full files are written once one
+    file cannot hold all pairs.
 
     Raises
     ------
     ClientError
-        At once, when neither the file nor one beside it could be written.
+        Before a layer is read, when neither the file nor one beside it could be written.
     """
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ClientError(f"{path}: cannot be written: it or its folder is missing or closed to you")
+    pending: list[Pair] = []
+    parts = 0
+    for pairs in layers:
+        pending = sorted({*pending, *pairs})
+        while len(pending) > most:
+            _write(part_path(path, parts), url_template, pending[:most])
+            pending = pending[most:]
+            parts += 1
+    if pending:
+        _write(part_path(path, parts) if parts else path, url_template, pending)
+    return parts * most + len(pending)
 
-    def __init__(self, path: Path, url_template: str, most: int) -> None:
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise ClientError(f"{path}: cannot be written: it or its folder is missing or closed to you")
-        self._path = path
-        self._template = url_template
-        self._most = most
-        self._pending: set[Pair] = set()
-        self._parts = 0
-        self.count = 0
 
-    def add(self, pairs: Iterable[Pair]) -> None:
-        """Take the pairs of a layer; full files are written once one file cannot hold all pairs."""
-        self._pending.update(pairs)
-        if len(self._pending) > self._most:
-            ordered = sorted(self._pending)
-            full = len(ordered) // self._most * self._most
-            for start in range(0, full, self._most):
-                self._write(ordered[start : start + self._most], is_part=True)
-            self._pending = set(ordered[full:])
-
-    def finish(self) -> None:
-        """Write the remaining pairs, if any."""
-        if self._pending:
-            self._write(sorted(self._pending), is_part=self._parts > 0)
-        self._pending = set()
-
-    def _write(self, pairs: list[Pair], is_part: bool) -> None:
-        path = part_path(self._path, self._parts) if is_part else self._path
-        neighbors = [pair_json(pair) for pair in pairs]
-        write_json(path, {"renderParametersUrlTemplate": self._template, "neighborPairs": neighbors})
-        self._parts += 1
-        self.count += len(pairs)
-        logger.info("%s: %d pairs", path, len(pairs))
+def _write(path: Path, url_template: str, pairs: Sequence[Pair]) -> None:
+    neighbors = [pair_json(pair) for pair in pairs]
+    write_json(path, {"renderParametersUrlTemplate": url_template, "neighborPairs": neighbors})
+    logger.info("%s: %d pairs", path, len(pairs))

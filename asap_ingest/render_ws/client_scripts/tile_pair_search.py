@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asap_ingest.render_ws.client_scripts.client_options import ClientError, one_of, option, truth
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, option, truth
 
 #: Where the first tile of a pair lies; pairs are sorted in this order, those across layers last.
 POSITIONS = ("TOP", "BOTTOM", "LEFT", "RIGHT")
@@ -70,7 +70,7 @@ class PairRules:
         "excludeSameSectionNeighbors", "only pairs between sections", truth, False
     )
     excluded_position: str | None = option(
-        "excludeSameLayerPairsWithPosition", "leave out pairs in a layer", one_of(*POSITIONS)
+        "excludeSameLayerPairsWithPosition", "leave out pairs in a layer", str.upper, choices=POSITIONS
     )
 
 

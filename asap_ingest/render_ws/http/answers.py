@@ -1,4 +1,4 @@
-"""The usual answers to requests."""
+"""Contents of answers, and answers that are made outside the usual way (`Operation.answer`)."""
 
 from __future__ import annotations
 
@@ -16,21 +16,16 @@ JSON = "application/json"
 
 def json_answer(value: Any) -> Response:
     """200 with a JSON value."""
-    return json_bytes(dump(value))
+    return Response(dump(value), media_type=JSON)
 
 
-def json_bytes(content: bytes) -> Response:
-    """200 with JSON text."""
-    return Response(content, media_type=JSON)
+def json_list(call: Call, entries: Iterable[bytes]) -> bytes:
+    """JSON of a list of JSON texts; errors as `RequestMemory.count_written`."""
+    return b"".join(_list_parts(call, entries))
 
 
-def json_list(call: Call, entries: Iterable[bytes]) -> Response:
-    """200 with a list of JSON texts; errors as `RequestMemory.count_written`."""
-    return json_bytes(b"".join(_list_parts(call, entries)))
-
-
-def json_object(call: Call, value: Mapping[str, Any]) -> Response:
-    """200 with an object, its lists written entry by entry to keep shared values in memory once.
+def json_object(call: Call, value: Mapping[str, Any]) -> bytes:
+    """JSON of an object, its lists written entry by entry to keep shared values in memory once.
 
     Errors as `RequestMemory.count_written`.
     """
@@ -41,7 +36,7 @@ def json_object(call: Call, value: Mapping[str, Any]) -> Response:
             parts += _list_parts(call, map(dump, entry))
         else:
             parts.append(dump(entry))
-    return json_bytes(b"".join([*parts, b"}"]))
+    return b"".join([*parts, b"}"])
 
 
 def _list_parts(call: Call, entries: Iterable[bytes]) -> list[bytes]:
@@ -55,18 +50,3 @@ def _list_parts(call: Call, entries: Iterable[bytes]) -> list[bytes]:
 def text_answer(content: str, status: int = 200) -> Response:
     """A text; its media type is spelled as in render-ws."""
     return Response(content.encode(), status, headers={"content-type": TEXT})
-
-
-def json_or_none(value: Any) -> Response:
-    """200 with a JSON value, 204 for None."""
-    return Response(status_code=204) if value is None else json_answer(value)
-
-
-def done() -> Response:
-    """200 without body."""
-    return Response()
-
-
-def created(call: Call) -> Response:
-    """201 without body: something was stored."""
-    return Response(status_code=201, headers={"location": call.url})

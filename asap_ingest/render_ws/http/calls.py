@@ -20,6 +20,7 @@ from asap_ingest.render_ws.store import Session, Store
 from asap_ingest.render_ws.transforms.transform_cache import TRANSFORM_CACHE
 from asap_ingest.render_ws.wire.json_types import Reader, parse, parsed_bytes
 from asap_ingest.render_ws.wire.names import StackId
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError, RequestError
 
 
 class Service:
@@ -126,3 +127,10 @@ class Call:
             self.memory.work.grow(parsed_bytes(self.body), may_wait=True)
         value = parse(self.body)
         return value if value is None or self.reader is None else self.reader(value)
+
+    def given(self, what: str, problem: type[RequestError] = IllegalArgumentError) -> Any:
+        """The JSON body, but an error for null; `what` it should hold is part of the message."""
+        value = self.value()
+        if value is None:
+            raise problem(f"no {what} given")
+        return value

@@ -10,12 +10,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from asap_ingest.render_ws.http.answers import JSON
+from asap_ingest.render_ws.http.answers import JSON, TEXT
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.queries import Query
-from asap_ingest.render_ws.wire.json_types import Reader
+from asap_ingest.render_ws.wire.json_types import Reader, dump
 
-Handler = Callable[[Call], Response]
+#: Returns an answer, or what `Operation.answer` makes one of.
+Handler = Callable[[Call], Any]
 
 V1 = "/render-ws/v1"
 OWNER = f"{V1}/owner/{{owner}}"
@@ -49,7 +50,8 @@ class Operation:
     draws : bool
         Whether it draws an image: few of those run at the same time, and never block other requests.
     statuses : tuple of int
-        Statuses of success; () stands for 201 where something is stored without an answer, else 200.
+        Statuses of success, without a body 204 or the first; () stands for 201 where something is stored
+        without an answer, else 200.
     """
 
     method: str
@@ -62,6 +64,28 @@ class Operation:
     consumes: str | None = None
     draws: bool = False
     statuses: tuple[int, ...] = ()
+
+    @property
+    def success(self) -> tuple[int, ...]:
+        """Statuses of answers to requests that succeed."""
+        stores = self.method in ("PUT", "POST") and self.produces is None
+        return self.statuses or ((201,) if stores else (200,))
+
+    def answer(self, call: Call) -> Response:
+        """Answer a request: bytes and text that the handler returns are sent, all else as JSON.
+
+        None is an answer without body.
+        """
+        value = self.handler(call)
+        if isinstance(value, Response):
+            return value
+        if value is None:
+            status = 204 if 204 in self.success else self.success[0]
+            return Response(status_code=status, headers={"location": call.url} if status == 201 else None)
+        if self.produces == TEXT:
+            value = value.encode()
+        content = value if isinstance(value, bytes) else dump(value)
+        return Response(content, headers={"content-type": self.produces or JSON})
 
     @property
     def summary(self) -> str:

@@ -18,9 +18,8 @@ class IllTypedError(NotFoundError):
 
 @dataclass(frozen=True)
 class ValueType:
-    """Type of a parameter: its name in documentation, how its text is read, and its JSON schema."""
+    """Type of a parameter: how its text is read, and its JSON schema."""
 
-    name: str
     read: Callable[[str], Any]
     schema: Schema
     is_list: bool = False
@@ -56,12 +55,12 @@ _TEXT: Schema = {"type": "string"}
 _DOUBLE: Schema = {"type": "number", "format": "double"}
 #: By the annotation of a field of a query. Of a repeated parameter the first counts, unless it is a list.
 TYPES = {
-    "bool | None": ValueType("boolean", _read_flag, {"type": "boolean"}),
-    "float | None": ValueType("double", read_double, _DOUBLE),
-    "int | None": ValueType("integer", read_int32, {"type": "integer", "format": "int32"}),
-    "str | None": ValueType("text", str, _TEXT),
-    "tuple[float, ...]": ValueType("doubles", read_double, {"type": "array", "items": _DOUBLE}, True),
-    "tuple[str, ...]": ValueType("texts", str, {"type": "array", "items": _TEXT}, True),
+    "bool | None": ValueType(_read_flag, {"type": "boolean"}),
+    "float | None": ValueType(read_double, _DOUBLE),
+    "int | None": ValueType(read_int32, {"type": "integer", "format": "int32"}),
+    "str | None": ValueType(str, _TEXT),
+    "tuple[float, ...]": ValueType(read_double, {"type": "array", "items": _DOUBLE}, True),
+    "tuple[str, ...]": ValueType(str, {"type": "array", "items": _TEXT}, True),
 }
 
 

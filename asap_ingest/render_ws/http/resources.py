@@ -41,18 +41,12 @@ class _DoubleConvertor(Convertor[float]):
     def convert(self, value: str) -> float:
         return read_double(value)
 
-    def to_string(self, value: float) -> str:
-        return repr(value)
-
 
 class _Int32Convertor(Convertor[int]):
     regex = "[+-]?[0-9]+"
 
     def convert(self, value: str) -> int:
         return read_int32(value)
-
-    def to_string(self, value: int) -> str:
-        return str(value)
 
 
 register_url_convertor("double", _DoubleConvertor())
@@ -127,7 +121,7 @@ class Resource:
             request.method == "HEAD",
             request.scope["is_cross_origin"],
         )
-        response = await to_thread.run_sync(operation.handler, call, limiter=self._limits.of(operation))
+        response = await to_thread.run_sync(operation.answer, call, limiter=self._limits.of(operation))
         memory.keep_answer(len(getattr(response, "body", b"")))  # files are sent in pieces
         return response
 

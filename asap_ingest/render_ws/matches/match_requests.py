@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from starlette.responses import Response
-
-from asap_ingest.render_ws.http.answers import JSON, created, done, json_answer, json_list
+from asap_ingest.render_ws.http.answers import JSON, json_list
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import OWNER, V1, Operations
 from asap_ingest.render_ws.http.queries import Query
-from asap_ingest.render_ws.store import PairFilter, PairKind, Session
+from asap_ingest.render_ws.store import PairKind, Session
 from asap_ingest.render_ws.wire.json_types import Row, object_reader, text
 from asap_ingest.render_ws.wire.match_pairs import merged, read_pairs
 from asap_ingest.render_ws.wire.names import CollectionId
@@ -22,7 +21,6 @@ COLLECTION = f"{OWNER}/matchCollection/{{matchCollection}}"
 P_GROUP = f"{COLLECTION}/pGroup/{{group}}"
 ANY_GROUP = f"{COLLECTION}/group/{{group}}"
 ANY_TILE = f"{ANY_GROUP}/id/{{tile}}"
-PAIR_NAMES = ("group", "tile", "other_group", "other_tile")
 MATCH_OPERATIONS = Operations("Match collections")
 answers, stores = MATCH_OPERATIONS.answers, MATCH_OPERATIONS.stores
 
@@ -40,30 +38,28 @@ def require_collection(session: Session, names: CollectionId) -> int:
 
 
 @answers("GET", f"{V1}/matchCollectionOwners")
-def list_match_owners(call: Call) -> Response:
+def list_match_owners(call: Call) -> Any:
     """List the owners of match collections."""
     with call.reading() as session:
-        return json_answer(session.match_owners())
+        return session.match_owners()
 
 
 @answers("GET", f"{OWNER}/matchCollections")
-def list_collections(call: Call) -> Response:
+def list_collections(call: Call) -> Any:
     """List the match collections of an owner with their number of pairs."""
     owner = call.path["owner"]
     with call.reading() as session:
         rows = session.match_collections(owner)
-    return json_answer(
-        [
-            {"collectionId": CollectionId(owner, row["name"]).to_json(), "pairCount": row["pair_count"]}
-            for row in rows
-        ]
-    )
+    return [
+        {"collectionId": CollectionId(owner, row["name"]).to_json(), "pairCount": row["pair_count"]}
+        for row in rows
+    ]
 
 
 @stores(
     "PUT", f"{COLLECTION}/collectionId", object_reader((("owner", text), ("name", text))), statuses=(200,)
 )
-def rename_collection(call: Call) -> Response:
+def rename_collection(call: Call) -> None:
     """Rename a match collection.
 
     Names under which the service could not find it again are refused, unlike in render-ws.
@@ -76,45 +72,31 @@ def rename_collection(call: Call) -> Response:
         if session.match_collection(target) is not None:
             raise IllegalArgumentError(f"{target} already exists")
         session.rename_match_collection(key, target)
-    return done()
 
 
 @answers("DELETE", COLLECTION, None)
-def remove_collection(call: Call) -> Response:
+def remove_collection(call: Call) -> None:
     """Delete a match collection with its pairs."""
     names = _collection_id(call)
     with call.writing() as session:
         session.delete_match_collection(require_collection(session, names))
-    return done()
 
 
-def _both_groups(session: Session, key: int) -> Iterable[str]:
-    return {*session.p_groups(key), *session.q_groups(key)}
-
-
-def _consensus_p_groups(session: Session, key: int) -> Iterable[str]:
-    return {row["p_group"] for row in session.consensus_groups(key)}
-
-
-def _consensus_groups(session: Session, key: int) -> Iterable[str]:
-    return {group for row in session.consensus_groups(key) for group in (row["p_group"], row["q_group"])}
-
-
-def list_groups(groups: Callable[[Session, int], Iterable[str]], call: Call) -> Response:
+def list_groups(sides: Sequence[str], with_consensus: bool, call: Call) -> list[str]:
     """List groups of tiles in a match collection."""
     names = _collection_id(call)
     with call.reading() as session:
-        return json_answer(sorted(groups(session, require_collection(session, names))))
+        return session.groups(require_collection(session, names), sides, with_consensus)
 
 
-for _name, _groups in (
-    ("groupIds", _both_groups),
-    ("pGroupIds", Session.p_groups),
-    ("qGroupIds", Session.q_groups),
-    ("multiConsensusPGroupIds", _consensus_p_groups),
-    ("multiConsensusGroupIds", _consensus_groups),
+for _name, _sides, _with_consensus in (
+    ("groupIds", ("p_group", "q_group"), False),
+    ("pGroupIds", ("p_group",), False),
+    ("qGroupIds", ("q_group",), False),
+    ("multiConsensusPGroupIds", ("p_group",), True),
+    ("multiConsensusGroupIds", ("p_group", "q_group"), True),
 ):
-    answers("GET", f"{COLLECTION}/{_name}")(partial(list_groups, _groups))
+    answers("GET", f"{COLLECTION}/{_name}")(partial(list_groups, _sides, _with_consensus))
 
 
 @dataclass(frozen=True)
@@ -131,7 +113,7 @@ class PairQuery(MergeQuery):
     exclude_match_details: bool | None = None
 
 
-def get_pairs(kind: PairKind, call: Call) -> Response:
+def get_pairs(kind: PairKind, call: Call) -> Any:
     """List pairs of tiles with their matching points.
 
     Raises
@@ -154,24 +136,19 @@ def get_pairs(kind: PairKind, call: Call) -> Response:
     return json_list(call, merged(rows) if further else [row["json"] for row in rows[0]])
 
 
-def _pair_filter(call: Call, kind: PairKind) -> PairFilter:
-    return PairFilter(kind, **{name: call.path[name] for name in PAIR_NAMES if name in call.path})
-
-
 def _rows(session: Session, key: int, kind: PairKind, call: Call, details: bool) -> list[Row]:
     rows: list[Row] = []
-    for row in session.pairs(key, _pair_filter(call, kind), details):
+    for row in session.pairs(key, kind, call.path, details):
         call.memory.count_read(len(row["json"]))
         rows.append(row)
     return rows
 
 
-def remove_pairs(kind: PairKind, call: Call) -> Response:
+def remove_pairs(kind: PairKind, call: Call) -> None:
     """Delete pairs of tiles if there are any."""
     names = _collection_id(call)
     with call.writing() as session:
-        session.delete_pairs(require_collection(session, names), _pair_filter(call, kind))
-    return done()
+        session.delete_pairs(require_collection(session, names), kind, call.path)
 
 
 #: (path, pairs there, query of GET)
@@ -191,7 +168,7 @@ for _path, _kind, _query in (
 
 
 @answers("GET", f"{P_GROUP}/matchCounts")
-def get_match_counts(call: Call) -> Response:
+def get_match_counts(call: Call) -> Any:
     """List the pairs of a p group without their points."""
     names = _collection_id(call)
     with call.reading() as session:
@@ -201,22 +178,18 @@ def get_match_counts(call: Call) -> Response:
 
 
 @stores("PUT", f"{P_GROUP}/matchCounts")
-def put_match_counts(call: Call) -> Response:
+def put_match_counts(call: Call) -> None:
     """Compute the match counts of a p group: nothing to do, as they are stored with each pair."""
     names = _collection_id(call)
     with call.reading() as session:
         require_collection(session, names)
-    return created(call)
 
 
 @stores("PUT", f"{COLLECTION}/matches", read_pairs)
-def put_pairs(call: Call) -> Response:
+def put_pairs(call: Call) -> None:
     """Store pairs: all of them or, with an error, none."""
-    pairs, names = call.value(), _collection_id(call)
-    if pairs is None:
-        raise IllegalArgumentError(f"no pairs given for {names}")
+    pairs, names = call.given("pairs"), _collection_id(call)
     if pairs:  # an empty list does not create the collection
         with call.writing() as session:
             key = session.match_collection(names)
             session.put_pairs(session.add_match_collection(names) if key is None else key, pairs)
-    return created(call)

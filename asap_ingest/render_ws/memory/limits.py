@@ -13,31 +13,6 @@ MEGAPIXEL = 10**6
 MOST_TILES = 50_000
 
 
-@dataclass(frozen=True)
-class Setting:
-    """The argument that sets a limit.
-
-    Attributes
-    ----------
-    setting : str
-        Name of the argument, which messages mention.
-    field : str
-        Field of `Limits`.
-    unit : int
-        Bytes or pixels per unit of the argument.
-    what : str
-        Help text.
-    default : int
-        In units.
-    """
-
-    setting: str
-    field: str
-    unit: int
-    what: str
-    default: int
-
-
 def _limit(default: int, setting: str, what: str, unit: int = MEGABYTE) -> Any:
     return field(default=default * unit, metadata={"setting": setting, "unit": unit, "what": what})
 
@@ -76,11 +51,9 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-SETTINGS = tuple(
-    Setting(field=limit.name, default=limit.default // limit.metadata["unit"], **limit.metadata)
-    for limit in fields(Limits)
-    if limit.metadata
-)
+#: The fields that have a setting. Their metadata: `setting`, the argument that sets the limit, which messages
+#: mention; `unit`, bytes or pixels per unit of the argument; `what`, its help text.
+SETTINGS = tuple(limit for limit in fields(Limits) if limit.metadata)
 
 
 class TooLargeError(IllegalArgumentError):

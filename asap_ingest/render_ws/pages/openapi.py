@@ -1,20 +1,26 @@
-"""The operations as OpenAPI 3.1, and as Swagger 2.0 for viewers that read hints from it."""
+"""The operations as OpenAPI 3.1, and as Swagger 2.0 for viewers that read hints from it; requests for them.
+
+The page of all operations is made from OpenAPI.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
-from asap_ingest.render_ws.http.operations import Operation
+from asap_ingest.render_ws.http.calls import Call
+from asap_ingest.render_ws.http.operations import Operation, Operations
 from asap_ingest.render_ws.http.queries import TYPES
 from asap_ingest.render_ws.transforms.classes import TRANSFORM_CLASSES
-from asap_ingest.render_ws.wire.json_types import schema_of
+from asap_ingest.render_ws.wire.json_types import dump, schema_of
 from asap_ingest.render_ws.wire.names import NAME_SCHEMA
 from asap_ingest.render_ws.wire.stack_records import State
 from asap_ingest.render_ws.wire.transform_specs import transform_schemas
 
 JsonObject = dict[str, Any]
+YAML = "application/yaml"
 CONTEXT = "/render-ws"
 INFO = {
     "title": "Embedded render service",
@@ -39,23 +45,25 @@ _PATH_VALUES: dict[str, JsonObject] = {
 
 def openapi(operations: Iterable[Operation]) -> JsonObject:
     """The OpenAPI 3.1 document."""
+    paths: dict[str, JsonObject] = {}
+    for operation in filter(is_described, operations):
+        paths.setdefault(path_template(operation), {})[operation.method.lower()] = _described(operation)
     return {
         "openapi": "3.1.0",
         "info": INFO,
         "servers": [{"url": CONTEXT}],
-        "paths": _paths(operations, _openapi_operation),
+        "paths": paths,
         "components": {"schemas": transform_schemas(sorted(TRANSFORM_CLASSES))},
     }
 
 
 def swagger(operations: Iterable[Operation]) -> JsonObject:
     """The Swagger 2.0 document: parameters carry their type themselves, bodies are any JSON."""
-    return {
-        "swagger": "2.0",
-        "info": INFO,
-        "basePath": CONTEXT,
-        "paths": _paths(operations, _swagger_operation),
+    paths = {
+        path: {method: _in_swagger(described) for method, described in methods.items()}
+        for path, methods in openapi(operations)["paths"].items()
     }
+    return {"swagger": "2.0", "info": INFO, "basePath": CONTEXT, "paths": paths}
 
 
 def path_template(operation: Operation) -> str:
@@ -66,14 +74,6 @@ def path_template(operation: Operation) -> str:
 def is_described(operation: Operation) -> bool:
     """Whether the operation is below the context; others redirect browsers or are for administrators."""
     return operation.path.startswith(f"{CONTEXT}/")
-
-
-def success_statuses(operation: Operation) -> tuple[int, ...]:
-    """Statuses of answers to requests that succeed."""
-    if operation.statuses:
-        return operation.statuses
-    stores = operation.method in ("PUT", "POST") and operation.produces is None
-    return (201,) if stores else (200,)
 
 
 def problem_statuses(operation: Operation) -> dict[int, str]:
@@ -90,74 +90,83 @@ def problem_statuses(operation: Operation) -> dict[int, str]:
     return dict(sorted(statuses.items()))
 
 
-def media_type(operation: Operation) -> str | None:
-    """Media type of the answer, without parameters; None for an answer without body."""
-    return None if operation.produces is None else operation.produces.partition(";")[0]
-
-
-def _paths(operations: Iterable[Operation], describe: Callable[[Operation], JsonObject]) -> JsonObject:
-    paths: dict[str, JsonObject] = {}
-    for operation in filter(is_described, operations):
-        common = {"tags": [operation.subject], "summary": operation.summary}
-        paths.setdefault(path_template(operation), {})[operation.method.lower()] = {
-            **common,
-            **describe(operation),
-        }
-    return paths
-
-
-def _parameters(operation: Operation) -> Iterator[tuple[JsonObject, JsonObject]]:
-    """Name and place, and schema, of all parameters in path and query."""
-    for match in _PLACEHOLDER.finditer(operation.path):
-        name = match["name"]
-        schema = {**_PATH_TYPES[match["type"]], **_PATH_VALUES.get(name, {})}
-        yield {"name": name, "in": "path", "required": True}, schema
-    for name, value_type in operation.query.parameters().items():
-        yield {"name": name, "in": "query", "required": False}, value_type.schema
-
-
-def _openapi_operation(operation: Operation) -> JsonObject:
-    description: JsonObject = {
-        "parameters": [{**head, "schema": schema} for head, schema in _parameters(operation)],
-        "responses": _openapi_responses(operation),
+def _described(operation: Operation) -> JsonObject:
+    """An operation in OpenAPI."""
+    described: JsonObject = {
+        "tags": [operation.subject],
+        "summary": operation.summary,
+        "parameters": [*_parameters(operation)],
+        "responses": _responses(operation),
     }
     if operation.consumes is not None:
         schema = {} if operation.body is None else schema_of(operation.body)
-        description["requestBody"] = {"required": True, "content": {operation.consumes: {"schema": schema}}}
-    return description
+        described["requestBody"] = {"required": True, "content": {operation.consumes: {"schema": schema}}}
+    return described
 
 
-def _openapi_responses(operation: Operation) -> JsonObject:
-    answer = media_type(operation)
-    content: JsonObject = {} if answer is None else {"content": {answer: {}}}
-    texts: JsonObject = {"content": {"text/plain": {}, "text/html": {}}}
-    return {
-        **{
-            str(status): {"description": SUCCESS[status], **(content if status == 200 else {})}
-            for status in success_statuses(operation)
-        },
-        **{
-            str(status): {"description": text, **(texts if status in (400, 500) else {})}
-            for status, text in problem_statuses(operation).items()
-        },
-    }
+def _parameters(operation: Operation) -> Iterator[JsonObject]:
+    """The parameters in path and query."""
+    for match in _PLACEHOLDER.finditer(operation.path):
+        name = match["name"]
+        schema = {**_PATH_TYPES[match["type"]], **_PATH_VALUES.get(name, {})}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+    for name, value_type in operation.query.parameters().items():
+        yield {"name": name, "in": "query", "required": False, "schema": value_type.schema}
 
 
-def _swagger_operation(operation: Operation) -> JsonObject:
-    answer = media_type(operation)
-    parameters = [
-        {**head, **schema, **({"collectionFormat": "multi"} if schema["type"] == "array" else {})}
-        for head, schema in _parameters(operation)
-    ]
-    if operation.consumes is not None:
+def _responses(operation: Operation) -> JsonObject:
+    responses: JsonObject = {str(status): {"description": SUCCESS[status]} for status in operation.success}
+    if operation.produces is not None and "200" in responses:
+        responses["200"]["content"] = {operation.produces.partition(";")[0]: {}}
+    for status, text in problem_statuses(operation).items():
+        responses[str(status)] = {"description": text}
+        if status in (400, 500):
+            responses[str(status)]["content"] = {"text/plain": {}, "text/html": {}}
+    return responses
+
+
+def _in_swagger(described: JsonObject) -> JsonObject:
+    """The same operation in Swagger."""
+    parameters = [{**entry, **entry["schema"]} for entry in described["parameters"]]
+    for entry in parameters:
+        del entry["schema"]
+        if entry["type"] == "array":
+            entry["collectionFormat"] = "multi"
+    consumes = [*described.get("requestBody", {}).get("content", {})]
+    if consumes:
         parameters.append({"name": "body", "in": "body", "required": True, "schema": {}})
-    responses = {
-        **{status: SUCCESS[status] for status in success_statuses(operation)},
-        **problem_statuses(operation),
-    }
+    responses = described["responses"]
     return {
-        "produces": [] if answer is None else [answer],
-        "consumes": [] if operation.consumes is None else [operation.consumes],
+        "tags": described["tags"],
+        "summary": described["summary"],
+        "produces": [*responses.get("200", {}).get("content", {})],
+        "consumes": consumes,
         "parameters": parameters,
-        "responses": {str(status): {"description": text} for status, text in responses.items()},
+        "responses": {status: {"description": entry["description"]} for status, entry in responses.items()},
     }
+
+
+def describing(operations: Sequence[Operation]) -> Operations:
+    """Operations that describe these operations and themselves."""
+    own = Operations("Descriptions")
+
+    @cache
+    def written(form: Callable[[Iterable[Operation]], JsonObject]) -> bytes:
+        return dump(form([*operations, *own]))
+
+    @own.answers("GET", "/render-ws/swagger.json")
+    def get_swagger(call: Call) -> bytes:
+        """Get the description as Swagger 2.0, from which Neuroglancer reads hints."""
+        return written(swagger)
+
+    @own.answers("GET", "/render-ws/swagger.yaml", YAML)
+    def get_swagger_yaml(call: Call) -> bytes:
+        """Get the Swagger description as YAML; JSON is YAML."""
+        return written(swagger)
+
+    @own.answers("GET", "/render-ws/openapi.json")
+    def get_openapi(call: Call) -> bytes:
+        """Get the description as OpenAPI 3.1, with schemas of bodies."""
+        return written(openapi)
+
+    return own

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from asap_ingest import neuroglancer_client
-from asap_ingest.render_ws.http.answers import json_answer, text_answer
+from asap_ingest.render_ws.http.answers import text_answer
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import Operations
 
@@ -38,9 +36,11 @@ HEADERS = {
 }
 
 
-def inline_source(text: str) -> str:
-    """The source of a style or script inside a page, for a content security policy."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+@answers("GET", "/", None, statuses=(302,))
+@answers("GET", "/render-ws", None, statuses=(302,))
+def go_to_stacks(call: Call) -> Response:
+    """Redirect to the page of stacks."""
+    return RedirectResponse(f"{VIEW}/stacks.html", 302)
 
 
 @answers("GET", VIEW, None, statuses=(302,))
@@ -50,9 +50,9 @@ def go_to_index(call: Call) -> Response:
 
 
 @answers("GET", f"{VIEW}/features.json")
-def get_features(call: Call) -> Response:
+def get_features(call: Call) -> dict[str, bool]:
     """Get the optional features that are installed, so that pages hide links to others."""
-    return json_answer({"neuroglancer": neuroglancer_client.client_folder() is not None})
+    return {"neuroglancer": neuroglancer_client.client_folder() is not None}
 
 
 @answers("GET", f"{VIEW}/neuroglancer", None, statuses=(302,))

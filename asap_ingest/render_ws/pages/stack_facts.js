@@ -9,28 +9,47 @@ function sections(zValues) {
   return `${count(zValues.length)} (z ${zValues[0]} to ${zValues.at(-1)})`;
 }
 
-/** [name, text] of each fact; what is not known is left out. */
-function facts(stack, zValues) {
+/** "4 x 4 x 35 nm"; false where it is not known. */
+function resolution(version = {}) {
+  const nm = ["X", "Y", "Z"].map((axis) => version[`stackResolution${axis}`]);
+  return nm.every(Number.isFinite) && `${nm.join(" x ")} nm`;
+}
+
+const changed = (stack) => stack.lastModifiedTimestamp
+  && `${stack.lastModifiedTimestamp.slice(0, 19).replace("T", " ")} UTC`;
+
+/** Elements of a definition list of [name, text]; facts that are not known are left out. */
+const definitions = (facts) => facts
+  .filter(([, text]) => text)
+  .flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]);
+
+export function showFacts(list, stack, zValues) {
   const { stats, currentVersion: version = {} } = stack;
   const bounds = stats?.stackBounds;
-  const nm = ["X", "Y", "Z"].map((axis) => version[`stackResolution${axis}`]);
-  const changed = stack.lastModifiedTimestamp?.slice(0, 19).replace("T", " ");
-  return [
+  list.replaceChildren(...definitions([
     ["sections", sections(zValues)],
     ["tiles", stats && count(stats.tileCount)],
     ["x", bounds && range(bounds.minX, bounds.maxX, " px")],
     ["y", bounds && range(bounds.minY, bounds.maxY, " px")],
-    ["resolution", nm.every(Number.isFinite) && `${nm.join(" x ")} nm`],
+    ["resolution", resolution(version)],
     ["version", stack.currentVersionNumber !== undefined && String(stack.currentVersionNumber)],
     ["notes", version.versionNotes],
-    ["changed", changed && `${changed} UTC`],
-  ].filter(([, text]) => text);
+    ["changed", changed(stack)],
+  ]));
 }
 
-export function showFacts(list, stack, zValues) {
-  list.replaceChildren(
-    ...facts(stack, zValues).flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]),
-  );
+/** Facts of a stack in the list, from its overview: while tiles are loaded, of its first section. */
+export function stackFacts({ box, sectionCount, stack, tileCount, tilesAreMore, zRange }) {
+  const span = { 0: "", 1: ` (z ${zRange?.[0]})` }[sectionCount] ?? ` (z ${zRange[0]} to ${zRange[1]})`;
+  const where = stack.stats ? " px" : ` px at z ${zRange?.[0]}`;
+  return definitions([
+    ["sections", count(sectionCount) + span],
+    ["tiles", count(tileCount) + (tilesAreMore ? " or more" : "")],
+    ["x", box && range(box.minX, box.maxX, where)],
+    ["y", box && range(box.minY, box.maxY, where)],
+    ["resolution", resolution(stack.currentVersion)],
+    ["changed", changed(stack)],
+  ]);
 }
 
 /** Links to the JSON of the stack and of the section at z. */

@@ -131,7 +131,7 @@ def is_cached(call: Call, record: StackRecord) -> bool:
     return caching_headers(record)["etag"] in known or "*" in known
 
 
-def get_parameters(build: Build, call: Call) -> Response:
+def get_parameters(build: Build, call: Call) -> bytes:
     """Get the render parameters of an image as JSON."""
     with call.reading() as session:
         record = require_stack(session, call.stack_id)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from starlette.responses import Response
-
 from asap_ingest.render_ws.drawing.channels import tile_channels
 from asap_ingest.render_ws.drawing.image_urls import local_path
-from asap_ingest.render_ws.http.answers import TEXT, text_answer
+from asap_ingest.render_ws.http.answers import TEXT
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import LAYER, STACK, TILE, V1, Operations
 from asap_ingest.render_ws.http.queries import IllTypedError, Query, ZRange
@@ -23,6 +21,8 @@ from asap_ingest.render_ws.wire.java_numbers import double_text, truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 JsonObject = dict[str, Any]
+Head = Callable[[Mapping[str, float] | None], str]
+Line = Callable[[JsonObject, str | None, str], str]
 ABSENT = "null"
 DEFAULT_FORMAT = "KARSH"
 #: Columns of KARSH between the position and the path of the image, and after it.
@@ -75,28 +75,11 @@ def _text(value: float | str | None) -> str:
     return double_text(value) if isinstance(value, float) else str(value)
 
 
-@dataclass(frozen=True)
-class LayoutFormat:
-    """A format of layout files.
-
-    Attributes
-    ----------
-    order : tuple of str
-        Columns of the database that tiles are sorted by.
-    head : callable
-        First line, from the bounds of the stack if there are any.
-    line : callable
-        Line of a tile, from its spec, the path of its image if it has one, and its URL.
-    """
-
-    order: tuple[str, ...]
-    head: Callable[[Mapping[str, float] | None], str]
-    line: Callable[[JsonObject, str | None, str], str]
-
-
-FORMATS = {
-    "KARSH": LayoutFormat(("z", "min_y", "min_x", "tile_id"), lambda bounds: "", karsh_line),
-    "SCHEFFER": LayoutFormat(("z", "tile_id"), scheffer_head, scheffer_line),
+#: Format -> columns of the database that tiles are sorted by; first line, from the bounds of the stack if it
+#: has any; line of a tile, from its spec, the path of its image if it has one, and its URL.
+FORMATS: dict[str, tuple[Sequence[str], Head, Line]] = {
+    "KARSH": (("z", "min_y", "min_x", "tile_id"), lambda bounds: "", karsh_line),
+    "SCHEFFER": (("z", "tile_id"), scheffer_head, scheffer_line),
 }
 
 
@@ -104,7 +87,7 @@ FORMATS = {
 class FormatQuery(Query):
     """The format of a layout file: a key of `FORMATS`."""
 
-    format: str | None = None
+    format: str | None = DEFAULT_FORMAT
 
 
 @dataclass(frozen=True)
@@ -113,40 +96,27 @@ class StackLayoutQuery(ZRange, FormatQuery):
 
 
 @answers("GET", f"{STACK}/layoutFile", TEXT, query=StackLayoutQuery)
-def get_stack_layout(call: Call) -> Response:
-    """Get a layout file of a stack: the positions of its tiles."""
-    return _layout_file(call, TileFilter(min_z=call.query.min_z, max_z=call.query.max_z))
-
-
 @answers("GET", f"{LAYER}/layoutFile", TEXT, query=FormatQuery)
-def get_layer_layout(call: Call) -> Response:
-    """Get a layout file of a layer: the positions of its tiles."""
-    return _layout_file(call, TileFilter(z=call.path["z"]))
-
-
 @answers("GET", f"{STACK}/zRange/{{minZ:double}},{{maxZ:double}}/layoutFile", TEXT, query=FormatQuery)
-def get_range_layout(call: Call) -> Response:
-    """Get a layout file of a range of z: the positions of its tiles."""
-    return _layout_file(call, TileFilter(min_z=call.path["minZ"], max_z=call.path["maxZ"]))
-
-
-def _layout_file(call: Call, which: TileFilter) -> Response:
-    wanted = DEFAULT_FORMAT if call.query.format is None else call.query.format
-    if wanted not in FORMATS:
-        raise IllTypedError(f"layout format {wanted!r} is not one of {sorted(FORMATS)}")
-    layout_format = FORMATS[wanted]
+def get_layout_file(call: Call) -> str:
+    """Get a layout file: the positions of the tiles of a stack, a layer or a range of z."""
+    if call.query.format not in FORMATS:
+        raise IllTypedError(f"layout format {call.query.format!r} is not one of {sorted(FORMATS)}")
+    order, head, line = FORMATS[call.query.format]
+    given = {**call.query.by_parameter(), **call.path}
+    which = TileFilter(z=given.get("z"), min_z=given.get("minZ"), max_z=given.get("maxZ"))
     with call.reading() as session:
         record = require_stack(session, call.stack_id)
-        lines = [layout_format.head(None if record.stats is None else record.stats["stackBounds"])]
-        for row in session.each_tile(record.key, which, order=layout_format.order):
+        lines = [head(None if record.stats is None else record.stats["stackBounds"])]
+        for row in session.each_tile(record.key, which, order=order):
             tile = row.parsed()
             url = _parameters_url(call, tile.get("tileId"))
             try:
-                lines.append(layout_format.line(tile, image_path(tile), url))
+                lines.append(line(tile, image_path(tile), url))
             except IllegalArgumentError as error:
                 raise IllegalArgumentError(f"tile '{tile.get('tileId')}': {error}") from error
             call.memory.count_written(len(lines[-1]))
-    return text_answer("".join(lines))
+    return "".join(lines)
 
 
 def image_path(tile: JsonObject) -> str | None:

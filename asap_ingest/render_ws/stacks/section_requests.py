@@ -1,22 +1,20 @@
-"""Requests about the contents of a stack: layers, sections, boxes, tile ids; and deletion of tiles."""
+"""Requests about the contents of a stack: layers, sections, boxes, tile ids; and deletion of tiles.
+
+Some compare section ids with z, as numbers: a section is acquired as `3407.0`, parts that were imaged anew as
+`3407.1`. Layers that belong together have the same integer part.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import Response
-
-from asap_ingest.render_ws.http.answers import TEXT, done, json_answer, text_answer
+from asap_ingest.render_ws.http.answers import TEXT
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import AREA, DVID_BOX, LAYER, STACK, TILE, Operations
 from asap_ingest.render_ws.http.queries import ZRange
-from asap_ingest.render_ws.stacks.section_merges import (
-    mergeable_table,
-    mergeable_z_values,
-    merged_z_values,
-    reordered_sections,
-)
 from asap_ingest.render_ws.stacks.stack_states import (
     BOUND_FIELDS,
     json_values,
@@ -26,34 +24,36 @@ from asap_ingest.render_ws.stacks.stack_states import (
     section_data,
 )
 from asap_ingest.render_ws.store import TileFilter
-from asap_ingest.render_ws.wire.java_numbers import json_double
+from asap_ingest.render_ws.wire.java_numbers import double_or_none, double_text, json_double
 from asap_ingest.render_ws.wire.patterns import BrokenPatternError, texts_with_pattern
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 
+#: Tile count and box of a section, with its id and z.
+Section = dict[str, Any]
 SECTION = f"{STACK}/section/{{section}}"
 SECTION_OPERATIONS = Operations("Contents of a stack")
 answers = SECTION_OPERATIONS.answers
 
 
 @answers("GET", f"{STACK}/bounds")
-def get_stack_bounds(call: Call) -> Response:
+def get_stack_bounds(call: Call) -> Any:
     """Get the bounds of a stack as of its last COMPLETE."""
     with call.reading() as session:
         record = require_stack(session, call.stack_id)
     if record.stats is None:
         raise IllegalArgumentError(f"{record.stack_id} has no stats: it must be COMPLETE")
-    return json_answer(record.stats["stackBounds"])
+    return record.stats["stackBounds"]
 
 
 @answers("GET", f"{STACK}/zValues", query=ZRange)
-def get_z_values(call: Call) -> Response:
+def get_z_values(call: Call) -> Any:
     """List the distinct z values in ascending order."""
     with call.reading() as session:
         values = session.z_values(require_stack(session, call.stack_id).key)
-    return json_answer([json_double(z) for z in values if call.query.holds(z)])
+    return [json_double(z) for z in values if call.query.holds(z)]
 
 
-def _sections(call: Call) -> list[dict[str, Any]]:
+def _sections(call: Call) -> list[Section]:
     """Section data within limits of z; IllegalArgumentError for a stack that was never COMPLETE."""
     with call.reading() as session:
         record = require_data(session, call.stack_id)
@@ -63,44 +63,71 @@ def _sections(call: Call) -> list[dict[str, Any]]:
 
 
 @answers("GET", f"{STACK}/sectionData", query=ZRange)
-def get_section_data(call: Call) -> Response:
+def get_section_data(call: Call) -> Any:
     """List tile count and bounds of each section as of the last COMPLETE."""
-    return json_answer(_sections(call))
+    return _sections(call)
 
 
 @answers("GET", f"{STACK}/reorderedSectionData", query=ZRange)
-def get_reordered_section_data(call: Call) -> Response:
-    """List the sections whose z differs from their section id."""
-    return json_answer(reordered_sections(_sections(call)))
+def get_reordered_section_data(call: Call) -> Any:
+    """List the sections whose z differs from their section id in its integer part."""
+    return [section for section in _sections(call) if _is_reordered(section)]
+
+
+def _is_reordered(section: Section) -> bool:
+    """Whether section id and z differ; IllegalArgumentError unless both are finite numbers."""
+    section_id, z = double_or_none(section["sectionId"]), float(section["z"])
+    if section_id is None or not math.isfinite(section_id) or not math.isfinite(z):
+        raise IllegalArgumentError(
+            "reordered sections are found by number, but there is "
+            f"sectionId '{section['sectionId']}' at z {section['z']}"
+        )
+    return math.trunc(section_id) != math.trunc(z)
 
 
 @answers("GET", f"{STACK}/mergedZValues", query=ZRange)
-def get_merged_z_values(call: Call) -> Response:
+def get_merged_z_values(call: Call) -> Any:
     """List the z of layers that hold several sections."""
-    return json_answer(merged_z_values(_sections(call)))
+    ids = {(float(section["z"]), section["sectionId"]) for section in _sections(call)}
+    counts = Counter(z for z, _ in ids)
+    return sorted(z for z, count in counts.items() if count > 1)
 
 
 @answers("GET", f"{STACK}/mergeableZValues", query=ZRange)
-def get_mergeable_z_values(call: Call) -> Response:
+def get_mergeable_z_values(call: Call) -> Any:
     """List the z of layers that differ in their fraction only."""
-    return json_answer(mergeable_z_values(_sections(call)))
+    return _mergeable_z_values(_sections(call))
+
+
+def _mergeable_z_values(sections: list[Section]) -> list[float]:
+    finite = sorted(filter(math.isfinite, {float(section["z"]) for section in sections}))
+    layers = Counter(map(math.trunc, finite))
+    return [z for z in finite if layers[math.trunc(z)] > 1]
 
 
 @answers("GET", f"{STACK}/mergeableData", TEXT, query=ZRange)
-def get_mergeable_data(call: Call) -> Response:
-    """Get a table of the sections in layers that differ in their fraction only."""
-    return text_answer(mergeable_table(_sections(call)))
+def get_mergeable_data(call: Call) -> Any:
+    """Get a table of the sections in these layers: integer part of z, z, section id, tile count."""
+    sections = _sections(call)
+    mergeable = set(_mergeable_z_values(sections))
+    rows = sorted((float(section["z"]), section["sectionId"], section["tileCount"]) for section in sections)
+    lines = (
+        f"{math.trunc(z)}\t{double_text(z)}\t{section_id}\t{count}\n"
+        for z, section_id, count in rows
+        if z in mergeable
+    )
+    return "".join(lines)
 
 
 @answers("GET", f"{LAYER}/sectionData")
-def get_layer_section_data(call: Call) -> Response:
+def get_layer_section_data(call: Call) -> Any:
     """List tile count and bounds of the sections of a layer, computed now."""
     with call.reading() as session:
-        return json_answer(section_data(session, require_stack(session, call.stack_id), call.path["z"]))
+        return section_data(session, require_stack(session, call.stack_id), call.path["z"])
 
 
 @answers("GET", f"{LAYER}/bounds")
-def get_layer_bounds(call: Call) -> Response:
+def get_layer_bounds(call: Call) -> Any:
     """Get the bounds of a layer, computed now."""
     stack_id, z = call.stack_id, call.path["z"]
     with call.reading() as session:
@@ -108,33 +135,30 @@ def get_layer_bounds(call: Call) -> Response:
     if box is None:
         raise IllegalArgumentError(f"{stack_id} has no tiles at z {z}")
     bounds = {**box, "minZ": z, "maxZ": z}
-    return json_answer(json_values({name: bounds[name] for name in BOUND_FIELDS}))
+    return json_values({name: bounds[name] for name in BOUND_FIELDS})
 
 
 @answers("GET", f"{SECTION}/tileBounds")
 @answers("GET", f"{LAYER}/tileBounds")
-def get_tile_bounds(call: Call) -> Response:
+def get_tile_bounds(call: Call) -> Any:
     """List the stored bounds of the tiles of a layer or section."""
     which = TileFilter(z=call.path.get("z"), section_id=call.path.get("section"))
     with call.reading() as session:
         rows = session.tile_bounds(require_stack(session, call.stack_id).key, which)
-    return json_answer(
-        [
-            {name: value for name, value in json_values(row).items() if value not in (None, b"")}
-            for row in rows
-        ]
-    )
+    return [
+        {name: value for name, value in json_values(row).items() if value not in (None, b"")} for row in rows
+    ]
 
 
 @answers("GET", f"{SECTION}/z")
-def get_section_z(call: Call) -> Response:
+def get_section_z(call: Call) -> Any:
     """Get the z of a section."""
     stack_id, section_id = call.stack_id, call.path["section"]
     with call.reading() as session:
         z = session.z_of_section(require_stack(session, stack_id).key, section_id)
     if z is None:
         raise NotFoundError(f"section '{section_id}' does not exist in {stack_id}")
-    return json_answer(json_double(z))
+    return json_double(z)
 
 
 @dataclass(frozen=True)
@@ -145,7 +169,7 @@ class TileIdQuery(ZRange):
 
 
 @answers("GET", f"{STACK}/tileIds", query=TileIdQuery)
-def get_tile_ids(call: Call) -> Response:
+def get_tile_ids(call: Call) -> Any:
     """List tile ids in ascending order; an empty list without stack."""
     which = TileFilter(min_z=call.query.min_z, max_z=call.query.max_z)
     with call.reading() as session:
@@ -157,15 +181,15 @@ def get_tile_ids(call: Call) -> Response:
             tile_ids = texts_with_pattern("matchPattern", pattern, tile_ids)
         except BrokenPatternError as error:  # an error of the database in render-ws
             raise IllegalStateError(str(error)) from error
-    return json_answer(tile_ids)
+    return tile_ids
 
 
 @answers("GET", f"{LAYER}/box/{AREA}/tile-count")
 @answers("GET", f"{STACK}/{DVID_BOX}/tile-count")
-def get_tile_count(call: Call) -> Response:
+def get_tile_count(call: Call) -> Any:
     """Count the tiles whose stored bounds meet a box."""
     with call.reading() as session:
-        return json_answer(session.tile_count(require_stack(session, call.stack_id).key, box_filter(call)))
+        return session.tile_count(require_stack(session, call.stack_id).key, box_filter(call))
 
 
 def box_filter(call: Call) -> TileFilter:
@@ -184,11 +208,10 @@ def box_filter(call: Call) -> TileFilter:
 @answers("DELETE", SECTION, None)
 @answers("DELETE", LAYER, None)
 @answers("DELETE", TILE, None)
-def delete_tiles(call: Call) -> Response:
+def delete_tiles(call: Call) -> None:
     """Delete the tiles of a layer or section, or one tile, if there are any."""
     path = call.path
     which = TileFilter(z=path.get("z"), section_id=path.get("section"), tile_id=path.get("tile"))
     with call.writing() as session:
         record = require_loading(session, call.stack_id, IllegalArgumentError)
         session.delete_tiles(record.key, which)
-    return done()

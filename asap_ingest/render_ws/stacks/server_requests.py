@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from starlette.responses import Response
 
 from asap_ingest.render_ws.drawing.filter_lists import FILTER_LISTS
-from asap_ingest.render_ws.http.answers import TEXT, done, json_answer, json_or_none, text_answer
+from asap_ingest.render_ws.http.answers import TEXT, json_answer
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import V1, Operations
 
@@ -48,34 +49,32 @@ def get_metrics(call: Call) -> Response:
 
 
 @answers("GET", f"{V1}/versionInfo", statuses=(204,))
-def get_version_info(call: Call) -> Response:
+def get_version_info(call: Call) -> None:
     """Get build properties of render-ws: null, as this service is not built from it."""
-    return json_or_none(None)
 
 
 @answers("GET", f"{V1}/serverProperties")
-def get_server_properties(call: Call) -> Response:
+def get_server_properties(call: Call) -> Any:
     """Get the settings of the service under the names of render-ws."""
     limit = call.service.limits.tile_specs
     known = {"webService.maxTileSpecsToRender": "" if limit is None else str(limit)}
     properties = {name: known.get(name, "") for name in PROPERTY_NAMES}
-    return json_answer({"filePath": "", "properties": properties})
+    return {"filePath": "", "properties": properties}
 
 
 @answers("GET", f"{V1}/namedFilterSpecLists")
-def get_filter_lists(call: Call) -> Response:
+def get_filter_lists(call: Call) -> Any:
     """List the filters that can be applied to images, by name."""
-    return json_answer({"namedFilterSpecLists": FILTER_LISTS})
+    return {"namedFilterSpecLists": FILTER_LISTS}
 
 
 @answers("GET", f"{V1}/likelyUniqueId", TEXT)
-def get_likely_unique_id(call: Call) -> Response:
+def get_likely_unique_id(call: Call) -> str:
     """Make a random id of 24 hex digits."""
-    return text_answer(secrets.token_hex(12))
+    return secrets.token_hex(12)
 
 
 @answers("DELETE", f"{V1}/imageProcessorCache/allEntries")
-def clear_image_cache(call: Call) -> Response:
+def clear_image_cache(call: Call) -> None:
     """Clear the cache of tile images."""
     call.service.images.clear()
-    return done()

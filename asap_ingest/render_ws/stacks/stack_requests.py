@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from starlette.responses import Response
-
-from asap_ingest.render_ws.http.answers import created, done, json_answer
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import OWNER, PROJECT, STACK, V1, Operations
 from asap_ingest.render_ws.http.queries import IllTypedError, Query
@@ -30,30 +28,30 @@ _read_stack_id = object_reader([(name, text) for name in _NAMES], schemas=dict.f
 
 
 @answers("GET", f"{V1}/owners")
-def list_owners(call: Call) -> Response:
+def list_owners(call: Call) -> Any:
     """List the owners of stacks."""
     with call.reading() as session:
-        return json_answer(session.owners())
+        return session.owners()
 
 
 @answers("GET", f"{OWNER}/projects")
-def list_projects(call: Call) -> Response:
+def list_projects(call: Call) -> Any:
     """List the projects of an owner."""
-    return json_answer(sorted({record.stack_id.project for record in _records(call)}))
+    return sorted({record.stack_id.project for record in _records(call)})
 
 
 @answers("GET", f"{OWNER}/stackIds")
 @answers("GET", f"{PROJECT}/stackIds")
-def list_stack_ids(call: Call) -> Response:
+def list_stack_ids(call: Call) -> Any:
     """List the names of the stacks of an owner or project."""
-    return json_answer([record.stack_id.to_json() for record in _records(call)])
+    return [record.stack_id.to_json() for record in _records(call)]
 
 
 @answers("GET", f"{OWNER}/stacks")
 @answers("GET", f"{PROJECT}/stacks")
-def list_stacks(call: Call) -> Response:
+def list_stacks(call: Call) -> Any:
     """List the metadata of the stacks of an owner or project."""
-    return json_answer([record.to_json() for record in _records(call)])
+    return [record.to_json() for record in _records(call)]
 
 
 def _records(call: Call) -> list[StackRecord]:
@@ -62,40 +60,35 @@ def _records(call: Call) -> list[StackRecord]:
 
 
 @answers("GET", STACK)
-def get_stack(call: Call) -> Response:
+def get_stack(call: Call) -> Any:
     """Get the metadata of a stack."""
     with call.reading() as session:
-        return json_answer(require_stack(session, call.stack_id).to_json())
+        return require_stack(session, call.stack_id).to_json()
 
 
 @stores("POST", STACK, read_version)
-def post_stack(call: Call) -> Response:
+def post_stack(call: Call) -> None:
     """Create a stack, or give it a new version."""
-    version, stack_id = call.value(), call.stack_id
-    if version is None:
-        raise IllegalArgumentError(f"no version given for {stack_id}")
-    save_version(call.service.store, stack_id, version)
-    return created(call)
+    version = call.given("version")
+    save_version(call.service.store, call.stack_id, version)
 
 
 @answers("DELETE", STACK, None)
-def remove_stack(call: Call) -> Response:
+def remove_stack(call: Call) -> None:
     """Delete a stack if it exists."""
     delete_stack(call.service.store, call.stack_id)
-    return done()
 
 
 @stores("PUT", f"{STACK}/state/{{state}}")
-def put_state(call: Call) -> Response:
+def put_state(call: Call) -> None:
     """Change the state of a stack."""
     if call.path["state"] not in State.__members__:
         raise IllTypedError(f"unknown state {call.path['state']}")
     change_state(call.service.store, call.stack_id, State(call.path["state"]))
-    return created(call)
 
 
 @stores("PUT", f"{STACK}/stackId", _read_stack_id, statuses=(200,))
-def rename_stack(call: Call) -> Response:
+def rename_stack(call: Call) -> None:
     """Rename a stack; tiles, state and version stay.
 
     Names under which the service could not find it again are refused, unlike in render-ws.
@@ -110,7 +103,6 @@ def rename_stack(call: Call) -> Response:
         if session.stack(target) is not None:
             raise IllegalArgumentError(f"{target} already exists")
         session.save_stack(record.touched(stack_id=target))
-    return done()
 
 
 @dataclass(frozen=True)
@@ -123,7 +115,7 @@ class CloneQuery(Query):
 
 
 @stores("PUT", f"{STACK}/cloneTo/{{target}}", read_version, query=CloneQuery)
-def clone_stack(call: Call) -> Response:
+def clone_stack(call: Call) -> None:
     """Copy tiles and shared transforms to a stack that does not exist or is LOADING.
 
     Raises
@@ -131,10 +123,8 @@ def clone_stack(call: Call) -> Response:
     IllegalStateError
         For a target in another state, or with tiles: those it lacks are copied all the same.
     """
-    version, source_id, query = call.value(), call.stack_id, call.query
+    version, source_id, query = call.given("version"), call.stack_id, call.query
     target_id = StackId(source_id.owner, query.to_project or source_id.project, call.path["target"]).checked()
-    if version is None:
-        raise IllegalArgumentError(f"no version given for {target_id}")
     with call.writing() as session:
         source = require_stack(session, source_id)
         target = _loading_target(session, target_id)
@@ -148,7 +138,6 @@ def clone_stack(call: Call) -> Response:
         raise IllegalStateError(
             f"{target_id} had tiles before: what it lacked was copied, its version stays; use a new name"
         )
-    return created(call)
 
 
 def _loading_target(session: Session, target_id: StackId) -> StackRecord:

@@ -18,7 +18,8 @@ from asap_ingest.render_ws.wire.problems import (
 )
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
-Effect = Callable[[Session, StackRecord], RequestError | None]
+#: Returns the record after a transition, which is still to be saved.
+Effect = Callable[[Session, StackRecord], StackRecord]
 BOUND_FIELDS = ("minX", "minY", "minZ", "maxX", "maxY", "maxZ")
 
 
@@ -102,54 +103,42 @@ def change_state(store: Store, stack_id: StackId, wanted: State) -> None:
             raise IllegalArgumentError(
                 f"{stack_id} is {record.state} and must first be COMPLETE to become {wanted}"
             )
-        problem = effect(session, record)
-    if problem is not None:
-        raise problem
+        changed = effect(session, record)
+        session.save_stack(changed)
+    if changed.state is not wanted:
+        # the attempt leaves empty section data behind, as in render-ws
+        raise IllegalStateError(f"{stack_id} cannot become {wanted} because it has no tiles")
 
 
-def _keep(session: Session, record: StackRecord) -> RequestError | None:
-    return None
+def _keep(session: Session, record: StackRecord) -> StackRecord:
+    return record
 
 
-def _complete(session: Session, record: StackRecord) -> RequestError | None:
-    sections = section_data(session, record)
+def _complete(session: Session, record: StackRecord) -> StackRecord:
     stats = session.stats(record.key)
     if stats["tileCount"] == 0:
-        # the attempt leaves empty section data behind, as in render-ws
-        session.save_stack(record.changed(sections=[]))
-        return IllegalStateError(f"{record.stack_id} cannot become COMPLETE because it has no tiles")
+        return record.changed(sections=[])
     bounds = json_values({name: stats.pop(name) for name in BOUND_FIELDS})
-    changes = {"state": State.COMPLETE, "stats": {"stackBounds": bounds, **stats}, "sections": sections}
-    rebuilt = record.state is State.COMPLETE
-    session.save_stack(record.changed(**changes) if rebuilt else record.touched(**changes))
-    return None
+    changes = {"stats": {"stackBounds": bounds, **stats}, "sections": section_data(session, record)}
+    if record.state is State.COMPLETE:
+        return record.changed(**changes)
+    return record.touched(state=State.COMPLETE, **changes)
 
 
-def _reopen(session: Session, record: StackRecord) -> RequestError | None:
-    session.save_stack(
-        record.touched(state=State.LOADING, version_number=record.version_number + 1, stats=None)
-    )
-    return None
+def _reopen(session: Session, record: StackRecord) -> StackRecord:
+    return record.touched(state=State.LOADING, version_number=record.version_number + 1, stats=None)
 
 
-def _change_state(state: State, session: Session, record: StackRecord) -> RequestError | None:
-    session.save_stack(record.changed(state=state))
-    return None
+def _change_state(state: State, session: Session, record: StackRecord) -> StackRecord:
+    return record.changed(state=state)
 
 
-def _take_offline(session: Session, record: StackRecord) -> RequestError | None:
+def _take_offline(session: Session, record: StackRecord) -> StackRecord:
     session.delete_data(record.key)
-    session.save_stack(record.touched(state=State.OFFLINE, sections=None))
-    return None
+    return record.touched(state=State.OFFLINE, sections=None)
 
 
-def _refuse_completing(session: Session, record: StackRecord) -> RequestError | None:
-    # OFFLINE leaves no tiles: the stack fails, and gets empty section data, like any other without tiles
-    problem = _complete(session, record) if not session.z_values(record.key) else None
-    return problem or IllegalArgumentError(f"{record.stack_id} is OFFLINE and cannot become COMPLETE")
-
-
-#: (from, to) -> what the transition does; others are refused
+#: (from, to) -> the record afterwards; others are refused
 TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.LOADING, State.LOADING): _keep,
     (State.LOADING, State.COMPLETE): _complete,
@@ -160,7 +149,8 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.READ_ONLY, State.COMPLETE): partial(_change_state, State.COMPLETE),
     (State.READ_ONLY, State.READ_ONLY): _keep,
     (State.READ_ONLY, State.OFFLINE): _take_offline,
-    (State.OFFLINE, State.COMPLETE): _refuse_completing,
+    # without tiles: it fails like any other stack without tiles
+    (State.OFFLINE, State.COMPLETE): _complete,
     (State.OFFLINE, State.OFFLINE): _keep,
 }
 

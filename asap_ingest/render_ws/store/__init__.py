@@ -8,7 +8,7 @@ never damages the file; synchronous=FULL would prevent that, and makes each comm
 
 from asap_ingest.render_ws.store.database import Session, Store
 from asap_ingest.render_ws.store.database_file import DatabaseError, DiskFullError
-from asap_ingest.render_ws.store.match_rows import PairFilter, PairKind
+from asap_ingest.render_ws.store.match_rows import PairKind
 from asap_ingest.render_ws.store.migrations import APPLICATION_ID
 from asap_ingest.render_ws.store.stored_tiles import TileFilter
 from asap_ingest.render_ws.store.upkeep import back_up, give_back_space
@@ -17,7 +17,6 @@ __all__ = [
     "APPLICATION_ID",
     "DatabaseError",
     "DiskFullError",
-    "PairFilter",
     "PairKind",
     "Session",
     "Store",

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from asap_ingest.render_ws.store.database_file import (
     DatabaseError,
-    DatabaseFile,
     check_name,
     check_room,
     connect,
+    identity,
     named,
 )
 from asap_ingest.render_ws.store.match_rows import MatchStatements
@@ -54,7 +54,7 @@ class Store:
             self._give_back(connection)
         except sqlite3.Error as error:
             raise DatabaseError(path, str(error)) from error
-        self._file = DatabaseFile(path)
+        self._identity = identity(path)
 
     def _connect(self, mode: str = "rw") -> sqlite3.Connection:
         # only the first connection creates the file: it may have been removed since
@@ -66,6 +66,17 @@ class Store:
             connection.close()
             raise
         return connection
+
+    def _check_file(self) -> None:
+        """Raise DatabaseError if the file was removed, or another lies in its place."""
+        present = identity(self._path)
+        if present != self._identity:
+            what = "was removed" if present is None else "was replaced by another file"
+            raise DatabaseError(
+                self._path,
+                f"{what} while the service runs; nothing is read or stored until it is "
+                "back, or the service started again",
+            )
 
     def _borrow(self) -> sqlite3.Connection:
         with self._lock:
@@ -82,7 +93,7 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Session]:
-        self._file.check()
+        self._check_file()
         try:
             connection = self._borrow()
             try:
@@ -90,7 +101,7 @@ class Store:
                 try:
                     yield Session(connection)
                     # a commit to a file that was removed or replaced would be lost
-                    self._file.check()
+                    self._check_file()
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:

@@ -1,14 +1,17 @@
-"""The file of the database: its identity and faults; the base of all statements."""
+"""The file of the database: connections, identity and faults; the base of all statements."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from asap_ingest.errors import AsapIngestError
 
+Parameters = Sequence[Any] | Mapping[str, Any]
 #: How long a statement waits for other users of the file.
 BUSY_SECONDS = 120
 
@@ -101,37 +104,22 @@ class Statements:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def _column(self, statement: str, values: Parameters = ()) -> list[Any]:
+        """All values of a statement that gives one column."""
+        return [value for (value,) in self._connection.execute(statement, values)]
 
-class DatabaseFile:
-    """The file that was opened, to notice that it is removed or replaced."""
+    def _value(self, statement: str, values: Parameters = ()) -> Any:
+        """The first value of a statement that gives one column; None without a row."""
+        row = self._connection.execute(statement, values).fetchone()
+        return None if row is None else row[0]
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opened = self._identity()
 
-    def check(self) -> None:
-        """Raise an error if the file at the path is not the one that was opened.
-
-        Raises
-        ------
-        DatabaseError
-            The file was removed, or another lies in its place.
-        """
-        identity = self._identity()
-        if identity == self._opened:
-            return
-        what = "was removed" if identity is None else "was replaced by another file"
-        raise DatabaseError(
-            self._path,
-            f"{what} while the service runs; nothing is read or stored until it is "
-            "back, or the service started again",
-        )
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            facts = self._path.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise DatabaseError(self._path, error.strerror or str(error)) from error
-        return facts.st_dev, facts.st_ino
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another that takes its place; None where there is none."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DatabaseError(path, error.strerror or str(error)) from error
+    return facts.st_dev, facts.st_ino

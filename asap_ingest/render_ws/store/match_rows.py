@@ -7,10 +7,9 @@ form for either order.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any
+from itertools import chain
 
 from asap_ingest.render_ws.store.database_file import Statements
 from asap_ingest.render_ws.wire.match_pairs import PairRow
@@ -28,10 +27,14 @@ _GROUPS = """
         UNION ALL SELECT (SELECT min({side}) FROM match_pair WHERE collection = :key AND {side} > side.name)
         FROM side WHERE side.name IS NOT NULL)
     SELECT name FROM side WHERE name IS NOT NULL"""
+_CONSENSUS_GROUPS = "SELECT DISTINCT {side} FROM match_pair WHERE collection = :key AND has_consensus"
 
 
 class PairKind(Enum):
-    """A selection of pairs: one condition, or two of which one must hold."""
+    """A selection of pairs: one condition, or two of which one must hold.
+
+    It needs names by those of the parameters: `group`, and some of `tile`, `other_group` and `other_tile`.
+    """
 
     OF_P_GROUP = ("p_group = :group",)
     WITHIN_GROUP = ("p_group = :group AND q_group = :group",)
@@ -53,40 +56,20 @@ class PairKind(Enum):
         "q_group = :group AND q_id = :tile AND p_group = :other_group AND p_id = :other_tile",
     )
 
-
-@dataclass(frozen=True)
-class PairFilter:
-    """A selection of pairs with the names that its kind needs."""
-
-    kind: PairKind
-    group: str
-    tile: str | None = None
-    other_group: str | None = None
-    other_tile: str | None = None
-
-    def values(self, key: int) -> dict[str, Any]:
-        """Values of the parameters in the statements."""
-        return {**vars(self), "key": key}
-
     def selection(self, column: str) -> str:
         """Statement that gives names and one column of the pairs, in the order of their names.
 
         Each condition walks an index that has this order: no list of points passes through a sorter.
         """
-        first = self.kind.value[0]
+        first, *others = self.value
         names = "p_group, q_group, p_id, q_id"
         select = f"SELECT {names}, {column} AS json FROM match_pair WHERE collection = :key AND "
-        others = "".join(
-            f" UNION ALL {select}{condition} AND NOT ({first})" for condition in self.kind.value[1:]
-        )
-        return f"{select}{first}{others} ORDER BY {names}"
+        further = "".join(f" UNION ALL {select}{condition} AND NOT ({first})" for condition in others)
+        return f"{select}{first}{further} ORDER BY {names}"
 
     def deletions(self) -> list[str]:
-        """Statements that remove the pairs."""
-        # one statement with OR would scan the whole collection
-        return [
-            f"DELETE FROM match_pair WHERE collection = :key AND {condition}" for condition in self.kind.value
-        ]
+        """Statements that remove the pairs: one with OR would scan the whole collection."""
+        return [f"DELETE FROM match_pair WHERE collection = :key AND {condition}" for condition in self.value]
 
 
 class MatchStatements(Statements):
@@ -94,8 +77,7 @@ class MatchStatements(Statements):
 
     def match_owners(self) -> list[str]:
         """Owners of match collections, ascending."""
-        rows = self._connection.execute("SELECT DISTINCT owner FROM match_collection ORDER BY owner")
-        return [row["owner"] for row in rows]
+        return self._column("SELECT DISTINCT owner FROM match_collection ORDER BY owner")
 
     def match_collections(self, owner: str) -> list[sqlite3.Row]:
         """Rows of name and pair_count of each collection of an owner, the oldest first."""
@@ -107,18 +89,14 @@ class MatchStatements(Statements):
 
     def match_collection(self, names: CollectionId) -> int | None:
         """Key of a collection, None if there is none of that name."""
-        row = self._connection.execute(
-            "SELECT key FROM match_collection WHERE owner = ? AND name = ?", (names.owner, names.name)
-        ).fetchone()
-        return None if row is None else int(row["key"])
+        statement = "SELECT key FROM match_collection WHERE owner = ? AND name = ?"
+        key: int | None = self._value(statement, (names.owner, names.name))
+        return key
 
     def add_match_collection(self, names: CollectionId) -> int:
         """Make an empty collection; returns its key."""
-        cursor = self._connection.execute(
-            "INSERT INTO match_collection (owner, name) VALUES (?, ?) RETURNING key",
-            (names.owner, names.name),
-        )
-        return int(cursor.fetchone()["key"])
+        statement = "INSERT INTO match_collection (owner, name) VALUES (?, ?) RETURNING key"
+        return int(self._value(statement, (names.owner, names.name)))
 
     def rename_match_collection(self, key: int, names: CollectionId) -> None:
         """Give a collection other names; its pairs stay."""
@@ -134,28 +112,20 @@ class MatchStatements(Statements):
         """Insert pairs or replace those between the same tiles."""
         self._connection.executemany(_UPSERT_PAIR, [(key, *vars(pair).values()) for pair in pairs])
 
-    def pairs(self, key: int, which: PairFilter, details: bool = True) -> Iterator[sqlite3.Row]:
+    def pairs(
+        self, key: int, kind: PairKind, names: Mapping[str, str], details: bool = True
+    ) -> Iterator[sqlite3.Row]:
         """Rows of the four names, in their order, and json; without details that has no points."""
-        statement = which.selection("content" if details else "summary")
-        return iter(self._connection.execute(statement, which.values(key)))
+        statement = kind.selection("content" if details else "summary")
+        return iter(self._connection.execute(statement, {**names, "key": key}))
 
-    def delete_pairs(self, key: int, which: PairFilter) -> None:
+    def delete_pairs(self, key: int, kind: PairKind, names: Mapping[str, str]) -> None:
         """Remove pairs; the collection stays."""
-        for statement in which.deletions():
-            self._connection.execute(statement, which.values(key))
+        for statement in kind.deletions():
+            self._connection.execute(statement, {**names, "key": key})
 
-    def p_groups(self, key: int) -> list[str]:
-        """Groups of the p sides, ascending."""
-        return [row["name"] for row in self._connection.execute(_GROUPS.format(side="p_group"), {"key": key})]
-
-    def q_groups(self, key: int) -> list[str]:
-        """Groups of the q sides, ascending."""
-        return [row["name"] for row in self._connection.execute(_GROUPS.format(side="q_group"), {"key": key})]
-
-    def consensus_groups(self, key: int) -> list[sqlite3.Row]:
-        """Rows of p_group and q_group between which there are pairs with consensus set data, ascending."""
-        return self._connection.execute(
-            "SELECT DISTINCT p_group, q_group FROM match_pair WHERE collection = ? AND has_consensus "
-            "ORDER BY p_group, q_group",
-            (key,),
-        ).fetchall()
+    def groups(self, key: int, sides: Iterable[str], with_consensus: bool) -> list[str]:
+        """Groups on the sides `p_group`, `q_group`, ascending; all, or those of pairs with consensus sets."""
+        statement = _CONSENSUS_GROUPS if with_consensus else _GROUPS
+        names = (self._column(statement.format(side=side), {"key": key}) for side in sides)
+        return sorted({*chain.from_iterable(names)})

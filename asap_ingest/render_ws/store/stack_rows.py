@@ -27,8 +27,7 @@ class StackStatements(Statements):
 
     def owners(self) -> list[str]:
         """Owners of stacks, ascending."""
-        rows = self._connection.execute("SELECT DISTINCT owner FROM stack ORDER BY owner")
-        return [row["owner"] for row in rows]
+        return self._column("SELECT DISTINCT owner FROM stack ORDER BY owner")
 
     def stacks(self, owner: str | None = None, project: str | None = None) -> list[StackRecord]:
         """Records of all stacks, or those of an owner or a project; without their section data."""
@@ -70,6 +69,6 @@ class StackStatements(Statements):
     def stats(self, key: int) -> dict[str, Any]:
         """Bounds, counts, sizes and channel names of the tiles, by their names in stack metadata."""
         row = self._connection.execute(_STATS, {"stack": key}).fetchone()
-        lists = self._connection.execute("SELECT DISTINCT channels FROM tile WHERE stack = ?", (key,))
-        names = {name for row in lists if row["channels"] for name in orjson.loads(row["channels"])}
+        lists = self._column("SELECT DISTINCT channels FROM tile WHERE stack = ?", (key,))
+        names = {name for text in filter(None, lists) for name in orjson.loads(text)}
         return {**dict(row), "channelNames": sorted(names)}

@@ -48,23 +48,27 @@ class TileFilter:
 
     #: field -> what it demands of a row
     CONDITIONS = {
-        "z": "z = ?",
-        "min_z": "z >= ?",
-        "max_z": "z <= ?",
-        "min_x": "max_x >= ?",
-        "max_x": "min_x <= ?",
-        "min_y": "max_y >= ?",
-        "max_y": "min_y <= ?",
-        "section_id": "section_id = ?",
-        "group_id": "group_id = ?",
-        "tile_id": "tile_id = ?",
+        "z": "z = :z",
+        "min_z": "z >= :min_z",
+        "max_z": "z <= :max_z",
+        "min_x": "max_x >= :min_x",
+        "max_x": "min_x <= :max_x",
+        "min_y": "max_y >= :min_y",
+        "max_y": "min_y <= :max_y",
+        "section_id": "section_id = :section_id",
+        "group_id": "group_id = :group_id",
+        "tile_id": "tile_id = :tile_id",
     }
 
-    def where(self) -> tuple[str, list[Any]]:
-        """SQL conditions to follow `WHERE stack = ?`, and their values."""
-        values = {name: getattr(self, name) for name in self.CONDITIONS}
-        given = {name: value for name, value in values.items() if value is not None}
-        return "".join(f" AND {self.CONDITIONS[name]}" for name in given), list(given.values())
+    @property
+    def rows(self) -> str:
+        """SQL of the rows, to follow FROM; it needs `values`."""
+        given = (text for name, text in self.CONDITIONS.items() if getattr(self, name) is not None)
+        return f"tile WHERE {' AND '.join(('stack = :stack', *given))}"
+
+    def values(self, key: int) -> dict[str, Any]:
+        """Values of the parameters in `rows`."""
+        return {**vars(self), "stack": key}
 
 
 class TileStatements(Statements):
@@ -84,8 +88,7 @@ class TileStatements(Statements):
 
     def delete_tiles(self, key: int, which: TileFilter) -> None:
         """Remove tiles; shared transforms stay."""
-        condition, values = which.where()
-        self._connection.execute(f"DELETE FROM tile WHERE stack = ?{condition}", [key, *values])
+        self._connection.execute(f"DELETE FROM {which.rows}", which.values(key))
 
     def copy_transforms(self, source: int, target: int) -> None:
         """Copy the shared transforms whose ids the target lacks."""
@@ -105,10 +108,9 @@ class TileStatements(Statements):
 
     def transform(self, key: int, transform_id: str) -> bytes | None:
         """JSON of a shared transform, None if missing."""
-        row = self._connection.execute(
-            "SELECT spec FROM transform WHERE stack = ? AND transform_id = ?", (key, transform_id)
-        ).fetchone()
-        return None if row is None else row["spec"]
+        statement = "SELECT spec FROM transform WHERE stack = ? AND transform_id = ?"
+        content: bytes | None = self._value(statement, (key, transform_id))
+        return content
 
     def tiles(self, key: int, which: TileFilter, limit: int = -1) -> list[TileRow]:
         """Tiles, by tile id ascending (by code unit, which is the drawing order)."""
@@ -118,10 +120,9 @@ class TileStatements(Statements):
         self, key: int, which: TileFilter, limit: int = -1, order: Sequence[str] = ("tile_id",)
     ) -> Iterator[TileRow]:
         """Tiles, ascending by the columns of `order`; each is read when the iterator reaches it."""
-        condition, values = which.where()
         rows = self._connection.execute(
-            f"SELECT {TILE_COLUMNS} FROM tile WHERE stack = ?{condition} ORDER BY {', '.join(order)} LIMIT ?",
-            [key, *values, limit],
+            f"SELECT {TILE_COLUMNS} FROM {which.rows} ORDER BY {', '.join(order)} LIMIT :limit",
+            {**which.values(key), "limit": limit},
         )
         return (TileRow(*row) for row in rows)
 
@@ -136,53 +137,42 @@ class TileStatements(Statements):
 
     def tile_count(self, key: int, which: TileFilter, most: int = -1) -> int:
         """Number of tiles; counting ends at `most`, unless that is negative."""
-        condition, values = which.where()
-        counted = f"tile WHERE stack = ?{condition}"
-        if most >= 0:
-            counted = f"(SELECT 1 FROM {counted} LIMIT {most})"
-        row = self._connection.execute(f"SELECT count(*) AS count FROM {counted}", [key, *values])
-        return int(row.fetchone()["count"])
+        counted = which.rows if most < 0 else f"(SELECT 1 FROM {which.rows} LIMIT {most})"
+        return int(self._value(f"SELECT count(*) FROM {counted}", which.values(key)))
 
     def tile_ids(self, key: int, which: TileFilter) -> list[str]:
         """Tile ids ascending, those that have one."""
-        condition, values = which.where()
-        rows = self._connection.execute(
-            "SELECT tile_id FROM tile WHERE stack = ? AND typeof(tile_id) = 'text' AND tile_id <> ''"
-            f"{condition} ORDER BY tile_id",
-            [key, *values],
-        )
-        return [row["tile_id"] for row in rows]
+        named = "typeof(tile_id) = 'text' AND tile_id <> ''"
+        statement = f"SELECT tile_id FROM {which.rows} AND {named} ORDER BY tile_id"
+        return self._column(statement, which.values(key))
 
     def tile_bounds(self, key: int, which: TileFilter) -> list[sqlite3.Row]:
         """Rows of minX, minY, maxX, maxY, tileId, sectionId and z, by tile id."""
-        condition, values = which.where()
         return self._connection.execute(
             "SELECT min_x AS minX, min_y AS minY, max_x AS maxX, max_y AS maxY, tile_id AS tileId, "
-            f"section_id AS sectionId, z FROM tile WHERE stack = ?{condition} ORDER BY tile_id",
-            [key, *values],
+            f"section_id AS sectionId, z FROM {which.rows} ORDER BY tile_id",
+            which.values(key),
         ).fetchall()
 
     def box(self, key: int, which: TileFilter) -> dict[str, float] | None:
         """Common box minX, minY, maxX, maxY of the tiles, None without tiles."""
-        condition, values = which.where()
         row = self._connection.execute(
             "SELECT min(min_x) AS minX, min(min_y) AS minY, max(max_x) AS maxX, max(max_y) AS maxY, "
-            f"count(*) AS count FROM tile WHERE stack = ?{condition}",
-            [key, *values],
+            f"count(*) AS count FROM {which.rows}",
+            which.values(key),
         ).fetchone()
         box = dict(row)
         return box if box.pop("count") else None
 
     def z_values(self, key: int) -> list[float]:
         """Distinct z, ascending."""
-        return [row["z"] for row in self._connection.execute(_Z_VALUES, {"stack": key})]
+        return self._column(_Z_VALUES, {"stack": key})
 
     def z_of_section(self, key: int, section_id: str) -> float | None:
         """The z of the tile of the section that was stored first, None if it has no tile."""
-        row = self._connection.execute(
-            "SELECT z FROM tile WHERE stack = ? AND section_id = ? ORDER BY rowid LIMIT 1", (key, section_id)
-        ).fetchone()
-        return None if row is None else row["z"]
+        statement = "SELECT z FROM tile WHERE stack = ? AND section_id = ? ORDER BY rowid LIMIT 1"
+        z: float | None = self._value(statement, (key, section_id))
+        return z
 
     def sections(self, key: int, z: float | None = None) -> list[sqlite3.Row]:
         """Rows of sectionId, z, tileCount, minX, maxX, minY, maxY, by section id and z."""

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from starlette.responses import Response
-
 from asap_ingest.render_ws.drawing.channels import source_urls, tile_channels
-from asap_ingest.render_ws.http.answers import TEXT, created, done, json_bytes, json_list
+from asap_ingest.render_ws.http.answers import TEXT, json_list
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import LAYER, STACK, TILE, Operations
 from asap_ingest.render_ws.http.queries import Query, ZRange
@@ -44,10 +42,10 @@ def transforms_of(session: Session, record: StackRecord, call: Call) -> Transfor
 
 
 @answers("GET", TILE)
-def get_tile(call: Call) -> Response:
+def get_tile(call: Call) -> bytes:
     """Get a tile spec as stored, with its references."""
     with call.reading() as session:
-        return json_bytes(require_tile(session, call.stack_id, call.path["tile"])[1].spec)
+        return require_tile(session, call.stack_id, call.path["tile"])[1].spec
 
 
 def require_tile(session: Session, stack_id: StackId, tile_id: str) -> tuple[StackRecord, TileRow]:
@@ -60,18 +58,18 @@ def require_tile(session: Session, stack_id: StackId, tile_id: str) -> tuple[Sta
 
 
 @answers("GET", f"{STACK}/transform/{{transform}}")
-def get_transform(call: Call) -> Response:
+def get_transform(call: Call) -> bytes:
     """Get a shared transform as stored."""
     stack_id, transform_id = call.stack_id, call.path["transform"]
     with call.reading() as session:
         content = session.transform(require_stack(session, stack_id).key, transform_id)
     if content is None:
         raise NotFoundError(f"transform '{transform_id}' does not exist in {stack_id}")
-    return json_bytes(content)
+    return content
 
 
 @answers("GET", f"{LAYER}/tile-specs")
-def get_layer_tiles(call: Call) -> Response:
+def get_layer_tiles(call: Call) -> bytes:
     """List the tile specs of a layer, with references resolved."""
     with call.reading() as session:
         record, rows = layer_rows(session, call)
@@ -103,11 +101,10 @@ def limited_tiles(
 
 
 @answers("PUT", f"{STACK}/tile-specs-with-ids", body=read_ids)
-def get_tiles_with_ids(call: Call) -> Response:
+def get_tiles_with_ids(call: Call) -> bytes:
     """List the tile specs with the given ids, with references resolved; an empty list without stack."""
-    tile_ids, stack_id = _ids(call), call.stack_id
-    if tile_ids is None:
-        raise IllegalStateError(f"no tile ids given for {stack_id}")
+    stack_id = call.stack_id
+    tile_ids = [name for name in call.given("tile ids", IllegalStateError) if name is not None]
     with call.reading() as session:
         record = session.stack(stack_id)
         if record is None:
@@ -117,13 +114,8 @@ def get_tiles_with_ids(call: Call) -> Response:
         return json_list(call, (lookup.flattened_json(row) for row in rows))
 
 
-def _ids(call: Call) -> list[str] | None:
-    value = call.value()
-    return None if value is None else [entry for entry in value if entry is not None]
-
-
 @answers("GET", f"{LAYER}/resolvedTiles")
-def get_layer_collection(call: Call) -> Response:
+def get_layer_collection(call: Call) -> bytes:
     """Get the tiles of a layer and the transforms that they refer to."""
     return _collection(call, TileFilter(z=call.path["z"]))
 
@@ -140,19 +132,19 @@ class CollectionQuery(ZRange):
 
 
 @answers("GET", f"{STACK}/resolvedTiles", query=CollectionQuery)
-def get_collection(call: Call) -> Response:
+def get_collection(call: Call) -> bytes:
     """Get tiles of a stack, filtered, and the transforms that they refer to."""
     return _collection(call, TileFilter(**vars(call.query)))
 
 
-def _collection(call: Call, which: TileFilter) -> Response:
+def _collection(call: Call, which: TileFilter) -> bytes:
     with call.reading() as session:
         record = require_data(session, call.stack_id)
         rows = limited_tiles(session, record, which, call.memory)
         if not rows:
             raise NotFoundError(f"{record.stack_id} has no such tiles")
         lookup = transforms_of(session, record, call)
-        return json_bytes(collection_json(rows, lookup))
+        return collection_json(rows, lookup)
 
 
 @dataclass(frozen=True)
@@ -164,11 +156,9 @@ class DeriveQuery(Query):
 
 @stores("PUT", f"{STACK}/resolvedTiles", read_resolved_tiles, query=DeriveQuery)
 @stores("PUT", f"{LAYER}/resolvedTiles", read_resolved_tiles, query=DeriveQuery)
-def put_collection(call: Call) -> Response:
+def put_collection(call: Call) -> None:
     """Store tiles and shared transforms: all of them or, with an error, none."""
-    sent, stack_id = call.value(), call.stack_id
-    if sent is None:
-        raise IllegalArgumentError(f"no resolved tiles given for {stack_id}")
+    sent, stack_id = call.given("resolved tiles"), call.stack_id
     with call.reading() as session:
         require_loading(session, stack_id)
     rows = accept(sent, call.query.derive_data is True, call.path.get("z"))
@@ -176,32 +166,25 @@ def put_collection(call: Call) -> Response:
         key = require_loading(session, stack_id).key
         session.put_transforms(key, transform_rows(sent.shared))
         session.put_tiles(key, rows)
-    return created(call)
 
 
 @stores("PUT", f"{LAYER}/tileIds", read_ids)
-def put_z_of_tiles(call: Call) -> Response:
+def put_z_of_tiles(call: Call) -> None:
     """Move the tiles with the given ids to a layer; unknown ids are ignored."""
-    tile_ids, stack_id = _ids(call), call.stack_id
-    if tile_ids is None:
-        raise IllegalArgumentError(f"no tile ids given for {stack_id}")
+    tile_ids = [name for name in call.given("tile ids") if name is not None]
     with call.writing() as session:
-        key = require_loading(session, stack_id).key
+        key = require_loading(session, call.stack_id).key
         _move(session, key, session.each_with_ids(key, tile_ids), call, call.path["z"])
-    return created(call)
 
 
 @stores("PUT", f"{STACK}/section/{{section}}/z", double)
-def put_z_of_section(call: Call) -> Response:
+def put_z_of_section(call: Call) -> None:
     """Move all tiles of a section to the z in the body."""
-    z, stack_id = call.value(), call.stack_id
-    if z is None:
-        raise IllegalArgumentError(f"no z given for section '{call.path['section']}' of {stack_id}")
+    z = call.given("z")
     with call.writing() as session:
-        key = require_loading(session, stack_id).key
+        key = require_loading(session, call.stack_id).key
         rows = session.each_tile(key, TileFilter(section_id=call.path["section"]))
         _move(session, key, rows, call, float(z))
-    return created(call)
 
 
 def _move(session: Session, key: int, rows: Iterable[TileRow], call: Call, z: float) -> None:
@@ -214,7 +197,7 @@ def _move(session: Session, key: int, rows: Iterable[TileRow], call: Call, z: fl
 
 
 @answers("GET", f"{LAYER}/last-tile-transforms")
-def get_last_transforms(call: Call) -> Response:
+def get_last_transforms(call: Call) -> bytes:
     """List tile id and last transform of each tile of a layer, with references resolved."""
     with call.reading() as session:
         record, rows = layer_rows(session, call)
@@ -229,7 +212,7 @@ def _last_transform(tile: dict[str, Any]) -> dict[str, Any]:
 
 
 @answers("GET", f"{TILE}/validation-info", TEXT)
-def get_validation_info(call: Call) -> Response:
+def get_validation_info(call: Call) -> None:
     """Check that the image files of a tile exist and its transforms can be built."""
     with call.reading() as session:
         record, row = require_tile(session, call.stack_id, call.path["tile"])
@@ -241,4 +224,3 @@ def get_validation_info(call: Call) -> Response:
     for url in source_urls(channels):
         call.images.check(url)
     build(tile["transforms"]["specList"])
-    return done()

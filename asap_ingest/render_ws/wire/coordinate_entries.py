@@ -12,11 +12,9 @@ from typing import Any
 from asap_ingest.render_ws.wire.json_types import (
     Fields,
     boolean,
-    double,
-    has_schema,
     list_reader,
+    numbers,
     object_reader,
-    schema_of,
     text,
 )
 
@@ -48,20 +46,11 @@ class ReadPoints:
     problems: dict[int, str]
 
 
-_read_numbers = list_reader(double)
-
-
-@has_schema(schema_of(_read_numbers))
-def _numbers(value: Any) -> list[float | str]:
-    # numbers of such a list cannot be absent: null and "" are zero
-    return [0.0 if number is None else number for number in _read_numbers(value)]
-
-
 ENTRY_FIELDS: Fields = (
     ("tileId", text),
     ("visible", boolean),
-    ("local", _numbers),
-    ("world", _numbers),
+    ("local", numbers),
+    ("world", numbers),
     ("error", text),
 )
 #: Reads the body of a request for many points; MalformedBodyError for anything but a list of entries.

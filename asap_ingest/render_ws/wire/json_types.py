@@ -251,6 +251,11 @@ def object_reader(
     return has_schema({"type": "object", "properties": properties, **requirement})(read)
 
 
+def in_order(fields: Fields, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an object that are not null, in the order in which they are written."""
+    return {name: value[name] for name, _ in fields if value.get(name) is not None}
+
+
 def map_reader(reader: Reader) -> Reader:
     """Reader of an object with any names; null entries are left out."""
 
@@ -287,6 +292,16 @@ def full_list_reader(name: str, reader: Reader) -> Reader:
         return entries
 
     return read
+
+
+@has_schema({"type": "array", "items": schema_of(double)})
+def numbers(value: Any) -> list[float | str]:
+    """Read a list of numbers, of which none can be absent: null and "" are zero."""
+    if type(value) is not list:
+        raise MalformedBodyError(f"expected a list of numbers, got {str(value)[:80]!r}")
+    if {*map(type, value)} <= {float} and all(map(math.isfinite, value)):
+        return value
+    return [0.0 if entry is None else double(entry) or 0.0 for entry in value]
 
 
 _read_texts = list_reader(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -11,13 +10,12 @@ from typing import Any
 import orjson
 
 from asap_ingest.render_ws.wire.json_types import (
-    MalformedBodyError,
     Row,
-    double,
     dump,
     has_schema,
     integer,
     list_reader,
+    numbers,
     object_reader,
     schema_of,
     text,
@@ -45,19 +43,9 @@ class PairRow:
     content: bytes
 
 
-@has_schema({"type": "array", "items": schema_of(double)})
-def _read_numbers(value: Any) -> list[float | str]:
-    if type(value) is not list:
-        raise MalformedBodyError(f"expected a list of numbers, got {str(value)[:80]!r}")
-    if {*map(type, value)} <= {float} and all(map(math.isfinite, value)):
-        return value
-    # such a number cannot be absent: null and "" are zero
-    return [0.0 if entry is None else double(entry) or 0.0 for entry in value]
-
-
 _read_consensus = object_reader((("index", integer), ("originalPId", text), ("originalQId", text)))
 _read_matches = object_reader(
-    (("p", list_reader(_read_numbers)), ("q", list_reader(_read_numbers)), ("w", _read_numbers)),
+    (("p", list_reader(numbers)), ("q", list_reader(numbers)), ("w", numbers)),
     required=("p", "q", "w"),
 )
 _read_pairs = list_reader(

@@ -49,12 +49,6 @@ VERSION_FIELDS: Fields = (
 read_version = object_reader(VERSION_FIELDS)
 
 
-def with_version_field(version: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """A copy of the version with one field set, or removed for None, in the order of the fields."""
-    changed = {**version, name: value}
-    return {key: changed[key] for key, _ in VERSION_FIELDS if changed.get(key) is not None}
-
-
 @dataclass(frozen=True)
 class StackRecord:
     """One stack.

@@ -13,6 +13,7 @@ from asap_ingest.render_ws.wire.json_types import (
     double,
     full_list_reader,
     has_schema,
+    in_order,
     integer,
     labels,
     object_reader,
@@ -79,27 +80,20 @@ def _read_levels(value: Any) -> JsonObject:
     return {str(level): levels[level] for level in sorted(levels) if levels[level] is not None}
 
 
-_read_channel_fields = object_reader(
-    (
-        ("name", text),
-        ("minIntensity", double),
-        ("maxIntensity", double),
-        ("mipmapLevels", _read_levels),
-        ("mipmapPathBuilder", read_path_builder),
-    )
+_CHANNEL_FIELDS: Fields = (
+    ("name", text),
+    ("minIntensity", double),
+    ("maxIntensity", double),
+    ("mipmapLevels", _read_levels),
+    ("mipmapPathBuilder", read_path_builder),
 )
+_read_channel_fields = object_reader(_CHANNEL_FIELDS)
 
 
 @has_schema(schema_of(_read_channel_fields))
 def _read_channel(value: Any) -> JsonObject:
-    channel = _read_channel_fields(value)
-    return {
-        **({"name": channel["name"]} if "name" in channel else {}),
-        "minIntensity": channel.get("minIntensity", 0.0),
-        "maxIntensity": channel.get("maxIntensity", 255.0),
-        "mipmapLevels": channel.get("mipmapLevels", {}),
-        **({"mipmapPathBuilder": channel["mipmapPathBuilder"]} if "mipmapPathBuilder" in channel else {}),
-    }
+    always = {"minIntensity": 0.0, "maxIntensity": 255.0, "mipmapLevels": {}}
+    return in_order(_CHANNEL_FIELDS, {**always, **_read_channel_fields(value)})
 
 
 TILE_FIELDS: Fields = (
@@ -120,7 +114,6 @@ TILE_FIELDS: Fields = (
     ("labels", labels),
 )
 _read_tile_fields = object_reader(TILE_FIELDS, required=("tileId", "z", "width", "height", "transforms"))
-_TILE_ORDER = tuple(name for name, _ in TILE_FIELDS)
 
 
 @has_schema(schema_of(_read_tile_fields))
@@ -146,7 +139,7 @@ def read_tile(value: Any) -> JsonObject:
 
 def in_field_order(spec: JsonObject) -> JsonObject:
     """The same tile spec with its fields in the order in which they are written."""
-    return {name: spec[name] for name in _TILE_ORDER if name in spec}
+    return in_order(TILE_FIELDS, spec)
 
 
 def is_flat(spec: JsonObject) -> bool:

@@ -6,15 +6,14 @@ import pytest
 
 from asap_ingest.render_ws.client_scripts.client_options import (
     OptionError,
-    Takes,
     flag,
     main_list,
-    one_of,
     option,
     parse,
     required,
     truth,
     usage,
+    values,
 )
 
 
@@ -22,8 +21,8 @@ from asap_ingest.render_ws.client_scripts.client_options import (
 class WithMain:
     stack: str = required("stack", "its name")
     scale: float = option("scale", read=float, default=0.5)
-    z: tuple[float, ...] = option("z", "", float, (), Takes.VALUES)
-    mode: str = option("mode", read=one_of("APPEND", "REPLACE_LAST"), default="APPEND")
+    z: tuple[float, ...] = values("z", "", float)
+    mode: str = option("mode", read=str.upper, default="APPEND", choices=("APPEND", "REPLACE_LAST"))
     exclude: bool = option("exclude", read=truth, default=True)
     flag: bool = flag("flag")
     layers: tuple[float, ...] = main_list("z value", float)
@@ -32,7 +31,7 @@ class WithMain:
 @dataclass(frozen=True, kw_only=True)
 class WithoutMain:
     out: str = option("out")
-    z: tuple[float, ...] = option("z", "", float, (), Takes.VALUES)
+    z: tuple[float, ...] = values("z", "", float)
 
 
 def test_what_is_not_given_has_its_default():
@@ -77,32 +76,30 @@ def test_a_name_is_read_in_any_case():
 
 
 @pytest.mark.parametrize(
-    ("texts", "named", "problem"),
+    ("texts", "problem"),
     [
-        (["1"], "--stack", "must be given"),
-        (["--stack"], "--stack", "needs a value"),
-        (["--stack", "--flag"], "--stack", "needs a value"),
-        (["--stack", "a", "--stack", "b"], "--stack", "twice"),
-        (["--stack", "a"], "z value", "must be given"),
-        (["--stack", "a", "--scale", "big", "1"], "--scale", "'big'"),
-        (["--stack", "a", "--exclude", "yes", "1"], "--exclude", "true or false"),
-        (["--stack", "a", "--mode", "NONE", "1"], "--mode", "APPEND, REPLACE_LAST"),
+        (["1"], "required: --stack"),
+        (["--stack"], "--stack: expected one argument"),
+        (["--stack", "--flag"], "--stack: expected one argument"),
+        (["--stack", "a", "--stack", "b"], "--stack: is given twice"),
+        (["--stack", "a"], "required: z value"),
+        (["--stack", "a", "--scale", "big", "1"], "--scale: 'big' cannot be used"),
+        (["--stack", "a", "--exclude", "yes", "1"], "--exclude: 'yes' cannot be used: must be true or false"),
+        (["--stack", "a", "--mode", "NONE", "1"], "--mode: invalid choice: 'NONE'.*'APPEND', 'REPLACE_LAST'"),
     ],
 )
-def test_wrong_arguments_are_named(texts, named, problem):
-    with pytest.raises(OptionError) as caught:
+def test_wrong_arguments_are_named(texts, problem):
+    with pytest.raises(OptionError, match=problem):
         parse(WithMain, texts)
-    assert caught.value.option == named
-    assert problem in caught.value.problem
 
 
 def test_an_unknown_option_is_refused_where_there_is_no_main_list():
-    with pytest.raises(OptionError, match="--nothing: is no option.*--out, --z"):
+    with pytest.raises(OptionError, match="unrecognized arguments: --nothing"):
         parse(WithoutMain, ["--nothing", "x"])
 
 
-def test_an_unknown_option_is_taken_for_a_member_of_the_main_list():
-    with pytest.raises(OptionError, match="--nothing: is neither an option of this client nor a z value"):
+def test_an_unknown_option_is_no_member_of_the_main_list():
+    with pytest.raises(OptionError, match="unrecognized arguments: --nothing"):
         parse(WithMain, ["--stack", "s", "--nothing", "1"])
 
 
@@ -113,7 +110,7 @@ def test_a_list_ends_at_an_unknown_option():
 
 def test_the_usage_names_options_defaults_and_the_main_list():
     lines = usage(WithMain).splitlines()
-    assert any(line.split() == ["z", "value...", "required"] for line in lines)
+    assert any(line.split() == ["z", "value", "required"] for line in lines)
     assert any(line.split() == ["--stack", "<value>", "its", "name;", "required"] for line in lines)
     assert any(line.split() == ["--scale", "<value>", "default", "0.5"] for line in lines)
-    assert any(line.split() == ["--z", "<value>..."] for line in lines)
+    assert any(line.split() == ["--z", "<value>", "[<value>", "...]"] for line in lines)

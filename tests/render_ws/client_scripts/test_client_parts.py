@@ -16,7 +16,7 @@ from asap_ingest.render_ws.client_scripts.client_json import (
     send,
     write_json,
 )
-from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError
+from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError, parse
 from asap_ingest.render_ws.client_scripts.client_tiles import (
     TEM_LIMITS,
     TEM_VALIDATOR,
@@ -183,7 +183,9 @@ def test_limits_of_tem_tiles(tile, complaint):
 
 
 def validator(name, data):
-    return ValidatorOptions(validator_class=name, validator_data=data).validator()
+    given = {"--validatorClass": name, "--validatorData": data}
+    texts = [text for option, value in given.items() if value is not None for text in (option, value)]
+    return parse(ValidatorOptions, texts).validator
 
 
 def test_limits_are_read_from_the_options():

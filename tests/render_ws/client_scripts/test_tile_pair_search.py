@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asap_ingest.render_ws.client_scripts.client_json import read_json
 from asap_ingest.render_ws.client_scripts.client_options import ClientError
-from asap_ingest.render_ws.client_scripts.tile_pair_client import PairFiles, layout_box
+from asap_ingest.render_ws.client_scripts.tile_pair_client import layout_box, write_pairs
 from asap_ingest.render_ws.client_scripts.tile_pair_search import (
     NO_POSITION,
     BoxIndex,
@@ -118,9 +118,8 @@ def test_a_grid_pairs_with_its_row_and_column_neighbors():
     [(8, 3, "LEFT"), (-8, 3, "RIGHT"), (3, 8, "TOP"), (3, -8, "BOTTOM"), (8, -8, "BOTTOM")],
 )
 def test_position_of_the_first_tile(x, y, position, tmp_path):
-    files = PairFiles(tmp_path / "p.json", "template", 10)
-    files.add([make_pair(box("b", x, y), box("a", 0, 0))])
-    files.finish()
+    pair = make_pair(box("b", x, y), box("a", 0, 0))
+    assert write_pairs(tmp_path / "p.json", "template", 10, [[pair]]) == 1
     written = read_json(tmp_path / "p.json")["neighborPairs"][0]
     assert (written["p"]["id"], written["p"]["relativePosition"]) == ("a", position)
 

@@ -7,7 +7,7 @@ import pytest
 
 from asap_ingest.render_ws.client_scripts.client_json import read_json
 from asap_ingest.render_ws.client_scripts.client_options import ClientError, OptionError, parse
-from asap_ingest.render_ws.client_scripts.tile_pair_client import Options, PairFiles, part_path, run
+from asap_ingest.render_ws.client_scripts.tile_pair_client import Options, part_path, run, write_pairs
 from asap_ingest.render_ws.client_scripts.tile_pair_search import Pair
 from tests.render_ws.client import StackClient, leaf, tile
 from tests.render_ws.golden import send
@@ -28,19 +28,14 @@ def files_in(folder):
 
 
 def test_all_pairs_fit_in_one_file(tmp_path):
-    files = PairFiles(tmp_path / "p.json", "template", 3)
-    files.add(some_pairs(2, 1))
-    files.add(some_pairs(0, 2))
-    files.finish()
+    assert write_pairs(tmp_path / "p.json", "template", 3, [some_pairs(2, 1), some_pairs(0, 2)]) == 3
     assert files_in(tmp_path) == {"p.json": ["p00", "p01", "p02"]}
     assert read_json(tmp_path / "p.json")["renderParametersUrlTemplate"] == "template"
 
 
 def test_more_pairs_are_split_after_each_layer(tmp_path):
-    files = PairFiles(tmp_path / "p.json.gz", "template", 2)
-    files.add(some_pairs(5, 6, 7))
-    files.add(some_pairs(1, 2))
-    files.finish()
+    layers = [some_pairs(5, 6, 7), some_pairs(1, 2)]
+    assert write_pairs(tmp_path / "p.json.gz", "template", 2, layers) == 5
     assert files_in(tmp_path) == {
         "p_p000.json.gz": ["p05", "p06"],
         "p_p001.json.gz": ["p01", "p02"],
@@ -49,13 +44,13 @@ def test_more_pairs_are_split_after_each_layer(tmp_path):
 
 
 def test_no_pairs_no_file(tmp_path):
-    PairFiles(tmp_path / "p.json", "template", 2).finish()
+    assert write_pairs(tmp_path / "p.json", "template", 2, []) == 0
     assert files_in(tmp_path) == {}
 
 
 def test_a_missing_folder_is_refused_at_once(tmp_path):
     with pytest.raises(ClientError, match="folder"):
-        PairFiles(tmp_path / "absent" / "p.json", "template", 2)
+        write_pairs(tmp_path / "absent" / "p.json", "template", 2, [])
 
 
 @pytest.mark.parametrize(

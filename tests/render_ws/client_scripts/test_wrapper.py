@@ -148,7 +148,7 @@ def test_class_and_command_are_printed():
     ran = run_script(IMPORT, ["--owner", "o"])
     assert ran.returncode == 1
     assert f"{IMPORT} --owner o" in ran.stdout
-    assert "--baseDataUrl, --project, --stack, file of tile specs: must be given" in ran.stdout
+    assert "required: --baseDataUrl, --project, --stack" in ran.stdout
     assert "--transformFile <value>" in ran.stdout
 
 
