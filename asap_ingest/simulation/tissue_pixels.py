@@ -74,7 +74,7 @@ def _competing(x: Any, y: Any, top: Any, balls: Any, nearest: Any, chosen: Any) 
             is_new = is_new and chosen[other] != chosen[count]
         count += is_new
     ball, _, distance, _ = _owner(x, y, balls, chosen, count)
-    if ball >= 0 and distance > 30:
+    if ball >= 0 and distance > 30:  # no other cell is near
         chosen[0], count = ball, 1
     return count
 
@@ -140,6 +140,7 @@ def _scattered(x: Any, y: Any, z: Any, spacing: Any) -> Any:
     way_x, way_y, chance = np.float32(0), np.float32(0), np.float32(0)
     for place in range(4):
         column, row = math.floor(x / spacing - 0.5) + place % 2, math.floor(y / spacing - 0.5) + place // 2
+        # a hash of the three numbers
         number = (column * 73856093) ^ (row * 19349663) ^ (layer * 83492791)
         number = (number ^ (number >> 13)) * 1274126177 & 0xFFFFFFFF
         dx = (column + (number & 0x3FF) / 1024) * spacing - x
@@ -217,6 +218,13 @@ def _is_axon(cell: Any) -> Any:
 
 
 @compiled()
+def _membrane(distance: Any, steep: Any, density: Any) -> Any:
+    """How dark a membrane is, from 0 to 1; paler where it is oblique, as dark as the density of a synapse."""
+    dark = 172 * (_line(distance - 2.5, 1.25) + 0.62 * _line(distance, 1.6)) * min(1, 0.3 + steep)
+    return min(max(dark, 165 * density * _cover(8 - distance, 3.0)), 250) / 255
+
+
+@compiled()
 def shade(band: Any, top: Any, depth: Any, balls: Any, nearest: Any, fields: Any, grain: Any) -> None:
     """Draw cytoplasm, organelles and membranes into a band of rows of the picture.
 
@@ -243,19 +251,15 @@ def shade(band: Any, top: Any, depth: Any, balls: Any, nearest: Any, fields: Any
                     x = column + _between(fields, 0, at, beside, b, a)
                     y = row + top + _between(fields, 1, at, beside, b, a)
                     ball, power, distance, steep = _owner(x, y, balls, chosen, count)
-                    lumps, sheets = (
-                        _between(fields, 2, at, beside, b, a),
-                        _between(fields, 3, at, beside, b, a),
-                    )
+                    lumps = _between(fields, 2, at, beside, b, a)
+                    sheets = _between(fields, 3, at, beside, b, a)
                     grey = np.float32(172)
                     if ball >= 0:
                         grey = _inside(balls[ball], x, y, depth, power, distance, lumps, sheets)
                     if distance < 15:
-                        dark = 172 * (_line(distance - 2.5, 1.25) + 0.62 * _line(distance, 1.6))
-                        dark *= min(1, 0.3 + steep)
-                        if balls[ball, KIND] == NEURITE and lumps > 0.7 and _is_axon(balls[ball, CELL]):
-                            dark = max(dark, 165 * _cover(lumps - 1.2, 0.25) * _cover(8 - distance, 3.0))
-                        grey *= 1 - min(dark, 250) / 255
+                        is_axon = balls[ball, KIND] == NEURITE and _is_axon(balls[ball, CELL])
+                        density = _cover(lumps - 1.2, 0.25) if is_axon else np.float32(0)
+                        grey *= 1 - _membrane(distance, steep, density)
                     grey *= 1 + fields[4, at, beside]
                     grey *= grain[(row + top) % GRAIN_SIDE, column % GRAIN_SIDE]
                     band[row, column] = int(min(max(grey, 0), 255) + 0.5)
