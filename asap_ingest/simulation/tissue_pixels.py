@@ -74,7 +74,7 @@ def _competing(x: Any, y: Any, top: Any, balls: Any, nearest: Any, chosen: Any) 
             is_new = is_new and chosen[other] != chosen[count]
         count += is_new
     ball, _, distance, _ = _owner(x, y, balls, chosen, count)
-    if ball >= 0 and distance > 30:  # no other cell is near
+    if ball >= 0 and distance > 26:  # no other cell is near
         chosen[0], count = ball, 1
     return count
 
@@ -203,7 +203,9 @@ def _inside(ball: Any, x: Any, y: Any, z: Any, power: Any, distance: Any, lumps:
     body = min(body, distance - 8)
     if body > -3:
         grey += _cover(body + 1, 2.0) * (_mitochondrion(body, x, y, 40 * cell) - grey)
-    elif kind == NEURITE and distance > 11 and (size > 55 or (lumps > 0.5 and _is_axon(cell))):
+    elif (
+        kind == NEURITE and distance > 11 and (sheets > 0.3 if size > 55 else lumps > 0.5 and _is_axon(cell))
+    ):
         dx, dy, dz, chance = _scattered(x, y, z, 17)
         radius = 2.8 if size > 55 else math.sqrt(max(40 - dz * dz, 0.0))
         if radius > 2.5 and chance < (0.15 if size > 55 else 0.8):  # microtubules, vesicles
