@@ -74,7 +74,7 @@ def _competing(x: Any, y: Any, top: Any, balls: Any, nearest: Any, chosen: Any) 
             is_new = is_new and chosen[other] != chosen[count]
         count += is_new
     ball, _, distance, _ = _owner(x, y, balls, chosen, count)
-    if ball >= 0 and distance > 30:
+    if ball >= 0 and distance > 26:  # no other cell is near
         chosen[0], count = ball, 1
     return count
 
@@ -140,6 +140,7 @@ def _scattered(x: Any, y: Any, z: Any, spacing: Any) -> Any:
     way_x, way_y, chance = np.float32(0), np.float32(0), np.float32(0)
     for place in range(4):
         column, row = math.floor(x / spacing - 0.5) + place % 2, math.floor(y / spacing - 0.5) + place // 2
+        # a hash of the three numbers
         number = (column * 73856093) ^ (row * 19349663) ^ (layer * 83492791)
         number = (number ^ (number >> 13)) * 1274126177 & 0xFFFFFFFF
         dx = (column + (number & 0x3FF) / 1024) * spacing - x
@@ -202,7 +203,9 @@ def _inside(ball: Any, x: Any, y: Any, z: Any, power: Any, distance: Any, lumps:
     body = min(body, distance - 8)
     if body > -3:
         grey += _cover(body + 1, 2.0) * (_mitochondrion(body, x, y, 40 * cell) - grey)
-    elif kind == NEURITE and distance > 11 and (size > 55 or (lumps > 0.5 and _is_axon(cell))):
+    elif (
+        kind == NEURITE and distance > 11 and (sheets > 0.3 if size > 55 else lumps > 0.5 and _is_axon(cell))
+    ):
         dx, dy, dz, chance = _scattered(x, y, z, 17)
         radius = 2.8 if size > 55 else math.sqrt(max(40 - dz * dz, 0.0))
         if radius > 2.5 and chance < (0.15 if size > 55 else 0.8):  # microtubules, vesicles
@@ -214,6 +217,13 @@ def _inside(ball: Any, x: Any, y: Any, z: Any, power: Any, distance: Any, lumps:
 def _is_axon(cell: Any) -> Any:
     """Whether a neurite has vesicles and synapses: half of them do."""
     return int(cell * 1000) % 2 == 0
+
+
+@compiled()
+def _membrane(distance: Any, steep: Any, density: Any) -> Any:
+    """How dark a membrane is, from 0 to 1; paler where it is oblique, as dark as the density of a synapse."""
+    dark = 172 * (_line(distance - 2.5, 1.25) + 0.62 * _line(distance, 1.6)) * min(1, 0.3 + steep)
+    return min(max(dark, 165 * density * _cover(8 - distance, 3.0)), 250) / 255
 
 
 @compiled()
@@ -243,19 +253,15 @@ def shade(band: Any, top: Any, depth: Any, balls: Any, nearest: Any, fields: Any
                     x = column + _between(fields, 0, at, beside, b, a)
                     y = row + top + _between(fields, 1, at, beside, b, a)
                     ball, power, distance, steep = _owner(x, y, balls, chosen, count)
-                    lumps, sheets = (
-                        _between(fields, 2, at, beside, b, a),
-                        _between(fields, 3, at, beside, b, a),
-                    )
+                    lumps = _between(fields, 2, at, beside, b, a)
+                    sheets = _between(fields, 3, at, beside, b, a)
                     grey = np.float32(172)
                     if ball >= 0:
                         grey = _inside(balls[ball], x, y, depth, power, distance, lumps, sheets)
                     if distance < 15:
-                        dark = 172 * (_line(distance - 2.5, 1.25) + 0.62 * _line(distance, 1.6))
-                        dark *= min(1, 0.3 + steep)
-                        if balls[ball, KIND] == NEURITE and lumps > 0.7 and _is_axon(balls[ball, CELL]):
-                            dark = max(dark, 165 * _cover(lumps - 1.2, 0.25) * _cover(8 - distance, 3.0))
-                        grey *= 1 - min(dark, 250) / 255
+                        is_axon = balls[ball, KIND] == NEURITE and _is_axon(balls[ball, CELL])
+                        density = _cover(lumps - 1.2, 0.25) if is_axon else np.float32(0)
+                        grey *= 1 - _membrane(distance, steep, density)
                     grey *= 1 + fields[4, at, beside]
                     grey *= grain[(row + top) % GRAIN_SIDE, column % GRAIN_SIDE]
                     band[row, column] = int(min(max(grey, 0), 255) + 0.5)

@@ -178,7 +178,7 @@ def _tile(source: str, tile: Any, path: str) -> TileRecord:
 def _scores(tile: dict[str, Any]) -> Iterator[tuple[str, float]]:
     """The valid scores; an invalid one does not invalidate the tile."""
     for name in SCORES:
-        with suppress(TypeError, OverflowError):
+        with suppress(TypeError):
             yield name, _number(tile.get(name))
 
 
@@ -207,16 +207,11 @@ def _list(value: Any) -> list[Any]:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise TypeError("a finite number")
-    return float(value)
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # JSON knows no largest integer
-        return False
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):  # JSON knows no largest integer
+            if math.isfinite(value):
+                return float(value)
+    raise TypeError("a finite number")
 
 
 def _positive(value: Any) -> float:
