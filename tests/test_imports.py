@@ -52,7 +52,7 @@ EDGES = {
     "render_ws.client_scripts": "images render_ws.drawing render_ws.store render_ws.transforms"
     " render_ws.wire storage web",
     "render_ws.app": "render_ws.coordinates render_ws.http render_ws.matches render_ws.pages"
-    " render_ws.pictures render_ws.stacks render_ws.store render_ws.tiles render_ws.wire web",
+    " render_ws.pictures render_ws.stacks render_ws.tiles web",
     "lab": "neuroglancer_client render_ws.app render_ws.http render_ws.pages render_ws.wire volumes.serving"
     " web",
     "commands": "execution images mipmaps render render_ws sections storage tile_tables volumes"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -17,7 +15,7 @@ from asap_ingest.render_ws.http.answers import text_answer
 from asap_ingest.render_ws.http.calls import Service
 from asap_ingest.render_ws.http.metrics import Metered
 from asap_ingest.render_ws.http.operations import LAYER, OWNER, PROJECT, STACK
-from asap_ingest.render_ws.http.resources import answer_error, routes_of
+from asap_ingest.render_ws.http.resources import ERROR_ANSWERS, answer_error, routes_of
 from asap_ingest.render_ws.http.transport import Transport
 from asap_ingest.render_ws.matches.match_requests import MATCH_OPERATIONS
 from asap_ingest.render_ws.pages.openapi import describing
@@ -30,13 +28,9 @@ from asap_ingest.render_ws.stacks.section_requests import SECTION_OPERATIONS
 from asap_ingest.render_ws.stacks.server_requests import SERVER_OPERATIONS
 from asap_ingest.render_ws.stacks.stack_requests import STACK_OPERATIONS
 from asap_ingest.render_ws.stacks.version_requests import VERSION_OPERATIONS
-from asap_ingest.render_ws.store import DatabaseError
 from asap_ingest.render_ws.tiles.tile_requests import TILE_OPERATIONS
-from asap_ingest.render_ws.wire.problems import RequestError
 from asap_ingest.web.token_gate import behind_token
 from asap_ingest.web.web_policy import DEFAULT_POLICY, WebPolicy
-
-logger = logging.getLogger(__name__)
 
 #: Every operation of the service; its descriptions are made from this.
 ALL_OPERATIONS = (
@@ -94,14 +88,7 @@ def build_app(
     operations = sorted((*describing(ALL_OPERATIONS), *ALL_OPERATIONS), key=lambda entry: not entry.draws)
     app = Starlette(
         routes=[*routes_of(operations, service), *_routes_not_implemented()],
-        exception_handlers={
-            RequestError: answer_error,
-            DatabaseError: _answer_database_fault,
-            HTTPException: _answer_unknown_path,
-            ClientDisconnect: _answer_disconnected,
-            RecursionError: answer_error,
-            Exception: answer_error,
-        },
+        exception_handlers=dict.fromkeys(ERROR_ANSWERS, answer_error),
     )
     app.router.redirect_slashes = False
     return Metered(Transport(behind_token(extended(app), token), policy), service.metrics)
@@ -112,18 +99,3 @@ def _routes_not_implemented() -> list[Route]:
         return lambda request: text_answer(reason, 501)
 
     return [Route(path, refusal(reason), methods=[method]) for method, path, reason in NOT_IMPLEMENTED]
-
-
-async def _answer_unknown_path(request: Request, error: Exception) -> Response:
-    return Response(status_code=error.status_code if isinstance(error, HTTPException) else 404)
-
-
-async def _answer_database_fault(request: Request, error: Exception) -> Response:
-    # neither the client nor the program is at fault: the log informs the administrator
-    logger.error("%s", error)
-    return await answer_error(request, error)
-
-
-async def _answer_disconnected(request: Request, error: Exception) -> Response:
-    # the client disconnected while it sent its body: nothing was stored
-    return Response(status_code=400)

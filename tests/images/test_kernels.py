@@ -1,6 +1,5 @@
 """Compiled loops: exact for every type, size and layout, and usable where nothing can be kept."""
 
-import multiprocessing
 import os
 import stat
 import subprocess
@@ -17,6 +16,7 @@ import asap_ingest
 from asap_ingest.images.downsample import mean_levels, minimum_levels
 from tests.images.test_downsample import exact_mean
 
+ROOT = Path(__file__).parents[2]
 SIDE = st.integers(1, 90)
 MEANS = (("uint8", "uint8"), ("uint16", "uint8"), ("uint16", "uint16"))
 
@@ -55,11 +55,20 @@ def levels_of_noise(seed: int) -> list[list[int]]:
     return [level.tolist() for level in mean_levels(image, 3)]
 
 
+#: A program of its own, as one with threads, such as that of these tests, should not fork.
+POOL = """
+import multiprocessing, sys
+from tests.images.test_kernels import levels_of_noise
+
+expected = levels_of_noise(1)  # in this process too, before others are made of it
+with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+    assert pool.map(levels_of_noise, [1, 1, 1]) == [expected] * 3
+"""
+
+
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_processes_of_any_kind_compute_the_same(method):
-    expected = levels_of_noise(1)  # in this process too, before others are made of it
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        assert pool.map(levels_of_noise, [1, 1, 1]) == [expected] * 3
+    subprocess.run([sys.executable, "-c", POOL, method], cwd=ROOT, timeout=120, check=True)
 
 
 def test_threads_compute_the_same():

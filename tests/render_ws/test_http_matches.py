@@ -249,7 +249,7 @@ def test_a_collection_is_renamed(matches: MatchClient) -> None:
     [
         ({"owner": "m", "name": "a-b"}, "a-b"),
         ({"owner": "m m", "name": "good"}, "m m"),
-        ({"owner": "m", "name": "n" * 112}, "too long"),
+        ({"owner": "m", "name": "n" * 112}, "longer than"),
         ({"owner": "m"}, "name"),
         (b"null", "owner"),
     ],

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from asap_ingest.render_ws.http.transport import BadPathError, decode_path
+from asap_ingest.render_ws.http.transport import decode_path
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from tests.render_ws.client import StackClient, tile
 from tests.render_ws.golden import send
 
@@ -38,7 +39,7 @@ def test_paths_are_cleaned(raw: str, path: str) -> None:
 
 @pytest.mark.parametrize("raw", ["/a//b", "/a%00", "/a%4", "/a%zz", "/%FF"])
 def test_odd_paths_are_refused(raw: str) -> None:
-    with pytest.raises(BadPathError):
+    with pytest.raises(IllegalArgumentError):
         decode_path(raw)
 
 

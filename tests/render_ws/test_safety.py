@@ -181,7 +181,7 @@ def test_stored_tiles_reach_no_file_outside(site: Site, form: str) -> None:
         "/tile/a/withNeighbors/jpeg-image",
     ):
         assert refused(stack.ask("GET", path)), path
-    shown = send(site.url, "GET", f"/render-ws/view/overview/o/p/{stack.stack}", {}, None)
+    shown = send(site.url, "GET", f"/render-ws/view/overview/stored/{stack.project}/s", {}, None)
     assert shown.status == 200
     assert not shows_secret(shown)
 

@@ -221,7 +221,7 @@ def test_missing_tiles_are_hatched_and_named(browser: Browser, tmp_path: Path) -
         page.wait_until("document.querySelector('#missing summary').textContent === '1 tile missing'")
         assert page.problems() == []
         stacks = browser.open_page(f"{url}{VIEW}/stacks.html")
-        stacks.wait_until("document.querySelector('article summary').textContent === '1 tile missing'")
+        stacks.wait_until("document.querySelector('article summary')?.textContent === '1 tile missing'")
         assert stacks.evaluate("document.querySelectorAll('figure rect').length") == 1
         assert "t2: image file" in stacks.evaluate("document.querySelector('article ul').textContent")
         assert stacks.problems() == []

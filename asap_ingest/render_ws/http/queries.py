@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 from asap_ingest.render_ws.wire.java_numbers import double_or_none, int32_or_none
 from asap_ingest.render_ws.wire.json_types import Schema
@@ -74,12 +74,9 @@ class Query:
     @classmethod
     def read(cls, text: str) -> Self:
         """The query of a request; IllTypedError for a value of the wrong type."""
-        texts: dict[str, list[str]] = {}
-        for name, value in parse_qsl(text, keep_blank_values=True):
-            texts.setdefault(name, []).append(value)
-        declared = _declared(cls)
-        given = ((*declared[name], values) for name, values in texts.items() if name in declared)
-        return cls(**{field: kind.read_all(values) for field, kind, values in given})
+        texts = parse_qs(text, keep_blank_values=True) if text else {}
+        given = {name: known for name, known in _declared(cls).items() if name in texts}
+        return cls(**{field: kind.read_all(texts[name]) for name, (field, kind) in given.items()})
 
     @classmethod
     def parameters(cls) -> dict[str, ValueType]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
+from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -28,11 +31,15 @@ from asap_ingest.render_ws.wire.java_numbers import DOUBLE_PATTERN
 from asap_ingest.render_ws.wire.json_types import MalformedBodyError
 from asap_ingest.render_ws.wire.problems import RequestError, one_line
 
+#: Returns what limits the requests of the kind of an operation that run at the same time.
+Limiter = Callable[[Operation], CapacityLimiter]
 MOST_WRITERS, MOST_READERS = 24, 40
 #: The order in which render-ws lists methods.
 METHOD_ORDER = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT")
 #: Answer to a fault of the service itself; the server logs it with its traceback.
 FAULT = "the service failed: its log has the reason"
+
+logger = logging.getLogger(__name__)
 
 
 class _DoubleConvertor(Convertor[float]):
@@ -58,33 +65,22 @@ def routes_of(operations: Iterable[Operation], service: Service) -> list[Route]:
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    limits = ConcurrencyLimits()
-    return [Route(path, Resource(methods, service, limits)) for path, methods in by_path.items()]
+    # writers wait for one another: without a limit of their own they could take all threads from readers
+    drawing, writing, reading = map(CapacityLimiter, (max(2, usable_cores()), MOST_WRITERS, MOST_READERS))
 
-
-class ConcurrencyLimits:
-    """Limits on the requests of each kind that run at the same time.
-
-    Writers wait for one another: without a limit of their own they could take all threads from readers.
-    """
-
-    def __init__(self) -> None:
-        self._drawing = CapacityLimiter(max(2, usable_cores()))
-        self._writing = CapacityLimiter(MOST_WRITERS)
-        self._reading = CapacityLimiter(MOST_READERS)
-
-    def of(self, operation: Operation) -> CapacityLimiter:
-        """The limit of an operation."""
+    def limiter(operation: Operation) -> CapacityLimiter:
         if operation.draws:
-            return self._drawing
-        return self._reading if operation.method == "GET" else self._writing
+            return drawing
+        return reading if operation.method == "GET" else writing
+
+    return [Route(path, Resource(methods, service, limiter)) for path, methods in by_path.items()]
 
 
 class Resource:
     """All operations on one path, as an ASGI application."""
 
-    def __init__(self, operations: dict[str, Operation], service: Service, limits: ConcurrencyLimits) -> None:
-        self._limits = limits
+    def __init__(self, operations: dict[str, Operation], service: Service, limiter: Limiter) -> None:
+        self._limiter = limiter
         self._operations = dict(operations)
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]
@@ -121,7 +117,7 @@ class Resource:
             request.method == "HEAD",
             request.scope["is_cross_origin"],
         )
-        response = await to_thread.run_sync(operation.answer, call, limiter=self._limits.of(operation))
+        response = await to_thread.run_sync(operation.answer, call, limiter=self._limiter(operation))
         memory.keep_answer(len(getattr(response, "body", b"")))  # files are sent in pieces
         return response
 
@@ -193,19 +189,39 @@ def _allows(accepted: str, media_type: str) -> bool:
     return name in ("*", "*/*", f"{kind}/*", f"{kind}/{subtype}")
 
 
+def _html_answer(problem: MalformedBodyError) -> Response:
+    headers = {"content-type": "text/html;charset=utf-8"}
+    return Response(escape(one_line(problem)).encode(), 400, headers=headers)
+
+
+def _refusal(problem: RequestError) -> Response:
+    answer = text_answer(one_line(problem), problem.status)
+    answer.headers.update(problem.headers)
+    return answer
+
+
+def _database_answer(problem: DatabaseError) -> Response:
+    # neither the client nor the program is at fault: the log informs the administrator
+    logger.error("%s", problem)
+    return text_answer(one_line(problem), 507 if isinstance(problem, DiskFullError) else 500)
+
+
+#: Answers to errors; the nearest base class of an error counts.
+ERROR_ANSWERS: dict[type, Callable[[Any], Response]] = {
+    HTTPException: lambda problem: Response(status_code=problem.status_code),  # unknown path
+    ClientDisconnect: lambda problem: Response(
+        status_code=400
+    ),  # before its body was there: nothing is stored
+    IllTypedError: lambda problem: Response(status_code=404),
+    MalformedBodyError: _html_answer,
+    RequestError: _refusal,
+    DatabaseError: _database_answer,
+    RecursionError: lambda problem: text_answer("the request body is nested too deeply", 400),
+    Exception: lambda problem: text_answer(FAULT, 500),
+}
+
+
 async def answer_error(request: Request, problem: Exception) -> Response:
     """The answer to a request that failed, as a Starlette exception handler."""
-    if isinstance(problem, IllTypedError):
-        return Response(status_code=404)
-    if isinstance(problem, MalformedBodyError):
-        headers = {"content-type": "text/html;charset=utf-8"}
-        return Response(escape(one_line(problem)).encode(), 400, headers=headers)
-    if isinstance(problem, RecursionError):
-        return text_answer("the request body is nested too deeply", 400)
-    if isinstance(problem, DatabaseError):
-        return text_answer(one_line(problem), 507 if isinstance(problem, DiskFullError) else 500)
-    if isinstance(problem, RequestError):
-        answer = text_answer(one_line(problem), problem.status)
-        answer.headers.update(problem.headers)
-        return answer
-    return text_answer(FAULT, 500)
+    kind = next(kind for kind in type(problem).__mro__ if kind in ERROR_ANSWERS)
+    return ERROR_ANSWERS[kind](problem)

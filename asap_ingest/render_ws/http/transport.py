@@ -10,16 +10,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asap_ingest.render_ws.http.answers import text_answer
+from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from asap_ingest.web.web_policy import SAFE_METHODS, Access, WebPolicy
 
 ALLOWED_METHODS = ("GET", "POST", "PUT", "OPTIONS", "HEAD")
 ALLOWED_HEADERS = ("X-Requested-With", "Content-Type", "Accept", "Origin")
 PREFLIGHT_SECONDS = 1800
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
-
-
-class BadPathError(Exception):
-    """A malformed path: 400."""
 
 
 def decode_path(raw: str) -> str:
@@ -29,17 +26,17 @@ def decode_path(raw: str) -> str:
 
     Raises
     ------
-    BadPathError
+    IllegalArgumentError
         For an empty segment, a broken escape, `%00`, and bytes that are not UTF-8.
     """
     if "//" in raw:
-        raise BadPathError("ambiguous empty segment in path")
+        raise IllegalArgumentError("ambiguous empty segment in path")
     if _BROKEN_ESCAPE.search(raw):
-        raise BadPathError("broken escape in path")
+        raise IllegalArgumentError("broken escape in path")
     try:
         path = unquote(without_matrix_parameters(raw), errors="strict")
     except UnicodeDecodeError as error:
-        raise BadPathError("path is not UTF-8") from error
+        raise IllegalArgumentError("path is not UTF-8") from error
     return path.removesuffix("/") if len(path) > 1 else path
 
 
@@ -117,7 +114,7 @@ class Transport:
             return
         try:
             path = decode_path(scope["raw_path"].decode("latin-1"))
-        except BadPathError as error:
-            await text_answer(str(error), 400)(scope, receive, send)
+        except IllegalArgumentError as error:
+            await text_answer(str(error), error.status)(scope, receive, send)
             return
         await self._app({**scope, "path": path}, receive, send)

@@ -100,50 +100,55 @@ class Claim:
 class RequestMemory:
     """The claims of one request, for its `body` and its `work`, and the size of its answer so far."""
 
-    def __init__(self, bodies: MemoryBudget, work: MemoryBudget, answer_bytes: int) -> None:
-        self.body, self.work = bodies.claim(), work.claim()
-        self._answer_bytes = answer_bytes
+    def __init__(self, budgets: ServiceMemory) -> None:
+        self._answer_bytes = budgets.limits.answer_bytes
+        self.body, self.work = budgets.bodies.claim(), budgets.work.claim()
         self._read = self._written = 0
+        # bytes that need no further claim: claimed already, or too few to count
+        self._covered = min(SMALL, self._answer_bytes)
         self._claimed = 0
 
     def count_read(self, size: int) -> None:
         """Count bytes that were read from the database for the answer; errors as `Claim.grow`."""
         self._read += size
-        self._cover(self._read, "the data read for the answer")
+        if self._read + self._written > self._covered:
+            self._cover("the data read for the answer")
 
     def count_written(self, size: int) -> None:
         """Count bytes of the answer; errors as `Claim.grow`."""
         self._written += size
-        self._cover(self._written, "the answer")
+        if self._read + self._written > self._covered:
+            self._cover("the answer")
 
     def keep_answer(self, size: int) -> None:
         """Claim only the `size` bytes of the answer, until it is sent; errors as `Claim.grow`."""
         self.body.settle(0)
         self.work.settle(size if size > SMALL else 0)
 
-    def _cover(self, counted: int, what: str) -> None:
+    def _cover(self, what: str) -> None:
         """Claim the counted bytes and a quarter more, to claim rarely: answers have many parts."""
-        if counted > self._answer_bytes:
+        largest = max(self._read, self._written)
+        if largest > self._answer_bytes:
             raise TooLargeError(
-                what, f"has at least {counted} bytes", f"{self._answer_bytes} bytes", "max_answer_mb"
+                what, f"has at least {largest} bytes", f"{self._answer_bytes} bytes", "max_answer_mb"
             )
         size = self._read + self._written
-        if size > max(SMALL, self._claimed):
-            self.work.grow(size + size // 4 - self._claimed)
-            self._claimed = size + size // 4
+        covered = size + min(max(SMALL, size // 4), self._answer_bytes - largest)
+        self.work.grow(covered - self._claimed)
+        self._covered = self._claimed = covered
 
 
 class ServiceMemory:
     """The budgets of a service."""
 
     def __init__(self, limits: Limits) -> None:
-        self._answer_bytes = limits.answer_bytes
+        self.limits = limits
         self.bodies = MemoryBudget(limits.bodies_bytes, "the bodies of requests in progress", "max_bodies_mb")
         self.work = MemoryBudget(limits.work_bytes, "parsed bodies, pictures and answers", "max_work_mb")
 
     @contextmanager
     def request(self) -> Iterator[RequestMemory]:
         """The claims of a request, which are released at the end of a `with`."""
-        memory = RequestMemory(self.bodies, self.work, self._answer_bytes)
+        memory = RequestMemory(self)
         with memory.body, memory.work:
             yield memory

@@ -107,7 +107,10 @@ def _mergeable_z_values(sections: list[Section]) -> list[float]:
 
 @answers("GET", f"{STACK}/mergeableData", TEXT, query=ZRange)
 def get_mergeable_data(call: Call) -> Any:
-    """Get a table of the sections in these layers: integer part of z, z, section id, tile count."""
+    """Get a table of the sections in layers that differ in their fraction only.
+
+    Columns: integer part of z, z, section id, tile count.
+    """
     sections = _sections(call)
     mergeable = set(_mergeable_z_values(sections))
     rows = sorted((float(section["z"]), section["sectionId"], section["tileCount"]) for section in sections)

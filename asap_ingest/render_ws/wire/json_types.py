@@ -106,17 +106,16 @@ def parse(body: bytes) -> Any:
 
 def _parse_leniently(body: bytes) -> Any:
     # orjson refuses trailing text and numbers beyond double range, which render-ws accepts
-    decoder = json.JSONDecoder(parse_int=_big_integer, parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder(
+        parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits),
+        parse_constant=_refuse_constant,
+    )
     try:
         value, _ = decoder.raw_decode(body.decode("utf-8").lstrip())
         orjson.dumps(value)
     except (ValueError, TypeError, RecursionError) as error:
         raise MalformedBodyError(f"request body cannot be parsed as JSON: {error}") from error
     return value
-
-
-def _big_integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < 19 else float(digits)
 
 
 def _refuse_constant(name: str) -> None:
@@ -176,17 +175,6 @@ def boolean(value: Any) -> bool | None:
     if type(value) not in (bool, int):
         raise MalformedBodyError(f"{str(value)[:80]!r} is neither true nor false")
     return bool(value)
-
-
-def one_of(*names: str) -> Reader:
-    """Reader of a text that must be one of the names."""
-
-    def read(value: Any) -> str:
-        if value not in names:
-            raise MalformedBodyError(f"{str(value)[:80]!r} is not one of {', '.join(names)}")
-        return str(value)
-
-    return read
 
 
 @has_schema({"type": "string", "format": "date-time"})

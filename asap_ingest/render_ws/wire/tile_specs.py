@@ -17,7 +17,6 @@ from asap_ingest.render_ws.wire.json_types import (
     integer,
     labels,
     object_reader,
-    one_of,
     schema_of,
     text,
 )
@@ -29,9 +28,15 @@ JsonObject = dict[str, Any]
 DEFAULT_MESH_CELL_SIZE = 64.0
 BOX_FIELDS = ("minX", "minY", "maxX", "maxY")
 
-_read_loader = one_of(
-    "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", "IMAGEJ_TIFF_STACK", "H5_SLICE", "N5_SLICE", "DYNAMIC_MASK"
-)
+LOADERS = ("IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", "IMAGEJ_TIFF_STACK", "H5_SLICE", "N5_SLICE", "DYNAMIC_MASK")
+
+
+def _read_loader(value: Any) -> str:
+    if value not in LOADERS:
+        raise MalformedBodyError(f"{str(value)[:80]!r} is not one of {', '.join(LOADERS)}")
+    return str(value)
+
+
 read_image = object_reader(
     (
         ("imageUrl", text),
