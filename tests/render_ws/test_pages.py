@@ -93,6 +93,19 @@ def test_stacks_are_filtered_by_owner_and_project(browser: Browser, filled_url: 
     dashboard.wait_until("document.querySelectorAll('article').length === 1")
 
 
+def test_a_stack_that_cannot_be_shown_leaves_the_others(browser: Browser, filled_url: str) -> None:
+    page = browser.open_page(f"{filled_url}{VIEW}/stacks.html")
+    page.do(
+        lambda playwright: playwright.route(
+            "**/overview/lab/liver/bare", lambda route: route.fulfill(status=400, body="it is gone")
+        )
+    )
+    page.do(lambda playwright: playwright.reload())
+    page.wait_until("document.querySelectorAll('article').length > 1")
+    figures = page.evaluate("[...document.querySelectorAll('article figure')].map((one) => one.innerText)")
+    assert figures.count("it is gone") == 1
+
+
 def test_hostile_tile_ids_stay_text(browser: Browser, filled_url: str) -> None:
     page = stack_page(browser, filled_url, "evil", "evil", "evil")
     focus(page, "#layout")

@@ -39,8 +39,8 @@ async function showProblem(picture, note) {
   }
 }
 
-function figure(article, { picture, outlines, zRange }) {
-  if (!picture) return make("figure", {}, make("span", {}, "No tiles"));
+function figure(article, { picture, outlines, problem = "No tiles", zRange }) {
+  if (!picture) return make("figure", {}, make("span", {}, problem));
   const note = make("span", {}, outlines ? "Outlines of tiles: pictures come with mipmaps" : "");
   const image = make("img", { loading: "lazy", alt: `section at z ${zRange[0]}` });
   const hatched = document.createElementNS(SVG, "svg");

@@ -4,8 +4,12 @@ import { stackCard } from "./stack_card.js";
 import { StackChoice, allStacks, fillForm, pageLinks } from "./stack_choice.js";
 import { count, getJson, make, plural } from "./service.js";
 
-const overview = ({ owner, project, stack }) =>
-  getJson(`overview/${[owner, project, stack].map(encodeURIComponent).join("/")}`);
+/** What is shown of a stack; one that cannot be shown leaves the others, and says why. */
+function overview(names) {
+  const path = [names.owner, names.project, names.stack].map(encodeURIComponent).join("/");
+  return getJson(`overview/${path}`).catch(({ message }) =>
+    ({ stack: { stackId: names, state: "UNKNOWN" }, tileCount: 0, sectionCount: 0, problem: message }));
+}
 
 /** A heading for each owner and project, and its stacks. */
 function sections(overviews) {
