@@ -159,10 +159,11 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 def matching_tag(header: str, version: str) -> str | None:
     """The tag of a version that `If-None-Match` names: each encoding of a file has one of its own."""
+    tags = [f'"{version}{end}"' for end in ("", "-gzip", "-br", "-zstd")]
     if header.strip() == "*":
-        return f'"{version}"'
-    match = re.search(rf'"{re.escape(version)}(-gzip|-br|-zstd)?"', header)
-    return match and match[0]
+        return tags[0]
+    named = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return next((tag for tag in tags if tag in named), None)
 
 
 def accepts(header: str | None, encoding: str) -> bool:
