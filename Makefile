@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 SOURCES := requirements.txt setup.py pyproject.toml
-# processes that run tests; a third of their time they wait, for programs and for services that are away
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+# processes that run tests; half of their time they wait, for programs and for services that are away
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 # the tests of a file share what its fixtures start; tests/conftest.py puts the files that take long first
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # tests start programs by the hundred: what Python compiles is kept, whatever the environment says
@@ -27,9 +27,9 @@ test: $(VENV)/.test ## all tests but the long ones
 nightly: $(VENV)/.test ## the long tests, and the property tests with all their examples
 	$(BIN)/python -m pytest $(SPREAD) -m "long or nightly" --hypothesis-profile nightly $(ARGS)
 
-coverage: $(VENV)/.coverage ## all tests again, measured
+coverage: $(VENV)/.coverage ## the tests of `make test`, with the share of lines they run
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(SPREAD) $(ARGS)
+	$(BIN)/coverage run -m pytest $(SPREAD) -m "not long" $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -14,11 +14,15 @@ from asap_ingest.render_ws import CLIENT_SCRIPTS
 from tests.browser import Browser, missing
 from tests.examples import ALL
 
-#: Modules that compile loops when they are imported.
-COMPILED = ("images.kernels", "render_ws.drawing.tile_kernels", "simulation.tissue_pixels")
+ROOT = Path(__file__).parents[1]
+#: Programs, run side by side, that compile the pixel loops.
+COMPILING = (
+    ("-c", "import asap_ingest.images.kernels, asap_ingest.simulation.tissue_pixels"),
+    ("-m", "tests.compile_loops"),
+)
 # compiled loops and busy machines: the first example of a test may take seconds
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=ALL)
-hypothesis.settings.register_profile("tests", deadline=None, max_examples=ALL // 4)
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=ALL // 10)
 
 
 def pytest_configure(config):
@@ -28,10 +32,10 @@ def pytest_configure(config):
 
 
 def pytest_sessionstart(session):
-    """Pixel loops are compiled once, before the processes of the tests start, and not while one is timed."""
-    if not hasattr(session.config, "workerinput"):
-        commands = [[sys.executable, "-c", f"import asap_ingest.{module}"] for module in COMPILED]
-        for process in [subprocess.Popen(command) for command in commands]:
+    """Pixel loops are compiled once, before several processes of tests start, and not while one is timed."""
+    if session.config.getoption("numprocesses", None):
+        programs = [subprocess.Popen([sys.executable, *program], cwd=ROOT) for program in COMPILING]
+        for process in programs:
             assert process.wait() == 0, process.args
 
 

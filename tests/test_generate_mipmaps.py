@@ -223,7 +223,7 @@ def spoil(path, how):
         ("bomb", "says it decodes to 3,600,000,000 bytes"),
     ],
 )
-@pytest.mark.parametrize("pool_size", [1, 2])
+@pytest.mark.parametrize("pool_size", [1, *long(2)])
 def test_a_bad_tile_fails_alone(parameters, tmp_path, images, how, reason, pool_size):
     bad = tmp_path / "images" / "tile_02.tif"
     spoil(bad, how)

@@ -22,6 +22,7 @@ from asap_ingest import check_precomputed, merge_reports
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import mean_levels
 from tests.acquisitions import random_tiles, write_acquisition
+from tests.examples import long
 from tests.images.tiff_files import gray_tags, tiff_of
 from tests.memory_groups import killed_above, refused_above
 from tests.steps import APPLY, INGEST, MIPMAPS, TILESPECS, command
@@ -248,7 +249,7 @@ def failures(output: Any) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])
-@pytest.mark.parametrize("pool_size", [1, 2])
+@pytest.mark.parametrize("pool_size", [1, *long(2)])
 def test_images_of_tiles(
     acquisition: dict[str, Any], run: Any, tmp_path: Path, kind: str, pool_size: int
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_missing_bucket_ends_each_step_before_its_work(store, remote, render, 
     refused(ran, 2, "s3://absent-bucket/mips", "no such bucket")
 
 
+@pytest.mark.long
 def test_storage_options_of_the_steps(store, bucket, remote, render, tmp_path, monkeypatch):
     """The endpoint comes from the field alone, also for worker processes."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

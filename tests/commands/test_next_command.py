@@ -103,6 +103,7 @@ def test_a_service_says_how_to_ingest_into_it():
     assert parsed(line.removeprefix("next: "))["render.port"] == "8080"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_lines_of_a_section_run_one_after_the_other(render, tmp_path, capsys, monkeypatch):
     """From a metafile to a volume by what each command says."""

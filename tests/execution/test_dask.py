@@ -104,6 +104,7 @@ def test_a_scheduler_that_does_not_answer_is_refused_before_any_work(closed_port
         executor(2, f"tcp://127.0.0.1:{closed_port}")
 
 
+@pytest.mark.long
 def test_a_scheduler_with_certificates_that_nobody_named_is_refused():
     refusal = pytest.raises(ParameterError, match="at tls://.*; .* name its certificates in Dask's config")
     with local_scheduler(1, Security.temporary()) as address, refusal:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import asap_ingest
 from asap_ingest.images.downsample import mean_levels, minimum_levels
+from tests.examples import long
 from tests.images.test_downsample import exact_mean
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +67,7 @@ with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("method", ["fork", *long("forkserver", "spawn")])
 def test_processes_of_any_kind_compute_the_same(method):
     subprocess.run([sys.executable, "-c", POOL, method], cwd=ROOT, timeout=120, check=True)
 
@@ -138,6 +139,7 @@ def test_where_nothing_can_be_kept_it_works_all_the_same(installation):
     assert "pixel loops are compiled at each start" in ran.stderr
 
 
+@pytest.mark.long
 def test_a_changed_loop_has_those_that_call_it_compiled_anew(installation):
     """Also where they stand in a file that stayed as it is: numba looks at that file alone."""
     package = installation / "asap_ingest" / "images"

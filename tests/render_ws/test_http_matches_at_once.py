@@ -66,6 +66,7 @@ def test_twenty_processes_store_pairs_at_once(server_url: str) -> None:
     assert orjson.loads(listed.body)[0]["pairCount"] == WRITERS * 5 * 40 + 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_pairs_that_were_answered_survive_a_kill(
     start_service: Callable[..., Running], tmp_path: Path

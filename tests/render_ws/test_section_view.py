@@ -200,6 +200,7 @@ def test_another_stack_is_seen_beside_at_the_same_place(browser: Browser, site: 
     assert page.problems() == []
 
 
+@pytest.mark.long
 def test_missing_tiles_are_hatched_and_named(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path) as url:
         tiles = [grey_tile(tmp_path, f"t{number}", number, 1.0, grey) for number, grey in enumerate(GREYS)]
@@ -227,6 +228,7 @@ def test_missing_tiles_are_hatched_and_named(browser: Browser, tmp_path: Path) -
         assert stacks.problems() == []
 
 
+@pytest.mark.long
 def test_what_a_run_adds_is_seen(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path) as url:
         stack = StackClient(url, "run", "lab", "brain").create(grey_tile(tmp_path, "a", 0, 1.0, GREYS[0]))

@@ -215,6 +215,7 @@ def test_open_in_neuroglancer_leads_to_what_is_seen(browser: Browser, filled_url
     assert page.problems() == []
 
 
+@pytest.mark.long
 def test_a_stack_that_is_loading_gets_its_bounds_in_the_address(browser: Browser, filled_url: str) -> None:
     page = stack_page(browser, filled_url, "lab", "brain", "growing")
     state = json.loads(unquote(page.evaluate("document.querySelector('#neuroglancer').hash"))[2:])

@@ -22,6 +22,7 @@ Start = Callable[..., Running]
 PUT = "/resolvedTiles?deriveData=true"
 
 
+@pytest.mark.long
 def test_a_backup_taken_while_tiles_are_stored_is_one_state(start_service: Start, tmp_path: Path) -> None:
     database, backup = tmp_path / "render.db", tmp_path / "backup" / "a copy.db"
     backup.parent.mkdir()

@@ -123,6 +123,7 @@ def test_a_browser_without_path_is_sent_to_the_page(server_url: str) -> None:
         assert (answer.status, answer.headers["location"]) == (302, PAGE)
 
 
+@pytest.mark.long
 def test_stacks_are_searched_and_come_by_pages(browser: Browser, empty_server_url: str) -> None:
     for number in range(30):
         StackClient(
