@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.wire import json_types
+from asap_ingest.render_ws.wire.dates import date, format_date
 from asap_ingest.render_ws.wire.java_numbers import double_or_none, int32_or_none
 from asap_ingest.render_ws.wire.json_types import (
     MalformedBodyError,
-    date,
     double,
     dump,
-    format_date,
     full_list_reader,
     integer,
     labels,

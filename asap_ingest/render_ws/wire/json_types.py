@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
@@ -30,8 +28,6 @@ Fields = Sequence[tuple[str, Reader]]
 Schema = dict[str, Any]
 AnyReader = TypeVar("AnyReader", bound=Reader)
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{1,12})Z")
 #: Longer bodies are parsed by orjson only: the lenient parser takes seconds for them and holds the GIL.
 LENIENT_BYTES = 2**24
 #: orjson crashes the process when it writes a list of about 2**30 / 9 entries.
@@ -175,38 +171,6 @@ def boolean(value: Any) -> bool | None:
     if type(value) not in (bool, int):
         raise MalformedBodyError(f"{str(value)[:80]!r} is neither true nor false")
     return bool(value)
-
-
-@has_schema({"type": "string", "format": "date-time"})
-def date(value: Any) -> str | None:
-    """Read a time stamp: `2024-05-01T10:00:00.5Z` (fraction = milliseconds), or epoch milliseconds."""
-    try:
-        if type(value) is int:
-            return format_date(value)
-        if type(value) is str:
-            return None if not value.strip() else format_date(_epoch_milliseconds(value))
-    except (OverflowError, ValueError) as error:
-        raise MalformedBodyError(f"{value!r} is not a valid date: {error}") from error
-    raise MalformedBodyError(f"{value!r} is not a valid date")
-
-
-def _epoch_milliseconds(value: str) -> int:
-    match = _DATE.fullmatch(value)
-    if match is None:
-        raise ValueError("expected the form yyyy-MM-ddTHH:mm:ss.SSSZ")
-    year, month, day, hour, minute, second, fraction = map(int, match.groups())
-    # days, months and the rest roll over: February 30 is March 1
-    first = datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC)
-    moment = first + timedelta(
-        days=day - 1, hours=hour, minutes=minute, seconds=second, milliseconds=fraction
-    )
-    return (moment - EPOCH) // timedelta(milliseconds=1)
-
-
-def format_date(milliseconds: int) -> str:
-    """Epoch milliseconds as `yyyy-MM-ddTHH:mm:ss.SSSZ` in UTC."""
-    moment = EPOCH + timedelta(milliseconds=milliseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
 def object_reader(

@@ -10,13 +10,12 @@ from typing import Any
 
 import orjson
 
+from asap_ingest.render_ws.wire.dates import date, format_date
 from asap_ingest.render_ws.wire.json_types import (
     Fields,
     Row,
-    date,
     double,
     dump,
-    format_date,
     integer,
     object_reader,
     text,
