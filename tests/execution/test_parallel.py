@@ -125,18 +125,6 @@ def test_outcomes_may_lead_to_further_items(run_with):
     assert sorted(values) == [2, 4, 6, 8, 10, 12, 14, 16, 18]
 
 
-def test_a_killed_worker_costs_a_retry(run_with_workers, tmp_path: Path):
-    markers = [str(tmp_path / name) for name in "abc"]
-    outcomes = list(run_with_workers.run(jobs.die_once, markers))
-    assert sorted(outcome.value for outcome in outcomes) == ["a", "b", "c"]
-
-
-def test_an_item_that_kills_its_workers_is_a_failure_and_no_other_is(run_with_workers):
-    outcomes = {outcome.item: outcome for outcome in run_with_workers.run(jobs.die_always, range(8))}
-    assert isinstance(outcomes.pop(2).error, WorkerDiedError)
-    assert [outcomes[n].value for n in sorted(outcomes)] == [0, 1, 3, 4, 5, 6, 7]
-
-
 def test_a_pools_failure_names_the_exit_code_and_what_it_means():
     (outcome,) = PoolExecutor(2).run(jobs.die_always, [2])
     assert "(exit code -9): it was killed, as systems do when memory runs out" in str(outcome.error)
@@ -195,3 +183,18 @@ def test_workers_have_the_environment_of_their_start(monkeypatch):
     assert {outcome.value for outcome in PoolExecutor(2).run(jobs.environment, ["ASAP_INGEST_TEST"])} == {
         "second"
     }
+
+
+# tests that kill workers of the cluster that all share come last
+
+
+def test_a_killed_worker_costs_a_retry(run_with_workers, tmp_path: Path):
+    markers = [str(tmp_path / name) for name in "abc"]
+    outcomes = list(run_with_workers.run(jobs.die_once, markers))
+    assert sorted(outcome.value for outcome in outcomes) == ["a", "b", "c"]
+
+
+def test_an_item_that_kills_its_workers_is_a_failure_and_no_other_is(run_with_workers):
+    outcomes = {outcome.item: outcome for outcome in run_with_workers.run(jobs.die_always, range(8))}
+    assert isinstance(outcomes.pop(2).error, WorkerDiedError)
+    assert [outcomes[n].value for n in sorted(outcomes)] == [0, 1, 3, 4, 5, 6, 7]
