@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 SOURCES := requirements.txt setup.py pyproject.toml
-# processes that run tests; half of their time they wait, for programs and for services that are away
+# processes that run tests; they also wait, for programs and for services that are away
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 # the tests of a file share what its fixtures start; tests/conftest.py puts the files that take long first
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder

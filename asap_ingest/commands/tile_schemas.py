@@ -131,7 +131,7 @@ class TileTableFields(OneSectionFields):
     )
     overlap_percent = optional(
         fields.Float,
-        "percent of a tile's side that its neighbour on a grid shows too; needed where there are no x and y",
+        "overlap of neighbours on a grid, in percent of a tile's side; needed where there are no x and y",
         validate=validate.Range(0, 100, max_inclusive=False, error="must be at least 0 and below 100"),
     )
     units = optional(

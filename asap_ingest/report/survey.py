@@ -170,7 +170,7 @@ class Survey:
 
     def _add_tile(self, index: int, problem: str | None) -> None:
         tile = self.section.tiles[index]
-        # that a failed tile has no levels is nothing new
+        # a failed tile is known to lack its levels
         reasons = [tile.failure or problem]
         if not is_place(tile.box):
             reasons.append(f"cannot be placed: its box is {tile.box}")

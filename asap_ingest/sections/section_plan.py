@@ -61,7 +61,7 @@ def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -
 
 
 def _new_record(metafile: str, stamp: list[float]) -> SectionRecord:
-    """A record with what the metafile says, where it can be read; else it is reported later."""
+    """A record with the values of a metafile; one that cannot be read is reported later."""
     record = SectionRecord(metafile, 0.0, stamp)
     with suppress(AsapIngestError):
         content = read_metafile(metafile)

@@ -28,7 +28,7 @@ class Placement:
         `pixel`, or a name in `UNITS_NM`; by default `pixel`.
     pixel_size_nm : float or None
     overlap_percent : float or None
-        Of a tile's side that its neighbour on a grid shows too.
+        Overlap of neighbours on a grid, of a tile's side.
     y_axis : str or None
         `down`, or `up`: y grows upwards, and is that of a tile's lower edge.
     """

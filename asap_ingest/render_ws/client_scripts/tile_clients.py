@@ -187,7 +187,7 @@ class ValidateOptions(ValidatorOptions, StackOptions):
 
 
 def validate_tiles(options: ValidateOptions) -> None:
-    """Log which tiles of layers a validator refuses, which is no failure, and on demand remove them."""
+    """Log the tiles of layers that a validator refuses, which fails nothing; remove them on request."""
     stack, validator = options.source, options.validator
     invalid: set[str] = set()
     for z in options.z_values:

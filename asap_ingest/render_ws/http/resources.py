@@ -209,9 +209,8 @@ def _database_answer(problem: DatabaseError) -> Response:
 #: Answers to errors; the nearest base class of an error counts.
 ERROR_ANSWERS: dict[type, Callable[[Any], Response]] = {
     HTTPException: lambda problem: Response(status_code=problem.status_code),  # unknown path
-    ClientDisconnect: lambda problem: Response(
-        status_code=400
-    ),  # before its body was there: nothing is stored
+    # before its body was there: nothing is stored
+    ClientDisconnect: lambda problem: Response(status_code=400),
     IllTypedError: lambda problem: Response(status_code=404),
     MalformedBodyError: _html_answer,
     RequestError: _refusal,
