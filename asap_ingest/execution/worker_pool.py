@@ -98,7 +98,7 @@ class _Worker:
     def give(self, task: _Task) -> None:
         self.task = task
         with suppress(ConnectionError):  # a dead worker is noticed when its outcome is received
-            self.pipe.send(task.item)
+            self.pipe.send_bytes(pickle.dumps(task.item))  # `send` would use dill: 2 ms a tile
 
     def receive(self) -> tuple[_Task, tuple[Any, Exception | None] | None]:
         """The task, and its (value, error), or None when the process died."""
@@ -127,7 +127,7 @@ def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -
     limit_to_one_thread()
     while True:
         try:
-            item = pipe.recv()
+            item = pickle.loads(pipe.recv_bytes())
             pipe.send_bytes(pickled_outcome(job, item))
         except (EOFError, ConnectionError, KeyboardInterrupt):
             return
