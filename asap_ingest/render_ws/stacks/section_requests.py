@@ -1,7 +1,7 @@
 """Requests about the contents of a stack: layers, sections, boxes, tile ids; and deletion of tiles.
 
-Some compare section ids with z, as numbers: a section is acquired as `3407.0`, parts that were imaged anew as
-`3407.1`. Layers that belong together have the same integer part.
+Some read section ids as numbers and compare them with z: a section is acquired as `3407.0`, and parts of it
+that are imaged again as `3407.1`. Layers with the same integer part belong together and can be merged.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _is_reordered(section: Section) -> bool:
     section_id, z = double_or_none(section["sectionId"]), float(section["z"])
     if section_id is None or not math.isfinite(section_id) or not math.isfinite(z):
         raise IllegalArgumentError(
-            "reordered sections are found by number, but there is "
+            "only sections whose ids are numbers can be compared with z, but there is "
             f"sectionId '{section['sectionId']}' at z {section['z']}"
         )
     return math.trunc(section_id) != math.trunc(z)

@@ -18,7 +18,7 @@ from asap_ingest.render_ws.wire.problems import (
 )
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
-#: Returns the record after a transition, which is still to be saved.
+#: Changes what a transition changes besides the record, and returns the record to save.
 Effect = Callable[[Session, StackRecord], StackRecord]
 BOUND_FIELDS = ("minX", "minY", "minZ", "maxX", "maxY", "maxZ")
 
@@ -138,7 +138,7 @@ def _take_offline(session: Session, record: StackRecord) -> StackRecord:
     return record.touched(state=State.OFFLINE, sections=None)
 
 
-#: (from, to) -> the record afterwards; others are refused
+#: The effect of each transition (from, to); others are refused.
 TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.LOADING, State.LOADING): _keep,
     (State.LOADING, State.COMPLETE): _complete,
@@ -149,7 +149,7 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.READ_ONLY, State.COMPLETE): partial(_change_state, State.COMPLETE),
     (State.READ_ONLY, State.READ_ONLY): _keep,
     (State.READ_ONLY, State.OFFLINE): _take_offline,
-    # without tiles: it fails like any other stack without tiles
+    # it has no tiles, so this fails as for any other stack without tiles
     (State.OFFLINE, State.COMPLETE): _complete,
     (State.OFFLINE, State.OFFLINE): _keep,
 }
