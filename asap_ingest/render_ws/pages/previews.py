@@ -9,9 +9,10 @@ from urllib.parse import quote
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import STACK, Operations
 from asap_ingest.render_ws.pages.page_files import VIEW
-from asap_ingest.render_ws.stacks.stack_states import json_values, require_stack
+from asap_ingest.render_ws.stacks.stack_states import require_stack
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.wire.java_numbers import json_double
+from asap_ingest.render_ws.wire.json_types import json_values
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
 JsonObject = dict[str, Any]

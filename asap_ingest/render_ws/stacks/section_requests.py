@@ -17,7 +17,6 @@ from asap_ingest.render_ws.http.operations import AREA, DVID_BOX, LAYER, STACK, 
 from asap_ingest.render_ws.http.queries import ZRange
 from asap_ingest.render_ws.stacks.stack_states import (
     BOUND_FIELDS,
-    json_values,
     require_data,
     require_loading,
     require_stack,
@@ -25,6 +24,7 @@ from asap_ingest.render_ws.stacks.stack_states import (
 )
 from asap_ingest.render_ws.store import TileFilter
 from asap_ingest.render_ws.wire.java_numbers import double_or_none, double_text, json_double
+from asap_ingest.render_ws.wire.json_types import json_values
 from asap_ingest.render_ws.wire.patterns import BrokenPatternError, texts_with_pattern
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 

@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from asap_ingest.render_ws.store import Session, Store
-from asap_ingest.render_ws.wire.java_numbers import json_double
-from asap_ingest.render_ws.wire.json_types import Row
+from asap_ingest.render_ws.wire.json_types import json_values
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import (
     IllegalArgumentError,
@@ -158,9 +157,3 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
 def section_data(session: Session, record: StackRecord, z: float | None = None) -> list[dict[str, Any]]:
     """Tile count and box per section id and z, computed from the tiles that have a section id."""
     return [json_values(row) for row in session.sections(record.key, z)]
-
-
-def json_values(row: Row) -> dict[str, Any]:
-    """A row of the database as JSON object: numbers that are not finite become text."""
-    values = ((name, row[name]) for name in row.keys())  # noqa: SIM118
-    return {name: json_double(value) if isinstance(value, float) else value for name, value in values}

@@ -265,6 +265,12 @@ def labels(value: Any) -> list[str]:
     return list(dict.fromkeys(_read_texts(value)))
 
 
+def json_values(row: Row) -> dict[str, Any]:
+    """A row of the database as JSON object: numbers that are not finite become text."""
+    values = ((name, row[name]) for name in row.keys())  # noqa: SIM118
+    return {name: json_double(value) if isinstance(value, float) else value for name, value in values}
+
+
 def dump(value: Any) -> bytes:
     """Compact JSON; floats keep their fraction (`3407.0`)."""
     return orjson.dumps(value)
