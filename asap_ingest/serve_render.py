@@ -7,6 +7,7 @@ that has it follows. SIGTERM and SIGINT end it when all requests are answered.
 from __future__ import annotations
 
 import argparse
+import gc
 import ipaddress
 import sys
 from collections.abc import Callable, Sequence
@@ -78,7 +79,10 @@ def run_service(
     check_exposure(arguments.bind, arguments.image_roots)
     with prepared_server(arguments) as run, closing(Store(arguments.database)) as store:
         service = Service(store, arguments.image_roots, limits=limits)
-        run(build(service, policy, token), token, further_lines)
+        app = build(service, policy, token)
+        # what is there now stays: garbage collections, which come in the middle of requests, need not scan it
+        gc.freeze()
+        run(app, token, further_lines)
 
 
 def what_next(url: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The render service as an ASGI application: all operations and the layers around them."""
+"""The render service as an ASGI application: all of its requests and the layers around them."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def build_app(
     token: str | None = None,
     extended: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> ASGIApp:
-    """The application; it works until `service.store` is closed, and requires the token if there is one.
+    """The application, which requires the token if there is one.
 
     `extended` may add other applications beside the service, behind the same policy and token.
     """
-    # paths are matched one after the other: images first, as they are requested most
+    # a request is compared with one path after the other: those of images come first, as the most requested
     operations = sorted((*describing(ALL_OPERATIONS), *ALL_OPERATIONS), key=lambda entry: not entry.draws)
     app = Starlette(
         routes=[*routes_of(operations, service), *_routes_not_implemented()],

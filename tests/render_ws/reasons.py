@@ -1,4 +1,4 @@
-"""Why an answer of 500 to a request made up is right."""
+"""Answers of 500 to generated requests that are right, as render-ws gives them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ IMAGES = r"/(z/\{z\}|dvid/\S*|z/\S*box\S*)/(jpeg|png|tiff|tiff16|png16|raw|raw16
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a 500 is right: operations and texts of answers, by pattern, and the section that says so."""
+    """Patterns of operations and of texts of answers; the section on render-ws that asks for 500 there."""
 
     operations: str
     text: str
@@ -47,5 +47,5 @@ REASONS = (
 
 
 def is_excused(label: str, text: str) -> bool:
-    """Whether there is a reason for an answer of 500 with this text to an operation."""
+    """Whether an answer of 500 with this text is right for an operation."""
     return any(re.search(why.operations, label) and re.search(why.text, text) for why in REASONS)

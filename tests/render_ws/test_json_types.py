@@ -6,7 +6,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.wire import json_types
@@ -51,8 +51,10 @@ def test_no_body_breaks_the_parser(body: bytes) -> None:
         return
 
 
-@given(st.integers(0, 253402300799999))
+@given(st.integers(-62135596800000, 253402300799999))
+@example(-62135596800000)
 def test_dates_are_read_as_they_are_written(milliseconds: int) -> None:
+    # from the year 1 to 9999
     written = format_date(milliseconds)
     assert date(written) == date(milliseconds) == written
 

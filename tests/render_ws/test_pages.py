@@ -174,7 +174,7 @@ CONTRAST = """() => {
         return color.length === 3 ? color : below(element.parentElement);
     };
     let found = {least: 21};
-    const texts = "p, a, h1, h2, h3, dt, dd, span, button, label, output";
+    const texts = "p, a, b, h1, h2, h3, dt, dd, code, span, button, label, output";
     for (const element of document.querySelectorAll(texts)) {
         if (!element.checkVisibility() || !element.textContent.trim()) continue;
         if (element.matches("figure *, :disabled")) continue;
@@ -189,13 +189,13 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "name", ["index.html", "stacks.html", "stack.html?owner=lab&project=brain&stack=mosaic"]
+    "name", ["index.html", "stacks.html", "stack.html?owner=lab&project=brain&stack=mosaic", "api.html"]
 )
 def test_pages_fit_a_phone_in_light_and_dark(
     browser: Browser, filled_url: str, name: str, scheme: str
 ) -> None:
     page = browser.open_page(f"{filled_url}{VIEW}/{name}", size=(360, 740), color_scheme=scheme)
-    page.wait_until("document.querySelector('#stack:not([hidden]), #owners > li, article') !== null")
+    page.wait_until("document.querySelector('#stack:not([hidden]), #owners > li, article, .DELETE') !== null")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     paper = page.screenshot()[2, 2]
     assert (paper.max() < 60) == (scheme == "dark")

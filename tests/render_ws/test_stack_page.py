@@ -177,13 +177,13 @@ def test_unwanted_pictures_are_cancelled_and_few_run_at_once(browser: Browser, f
             });
             const images = new BoxImages(() => {});
             images.want(Array.from({length: 20}, (_, index) => `/${index}`));
-            const missing = images.missing;
+            const pending = images.pending;
             images.want(["/0", "/a"]);
             await new Promise((resolve) => setTimeout(resolve, 20));
-            return {most, aborted, missing, left: images.missing, failed: images.failed.size};
+            return {most, aborted, pending, left: images.pending, failed: images.failed.size};
         }"""
     )
-    assert result == {"most": 6, "aborted": 5, "missing": 20, "left": 2, "failed": 0}
+    assert result == {"most": 6, "aborted": 5, "pending": 20, "left": 2, "failed": 0}
 
 
 def picture_in_neuroglancer(page: OpenPage) -> np.ndarray:

@@ -288,7 +288,7 @@ def test_z_values_are_compared_exactly(path: Path) -> None:
     store.close()
 
 
-def test_a_missing_tile_id_is_one_tile_and_no_text(path: Path) -> None:
+def test_tiles_without_id_replace_one_another_and_are_not_listed(path: Path) -> None:
     store = Store(path)
     save_version(store, STACK, {})
     nameless = tile_row(read_tile({**tile("x"), "tileId": None, **BOX}))

@@ -1,6 +1,6 @@
 """JSON of the clients: files, plain or compressed, and requests to the render service.
 
-Requests use `http.client`, which starts fast.
+Requests use `http.client`, as it is imported faster than libraries on top of it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import gzip
 import http.client
 import io
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,22 +26,26 @@ JSON_HEADERS = {"Accept": "*/*", "Content-Type": "application/json"}
 
 
 def send(method: str, url: str, body: bytes | None = None) -> bytes:
-    """Send one request, with JSON or no body, on a connection of its own; gives the body of the answer.
+    """Send one request, with JSON or no body, on a connection of its own; returns the body of the answer.
 
     Raises
     ------
     ServiceError
         For another status than 200 and 201.
     ClientError
-        For a URL that is not one of http or https, or when nothing answers.
+        For an invalid http or https URL, or when nothing answers.
     ParameterError
         For a token in the environment that cannot be sent.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ClientError(f"{url!r} is not an http or https URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
         raise ClientError(f"{url!r} is not an http or https URL")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
+    connection = kind(host, port, timeout=TIMEOUT_S)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {**(JSON_HEADERS if body else {"Accept": "*/*"}), **authorization()}
     try:
@@ -59,7 +64,7 @@ def send(method: str, url: str, body: bytes | None = None) -> bytes:
 
 
 def get_json(url: str, body: Any = None) -> Any:
-    """Parsed answer to a GET, or, with a body, to a PUT: how the service takes long lists of names."""
+    """Parsed answer to a GET or, with a body, to a PUT, by which the service is sent long lists of names."""
     content = send("GET", url) if body is None else send("PUT", url, orjson.dumps(body))
     try:
         return orjson.loads(content)
@@ -82,7 +87,7 @@ def read_json(path: str | Path) -> Any:
         return orjson.loads(gzip.decompress(content) if str(path).endswith(".gz") else content)
     except FileNotFoundError as error:
         raise ClientError(f"{path}: no such file") from error
-    except (OSError, EOFError, orjson.JSONDecodeError) as error:
+    except (OSError, EOFError, zlib.error, orjson.JSONDecodeError) as error:
         raise ClientError(f"{path}: cannot be read as JSON: {error}") from error
 
 

@@ -1,8 +1,8 @@
-"""Options of the clients: `--name value`, and everything else in the main list, read by argparse.
+"""Options of the clients, as Java's clients take them: `--name value`; other arguments are the main list.
 
-A client states its options as a dataclass; the metadata of a field are settings of its argument. Lists take
-values up to the next option, and values joined by commas, and may be repeated; flags take no value. A text
-with one hyphen is a value, such as `-5`.
+A client declares its options as a dataclass, whose fields hold settings of argparse in their metadata. An
+option for a list takes all values up to the next option, also several joined by commas, and may be repeated.
+A flag takes no value. Arguments that start with a single hyphen, such as `-5`, are values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tiles as clients send them: transforms changed, bounding boxes computed, validated on demand."""
+"""What clients do with tiles: change transforms, compute boxes, validate, send."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class ValidatorOptions:
 
 
 def tem_problem(limits: Mapping[str, float], tile: Spec) -> str | None:
-    """What is wrong with a tile of a transmission electron microscope; None for nothing."""
+    """The first thing wrong with a tile of a transmission electron microscope; None for a valid tile."""
     return next(_tem_problems(limits, tile), None)
 
 

@@ -60,8 +60,8 @@ def _read_points(options: Options) -> list[Any]:
         problems = read_points(read_entries(points), "world", 2).problems
     except RequestError as error:
         raise ClientError(f"{options.from_json}: {error}") from error
-    for place, problem in problems.items():
-        raise ClientError(f"{options.from_json}: entry {place} cannot be used: {problem}")
+    for index, problem in problems.items():
+        raise ClientError(f"{options.from_json}: entry {index} cannot be used: {problem}")
     return points
 
 
@@ -91,6 +91,6 @@ def _mapped(url: str, entries: Sequence[Entry]) -> Iterator[Any]:
 
 
 def chosen_entry(entries: Sequence[Entry]) -> Entry:
-    """The entry that counts of those at one point: the first visible one, else the first; None for none."""
+    """Of the entries at one point, the first visible one, else the first; None without entries."""
     visible = (entry for entry in entries if entry and entry.get("visible"))
     return next(visible, entries[0] if entries else None)

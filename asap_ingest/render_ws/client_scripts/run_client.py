@@ -35,14 +35,14 @@ logger = logging.getLogger(__name__)
 
 
 def run_client(class_name: str, arguments: Sequence[str]) -> int:
-    """Run a client; gives its exit code, 0 or 1."""
+    """Run a client; returns its exit code, 0 or 1."""
     logger.info("%s %s", class_name, " ".join(arguments))
     if class_name not in CLIENTS:
         logger.error("client class %s does not exist; there are %s", class_name, ", ".join(sorted(CLIENTS)))
         if class_name == POINT_MATCHES:
             logger.error(
-                "finding point matches by SIFT is not part of this package: run the Java client for them, "
-                "against this service if wanted, which stores match collections"
+                "this package does not find point matches by SIFT: run the Java client, with this service "
+                "if you like, which stores match collections"
             )
         return EXIT_FAILED
     module, *names = CLIENTS[class_name]

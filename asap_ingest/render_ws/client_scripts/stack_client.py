@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 
@@ -53,7 +53,7 @@ def clone_stack(options: Options) -> None:
     query: list[tuple[str, object]] = [("z", z) for z in options.z_values]
     query += [("toProject", options.clone_project)] if options.clone_project else []
     query += [("skipTransforms", "true")] if options.skip_transforms else []
-    url = options.source.url(f"/cloneTo/{options.clone_stack}?{urlencode(query)}")
+    url = options.source.url(f"/cloneTo/{quote(options.clone_stack, safe='')}?{urlencode(query)}")
     send("PUT", url, orjson.dumps(options.version))
     logger.info("copied %s to %s", options.source, options.clone_stack)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from asap_ingest.render_ws.client_scripts.client_json import get_json, read_list, send
@@ -30,11 +29,12 @@ from asap_ingest.render_ws.client_scripts.client_tiles import (
 )
 from asap_ingest.render_ws.client_scripts.web_stack import StackOptions, TargetOptions, WebStack
 from asap_ingest.render_ws.transforms.classes import build_leaf
+from asap_ingest.render_ws.wire.tile_rows import TileRow
 from asap_ingest.render_ws.wire.transform_specs import read_transform
 
 Spec = dict[str, Any]
 MODES = ("APPEND", "REPLACE_LAST", "CONCATENATE_TO_LAST", "REPLACE_ALL")
-#: This one computes with the transform itself; all others put a reference to it into the list.
+#: This method computes with the transform; all others put a reference to it into the list.
 CONCATENATING = "PRE_CONCATENATE_LAST"
 METHODS = ("APPEND", "INSERT_AS_FIRST", "INSERT_BEFORE_LAST", "REPLACE_LAST", CONCATENATING)
 
@@ -87,14 +87,14 @@ class ChangeOptions(ValidatorOptions, TargetOptions):
 def change_tiles(options: ChangeOptions) -> None:
     """Store tiles of a stack, with one transform each changed, in another stack.
 
-    All layers are changed before the first is stored; the target is created, or LOADING, before the file is
-    read.
+    The target is created, or set LOADING, before the file is read. All layers are changed before the first
+    is stored.
     """
     options.target.derive_from(options.source)
     transforms = read_changes(options.transform_file)
-    puts = [_changed_layer(options, transforms, z) for z in _z_values_of(options.source, transforms)]
-    for put in puts:
-        put()
+    z_values = _z_values_of(options.source, transforms)
+    for layer in [_changed_layer(options, transforms, z) for z in z_values]:
+        put_tiles(*layer)
 
 
 def read_changes(path: str) -> dict[str, Spec]:
@@ -120,8 +120,10 @@ def _z_values_of(source: WebStack, transforms: Mapping[str, Spec]) -> list[float
     return sorted({float(tile["z"]) for tile in tiles})
 
 
-def _changed_layer(options: ChangeOptions, transforms: Mapping[str, Spec], z: float) -> partial[None]:
-    """The listed tiles of a layer, changed, as a request that remains to be sent."""
+def _changed_layer(
+    options: ChangeOptions, transforms: Mapping[str, Spec], z: float
+) -> tuple[str, dict[str, Spec], list[TileRow]]:
+    """What `put_tiles` needs to store the listed tiles of a layer, changed: URL, shared transforms, tiles."""
     shared, tiles = _layer(options.source, z)
     listed = [tile_id for tile_id in tiles if tile_id in transforms]
     new_tiles = [changed(tiles[tile_id], options.change_mode, transforms[tile_id]) for tile_id in listed]
@@ -129,8 +131,7 @@ def _changed_layer(options: ChangeOptions, transforms: Mapping[str, Spec], z: fl
     if not rows:
         raise ClientError(f"none of the {len(listed)} changed tiles at z {z} of {options.source} is valid")
     logger.info("z %s: %d of %d tiles changed", z, len(rows), len(tiles))
-    url = options.target.layer_url(z, "/resolvedTiles")
-    return partial(put_tiles, url, referenced(shared, rows), rows)
+    return options.target.layer_url(z, "/resolvedTiles"), referenced(shared, rows), rows
 
 
 def _layer(stack: WebStack, z: float) -> tuple[dict[str, Spec], dict[str, Spec]]:
@@ -187,7 +188,7 @@ class ValidateOptions(ValidatorOptions, StackOptions):
 
 
 def validate_tiles(options: ValidateOptions) -> None:
-    """Log the tiles of layers that a validator refuses, which fails nothing; remove them on request."""
+    """Log the tiles of layers that a validator refuses, and remove them on request; the exit code stays 0."""
     stack, validator = options.source, options.validator
     invalid: set[str] = set()
     for z in options.z_values:

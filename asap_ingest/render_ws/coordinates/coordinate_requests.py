@@ -101,7 +101,7 @@ def get_mapped(call: Call) -> Response:
 
 
 def _entries(call: Call) -> list[Entry]:
-    entries: list[Entry] | None = call.value()
+    entries: list[Entry] | None = call.json()
     if entries is None:
         raise IllegalStateError("no coordinates given: a list of entries is needed")
     return entries
@@ -113,7 +113,7 @@ def put_locals(call: Call) -> Response:
     """Map tile-local points to world coordinates."""
     entries, stack_id = _entries(call), checked_id(call)
     read = read_points(entries, "local", 2)
-    tile_ids = [entry["tileId"] for place in read.places if (entry := entries[place]) is not None]
+    tile_ids = [entry["tileId"] for place in read.indices if (entry := entries[place]) is not None]
     with call.reading() as session:
         tiles = find_tiles(session, stack_id, tile_ids, call.memory.count_read)
     outcomes = worlds_in_tiles(tiles, tile_ids, read.points, stack_id)
@@ -136,14 +136,14 @@ def _read_worlds(call: Call, entries: Sequence[Entry]) -> ReadPoints:
     if "z" not in call.path:
         return read_points(entries, "world", 3)
     read = read_points(entries, "world", 2)
-    return ReadPoints(read.places, [[*point, call.path["z"]] for point in read.points], read.problems)
+    return ReadPoints(read.indices, [[*point, call.path["z"]] for point in read.points], read.problems)
 
 
 def _answers(
     entries: Sequence[Entry], read: ReadPoints, outcomes: Sequence[Outcome]
 ) -> list[list[JsonObject]]:
     """The entries of each point, or the entry itself with the reason why there are none."""
-    results: dict[int, Outcome | str] = {**read.problems, **dict(zip(read.places, outcomes, strict=True))}
+    results: dict[int, Outcome | str] = {**read.problems, **dict(zip(read.indices, outcomes, strict=True))}
     return [
         result if isinstance(result := results[place], list) else [failed(entry, str(result))]
         for place, entry in enumerate(entries)
@@ -198,7 +198,7 @@ def put_tile_for_local(call: Call) -> Response:
 
 
 def _tile_of(call: Call) -> JsonObject:
-    tile: JsonObject | None = call.value()
+    tile: JsonObject | None = call.json()
     if tile is None:
         raise IllegalStateError("no tile spec given")
     return tile

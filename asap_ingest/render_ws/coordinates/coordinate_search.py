@@ -14,7 +14,7 @@ from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.store.resolved_tiles import TransformLookup
 from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
 from asap_ingest.render_ws.transforms.triangle_mesh import Indices
-from asap_ingest.render_ws.wire.coordinate_entries import JsonObject, named, point_text
+from asap_ingest.render_ws.wire.coordinate_entries import JsonObject, point_text, tile_field
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import (
     IllegalArgumentError,
@@ -159,8 +159,8 @@ class PlacesInTiles:
             )
         *below, (top, local) = usable
         return [
-            *({**named(tile_id), "local": answer} for tile_id, answer in below),
-            {**named(top), "visible": True, "local": local},
+            *({**tile_field(tile_id), "local": answer} for tile_id, answer in below),
+            {**tile_field(top), "visible": True, "local": local},
         ]
 
 

@@ -1,4 +1,4 @@
-"""Contents of answers, and answers that are made outside the usual way (`Operation.answer`)."""
+"""JSON and text of answers. Most handlers return a value, which `Operation.answer` makes a response."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def json_answer(value: Any) -> Response:
 
 
 def json_list(call: Call, entries: Iterable[bytes]) -> bytes:
-    """JSON of a list of JSON texts; errors as `RequestMemory.count_written`."""
+    """JSON of a list, from the JSON of its entries; errors as `RequestMemory.count_written`."""
     return b"".join(_list_parts(call, entries))
 
 
 def json_object(call: Call, value: Mapping[str, Any]) -> bytes:
-    """JSON of an object, its lists written entry by entry to keep shared values in memory once.
+    """JSON of an object; its lists are written entry by entry, so that memory is counted before it is used.
 
     Errors as `RequestMemory.count_written`.
     """
@@ -48,5 +48,5 @@ def _list_parts(call: Call, entries: Iterable[bytes]) -> list[bytes]:
 
 
 def text_answer(content: str, status: int = 200) -> Response:
-    """A text; its media type is spelled as in render-ws."""
+    """A text; its content type is spelled as in render-ws."""
     return Response(content.encode(), status, headers={"content-type": TEXT})

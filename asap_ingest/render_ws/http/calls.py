@@ -24,7 +24,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, RequestErr
 
 
 class Service:
-    """What all requests share: the database, caches of images and layers, memory budgets and metrics.
+    """What all requests share: the store, caches of images and layers, memory budgets and metrics.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Service:
         image_roots: Sequence[Path] | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        # requests run in parallel: threads of OpenCV inside one of them would only compete with the others
+        # requests run in parallel already: more threads inside each would only compete with one another
         cv2.setNumThreads(1)
         TRANSFORM_CACHE.resize(limits.transform_cache_bytes)
         self.store = store
@@ -67,7 +67,7 @@ class Call:
     ----------
     path : mapping
         Values in the path by name.
-    query : Any
+    query : Query
         The query, of the class that the operation declares.
     reader : callable or None
         Reader of the JSON body, as the operation declares it.
@@ -76,7 +76,7 @@ class Call:
     memory : RequestMemory
         Its share of the memory budgets.
     head_only : bool
-        The body of the answer is not sent: it may stay empty where computing it takes long.
+        The method is HEAD: a handler may leave out a body that takes long to compute.
     is_cross_origin : bool
         The request comes from a web page of another origin.
     """
@@ -111,8 +111,8 @@ class Call:
         """Context of one transaction that changes the database."""
         return self.service.store.writing()
 
-    def value(self) -> Any:
-        """The JSON body as the declared reader returns it, None for null and an empty body.
+    def json(self) -> Any:
+        """The JSON body as the declared reader returns it; None for null and an empty body.
 
         Raises
         ------
@@ -128,9 +128,9 @@ class Call:
         value = parse(self.body)
         return value if value is None or self.reader is None else self.reader(value)
 
-    def given(self, what: str, problem: type[RequestError] = IllegalArgumentError) -> Any:
-        """The JSON body, but an error for null; `what` it should hold is part of the message."""
-        value = self.value()
+    def required_json(self, what: str, problem: type[RequestError] = IllegalArgumentError) -> Any:
+        """`json()`, but `problem` instead of None; its message names `what` the body should hold."""
+        value = self.json()
         if value is None:
             raise problem(f"no {what} given")
         return value

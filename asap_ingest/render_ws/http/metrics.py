@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' format: requests, their times, and the caches."""
+"""Metrics in Prometheus' format: requests, their times, the caches and the process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "asap_ingest_requests",
-            "Requests that were answered, those that were refused too.",
+            "Requests that were answered or refused.",
             ("method", "route", "status"),
             registry=self._registry,
         )
@@ -45,21 +45,21 @@ class Metrics:
             ("method", "route"),
             registry=self._registry,
         )
-        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._registry.register(_CacheCollector(cache_states))
         ProcessCollector(registry=self._registry)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request by the template of its path."""
         method = method if method in METHODS else OTHER
-        # memoised: looking labels up in the library takes three times as long as counting
+        # cached: looking labels up in the library takes three times as long as counting
         key = method, route, status
-        counters = self._counters.get(key)
-        if counters is None:
-            counted = self._requests.labels(method, route, str(status))
-            counters = self._counters[key] = counted, self._seconds.labels(method, route)
-        counters[0].inc()
-        counters[1].observe(seconds)
+        if key not in self._labelled:
+            requests = self._requests.labels(method, route, str(status))
+            self._labelled[key] = requests, self._seconds.labels(method, route)
+        requests, histogram = self._labelled[key]
+        requests.inc()
+        histogram.observe(seconds)
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4."""

@@ -1,4 +1,4 @@
-"""Operations: methods on paths, with what they accept and answer, declared where their handlers are."""
+"""Operations: a method on a path, with what it accepts and answers; declared by decorators of handlers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.queries import Query
 from asap_ingest.render_ws.wire.json_types import Reader, dump
 
-#: Returns an answer, or what `Operation.answer` makes one of.
+#: Returns a response, or the content of one: see `Operation.answer`.
 Handler = Callable[[Call], Any]
 
 V1 = "/render-ws/v1"
@@ -27,7 +27,7 @@ TILE = f"{STACK}/tile/{{tile}}"
 GROUP = f"{STACK}/group/{{group}}"
 AREA = "{x:double},{y:double},{width:int32},{height:int32}"
 BOX = f"z/{{z:double}}/box/{AREA},{{scale:double}}"
-#: The same box as other services spell it.
+#: The same box at scale 1, in the form of DVID's paths.
 DVID_BOX = "dvid/imagetile/raw/xy/{width:int32}_{height:int32}/{x:double}_{y:double}_{z:double}"
 
 
@@ -50,8 +50,7 @@ class Operation:
     draws : bool
         Whether it draws an image: few of those run at the same time, and never block other requests.
     statuses : tuple of int
-        Statuses of success, without a body 204 or the first; () stands for 201 where something is stored
-        without an answer, else 200.
+        Statuses of success, () for the usual one: see `success`.
     """
 
     method: str
@@ -67,14 +66,15 @@ class Operation:
 
     @property
     def success(self) -> tuple[int, ...]:
-        """Statuses of answers to requests that succeed."""
+        """Statuses of success: unless declared, 201 for what stores something without an answer, else 200."""
         stores = self.method in ("PUT", "POST") and self.produces is None
         return self.statuses or ((201,) if stores else (200,))
 
     def answer(self, call: Call) -> Response:
-        """Answer a request: bytes and text that the handler returns are sent, all else as JSON.
+        """Answer a request with what the handler returns.
 
-        None is an answer without body.
+        A response is sent as it is, bytes and (for media type `TEXT`) text as content, any other value as
+        JSON. None is an answer without body, with 204 if that is a status of success, else the first one.
         """
         value = self.handler(call)
         if isinstance(value, Response):
@@ -114,7 +114,10 @@ class Operations(list[Operation]):
         consumes: str | None = None,
         **options: Any,
     ) -> Callable[[Handler], Handler]:
-        """Decorator of a handler: it answers this method on this path; parameters as of `Operation`."""
+        """Decorator of a handler: it answers this method on this path.
+
+        Parameters are those of `Operation`; `consumes` is JSON by default if there is a `body`.
+        """
 
         def add(handler: Handler) -> Handler:
             media_type = JSON if body is not None and consumes is None else consumes

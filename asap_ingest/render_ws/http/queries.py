@@ -1,4 +1,4 @@
-"""Queries of requests: a dataclass declares the parameters once, to read, check and document them."""
+"""Queries of requests: a dataclass that declares the parameters, by which they are read and documented."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ValueType:
     is_list: bool = False
 
     def read_all(self, texts: Sequence[str]) -> Any:
-        """The value of a parameter from the texts that were given for it, at least one."""
+        """The value of a parameter from its texts in the query, one or more."""
         values = tuple(map(self.read, texts))
         return values if self.is_list else values[0]
 
@@ -53,7 +53,7 @@ def _read_flag(text: str) -> bool:
 
 _TEXT: Schema = {"type": "string"}
 _DOUBLE: Schema = {"type": "number", "format": "double"}
-#: By the annotation of a field of a query. Of a repeated parameter the first counts, unless it is a list.
+#: By the annotation of a field. Of several values of one parameter the first counts, unless it is a list.
 TYPES = {
     "bool | None": ValueType(_read_flag, {"type": "boolean"}),
     "float | None": ValueType(read_double, _DOUBLE),
@@ -88,7 +88,7 @@ class Query:
         return {name: getattr(self, field) for name, (field, _) in _declared(type(self)).items()}
 
 
-#: Memo of `_declared`: it takes longer than reading a query, which every image request does.
+#: Results of `_declared`, which takes longer than reading a query: every image request does that.
 _DECLARED: dict[type[Query], dict[str, tuple[str, ValueType]]] = {}
 
 

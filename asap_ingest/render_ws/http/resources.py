@@ -31,7 +31,7 @@ from asap_ingest.render_ws.wire.java_numbers import DOUBLE_PATTERN
 from asap_ingest.render_ws.wire.json_types import MalformedBodyError
 from asap_ingest.render_ws.wire.problems import RequestError, one_line
 
-#: Returns what limits the requests of the kind of an operation that run at the same time.
+#: Returns the limiter of the threads that run operations of this kind: drawing, writing or reading.
 Limiter = Callable[[Operation], CapacityLimiter]
 MOST_WRITERS, MOST_READERS = 24, 40
 #: The order in which render-ws lists methods.
@@ -61,7 +61,7 @@ register_url_convertor("int32", _Int32Convertor())
 
 
 def routes_of(operations: Iterable[Operation], service: Service) -> list[Route]:
-    """One route per path, in the order of first mention."""
+    """One route per path, in the order of the operations."""
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
@@ -84,16 +84,16 @@ class Resource:
         self._operations = dict(operations)
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]
-        present = {*self._operations, "OPTIONS"}
-        # all operations have the same path; its label in metrics leaves out the types of its values
+        allowed = {*self._operations, "OPTIONS"}
+        self._allow = ", ".join(method for method in METHOD_ORDER if method in allowed)
+        # the label of metrics is the path, which all of them share, without the types of its values
         self._route = re.sub(r"\{(\w+):\w+\}", r"{\1}", next(iter(operations.values())).path)
-        self._allow = ", ".join(method for method in METHOD_ORDER if method in present)
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         scope[ROUTE][0] = self._route
-        # held until the answer is sent: for a slow client it stays in memory for long
+        # claimed until the answer is sent, which a slow client may delay for long
         with self._service.memory.request() as memory:
             response = await self._answer(Request(scope, receive), memory)
             await response(scope, receive, send)
@@ -118,7 +118,8 @@ class Resource:
             request.scope["is_cross_origin"],
         )
         response = await to_thread.run_sync(operation.answer, call, limiter=self._limiter(operation))
-        memory.keep_answer(len(getattr(response, "body", b"")))  # files are sent in pieces
+        # the answer of a file has no body: it is sent in pieces
+        memory.keep_answer(len(getattr(response, "body", b"")))
         return response
 
     def _without_operation(self, method: str) -> Response:
@@ -206,10 +207,10 @@ def _database_answer(problem: DatabaseError) -> Response:
     return text_answer(one_line(problem), 507 if isinstance(problem, DiskFullError) else 500)
 
 
-#: Answers to errors; the nearest base class of an error counts.
+#: Answers to errors by their class, or by the nearest base class that is listed.
 ERROR_ANSWERS: dict[type, Callable[[Any], Response]] = {
     HTTPException: lambda problem: Response(status_code=problem.status_code),  # unknown path
-    # before its body was there: nothing is stored
+    # the client went away before its body had come: nobody reads this, but the metrics count it
     ClientDisconnect: lambda problem: Response(status_code=400),
     IllTypedError: lambda problem: Response(status_code=404),
     MalformedBodyError: _html_answer,

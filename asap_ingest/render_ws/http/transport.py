@@ -1,4 +1,4 @@
-"""HTTP before routing: clean paths, access control, cross-origin headers, preflight requests."""
+"""HTTP around the routes: access control, cross-origin headers, preflight requests, clean paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})|%00")
 
 
 def decode_path(raw: str) -> str:
-    """Path as routes see it: matrix parameters cut off, escapes decoded, one trailing slash dropped.
+    """Path as routes match it: matrix parameters cut off, escapes decoded, one trailing slash dropped.
 
     An encoded slash counts as a separator.
 
@@ -55,15 +55,15 @@ def preflight_headers(headers: Headers, access: Access) -> dict[str, str]:
     is_allowed = headers["access-control-request-method"] in methods and allowed.issuperset(requested)
     if access.reader is None or not is_allowed:
         return {}
-    allowance = {
+    allowed_headers = {
         **origin_headers(access),
         "access-control-max-age": str(PREFLIGHT_SECONDS),
         "access-control-allow-methods": ",".join(methods),
         "access-control-allow-headers": ",".join(ALLOWED_HEADERS),
     }
     if headers.get("access-control-request-private-network") == "true":
-        allowance["access-control-allow-private-network"] = "true"
-    return allowance
+        allowed_headers["access-control-allow-private-network"] = "true"
+    return allowed_headers
 
 
 def origin_headers(access: Access) -> dict[str, str]:

@@ -64,7 +64,7 @@ def rename_collection(call: Call) -> None:
 
     Names under which the service could not find it again are refused, unlike in render-ws.
     """
-    names, value = _collection_id(call), call.value() or {}
+    names, value = _collection_id(call), call.json() or {}
     target = CollectionId(value.get("owner", ""), value.get("name", ""))
     with call.writing() as session:
         key = require_collection(session, names)
@@ -188,7 +188,7 @@ def put_match_counts(call: Call) -> None:
 @stores("PUT", f"{COLLECTION}/matches", read_pairs)
 def put_pairs(call: Call) -> None:
     """Store pairs: all of them or, with an error, none."""
-    pairs, names = call.given("pairs"), _collection_id(call)
+    pairs, names = call.required_json("pairs"), _collection_id(call)
     if pairs:  # an empty list does not create the collection
         with call.writing() as session:
             key = session.match_collection(names)

@@ -1,6 +1,6 @@
 // The page of all operations, by subject, from the OpenAPI description.
 
-import { getJson, make, plural } from "./service.js";
+import { element, getJson, make, plural } from "./service.js";
 
 const anchor = (subject) => subject.toLowerCase().replaceAll(" ", "-");
 
@@ -33,16 +33,16 @@ async function start() {
   const operations = Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })));
   const subjects = [...new Set(operations.map(({ operation }) => operation.tags[0]))].sort();
-  document.getElementById("status").textContent = plural(operations.length, "operation");
-  document.getElementById("subjects").append(
+  element("status").textContent = plural(operations.length, "operation");
+  element("subjects").append(
     ...subjects.map((subject) => make("a", { href: `#${anchor(subject)}` }, subject)),
   );
-  document.getElementById("operations").append(...subjects.map((subject) => {
+  element("operations").append(...subjects.map((subject) => {
     const rows = operations.filter(({ operation }) => operation.tags[0] === subject).map(row);
     return make("section", { id: anchor(subject) }, make("h2", {}, subject), ...rows);
   }));
   // the address may name a subject, which was not there when the page was loaded
-  document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  element(location.hash.slice(1))?.scrollIntoView();
 }
 
-start().catch((error) => { document.getElementById("status").textContent = `${error.message} The operations`; });
+start().catch((error) => { element("status").textContent = `${error.message} The operations`; });

@@ -1,13 +1,15 @@
-// Which box images show a part of a section, and fetching them: a few at once, unwanted ones cancelled.
+// Box images: which of them cover a view, and a cache that fetches a few at once and cancels what is not wanted any more.
+
+import { missingTiles } from "./service.js";
 
 export const PIXELS = 512;
-const AT_ONCE = 6;
-const KEPT = 256;
+const MOST_REQUESTS = 6;
+const MOST_CACHED = 256;
 
 /** Level whose scale 2^-level is the smallest that is no coarser than the screen. */
 export const levelFor = (zoom) => Math.max(0, Math.floor(Math.log2(1 / zoom) + 1e-6));
 
-/** Boxes of a level that cover the seen part of `bounds`, those in the middle first. */
+/** Boxes of a level that cover the part of `bounds` in view (`seen`), from its middle outwards. */
 export function boxesOf(seen, bounds, level) {
   const side = PIXELS * 2 ** level;
   const low = (edge, start) => Math.max(0, Math.floor((edge - start) / side));
@@ -24,32 +26,26 @@ export function boxesOf(seen, bounds, level) {
   return boxes.sort((a, b) => away(a) - away(b));
 }
 
-/** Path of the image of a box below the path of a layer: without tiles that cannot be drawn, without seams. */
+/** Path of the image of a box; `layer` is that of the section. Tiles that cannot be drawn are left out. */
 export function imagePath(layer, box, query) {
   const area = `${box.minX},${box.minY},${box.side},${box.side},${2 ** -box.level}`;
   return `${layer}/box/${area}/jpeg-image?missing=skip&seams=fill&${query}`;
 }
 
-/** What an image tells of tiles that it lacks: how many, and { tileId, reason } of the first ones. */
-function missingTiles(headers) {
-  const total = Number(headers.get("x-missing-tile-count") ?? 0);
-  return { total, tiles: total ? JSON.parse(headers.get("x-missing-tiles")) : [] };
-}
-
-/** Images by path. `changed` is called when one has come or failed. */
+/** Images by path, the most recently used ones cached. `changed` is called when one has come or failed. */
 export class BoxImages {
   constructor(changed) {
     this.changed = changed;
     this.images = new Map();
-    this.failed = new Map();
-    this.lacking = new Map();
-    this.stale = new Set();
-    this.running = new Map();
-    this.waiting = [];
-    this.wanted = [];
+    this.failed = new Map(); // reasons
+    this.incomplete = new Map(); // missing tiles of images that lack some
+    this.stale = new Set(); // images that are drawn, but to be fetched again
+    this.running = new Map(); // controllers of requests
+    this.waiting = []; // paths to fetch next
+    this.wanted = []; // paths of the view
   }
 
-  /** The image if it is here; being asked for makes it the last to be dropped. */
+  /** The image if it is cached; it becomes the most recently used. */
   get(path) {
     const image = this.images.get(path);
     if (image) {
@@ -59,32 +55,32 @@ export class BoxImages {
     return image;
   }
 
-  /** From now on these paths are wanted, in this order, then those ahead, and no others. */
+  /** Fetch these paths in this order, then those ahead; cancel all others. */
   want(paths, ahead = []) {
     this.wanted = paths;
     const all = new Set([...paths, ...ahead]);
     for (const [path, controller] of this.running) if (!all.has(path)) controller.abort();
-    this.waiting = [...all].filter((path) => !this.#isThere(path) && !this.running.has(path));
+    this.waiting = [...all].filter((path) => !this.#isUpToDate(path) && !this.running.has(path));
     this.#start();
   }
 
-  #isThere(path) {
+  #isUpToDate(path) {
     return this.failed.has(path) || (this.images.has(path) && !this.stale.has(path));
   }
 
-  /** How many of the wanted ones are still to come. */
-  get missing() {
+  /** How many of the wanted paths have neither come nor failed. */
+  get pending() {
     return this.wanted.filter((path) => !this.images.has(path) && !this.failed.has(path)).length;
   }
 
-  /** Forget failures, and fetch pictures that lack tiles again, so that what has come back is shown. */
+  /** Forget failures, and let images that lack tiles be fetched again; they are drawn until then. */
   retry() {
     this.failed.clear();
-    for (const path of this.lacking.keys()) this.stale.add(path);
+    for (const path of this.incomplete.keys()) this.stale.add(path);
   }
 
   #start() {
-    while (this.waiting.length && this.running.size < AT_ONCE) this.#fetch(this.waiting.shift());
+    while (this.waiting.length && this.running.size < MOST_REQUESTS) this.#fetch(this.waiting.shift());
   }
 
   async #fetch(path) {
@@ -92,7 +88,7 @@ export class BoxImages {
     this.running.set(path, controller);
     try {
       const answer = await fetch(path, { signal: controller.signal });
-      if (answer.ok) this.#keep(path, await createImageBitmap(await answer.blob()), missingTiles(answer.headers));
+      if (answer.ok) this.#store(path, await createImageBitmap(await answer.blob()), missingTiles(answer.headers));
       else this.failed.set(path, (await answer.text()) || `The service answered ${answer.status}.`);
     } catch (error) {
       if (error.name !== "AbortError") this.failed.set(path, "The service does not answer.");
@@ -102,16 +98,16 @@ export class BoxImages {
     this.changed();
   }
 
-  #keep(path, image, lacking) {
+  #store(path, image, missing) {
     this.images.get(path)?.close();
     this.images.delete(path);
     this.images.set(path, image);
     this.stale.delete(path);
-    if (lacking.total) this.lacking.set(path, lacking);
-    else this.lacking.delete(path);
+    if (missing.total) this.incomplete.set(path, missing);
+    else this.incomplete.delete(path);
     for (const [oldest, old] of this.images) {
-      if (this.images.size <= KEPT) break;
-      for (const about of [this.images, this.lacking, this.stale]) about.delete(oldest);
+      if (this.images.size <= MOST_CACHED) break;
+      for (const byPath of [this.images, this.incomplete, this.stale]) byPath.delete(oldest);
       old.close();
     }
   }

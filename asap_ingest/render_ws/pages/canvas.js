@@ -1,29 +1,33 @@
-// A canvas with as many pixels as the screen has, drawn again at most once per frame.
+// A canvas with as many pixels as the screen has, drawn at most once per frame.
 
-/** Calls `draw(context, width, height)`, sizes in CSS pixels; returns a function that asks for a drawing. */
-export function keepDrawn(canvas, draw, resized = () => {}) {
+/**
+ * Keep a canvas drawn by `draw(context)`, in CSS pixels, also when its size or the colours change.
+ *
+ * `resized(width, height)` is called before the first drawing in a new size. Returns a function that
+ * schedules a drawing.
+ */
+export function keepDrawn(canvas, draw, resized) {
   const context = canvas.getContext("2d");
-  let asked = 0;
-  const now = () => {
-    asked = 0;
+  let scheduled = 0;
+  const drawNow = () => {
+    scheduled = 0;
     const ratio = window.devicePixelRatio || 1;
-    const { clientWidth, clientHeight } = canvas;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, clientWidth, clientHeight);
-    draw(context, clientWidth, clientHeight);
+    context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+    draw(context);
   };
-  const ask = () => {
-    asked ||= requestAnimationFrame(now);
+  const redraw = () => {
+    scheduled ||= requestAnimationFrame(drawNow);
   };
   new ResizeObserver(() => {
     const ratio = window.devicePixelRatio || 1;
     canvas.width = Math.max(1, Math.round(canvas.clientWidth * ratio));
     canvas.height = Math.max(1, Math.round(canvas.clientHeight * ratio));
     resized(canvas.clientWidth, canvas.clientHeight);
-    ask();
+    redraw();
   }).observe(canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ask);
-  return ask;
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  return redraw;
 }
 
 /** A colour of the style sheet. */

@@ -1,7 +1,7 @@
-// Brightness and contrast: each of the 256 values that the service sent is looked up, none is resampled.
+// Brightness and contrast: a table maps each of the 256 values that the service sent.
 
 const FULL = { low: 0, high: 255 };
-// part of the pixels that may become black, and white, in the automatic range
+// share of the pixels that may become black, and as many white, in the automatic range
 const SATURATED = 0.0035;
 
 /** Values shown for 0 to 255: black up to `low`, white from `high` on. */
@@ -37,16 +37,21 @@ function valuesOf(pixels, width, left, top, right, bottom) {
   return values;
 }
 
+/** The first of the ordered values with more than `most` pixels up to it. */
+function valueBeyond(counts, ordered, most) {
+  let pixels = 0;
+  return ordered.find((value) => {
+    pixels += counts[value];
+    return pixels > most;
+  });
+}
+
 /** The range that leaves few pixels beyond its ends; the full one without pixels. */
 export function automaticRange(counts) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (!total) return FULL;
-  const end = (values) => {
-    let rest = total * SATURATED;
-    return values.find((value) => (rest -= counts[value]) < 0);
-  };
   const values = [...counts.keys()];
-  const [low, high] = [end(values), end([...values].reverse())];
+  const [low, high] = [values, [...values].reverse()].map((ordered) => valueBeyond(counts, ordered, total * SATURATED));
   return { low: Math.min(low, 254), high: Math.max(high, low + 1) };
 }
 
@@ -62,7 +67,7 @@ function canvasOf(image) {
 /** The pixels of an image as they were sent. */
 export const pixelsOf = (image) => canvasOf(image).pixels.data;
 
-/** Images with the range applied; each is computed once per range. */
+/** Applies the range to images; each is computed once per range. */
 export class Contrast {
   constructor() {
     this.set(FULL);
@@ -92,7 +97,7 @@ export class Contrast {
   }
 }
 
-/** Two sliders that never cross, and what they say. `changed(range)` is called when a person moves one. */
+/** Two sliders that never cross, and the text of their range. `changed(range)` is called when the user moves one. */
 export class ContrastSliders {
   constructor(low, high, text, changed) {
     Object.assign(this, { low, high, text });

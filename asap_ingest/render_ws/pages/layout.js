@@ -1,13 +1,13 @@
 // The layout of a section: every tile as its box; one of them is chosen, by pointer or by arrow keys.
 
 import { color, keepDrawn } from "./canvas.js";
-import { Viewport, around } from "./viewport.js";
+import { Viewport, around, tileAt } from "./viewport.js";
 
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const middle = (tile) => [(tile.minX + tile.maxX) / 2, (tile.minY + tile.maxY) / 2];
 
-/** The nearest tile in a direction, one straight ahead before one aside; undefined at the edge. */
+/** The tile to choose next in a direction: near, and rather straight ahead than aside; undefined at the edge. */
 export function neighbor(tiles, from, [dx, dy]) {
   const [x, y] = middle(from);
   let best;
@@ -23,17 +23,17 @@ export function neighbor(tiles, from, [dx, dy]) {
 }
 
 export class Layout {
-  /** `chosen(tile or null)`: another tile is pointed at; `opened(tile)`: it was clicked, or Enter pressed. */
+  /** Called: `chosen(tile or null)` when another tile is chosen, `opened(tile)` on a click and on Enter. */
   constructor(canvas, { chosen, opened }) {
     Object.assign(this, { canvas, chosen, opened, tiles: [], missing: new Map(), tile: null, seen: null });
     this.view = new Viewport();
     this.plan = document.createElement("canvas");
-    this.ask = keepDrawn(canvas, (context) => this.#draw(context), (width, height) => {
+    this.redraw = keepDrawn(canvas, (context) => this.#draw(context), (width, height) => {
       Object.assign(this.view, { width: Math.max(width, 1), height: Math.max(height, 1) });
       this.#arrange();
     });
-    canvas.addEventListener("pointermove", (event) => this.choose(this.#at(event)));
-    canvas.addEventListener("click", (event) => this.#open(this.#at(event)));
+    canvas.addEventListener("pointermove", (event) => this.choose(this.#tileAt(event)));
+    canvas.addEventListener("click", (event) => this.#open(this.#tileAt(event)));
     canvas.addEventListener("keydown", (event) => this.#press(event));
     canvas.addEventListener("focus", () => this.choose(this.tile ?? this.tiles[0] ?? null));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#arrange());
@@ -57,7 +57,7 @@ export class Layout {
   /** Mark the part of the section that the picture shows. */
   mark(box) {
     this.seen = box;
-    this.ask();
+    this.redraw();
   }
 
   #press(event) {
@@ -74,10 +74,8 @@ export class Layout {
     return this.tile ? (neighbor(this.tiles, this.tile, direction) ?? this.tile) : first;
   }
 
-  #at(event) {
-    const { x, y } = this.view.toWorld(event.offsetX, event.offsetY);
-    // the last drawn lies on top
-    return this.tiles.findLast((t) => t.minX <= x && x <= t.maxX && t.minY <= y && y <= t.maxY) ?? null;
+  #tileAt(event) {
+    return tileAt(this.tiles, this.view.toWorld(event.offsetX, event.offsetY));
   }
 
   /** Choose a tile of the section, or none (null). */
@@ -85,7 +83,7 @@ export class Layout {
     if (tile === this.tile) return;
     this.tile = tile;
     this.chosen(tile);
-    this.ask();
+    this.redraw();
   }
 
   #open(tile) {
@@ -109,7 +107,7 @@ export class Layout {
     context.scale(ratio, ratio);
     this.#fill(context, this.tiles, color("tile"), color("tile-edge"), 0.35);
     this.#drawMissing(context);
-    this.ask();
+    this.redraw();
   }
 
   #drawMissing(context) {

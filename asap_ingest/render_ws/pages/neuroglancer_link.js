@@ -1,12 +1,13 @@
 // The address that opens a stack in the Neuroglancer client which this service has.
 
+import { getJson } from "./service.js";
+
 const CLIENT = "neuroglancer/v/page/index.html";
 const NM = 1e-9;
 
-/** Whether the client is there: it comes with an extra of the package. */
+/** Whether the client is installed: it comes with an extra of the package. */
 export async function isInstalled() {
-  const answer = await fetch("features.json");
-  return answer.ok && (await answer.json()).neuroglancer;
+  return (await getJson("features.json")).neuroglancer;
 }
 
 /** Source of a layer; a stack that is not COMPLETE has no bounds of its own and gets these. */
@@ -16,11 +17,11 @@ export function source({ owner, project, stack }, bounds) {
   return `render://${location.origin}/${path}${query}`;
 }
 
-/** Address of the client with the stack at a place: { x, y, z, scale }, scale in world pixels per pixel. */
+/** Address of the client with the stack at { x, y, z, scale }, scale in world pixels per screen pixel. */
 export function address(stack, place, bounds) {
   const version = stack.currentVersion ?? {};
   const nm = ["X", "Y", "Z"].map((axis) => version[`stackResolution${axis}`]);
-  // Neuroglancer itself takes all as 1 when one is not known
+  // Neuroglancer takes all sizes as 1 when one is unknown
   const size = nm.every(Number.isFinite) ? nm : [1, 1, 1];
   const state = {
     dimensions: Object.fromEntries(["x", "y", "z"].map((axis, i) => [axis, [size[i] * NM, "m"]])),

@@ -11,13 +11,13 @@ function isTakenBy(element, key) {
   return element.matches("#layout") && key.startsWith("Arrow");
 }
 
-/** Whether enough of the picture is seen that arrow keys are for it, not for the page. */
+/** Whether more than half of the picture is on the screen: then arrow keys move it, and not the page. */
 function isSeen(canvas) {
   const { top, bottom, height } = canvas.getBoundingClientRect();
   return Math.min(bottom, window.innerHeight) - Math.max(top, 0) > height / 2;
 }
 
-/** `actions`: by key; keys that move a view go to `picture()`. */
+/** `actions`: functions by key; keys that move a view go to the picture. */
 export function listenToKeys(actions, picture) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;

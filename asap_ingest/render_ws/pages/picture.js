@@ -5,43 +5,43 @@ import { keepDrawn } from "./canvas.js";
 import { Contrast, automaticRange, histogram, pixelsOf } from "./contrast.js";
 import { Overlay } from "./overlay.js";
 import { listenToPointers } from "./picture_input.js";
-import { Viewport, overlap } from "./viewport.js";
+import { Viewport, overlap, tileAt } from "./viewport.js";
 
 // a box that needs more pixels of tile images than this is drawn as outlines: it would take minutes
 const MOST_SOURCE_PIXELS = 2 ** 29;
-// how long the view must rest before images are asked for, in ms
+// images are fetched when the view has not changed for so long, in ms
 const REST = 80;
 
 export class Picture {
-  /** `moved()`: the seen part of the world has changed; `settled()`: all images of the view have come. */
-  constructor(canvas, status, { moved = () => {}, settled = () => {}, nm } = {}) {
+  /** Called: `moved(quietly)` when the view has changed, `settled()` when all of its images are drawn. */
+  constructor(canvas, status, { moved, settled, nm }) {
     Object.assign(this, { canvas, status, moved, settled });
     this.view = new Viewport();
     this.contrast = new Contrast();
     this.overlay = new Overlay({ nm });
     this.section = null;
-    this.before = null;
+    this.previous = null;
     this.ahead = [];
     this.images = new BoxImages(() => this.#refresh());
-    this.ask = keepDrawn(canvas, (context) => this.#draw(context), (width, height) => this.#resize(width, height));
+    this.redraw = keepDrawn(canvas, (context) => this.#draw(context), (width, height) => this.#resize(width, height));
     listenToPointers(canvas, this.view, () => this.changed());
   }
 
-  /** Show a section of `Sections`, or none (null), at the place that is seen; the first one as a whole. */
+  /** Show a section of `Sections`, or none (null): the first one as a whole, others where the view is. */
   show(section) {
-    // pictures of the same section as it was stay until the new ones have come
-    this.before = section && this.section?.z === section.z ? this.section : null;
+    // its images as they were before a reload stay until the new ones have come
+    this.previous = section && this.section?.z === section.z ? this.section : null;
     this.section = section;
     this.ahead = [];
     this.images.retry();
     if (section && !this.placed) this.#fit();
-    if (section) this.view.least = Math.min(this.#whole().least, this.view.zoom);
+    if (section) this.view.minZoom = Math.min(this.#whole().minZoom, this.view.zoom);
     this.changed(true);
   }
 
-  /** Look at a place { x, y, zoom } of the world. */
+  /** Move the view: to the world point (x, y), which comes into the middle, and to a zoom. */
   place({ x, y, zoom }) {
-    Object.assign(this.view, { x, y, zoom: Math.min(zoom, this.view.most) });
+    Object.assign(this.view, { x, y, zoom: Math.min(zoom, this.view.maxZoom) });
     this.placed = true;
     this.fitted = false;
     this.changed(true);
@@ -52,38 +52,38 @@ export class Picture {
     this.changed();
   }
 
-  /** Show a box of the world, with something around it. */
+  /** Show a box of the world with a margin. */
   goTo(box) {
     this.view.fit(box);
     this.view.zoom *= 0.8;
-    this.view.least = this.#whole().least;
+    this.view.minZoom = this.#whole().minZoom;
     this.changed();
   }
 
-  /** Fetch images of other sections at the same place, when those that are seen have come. */
+  /** Fetch images of other sections for the same view, after those of this section. */
   fetchAhead(sections) {
     this.ahead = sections.filter(Boolean);
     this.#refresh();
   }
 
-  /** Ask again for what failed or lacked tiles. */
+  /** Fetch again what failed, and images that lack tiles. */
   retry() {
     this.images.retry();
     this.#refresh();
   }
 
-  /** What is known of missing tiles has changed. */
-  recount() {
+  /** Collect the missing tiles of the section again, and mark them. */
+  updateMissing() {
     this.#collectMissing();
-    this.ask();
+    this.redraw();
   }
 
   setRange(range) {
     this.contrast.set(range);
-    this.ask();
+    this.redraw();
   }
 
-  /** The range that shows what is seen best. */
+  /** The range of values that suits the images in view. */
   automaticRange() {
     const counts = new Float64Array(256);
     const images = this.#boxes().map((box) => this.images.get(this.#path(this.section, box)));
@@ -91,14 +91,12 @@ export class Picture {
     return automaticRange(counts);
   }
 
-  /** The tile at an event's place, the last drawn first. */
+  /** The tile under the pointer, or null. */
   tileAt(event) {
-    const { x, y } = this.view.toWorld(event.offsetX, event.offsetY);
-    const tiles = this.section?.tiles ?? [];
-    return tiles.findLast((t) => t.minX <= x && x <= t.maxX && t.minY <= y && y <= t.maxY) ?? null;
+    return tileAt(this.section?.tiles ?? [], this.view.toWorld(event.offsetX, event.offsetY));
   }
 
-  /** The view has changed; `quietly`: not by a person. */
+  /** To be called when the view has changed; `quietly`: not by the user. */
   changed(quietly = false) {
     if (!quietly && this.section) {
       const { x, y, zoom } = this.#whole();
@@ -108,7 +106,7 @@ export class Picture {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#refresh(), REST);
     this.moved(quietly);
-    this.ask();
+    this.redraw();
   }
 
   #fit() {
@@ -158,34 +156,34 @@ export class Picture {
     const ahead = this.ahead.flatMap((section) => this.#boxes(section).map((box) => this.#path(section, box)));
     this.images.want(paths, ahead);
     const wasBusy = this.canvas.ariaBusy !== "false";
-    const isBusy = this.images.missing > 0;
+    const isBusy = this.images.pending > 0;
     this.canvas.ariaBusy = String(isBusy);
     this.#collectMissing();
     const failure = paths.map((path) => this.images.failed.get(path)).find(Boolean);
-    this.#tell(failure, boxes.some((box) => this.#isOutlined(this.section, box)));
-    this.ask();
+    this.#showStatus(failure, boxes.some((box) => this.#isOutlined(this.section, box)));
+    this.redraw();
     if (this.section && !isBusy) {
-      this.before = null;
+      this.previous = null;
       if (wasBusy) this.settled();
     }
   }
 
-  /** Tiles without files, and those that pictures lack, whatever the reason. */
+  /** Tiles without files, and those that images lack for any reason. */
   #collectMissing() {
     if (!this.section) return;
     const { layer, files, missing } = this.section;
     missing.clear();
     for (const [tileId, reason] of files) missing.set(tileId, reason);
-    for (const [path, { tiles }] of this.images.lacking) {
+    for (const [path, { tiles }] of this.images.incomplete) {
       if (!path.startsWith(`${layer}/`)) continue;
       for (const { tileId, reason } of tiles) missing.set(tileId, reason);
     }
   }
 
-  #tell(failure, outlined) {
+  #showStatus(failure, outlined) {
     const texts = [];
     if (this.section && !this.#boxes().length) texts.push("The section lies elsewhere: press 0 to see it");
-    if (this.images.missing) texts.push("Loading images");
+    if (this.images.pending) texts.push("Loading images");
     if (failure) texts.push(`Not all can be drawn: ${failure}`);
     if (outlined) texts.push("Outlines of tiles only: zoom in, or make mipmaps for pictures at this scale");
     const text = texts.join(". ");
@@ -194,8 +192,8 @@ export class Picture {
 
   #draw(context) {
     if (!this.section) return;
-    for (const section of [this.before, this.section]) {
-      // coarser images lie below until the finer ones have come
+    for (const section of [this.previous, this.section]) {
+      // coarser images are drawn first, to be seen until the finer ones have come
       const coarsest = Math.min(this.#level() + 4, 30);
       for (let level = coarsest; section && level >= this.#level(); level--) {
         for (const box of this.#boxes(section, level)) this.#paint(context, section, box);

@@ -14,25 +14,25 @@ const KEYS = {
   _: (view) => view.zoomBy(1 / ZOOM),
 };
 
-/** What a key does to a viewport; undefined for other keys. */
+/** The function of a viewport that a key stands for; undefined for other keys. */
 export const viewKey = (key) => KEYS[key];
 
-/** Dragging, pinching, the wheel and double clicks. */
+/** Move a viewport by dragging, pinching, the wheel and double clicks; `moved()` is called after each. */
 export function listenToPointers(canvas, view, moved) {
   const fingers = new Map();
   const spread = () => {
     const [a, b] = [...fingers.values()];
     return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, size: Math.hypot(a.x - b.x, a.y - b.y) || 1 };
   };
-  const place = (event) => ({ x: event.offsetX, y: event.offsetY });
+  const pointOf = (event) => ({ x: event.offsetX, y: event.offsetY });
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
-    fingers.set(event.pointerId, place(event));
+    fingers.set(event.pointerId, pointOf(event));
   });
   canvas.addEventListener("pointermove", (event) => {
     const before = fingers.get(event.pointerId);
     if (!before) return;
-    const now = place(event);
+    const now = pointOf(event);
     const old = fingers.size === 2 && spread();
     fingers.set(event.pointerId, now);
     if (old) {
@@ -47,7 +47,7 @@ export function listenToPointers(canvas, view, moved) {
   }
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    // pixels, lines or pages: about the same step of a wheel
+    // browsers give pixels, lines or pages: about the same for one step of a wheel
     const amount = event.deltaY * [1, 30, 300][event.deltaMode];
     view.zoomBy(2 ** (-amount / 300), event.offsetX, event.offsetY);
     moved();

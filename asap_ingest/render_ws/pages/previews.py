@@ -1,4 +1,4 @@
-"""Overview of a stack for the page of stacks: counts, bounds and a preview picture."""
+"""Overviews of stacks for the page that lists them: counts, bounds and a preview picture."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from urllib.parse import quote
 from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.operations import STACK, Operations
 from asap_ingest.render_ws.pages.page_files import VIEW
-from asap_ingest.render_ws.stacks.stack_states import json_values, require_stack
+from asap_ingest.render_ws.stacks.stack_states import require_stack
 from asap_ingest.render_ws.store import Session, TileFilter
 from asap_ingest.render_ws.wire.java_numbers import json_double
+from asap_ingest.render_ws.wire.json_types import json_values
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
 JsonObject = dict[str, Any]
 #: Longer side of a picture, pixels.
 PREVIEW_PIXELS = 600
-#: Source pixels to read for a picture; if there are more, it shows only outlines of tiles.
+#: A picture that needs more source pixels shows only outlines of tiles.
 MOST_SOURCE_PIXELS = 10**9
 #: Tiles of a stack that is loading are counted up to here, to limit the cost of the page.
 MOST_COUNTED = 20_000
@@ -44,7 +45,7 @@ def overview(session: Session, record: StackRecord) -> JsonObject:
         With tiles: `zRange`, first and last z; `box`, that of all tiles, or of the first section for a stack
         without stats; `picture`, a path with the placeholder `{z}`, and whether it shows `outlines` only.
     """
-    counted = _of_stats(record) or _counted_now(session, record)
+    counted = _from_stats(record) or _counted_now(session, record)
     shown = {"stack": record.to_json(), "tileCount": 0, "sectionCount": 0, "tilesAreMore": False, **counted}
     if "box" not in counted:
         return shown
@@ -57,9 +58,12 @@ def overview(session: Session, record: StackRecord) -> JsonObject:
     return {**shown, "picture": f"{stack}/z/{{z}}/jpeg-image?{query}", "outlines": outlines}
 
 
-def _of_stats(record: StackRecord) -> JsonObject | None:
-    bounds = (record.stats or {}).get("stackBounds", {"minX": None})
-    if record.state is State.OFFLINE or record.stats is None or None in bounds.values():
+def _from_stats(record: StackRecord) -> JsonObject | None:
+    """Counts and box by the stats, None without stats; also if tiles lack z, or are gone (OFFLINE)."""
+    if record.state is State.OFFLINE or record.stats is None:
+        return None
+    bounds = record.stats["stackBounds"]
+    if None in bounds.values():
         return None
     counts = {name: record.stats[name] for name in ("tileCount", "sectionCount")}
     return {**counts, "zRange": [bounds["minZ"], bounds["maxZ"]], "box": bounds}

@@ -6,11 +6,11 @@ import { showMissingTiles } from "./missing_list.js";
 import { linkNeuroglancer } from "./neuroglancer_button.js";
 import { listenToKeys } from "./page_keys.js";
 import { Picture } from "./picture.js";
-import { ServiceError, count, getJson, stackPath } from "./service.js";
+import { ServiceError, count, element, getJson, stackPath } from "./service.js";
 import { Sections } from "./sections.js";
 import { sectionText, showLinks } from "./stack_facts.js";
 import { ViewAddress, readView } from "./view_address.js";
-import { copyAddress, download, element, toggleFullScreen } from "./view_actions.js";
+import { copyAddress, download, toggleFullScreen } from "./view_actions.js";
 import { ZChoice } from "./z_choice.js";
 
 // sections that are fetched ahead, in the direction of the last step
@@ -21,8 +21,8 @@ export class SectionView {
   constructor(stack, zValues, hasNeuroglancer) {
     this.hasNeuroglancer = hasNeuroglancer;
     this.sections = new Sections(stack, zValues);
-    this.asked = readView(new URLSearchParams(location.search));
-    this.range = this.asked.contrast ?? { low: 0, high: 255 };
+    this.initial = readView(new URLSearchParams(location.search));
+    this.range = this.initial.contrast ?? { low: 0, high: 255 };
     this.direction = 1;
     this.layout = new Layout(element("layout"), {
       chosen: (tile) => this.#showTile(tile),
@@ -40,8 +40,8 @@ export class SectionView {
     this.sliders = new ContrastSliders(element("low"), element("high"), element("range"), (range) => this.setRange(range));
     this.#listen();
     this.setRange(this.range);
-    this.setOutlines(this.asked.outlines);
-    if (this.asked.place) this.picture.place(this.asked.place);
+    this.setOutlines(this.initial.outlines);
+    if (this.initial.place) this.picture.place(this.initial.place);
   }
 
   get z() {
@@ -98,7 +98,7 @@ export class SectionView {
     );
   }
 
-  /** Show the section at an index; what an earlier call still waits for does not count. */
+  /** Show the section at an index, unless another is chosen before it has come. */
   async go(index) {
     this.direction = Math.sign(index - this.choice.index) || this.direction;
     this.choice.show(index);
@@ -107,7 +107,7 @@ export class SectionView {
     await Promise.all([this.#load(), this.#loadBeside()]);
   }
 
-  /** The stack has changed: ask for everything again. */
+  /** Show the stack as it is now; with `z`, only that section has changed. */
   reload(stack, zValues, z = null) {
     this.sections.changed(stack, zValues, z);
     this.choice.setValues(zValues);
@@ -126,7 +126,7 @@ export class SectionView {
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       if (z !== this.z) return;
-      // what was shown is of another z
+      // what is still shown is of another z
       this.picture.show(null);
       this.layout.show([]);
       element("section-facts").textContent = "";
@@ -189,7 +189,7 @@ export class SectionView {
     element("outlines").ariaPressed = String(on);
     this.#eachPicture((picture) => {
       picture.overlay.outlines = on;
-      picture.ask();
+      picture.redraw();
     });
     this.address.changed();
   }
@@ -201,7 +201,7 @@ export class SectionView {
 
   #moved(id, quietly) {
     const [from, to] = id === "picture" ? [this.picture, this.beside?.picture] : [this.beside?.picture, this.picture];
-    // both look at the same place; the one that is moved leads, and what follows is silent
+    // both show the same place: the one that is moved leads the other, whose own call of this is ignored
     if (from && to && !this.following && !(quietly && id !== "picture")) {
       this.following = true;
       to.place(from.view);
@@ -221,13 +221,13 @@ export class SectionView {
       const sections = await Promise.all(ahead.filter((z) => z !== undefined).map((z) => this.sections.get(z)));
       if (section === this.picture.section) this.picture.fetchAhead(sections);
     } catch (error) {
-      // what is shown is shown: the next step tells what is wrong
+      // the section is shown all the same: the next step reports what is wrong
       if (!(error instanceof ServiceError)) throw error;
     }
   }
 
   #showMissing() {
-    this.picture.recount();
+    this.picture.updateMissing();
     const { section } = this.picture;
     const missing = section?.missing ?? new Map();
     const tile = (tileId) => section.tiles.find((one) => one.tileId === tileId);
@@ -235,7 +235,7 @@ export class SectionView {
     this.layout.markMissing(missing);
   }
 
-  /** Look again for files that were not there. */
+  /** Check again whether missing files are there now. */
   async lookAgain() {
     const { section } = this.picture;
     if (!section?.missing.size) return;

@@ -1,4 +1,4 @@
-// What pages ask of the service, and how they put answers on the page: as text, never as markup.
+// What all pages need: requests to the service, addresses of pages, and elements, whose content is text, never markup.
 
 export const V1 = "/render-ws/v1";
 
@@ -10,33 +10,42 @@ export function stackPath({ owner, project, stack }) {
   return `${V1}/owner/${part(owner)}/project/${part(project)}/stack/${part(stack)}`;
 }
 
-/** Address of the page of a stack. */
-export function stackPage(names) {
-  const { owner, project, stack } = names;
-  return `stack.html?${new URLSearchParams({ owner, project, stack })}`;
-}
+/** Address of the page of a stack, { owner, project, stack }. */
+export const stackPage = (names) => `stack.html?${new URLSearchParams(names)}`;
 
-async function ask(path, options) {
-  const answer = await fetch(path, options).catch((error) => {
-    throw error.name === "AbortError" ? error : new ServiceError("The service does not answer.");
+/** Address of the list of stacks, with parameters such as the owner. */
+export const stacksPage = (parameters) => `stacks.html?${new URLSearchParams(parameters)}`;
+
+async function request(path, options) {
+  const answer = await fetch(path, options).catch(() => {
+    throw new ServiceError("The service does not answer.");
   });
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.ok) return answer.json();
   throw new ServiceError((await answer.text()) || `The service answered ${answer.status}.`);
 }
 
 /** The parsed answer; ServiceError with the service's own words when it refuses. */
-export const getJson = (path, signal) => ask(path, { signal });
+export const getJson = (path) => request(path);
 
-/** The same for a question with a body. */
-export const putJson = (path, value, signal) =>
-  ask(path, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value), signal });
+/** Send a value as JSON; otherwise as `getJson`. */
+export const putJson = (path, value) =>
+  request(path, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
 
-/** An element: attributes by name, children as elements or text. */
+/** Tiles that could not be drawn, by the headers of a picture: how many, and { tileId, reason, box } of the first. */
+export function missingTiles(headers) {
+  const total = Number(headers.get("x-missing-tile-count") ?? 0);
+  return { total, tiles: total ? JSON.parse(headers.get("x-missing-tiles")) : [] };
+}
+
+/** The element of the page that has an id. */
+export const element = (id) => document.getElementById(id);
+
+/** A new element: attributes by name, children as elements or text. */
 export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
 }
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });

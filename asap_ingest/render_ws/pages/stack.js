@@ -3,17 +3,15 @@
 import { isInstalled } from "./neuroglancer_link.js";
 import { RunWatch } from "./run_watch.js";
 import { SectionView } from "./section_view.js";
-import { ServiceError, V1, getJson, make, stackPath } from "./service.js";
+import { ServiceError, V1, element, getJson, make, stackPath, stacksPage } from "./service.js";
 import { showFacts, showLinks } from "./stack_facts.js";
-import { element } from "./view_actions.js";
 
 function showTrail({ owner, project }) {
-  const listing = (names) => `stacks.html?${new URLSearchParams(names)}`;
   element("trail").append(
     make("a", { href: "index.html" }, "Render service"),
     make("a", { href: "stacks.html" }, "Stacks"),
-    make("a", { href: listing({ owner }) }, owner),
-    make("a", { href: listing({ owner, project }) }, project),
+    make("a", { href: stacksPage({ owner }) }, owner),
+    make("a", { href: stacksPage({ owner, project }) }, project),
   );
 }
 
@@ -36,7 +34,7 @@ async function listOthers({ owner, project, stack }) {
   return others;
 }
 
-/** Show what a run changes while it goes on. */
+/** Keep the page up to date while a run writes the stack. */
 function watch(view, path) {
   const { sections } = view;
   return new RunWatch(() => ({ ...sections, path, section: view.picture.section }), {
@@ -49,7 +47,7 @@ function watch(view, path) {
       if (zValues.length) view.reload(sections.stack, zValues);
     },
     sectionChanged: () => view.reload(sections.stack, sections.zValues, view.z),
-    waited: () => view.lookAgain().catch(() => {}),
+    unchanged: () => view.lookAgain(),
   });
 }
 
@@ -61,8 +59,8 @@ async function start() {
   showTrail(names);
   if (!Object.values(names).every(Boolean)) throw new ServiceError("The address must name owner, project and stack.");
   const path = stackPath(names);
-  const questions = [getJson(path), getJson(`${path}/zValues`), isInstalled()];
-  const [stack, zValues, isThere] = await Promise.all(questions);
+  const requests = [getJson(path), getJson(`${path}/zValues`), isInstalled()];
+  const [stack, zValues, hasNeuroglancer] = await Promise.all(requests);
   showHead(stack, zValues);
   showLinks(element("links"), stack);
   element("stack").hidden = false;
@@ -71,10 +69,10 @@ async function start() {
     if (stack.state === "LOADING") setTimeout(() => location.reload(), 10000);
     return;
   }
-  const view = new SectionView(stack, zValues, isThere);
+  const view = new SectionView(stack, zValues, hasNeuroglancer);
   watch(view, path);
-  const [others] = await Promise.all([listOthers(names), view.go(Math.max(0, zValues.indexOf(view.asked.z)))]);
-  if (others.includes(view.asked.beside)) await view.setBeside(view.asked.beside);
+  const [others] = await Promise.all([listOthers(names), view.go(Math.max(0, zValues.indexOf(view.initial.z)))]);
+  if (others.includes(view.initial.beside)) await view.setBeside(view.initial.beside);
 }
 
 start().catch((error) => {

@@ -1,19 +1,18 @@
 // A stack in the list: its picture with a slider for the section, its state, facts and links.
 
 import { stackFacts } from "./stack_facts.js";
-import { getJson, make, plural, stackPage, stackPath } from "./service.js";
+import { getJson, make, missingTiles, plural, stackPage, stackPath } from "./service.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// tiles that the picture lacks: hatched on it, and listed with the reason below it
+// tiles that the picture lacks are hatched on it, and listed with the reason below it
 async function showMissing(picture, article) {
   const [details, hatched] = [article.querySelector("details"), article.querySelector("figure svg")];
   const { src } = picture;
-  // the browser has the answer: it is not drawn again
+  // from the cache of the browser: the picture is not drawn again
   const { headers } = await fetch(src, { cache: "force-cache" });
   if (picture.src !== src) return;
-  const total = Number(headers.get("x-missing-tile-count") ?? 0);
-  const tiles = JSON.parse(headers.get("x-missing-tiles") ?? "[]");
+  const { total, tiles } = missingTiles(headers);
   details.hidden = total === 0;
   details.querySelector("summary").textContent = `${plural(total, "tile")} missing`;
   const lines = tiles.map(({ tileId, reason }) => `${tileId}: ${reason}`);
@@ -28,7 +27,7 @@ async function showMissing(picture, article) {
   }));
 }
 
-// a picture that cannot be drawn gives way to the reason
+// in place of a picture that cannot be drawn: the reason
 async function showProblem(picture, note) {
   picture.classList.add("missing");
   try {
@@ -55,11 +54,11 @@ function slider(article, { picture, sectionCount, stack, zRange }) {
   if (!picture || sectionCount < 2) return [];
   const range = make("input", { type: "range", min: 0, max: sectionCount - 1, value: 0 });
   const output = make("output", {}, `z ${zRange[0]}`);
-  // thousands of z are asked for only where somebody moves the slider
-  let asked;
+  // thousands of z are requested only for a stack whose slider is moved
+  let request;
   const chosen = async () => {
-    asked ??= getJson(`${stackPath(stack.stackId)}/zValues`);
-    const zValues = await asked;
+    request ??= getJson(`${stackPath(stack.stackId)}/zValues`);
+    const zValues = await request;
     range.max = zValues.length - 1;
     return zValues[Number(range.value)];
   };

@@ -1,6 +1,6 @@
-// Which stacks are listed: those of an owner, a project and a search text, in pages.
+// The choice of stacks to list, by owner, project and search text, and its pages.
 
-import { V1, count, getJson, make } from "./service.js";
+import { V1, count, getJson, make, stacksPage } from "./service.js";
 
 const PAGE_SIZE = 24;
 
@@ -53,7 +53,7 @@ function pageLink(choice, page, name, rel) {
   if (page < 1 || page > choice.pageCount) return make("span", { class: "button", "aria-disabled": "true" }, name);
   const { search, owner, project } = choice;
   const given = Object.entries({ search, owner, project, page }).filter(([, value]) => value);
-  return make("a", { class: "button", rel, href: `stacks.html?${new URLSearchParams(given)}` }, name);
+  return make("a", { class: "button", rel, href: stacksPage(given) }, name);
 }
 
 /** Links to the previous and next page, with the position of this one; none if there is only one. */

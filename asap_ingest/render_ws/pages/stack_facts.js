@@ -1,12 +1,12 @@
-// What is told about a stack, and where its JSON is.
+// Facts about a stack and a section as elements or text, and links to their JSON.
 
 import { count, make, plural, stackPath } from "./service.js";
 
 const range = (low, high, unit = "") => `${count(low)} to ${count(high)}${unit}`;
 
-function sections(zValues) {
-  if (zValues.length < 2) return zValues.length ? `1 (z ${zValues[0]})` : "none";
-  return `${count(zValues.length)} (z ${zValues[0]} to ${zValues.at(-1)})`;
+function sections(number, first, last) {
+  if (number < 2) return number ? `1 (z ${first})` : "none";
+  return `${count(number)} (z ${first} to ${last})`;
 }
 
 /** "4 x 4 x 35 nm"; false where it is not known. */
@@ -27,7 +27,7 @@ export function showFacts(list, stack, zValues) {
   const { stats, currentVersion: version = {} } = stack;
   const bounds = stats?.stackBounds;
   list.replaceChildren(...definitions([
-    ["sections", sections(zValues)],
+    ["sections", sections(zValues.length, zValues[0], zValues.at(-1))],
     ["tiles", stats && count(stats.tileCount)],
     ["x", bounds && range(bounds.minX, bounds.maxX, " px")],
     ["y", bounds && range(bounds.minY, bounds.maxY, " px")],
@@ -38,12 +38,11 @@ export function showFacts(list, stack, zValues) {
   ]));
 }
 
-/** Facts of a stack in the list, from its overview: while tiles are loaded, of its first section. */
+/** Facts of a stack in the list, from its overview; x and y are those of the first section until it has stats. */
 export function stackFacts({ box, sectionCount, stack, tileCount, tilesAreMore, zRange }) {
-  const span = { 0: "", 1: ` (z ${zRange?.[0]})` }[sectionCount] ?? ` (z ${zRange[0]} to ${zRange[1]})`;
   const where = stack.stats ? " px" : ` px at z ${zRange?.[0]}`;
   return definitions([
-    ["sections", count(sectionCount) + span],
+    ["sections", sections(sectionCount, ...(zRange ?? []))],
     ["tiles", count(tileCount) + (tilesAreMore ? " or more" : "")],
     ["x", box && range(box.minX, box.maxX, where)],
     ["y", box && range(box.minY, box.maxY, where)],
@@ -55,7 +54,7 @@ export function stackFacts({ box, sectionCount, stack, tileCount, tilesAreMore, 
 /** Links to the JSON of the stack and of the section at z. */
 export function showLinks(list, stack, z) {
   const path = stackPath(stack.stackId);
-  // only what answers in this state: bounds and section data come with COMPLETE
+  // bounds and section data come with the stats
   const always = { metadata: path, "z values": `${path}/zValues`, "tile ids": `${path}/tileIds` };
   const complete = stack.stats ? { bounds: `${path}/bounds`, "section data": `${path}/sectionData` } : {};
   const layer = `${path}/z/${encodeURIComponent(z)}`;

@@ -2,7 +2,7 @@
 
 import { stackCard } from "./stack_card.js";
 import { StackChoice, allStacks, fillForm, pageLinks } from "./stack_choice.js";
-import { count, getJson, make, plural } from "./service.js";
+import { count, element, getJson, make, plural } from "./service.js";
 
 /** What is shown of a stack; one that cannot be shown leaves the others, and says why. */
 function overview(names) {
@@ -31,18 +31,18 @@ function total({ all, stacks }) {
 
 async function start() {
   const choice = new StackChoice(new URLSearchParams(location.search), await allStacks());
-  fillForm(document.getElementById("filter"), choice);
+  fillForm(element("filter"), choice);
   const overviews = await Promise.all(choice.shown.map(overview));
   const none = choice.all.length
     ? "No stack of that owner, project and search text."
     : "No stacks yet. They appear here as soon as something is ingested.";
   const list = overviews.length ? sections(overviews) : [make("p", {}, none)];
-  document.getElementById("stacks").append(...list, ...pageLinks(choice));
-  document.getElementById("status").textContent = `${total(choice)} in this render service`;
+  element("stacks").append(...list, ...pageLinks(choice));
+  element("status").textContent = `${total(choice)} in this render service`;
 }
 
 start().catch((error) => {
-  const status = document.getElementById("status");
+  const status = element("status");
   status.textContent = error.message;
   status.className = "error";
 });

@@ -1,18 +1,16 @@
-// What a person does with a view as a whole: copy its address, keep its picture, see it alone on the screen.
-
-export const element = (id) => document.getElementById(id);
+// What a person does with a view as a whole: copy its address, download its picture, show it on the full screen.
 
 /** Copy the address of the page, and say so; where the browser forbids it, say what to do. */
-export async function copyAddress(told) {
+export async function copyAddress(status) {
   try {
     await navigator.clipboard.writeText(location.href);
-    told.textContent = "Link copied";
+    status.textContent = "Link copied";
   } catch {
-    told.textContent = "Copy the address of this page: it holds the view";
+    status.textContent = "Copy the address of this page: it holds the view";
   }
 }
 
-/** Keep a canvas as a PNG file. */
+/** Download a canvas as a PNG file. */
 export function download(canvas, name) {
   canvas.toBlob((blob) => {
     const link = document.createElement("a");
@@ -24,7 +22,7 @@ export function download(canvas, name) {
 }
 
 /** Show an element alone, or the page again. */
-export function toggleFullScreen(shown) {
+export function toggleFullScreen(target) {
   if (document.fullscreenElement) document.exitFullscreen();
-  else shown.requestFullscreen?.();
+  else target.requestFullscreen?.();
 }

@@ -1,4 +1,4 @@
-// The view in the address: z, place, zoom, contrast, outlines and the stack beside, so that a link shows the same.
+// The view as parameters of the address, so that a link shows the same: z, place, zoom, contrast, outlines, stack beside.
 
 const number = (text) => (text === null || text.trim() === "" ? NaN : Number(text));
 
@@ -16,7 +16,7 @@ export function readView(query) {
   };
 }
 
-/** Parameters of a view, those that say nothing left out. */
+/** Parameters of a view by name; null for those at their default. */
 export function viewParameters({ z, place, contrast, outlines, beside }) {
   const digits = (value, most) => String(Number(value.toPrecision(most)));
   const isFull = contrast.low === 0 && contrast.high === 255;
@@ -31,16 +31,16 @@ export function viewParameters({ z, place, contrast, outlines, beside }) {
   };
 }
 
-// browsers allow some hundred changes of the address in half a minute
+// browsers refuse more than some hundred changes of the address in half a minute
 const PAUSE = 250;
 
 export class ViewAddress {
-  /** `view()` is what the address is to say. */
+  /** `view()` returns the view to write, as `readView` does. */
   constructor(view) {
     this.view = view;
   }
 
-  /** Soon write the view into the address. */
+  /** Write the view into the address soon. */
   changed() {
     this.timer ??= setTimeout(() => this.write(), PAUSE);
   }

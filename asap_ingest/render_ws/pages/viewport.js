@@ -2,7 +2,7 @@
 
 export class Viewport {
   constructor() {
-    Object.assign(this, { x: 0, y: 0, zoom: 1, width: 1, height: 1, least: 1e-9, most: 64 });
+    Object.assign(this, { x: 0, y: 0, zoom: 1, width: 1, height: 1, minZoom: 1e-9, maxZoom: 64 });
   }
 
   /** Show a whole box { minX, minY, maxX, maxY }, with a small margin; half of that is the furthest out. */
@@ -11,13 +11,13 @@ export class Viewport {
     this.x = (box.minX + box.maxX) / 2;
     this.y = (box.minY + box.maxY) / 2;
     this.zoom = 0.95 * Math.min(this.width / width, this.height / height);
-    this.least = Math.min(this.zoom / 2, 1);
+    this.minZoom = Math.min(this.zoom / 2, 1);
   }
 
   /** Zoom by a factor; the world point below screen (x, y) stays there. */
   zoomBy(factor, x = this.width / 2, y = this.height / 2) {
     const before = this.toWorld(x, y);
-    this.zoom = Math.min(this.most, Math.max(this.least, this.zoom * factor));
+    this.zoom = Math.min(this.maxZoom, Math.max(this.minZoom, this.zoom * factor));
     const after = this.toWorld(x, y);
     this.x += before.x - after.x;
     this.y += before.y - after.y;
@@ -58,3 +58,7 @@ export function around(boxes) {
 }
 
 export const overlap = (a, b) => a.minX < b.maxX && a.maxX > b.minX && a.minY < b.maxY && a.maxY > b.minY;
+
+/** The tile at a point of the world, of several the last, which is drawn on top; null for none. */
+export const tileAt = (tiles, { x, y }) =>
+  tiles.findLast((tile) => tile.minX <= x && x <= tile.maxX && tile.minY <= y && y <= tile.maxY) ?? null;

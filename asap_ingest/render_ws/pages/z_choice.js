@@ -2,7 +2,7 @@
 
 import { count } from "./service.js";
 
-// a slider that moves shows the section where it rests, in ms
+// a section is shown when the slider has not moved for so long, in ms
 const REST = 60;
 
 export class ZChoice {
@@ -24,7 +24,7 @@ export class ZChoice {
     field.addEventListener("focus", () => field.select());
   }
 
-  /** Other sections than before; the one that is shown keeps its z. */
+  /** Replace the list of sections; the one that is shown stays if it is in the new list. */
   setValues(zValues) {
     const z = this.zValues[this.index];
     this.zValues = zValues;
@@ -36,7 +36,7 @@ export class ZChoice {
     if (index >= 0 && index < this.zValues.length) this.go(index);
   }
 
-  /** Tell which section is shown. */
+  /** Show in the controls which section is chosen. */
   show(index) {
     const { previous, next, slider, field, position, problem } = this.elements;
     const z = this.zValues[index];

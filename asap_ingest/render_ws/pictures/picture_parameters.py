@@ -19,7 +19,12 @@ from asap_ingest.render_ws.http.calls import Call
 from asap_ingest.render_ws.http.queries import Query
 from asap_ingest.render_ws.stacks.stack_states import require_data
 from asap_ingest.render_ws.store import Session, TileFilter
-from asap_ingest.render_ws.tiles.tile_requests import limited_tiles, require_tile, required, transforms_of
+from asap_ingest.render_ws.tiles.tile_requests import (
+    limited_tiles,
+    require_tile,
+    require_tiles,
+    transforms_of,
+)
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 
@@ -143,7 +148,7 @@ def build_layer(request: PictureRequest) -> RenderParameters:
     """Parameters of a whole layer; IllegalArgumentError without tiles."""
     record, z = request.record, request.call.path["z"]
     require_data(request.session, record.stack_id)
-    tiles = required(record, z, request.tiles(TileFilter(z=z)))
+    tiles = require_tiles(record, z, request.tiles(TileFilter(z=z)))
     box = layer_box(bounds_of(tiles), LAYER_SCALE if request.drawn else 1.0)
     return box_parameters(request.query, tiles, box, record.version)
 

@@ -42,7 +42,7 @@ from asap_ingest.render_ws.pictures.picture_parameters import (
 )
 from asap_ingest.render_ws.stacks.stack_states import require_data, require_stack
 from asap_ingest.render_ws.store import TileFilter
-from asap_ingest.render_ws.tiles.tile_requests import required
+from asap_ingest.render_ws.tiles.tile_requests import require_tiles
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.stack_records import StackRecord
@@ -142,7 +142,7 @@ def get_parameters(build: Build, call: Call) -> bytes:
 
 def put_image(form: str, call: Call) -> Response:
     """Draw the render parameters in the body."""
-    parameters = call.value()
+    parameters = call.json()
     if parameters is None:
         raise IllegalStateError("no render parameters given")
     return _draw(call, parameters, form)
@@ -241,7 +241,7 @@ def get_missing_tiles(call: Call) -> Response:
     with call.reading() as session:
         record = require_data(session, call.stack_id)
         tiles = PictureRequest(session, record, call, drawn=False).tiles(TileFilter(z=call.path["z"]))
-        required(record, call.path["z"], tiles)
+        require_tiles(record, call.path["z"], tiles)
 
         def note(tile: LayerTile, error: Exception) -> None:
             missing.append({"tileId": tile.tile_id, "reason": str(error)})

@@ -21,12 +21,12 @@ from asap_ingest.render_ws.wire.java_numbers import double_text, truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 JsonObject = dict[str, Any]
+#: Makes the first line of a file from the bounds of the stack, which only one with stats has.
 Head = Callable[[Mapping[str, float] | None], str]
+#: Makes the line of a tile from its spec, the path of its image, if it has one, and its URL.
 Line = Callable[[JsonObject, str | None, str], str]
 ABSENT = "null"
 DEFAULT_FORMAT = "KARSH"
-#: Columns of KARSH between the position and the path of the image, and after it.
-_BEFORE_PATH, _AFTER_PATH = ("imageCol", "imageRow", "camera"), ("temca", "rotation")
 LAYOUT_OPERATIONS = Operations("Contents of a stack")
 answers = LAYOUT_OPERATIONS.answers
 
@@ -35,12 +35,14 @@ def karsh_line(tile: JsonObject, image_path: str | None, url: str) -> str:
     """Section, tile, position, column, row, camera, image, temca, rotation, z, `url`, separated by tabs."""
     layout = tile.get("layout", {})
     columns = [
-        *(_text(layout.get("sectionId")), _text(tile.get("tileId"))),
+        _text(layout.get("sectionId")),
+        _text(tile.get("tileId")),
         *_position(tile),
-        *(_text(layout.get(name)) for name in _BEFORE_PATH),
+        *(_text(layout.get(name)) for name in ("imageCol", "imageRow", "camera")),
         _text(image_path),
-        *(_text(layout.get(name)) for name in _AFTER_PATH),
-        *(_text(tile.get("z")), url),
+        *(_text(layout.get(name)) for name in ("temca", "rotation")),
+        _text(tile.get("z")),
+        url,
     ]
     return "\t".join(columns) + "\n"
 
@@ -58,7 +60,7 @@ def scheffer_head(bounds: Mapping[str, float] | None) -> str:
 
 
 def _position(tile: JsonObject) -> list[str]:
-    """m00, m01, m02, m10, m11, m12 of the last transform, or the stage position where that is not affine."""
+    """The matrix of the last transform row by row; if that is not affine, a shift by the stage position."""
     specs = tile["transforms"]["specList"]
     last = specs[-1] if specs else {}
     if last.get("type") == "leaf" and {"className", "dataString"} <= last.keys():
@@ -75,8 +77,7 @@ def _text(value: float | str | None) -> str:
     return double_text(value) if isinstance(value, float) else str(value)
 
 
-#: Format -> columns of the database that tiles are sorted by; first line, from the bounds of the stack if it
-#: has any; line of a tile, from its spec, the path of its image if it has one, and its URL.
+#: By name: columns of the database that tiles are sorted by, first line, line of a tile.
 FORMATS: dict[str, tuple[Sequence[str], Head, Line]] = {
     "KARSH": (("z", "min_y", "min_x", "tile_id"), lambda bounds: "", karsh_line),
     "SCHEFFER": (("z", "tile_id"), scheffer_head, scheffer_line),

@@ -1,7 +1,7 @@
 """Requests about the contents of a stack: layers, sections, boxes, tile ids; and deletion of tiles.
 
-Some compare section ids with z, as numbers: a section is acquired as `3407.0`, parts that were imaged anew as
-`3407.1`. Layers that belong together have the same integer part.
+Some read section ids as numbers and compare them with z: a section is acquired as `3407.0`, and parts of it
+that are imaged again as `3407.1`. Layers with the same integer part belong together and can be merged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from asap_ingest.render_ws.http.operations import AREA, DVID_BOX, LAYER, STACK, 
 from asap_ingest.render_ws.http.queries import ZRange
 from asap_ingest.render_ws.stacks.stack_states import (
     BOUND_FIELDS,
-    json_values,
     require_data,
     require_loading,
     require_stack,
@@ -25,6 +24,7 @@ from asap_ingest.render_ws.stacks.stack_states import (
 )
 from asap_ingest.render_ws.store import TileFilter
 from asap_ingest.render_ws.wire.java_numbers import double_or_none, double_text, json_double
+from asap_ingest.render_ws.wire.json_types import json_values
 from asap_ingest.render_ws.wire.patterns import BrokenPatternError, texts_with_pattern
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 
@@ -79,7 +79,7 @@ def _is_reordered(section: Section) -> bool:
     section_id, z = double_or_none(section["sectionId"]), float(section["z"])
     if section_id is None or not math.isfinite(section_id) or not math.isfinite(z):
         raise IllegalArgumentError(
-            "reordered sections are found by number, but there is "
+            "only sections whose ids are numbers can be compared with z, but there is "
             f"sectionId '{section['sectionId']}' at z {section['z']}"
         )
     return math.trunc(section_id) != math.trunc(z)

@@ -69,7 +69,7 @@ def get_stack(call: Call) -> Any:
 @stores("POST", STACK, read_version)
 def post_stack(call: Call) -> None:
     """Create a stack, or give it a new version."""
-    version = call.given("version")
+    version = call.required_json("version")
     save_version(call.service.store, call.stack_id, version)
 
 
@@ -93,7 +93,7 @@ def rename_stack(call: Call) -> None:
 
     Names under which the service could not find it again are refused, unlike in render-ws.
     """
-    names, stack_id = call.value() or {}, call.stack_id
+    names, stack_id = call.json() or {}, call.stack_id
     target = StackId(*(names.get(kind, "") for kind in _NAMES))
     with call.writing() as session:
         record = require_stack(session, stack_id)
@@ -123,7 +123,7 @@ def clone_stack(call: Call) -> None:
     IllegalStateError
         For a target in another state, or with tiles: those it lacks are copied all the same.
     """
-    version, source_id, query = call.given("version"), call.stack_id, call.query
+    version, source_id, query = call.required_json("version"), call.stack_id, call.query
     target_id = StackId(source_id.owner, query.to_project or source_id.project, call.path["target"]).checked()
     with call.writing() as session:
         source = require_stack(session, source_id)

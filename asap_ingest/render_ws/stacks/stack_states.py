@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from asap_ingest.render_ws.store import Session, Store
-from asap_ingest.render_ws.wire.java_numbers import json_double
-from asap_ingest.render_ws.wire.json_types import Row
+from asap_ingest.render_ws.wire.json_types import json_values
 from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import (
     IllegalArgumentError,
@@ -18,7 +17,7 @@ from asap_ingest.render_ws.wire.problems import (
 )
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 
-#: Returns the record after a transition, which is still to be saved.
+#: Changes what a transition changes besides the record, and returns the record to save.
 Effect = Callable[[Session, StackRecord], StackRecord]
 BOUND_FIELDS = ("minX", "minY", "minZ", "maxX", "maxY", "maxZ")
 
@@ -138,7 +137,7 @@ def _take_offline(session: Session, record: StackRecord) -> StackRecord:
     return record.touched(state=State.OFFLINE, sections=None)
 
 
-#: (from, to) -> the record afterwards; others are refused
+#: The effect of each transition (from, to); others are refused.
 TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.LOADING, State.LOADING): _keep,
     (State.LOADING, State.COMPLETE): _complete,
@@ -149,7 +148,7 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
     (State.READ_ONLY, State.COMPLETE): partial(_change_state, State.COMPLETE),
     (State.READ_ONLY, State.READ_ONLY): _keep,
     (State.READ_ONLY, State.OFFLINE): _take_offline,
-    # without tiles: it fails like any other stack without tiles
+    # it has no tiles, so this fails as for any other stack without tiles
     (State.OFFLINE, State.COMPLETE): _complete,
     (State.OFFLINE, State.OFFLINE): _keep,
 }
@@ -158,9 +157,3 @@ TRANSITIONS: dict[tuple[State, State], Effect] = {
 def section_data(session: Session, record: StackRecord, z: float | None = None) -> list[dict[str, Any]]:
     """Tile count and box per section id and z, computed from the tiles that have a section id."""
     return [json_values(row) for row in session.sections(record.key, z)]
-
-
-def json_values(row: Row) -> dict[str, Any]:
-    """A row of the database as JSON object: numbers that are not finite become text."""
-    values = ((name, row[name]) for name in row.keys())  # noqa: SIM118
-    return {name: json_double(value) if isinstance(value, float) else value for name, value in values}

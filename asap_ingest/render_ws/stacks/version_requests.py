@@ -21,8 +21,8 @@ VERSION_OPERATIONS = Operations("Fields of a stack version")
 answers, stores = VERSION_OPERATIONS.answers, VERSION_OPERATIONS.stores
 _read_resolution = list_reader(double)
 _read_cycle = object_reader((("number", integer), ("stepNumber", integer)))
-_MAY_BE_NULL = (200, 204)
-_DONE = (200,)
+#: Statuses of success of requests whose value may be null, and of changes.
+_MAY_BE_NULL, _DONE = (200, 204), (200,)
 
 
 def _version(call: Call) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def get_resolution(call: Call) -> Any:
 @stores("PUT", f"{STACK}/resolutionValues", _read_resolution, statuses=_DONE)
 def put_resolution(call: Call) -> None:
     """Set the size of a pixel in x, y, z; further values are ignored."""
-    values = call.given("resolution values")
+    values = call.required_json("resolution values")
     _change(call, dict(zip(RESOLUTION_FIELDS, values, strict=False)))
 
 
@@ -78,7 +78,7 @@ def get_path_builder(call: Call) -> Any:
 @stores("PUT", f"{STACK}/mipmapPathBuilder", read_path_builder, statuses=_DONE)
 def put_path_builder(call: Call) -> None:
     """Set the rule for the locations of mipmaps; a slash is added to rootPath."""
-    builder = call.value() or {}
+    builder = call.json() or {}
     missing = [name for name in BUILDER_NEEDS if name not in builder]
     if missing:
         raise IllegalArgumentError(f"the mipmapPathBuilder lacks {', '.join(missing)}")
@@ -109,7 +109,7 @@ def get_cycle(call: Call) -> Any:
 @stores("PUT", f"{STACK}/cycle", _read_cycle, statuses=_DONE)
 def put_cycle(call: Call) -> None:
     """Set number and step of the alignment cycle; a missing one is removed."""
-    cycle = call.given("cycle")
+    cycle = call.required_json("cycle")
     _change(call, {name: cycle.get(key) for key, name in CYCLE_FIELDS.items()})
 
 

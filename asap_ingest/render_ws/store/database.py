@@ -13,8 +13,8 @@ from asap_ingest.render_ws.store.database_file import (
     check_name,
     check_room,
     connect,
+    file_error,
     identity,
-    named,
 )
 from asap_ingest.render_ws.store.match_rows import MatchStatements
 from asap_ingest.render_ws.store.migrations import migrate
@@ -42,7 +42,7 @@ class Store:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._lock = threading.Lock()
-        # writers of this process queue here: SQLite waits by polling
+        # writers of this process wait here: those of SQLite poll
         self._writer = threading.Lock()
         try:
             connection = self._connect("rwc")
@@ -110,7 +110,7 @@ class Store:
             finally:
                 self._give_back(connection)
         except sqlite3.Error as error:
-            raise named(self._path, error) from error
+            raise file_error(self._path, error) or error from error
 
     def reading(self) -> AbstractContextManager[Session]:
         """Context of one consistent view of the database."""
@@ -123,7 +123,7 @@ class Store:
             yield session
 
     def faults(self) -> dict[str, str]:
-        """Why the `store` cannot be read or its `disk` not be written; {} where all is well."""
+        """Reasons why the `store` cannot be read or the `disk` not be written; {} where all is well."""
         result = {}
         try:
             with self.reading() as session:

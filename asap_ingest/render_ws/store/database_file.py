@@ -1,4 +1,4 @@
-"""The file of the database: connections, identity and faults; the base of all statements."""
+"""The file of the database: connections, checks and errors; the base of all statements."""
 
 from __future__ import annotations
 
@@ -46,27 +46,33 @@ class DiskFullError(DatabaseError):
         super().__init__(path, "the disk is full; nothing of this was stored; make room and try again")
 
 
-#: Free disk space that a healthy service has: that of a large request.
+#: Disk space that must be free for a service to count as healthy: that of a large request.
 PROBE_BYTES = 2**20
 
-#: Result codes of SQLite that are about the file or its disk, not about a statement.
-_FILE_FAULTS = (
-    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB),
-    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
-)
-#: Result codes for a file size limit, a quota or a network disk that is full.
-_NO_MORE_BYTES = (
-    *(sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE),
-    *(sqlite3.SQLITE_IOERR_FSYNC,),
-)
+#: Primary result codes of SQLite that are about the file or its disk, not about a statement.
+_FILE_CODES = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+}
+#: Extended result codes for a limit of file sizes, a quota or a network disk that is full.
+_NO_SPACE_CODES = {
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+}
 
 
-def named(path: Path, error: sqlite3.Error) -> Exception:
-    """Convert an error of SQLite to one that names the file, where the file or its disk is at fault."""
+def file_error(path: Path, error: sqlite3.Error) -> DatabaseError | None:
+    """The error to raise in place of one of SQLite that the file or its disk causes; None for others."""
     code = getattr(error, "sqlite_errorcode", 0)
-    if code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_MORE_BYTES:
+    if code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_SPACE_CODES:
         return DiskFullError(path)
-    return DatabaseError(path, str(error)) if code & 0xFF in _FILE_FAULTS else error
+    return DatabaseError(path, str(error)) if code & 0xFF in _FILE_CODES else None
 
 
 def check_name(path: Path) -> None:
@@ -83,7 +89,7 @@ def check_name(path: Path) -> None:
 
 
 def check_room(path: Path) -> None:
-    """Check that there is disk space: write some bytes to an unnamed file beside the database.
+    """Check that `PROBE_BYTES` can be written to an unnamed file beside the database.
 
     Raises
     ------
@@ -99,7 +105,7 @@ def check_room(path: Path) -> None:
 
 
 class Statements:
-    """A group of statements, on one connection inside one transaction."""
+    """Base of groups of statements, on one connection within one transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -115,7 +121,7 @@ class Statements:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another that takes its place; None where there is none."""
+    """Device and inode, which tell a file from another that takes its place; None where there is none."""
     try:
         facts = path.stat()
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Statements about match collections: pairs of tiles and the points that match in them.
 
-A pair is stored with its smaller side as p, but requests name two sides in any order: most conditions have a
-form for either order.
+A pair is stored once, with its smaller side as p, but requests name its sides in either order: most
+conditions have one form for each order.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _CONSENSUS_GROUPS = "SELECT DISTINCT {side} FROM match_pair WHERE collection = :
 class PairKind(Enum):
     """A selection of pairs: one condition, or two of which one must hold.
 
-    It needs names by those of the parameters: `group`, and some of `tile`, `other_group` and `other_tile`.
+    Statements take the names that occur in the conditions as parameters: `group`, and some of `tile`,
+    `other_group` and `other_tile`.
     """
 
     OF_P_GROUP = ("p_group = :group",)
@@ -57,13 +58,14 @@ class PairKind(Enum):
     )
 
     def selection(self, column: str) -> str:
-        """Statement that gives names and one column of the pairs, in the order of their names.
+        """Statement that gives the four names of each pair, in their order, and one column as `json`.
 
         Each condition walks an index that has this order: no list of points passes through a sorter.
         """
         first, *others = self.value
         names = "p_group, q_group, p_id, q_id"
         select = f"SELECT {names}, {column} AS json FROM match_pair WHERE collection = :key AND "
+        # a pair for which both conditions hold is selected once
         further = "".join(f" UNION ALL {select}{condition} AND NOT ({first})" for condition in others)
         return f"{select}{first}{further} ORDER BY {names}"
 

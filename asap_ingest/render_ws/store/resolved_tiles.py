@@ -10,17 +10,16 @@ import orjson
 from asap_ingest.render_ws.store import Session
 from asap_ingest.render_ws.transforms.bounds import Outline, derive_boxes
 from asap_ingest.render_ws.transforms.specs import flatten, resolve_in_payload
-from asap_ingest.render_ws.wire.java_numbers import json_double
 from asap_ingest.render_ws.wire.json_types import dump
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, RequestError
 from asap_ingest.render_ws.wire.tile_rows import NO_ID, TileRow, tile_row
-from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles, in_field_order
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, ResolvedTiles
 
 Spec = dict[str, Any]
 
 
 def accept(sent: ResolvedTiles, derive: bool, z: float | None) -> list[TileRow]:
-    """Check a collection before it is stored and, with `derive`, compute the boxes of its tiles.
+    """Check a collection that is to be stored and, with `derive`, compute the boxes of its tiles.
 
     Returns
     ------
@@ -74,7 +73,7 @@ def _with_boxes(sent: ResolvedTiles) -> list[Spec]:
             _require_box(tile, outline)
         raise
     return [
-        in_field_order({**tile, **dict(zip(BOX_FIELDS, map(json_double, box), strict=True))})
+        {**tile, **dict(zip(BOX_FIELDS, box, strict=True))}
         for tile, box in zip(sent.tiles, boxes, strict=True)
     ]
 
@@ -95,7 +94,7 @@ def _require_box(tile: Spec, outline: Outline) -> None:
 
 
 def transform_rows(shared: dict[str, Spec]) -> list[tuple[str | bytes, bytes]]:
-    """Rows of shared transforms: their own id (not the map key) and their JSON."""
+    """Rows of shared transforms: their own id, which may differ from their key, and their JSON."""
     return [(spec.get("id", NO_ID), dump(spec)) for spec in shared.values()]
 
 
@@ -105,7 +104,7 @@ class TransformLookup:
     Parameters
     ----------
     count : callable
-        Called with the bytes of each; may raise.
+        Called with the size of each in bytes; may raise.
 
     Attributes
     ----------

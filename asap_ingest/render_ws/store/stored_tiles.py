@@ -33,7 +33,7 @@ _SECTIONS = """
 
 @dataclass(frozen=True)
 class TileFilter:
-    """Which tiles of a stack; None means any. The box is inclusive on all sides."""
+    """Conditions on the tiles of a stack; None means any. A tile that only touches the box is in it."""
 
     z: float | None = None
     min_z: float | None = None
@@ -46,7 +46,7 @@ class TileFilter:
     group_id: str | None = None
     tile_id: str | bytes | None = None
 
-    #: field -> what it demands of a row
+    #: The condition on a row by field.
     CONDITIONS = {
         "z": "z = :z",
         "min_z": "z >= :min_z",
@@ -62,12 +62,12 @@ class TileFilter:
 
     @property
     def rows(self) -> str:
-        """SQL of the rows, to follow FROM; it needs `values`."""
+        """SQL to follow FROM; its parameters are `values`."""
         given = (text for name, text in self.CONDITIONS.items() if getattr(self, name) is not None)
         return f"tile WHERE {' AND '.join(('stack = :stack', *given))}"
 
     def values(self, key: int) -> dict[str, Any]:
-        """Values of the parameters in `rows`."""
+        """Values of the parameters of `rows`; `key` is that of the stack."""
         return {**vars(self), "stack": key}
 
 
@@ -83,8 +83,7 @@ class TileStatements(Statements):
 
     def put_tiles(self, key: int, tiles: Iterable[TileRow]) -> None:
         """Insert or replace tiles by their id."""
-        # vars() instead of astuple(): the latter copies every spec
-        self._connection.executemany(_UPSERT_TILE, [(key, *vars(tile).values()) for tile in tiles])
+        self._connection.executemany(_UPSERT_TILE, [(key, *tile) for tile in tiles])
 
     def delete_tiles(self, key: int, which: TileFilter) -> None:
         """Remove tiles; shared transforms stay."""

@@ -28,9 +28,9 @@ from asap_ingest.render_ws.wire.names import StackId
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, NotFoundError
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 from asap_ingest.render_ws.wire.tile_rows import TileRow, counted, tile_row
-from asap_ingest.render_ws.wire.tile_specs import in_field_order, read_resolved_tiles
+from asap_ingest.render_ws.wire.tile_specs import read_resolved_tiles
 
-Some = TypeVar("Some", bound=Sized)
+Tiles = TypeVar("Tiles", bound=Sized)
 TILE_OPERATIONS = Operations("Tiles and transforms")
 answers, stores = TILE_OPERATIONS.answers, TILE_OPERATIONS.stores
 read_ids = list_reader(text)
@@ -49,7 +49,7 @@ def get_tile(call: Call) -> bytes:
 
 
 def require_tile(session: Session, stack_id: StackId, tile_id: str) -> tuple[StackRecord, TileRow]:
-    """Record of the stack and row of the tile; NotFoundError without one of them."""
+    """Record of the stack and row of the tile; NotFoundError if there is no such stack or tile."""
     record = require_stack(session, stack_id)
     rows = session.tiles(record.key, TileFilter(tile_id=tile_id))
     if not rows:
@@ -80,11 +80,11 @@ def get_layer_tiles(call: Call) -> bytes:
 def layer_rows(session: Session, call: Call) -> tuple[StackRecord, list[TileRow]]:
     """Record of the stack and the tiles of a layer; IllegalArgumentError for no or too many tiles."""
     record, z = require_data(session, call.stack_id), call.path["z"]
-    return record, required(record, z, limited_tiles(session, record, TileFilter(z=z), call.memory))
+    return record, require_tiles(record, z, limited_tiles(session, record, TileFilter(z=z), call.memory))
 
 
-def required(record: StackRecord, z: float, tiles: Some) -> Some:
-    """The tiles of a layer; IllegalArgumentError without any."""
+def require_tiles(record: StackRecord, z: float, tiles: Tiles) -> Tiles:
+    """The tiles of a layer; IllegalArgumentError if there are none."""
     if not tiles:
         raise IllegalArgumentError(f"{record.stack_id} has no tiles at z {z}")
     return tiles
@@ -104,7 +104,7 @@ def limited_tiles(
 def get_tiles_with_ids(call: Call) -> bytes:
     """List the tile specs with the given ids, with references resolved; an empty list without stack."""
     stack_id = call.stack_id
-    tile_ids = [name for name in call.given("tile ids", IllegalStateError) if name is not None]
+    tile_ids = [name for name in call.required_json("tile ids", IllegalStateError) if name is not None]
     with call.reading() as session:
         record = session.stack(stack_id)
         if record is None:
@@ -158,7 +158,8 @@ class DeriveQuery(Query):
 @stores("PUT", f"{LAYER}/resolvedTiles", read_resolved_tiles, query=DeriveQuery)
 def put_collection(call: Call) -> None:
     """Store tiles and shared transforms: all of them or, with an error, none."""
-    sent, stack_id = call.given("resolved tiles"), call.stack_id
+    sent, stack_id = call.required_json("resolved tiles"), call.stack_id
+    # checked twice: before the work, and in the transaction, which starts after it to be short
     with call.reading() as session:
         require_loading(session, stack_id)
     rows = accept(sent, call.query.derive_data is True, call.path.get("z"))
@@ -171,7 +172,7 @@ def put_collection(call: Call) -> None:
 @stores("PUT", f"{LAYER}/tileIds", read_ids)
 def put_z_of_tiles(call: Call) -> None:
     """Move the tiles with the given ids to a layer; unknown ids are ignored."""
-    tile_ids = [name for name in call.given("tile ids") if name is not None]
+    tile_ids = [name for name in call.required_json("tile ids") if name is not None]
     with call.writing() as session:
         key = require_loading(session, call.stack_id).key
         _move(session, key, session.each_with_ids(key, tile_ids), call, call.path["z"])
@@ -180,7 +181,7 @@ def put_z_of_tiles(call: Call) -> None:
 @stores("PUT", f"{STACK}/section/{{section}}/z", double)
 def put_z_of_section(call: Call) -> None:
     """Move all tiles of a section to the z in the body."""
-    z = call.given("z")
+    z = call.required_json("z")
     with call.writing() as session:
         key = require_loading(session, call.stack_id).key
         rows = session.each_tile(key, TileFilter(section_id=call.path["section"]))
@@ -189,10 +190,7 @@ def put_z_of_section(call: Call) -> None:
 
 def _move(session: Session, key: int, rows: Iterable[TileRow], call: Call, z: float) -> None:
     # all are read before the first is written
-    moved = [
-        tile_row(in_field_order({**row.parsed(), "z": json_double(z)}))
-        for row in counted(rows, call.memory.count_read)
-    ]
+    moved = [tile_row({**row.parsed(), "z": json_double(z)}) for row in counted(rows, call.memory.count_read)]
     session.put_tiles(key, moved)
 
 

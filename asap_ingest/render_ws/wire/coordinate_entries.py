@@ -1,4 +1,4 @@
-"""Entries of coordinate requests and of their answers.
+"""Points in coordinate requests and their answers, each given by an entry.
 
 An entry has the fields tileId, visible, local, world and error, in this order, any of which may be absent.
 """
@@ -22,26 +22,26 @@ JsonObject = dict[str, Any]
 Entry = JsonObject | None
 
 #: Names of the numbers of a point, by their count.
-_NEEDED_NUMBERS = {2: "x and y", 3: "x, y and z"}
-#: Fields that an entry needs for its point.
-_NEEDED_FIELDS = {"local": ("local", "tileId"), "world": ("world",)}
+_REQUIRED_NUMBERS = {2: "x and y", 3: "x, y and z"}
+#: Fields that an entry must have, by the field that holds its point.
+_REQUIRED_FIELDS = {"local": ("local", "tileId"), "world": ("world",)}
 
 
 @dataclass(frozen=True)
 class ReadPoints:
-    """The points of some entries.
+    """The points of a list of entries.
 
     Attributes
     ----------
-    places : list of int
-        Indices of the entries that have a point.
+    indices : list of int
+        Which entries have a point.
     points : list of lists of float
-        Their numbers, two or three each.
+        The numbers of these points, two or three each.
     problems : dict
-        Reasons why the other entries cannot be used, by their index.
+        Reasons why the other entries have none, by their index.
     """
 
-    places: list[int]
+    indices: list[int]
     points: list[list[float]]
     problems: dict[int, str]
 
@@ -58,27 +58,27 @@ read_entries = list_reader(object_reader(ENTRY_FIELDS))
 
 
 def read_points(entries: Sequence[Entry], field: str, count: int) -> ReadPoints:
-    """The first `count` numbers (2 or 3) of the field `local` or `world` of each entry."""
+    """Read the first `count` numbers (2 or 3) of the field `local` or `world` of each entry."""
     read = ReadPoints([], [], {})
-    for place, entry in enumerate(entries):
-        problem = _fault(entry, field, count)
+    for index, entry in enumerate(entries):
+        problem = _problem(entry, field, count)
         if problem is not None:
-            read.problems[place] = problem
+            read.problems[index] = problem
             continue
-        read.places.append(place)
-        # numbers that are not finite are stored as text
+        read.indices.append(index)
+        # numbers that are not finite come as text
         read.points.append([float(number) for number in (entry or {})[field][:count]])
     return read
 
 
-def _fault(entry: Entry, field: str, count: int) -> str | None:
+def _problem(entry: Entry, field: str, count: int) -> str | None:
     if entry is None:
         return "there is no entry, only null"
-    missing = [name for name in _NEEDED_FIELDS[field] if name not in entry]
+    missing = [name for name in _REQUIRED_FIELDS[field] if name not in entry]
     if missing:
         return f"there is no {missing[0]} in the entry"
     if len(entry[field]) < count:
-        return f"{field} needs {_NEEDED_NUMBERS[count]}, it holds {len(entry[field])} numbers"
+        return f"{field} needs {_REQUIRED_NUMBERS[count]}, it holds {len(entry[field])} numbers"
     return None
 
 
@@ -88,13 +88,13 @@ def failed(entry: Entry, problem: str) -> JsonObject:
 
 
 def with_tile(entry: JsonObject, tile_id: str | bytes) -> JsonObject:
-    """The entry with the tile filled in; a tile without id leaves none."""
+    """The entry with this tile id in place of its own; with none for a tile that has no id."""
     rest = {name: value for name, value in entry.items() if name != "tileId"}
-    return {**named(tile_id), **rest}
+    return {**tile_field(tile_id), **rest}
 
 
-def named(tile_id: str | bytes | None) -> JsonObject:
-    """The first field of an entry; {} for a tile without id."""
+def tile_field(tile_id: str | bytes | None) -> JsonObject:
+    """The field tileId of an entry; {} for a tile that has no id."""
     return {"tileId": tile_id} if isinstance(tile_id, str) else {}
 
 

@@ -14,7 +14,10 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{1,12})Z")
 
 @has_schema({"type": "string", "format": "date-time"})
 def date(value: Any) -> str | None:
-    """Read a time stamp: `2024-05-01T10:00:00.5Z` (fraction = milliseconds), or epoch milliseconds."""
+    """Read a time stamp: epoch milliseconds, or `2024-05-01T10:00:00.500Z`.
+
+    As in render-ws, digits after the point count milliseconds: `.5` is 5 ms, `.1500` is 1.5 s.
+    """
     try:
         if type(value) is int:
             return format_date(value)
@@ -30,7 +33,7 @@ def _epoch_milliseconds(value: str) -> int:
     if match is None:
         raise ValueError("expected the form yyyy-MM-ddTHH:mm:ss.SSSZ")
     year, month, day, hour, minute, second, fraction = map(int, match.groups())
-    # days, months and the rest roll over: February 30 is March 1
+    # values out of range roll over, as in render-ws: February 30 is a day in March
     first = datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC)
     moment = first + timedelta(
         days=day - 1, hours=hour, minutes=minute, seconds=second, milliseconds=fraction
@@ -41,4 +44,4 @@ def _epoch_milliseconds(value: str) -> int:
 def format_date(milliseconds: int) -> str:
     """Epoch milliseconds as `yyyy-MM-ddTHH:mm:ss.SSSZ` in UTC."""
     moment = EPOCH + timedelta(milliseconds=milliseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

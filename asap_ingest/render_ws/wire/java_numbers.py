@@ -24,7 +24,7 @@ _BLANKS = "".join(map(chr, range(33)))
 
 
 def double_or_none(text: str) -> float | None:
-    """Parse a number with blanks around it, `NaN`, `Infinity`, suffixes; None for anything else."""
+    """Parse a number as Java does, also ` 1 `, `NaN`, `Infinity` and `1e3f`; None for other text."""
     trimmed = text.strip(_BLANKS)
     if not _DOUBLE.fullmatch(trimmed):
         return None

@@ -58,7 +58,7 @@ def has_schema(schema: Schema) -> Callable[[AnyReader], AnyReader]:
 
 
 def schema_of(reader: Reader) -> Schema:
-    """The JSON schema of the values that a reader takes; {} for a reader that has none."""
+    """The JSON schema of the values that a reader accepts; {}, any JSON, for a reader without one."""
     return _SCHEMAS.get(reader, {})
 
 
@@ -67,7 +67,7 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-#: Bytes of memory that an object with its first entry takes, a list, and each further value in either.
+#: Bytes of memory that these take: an object with its first entry, a list, each further value of either.
 _OBJECT, _LIST, _VALUE = 240, 88, 64
 
 
@@ -165,7 +165,7 @@ def text(value: Any) -> str:
 
 @has_schema({"type": "boolean"})
 def boolean(value: Any) -> bool | None:
-    """A flag, a number other than 0, or its name as text; None for blank text."""
+    """Read a flag: a boolean or its name as text; of integers, 0 is false. Blank text is absent."""
     if type(value) is str and value.strip() in ("", "true", "false", "True", "False", "TRUE", "FALSE"):
         return value.strip().lower() == "true" if value.strip() else None
     if type(value) not in (bool, int):
@@ -263,6 +263,12 @@ _read_texts = list_reader(text)
 def labels(value: Any) -> list[str]:
     """Read a set of texts; repeated ones are dropped."""
     return list(dict.fromkeys(_read_texts(value)))
+
+
+def json_values(row: Row) -> dict[str, Any]:
+    """A row of the database as JSON object: numbers that are not finite become text."""
+    values = ((name, row[name]) for name in row.keys())  # noqa: SIM118
+    return {name: json_double(value) if isinstance(value, float) else value for name, value in values}
 
 
 def dump(value: Any) -> bytes:

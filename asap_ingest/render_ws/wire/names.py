@@ -16,15 +16,18 @@ NAME_SCHEMA: Schema = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLe
 
 @dataclass(frozen=True)
 class _Names:
-    """Names of one thing; in render-ws they are also the name of a collection, which has limited length."""
+    """Base of ids that consist of names, which render-ws joins to that of a MongoDB collection.
+
+    `SUFFIX` is what it appends; the joined name has at most `LONGEST` characters.
+    """
 
     SUFFIX: ClassVar[str] = ""
     LONGEST: ClassVar[int]
 
     def checked(self) -> Self:
-        """Return itself; raises IllegalArgumentError for a bad name or names too long together.
+        """Return itself; IllegalArgumentError for an invalid name, and for names too long together.
 
-        A name has letters and digits, with single underscores between them.
+        A name consists of letters and digits, with single underscores between them.
         """
         for kind, name in vars(self).items():
             if not _NAME.fullmatch(name):
@@ -40,7 +43,7 @@ class _Names:
         return self
 
     def to_json(self) -> dict[str, str]:
-        """As in stack metadata, and in the list of match collections."""
+        """The names by kind, as in stack metadata and in the list of match collections."""
         return dict(vars(self))
 
 

@@ -27,10 +27,10 @@ EXPRESSION_BYTES = 2**17
 OPTIONS = re2.Options()
 OPTIONS.max_mem = EXPRESSION_BYTES
 OPTIONS.log_errors = False
-#: Quoted text, an escape, or a class; `odd` is syntax that has another meaning in Java.
+#: Quoted text, an escape, or a class; `java` is syntax within a class that has another meaning in Java.
 _PARTS = re.compile(
     r"\\Q.*?(?:\\E|\Z)|\\."
-    r"|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\\[&]|&(?!&))*(?P<odd>\[|&&)?",
+    r"|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\\[&]|&(?!&))*(?P<java>\[|&&)?",
     re.DOTALL,
 )
 #: Beginnings of RE2's messages about syntax that is invalid in any engine.
@@ -56,7 +56,7 @@ def groups_of_whole(name: str, pattern: str, text: str) -> tuple[str | None, ...
     PatternError
         `name` is what the client calls the expression.
     """
-    expression = _prepared(name, pattern)
+    expression = _compiled(name, pattern)
     _check_length(name, pattern, text)
     match = expression.fullmatch(text)
     return None if match is None else match.groups()
@@ -72,7 +72,7 @@ def texts_with_pattern(
     PatternError
         Also when the search takes longer than allowed; `name` is what the client calls the expression.
     """
-    expression = _prepared(name, pattern)
+    expression = _compiled(name, pattern)
     end = time.monotonic() + seconds + SECONDS_PER_ID * len(texts)
     matching = []
     for text in texts:
@@ -85,12 +85,12 @@ def texts_with_pattern(
     return matching
 
 
-def _prepared(name: str, pattern: str) -> Any:
+def _compiled(name: str, pattern: str) -> Any:
     if len(pattern) > LONGEST_PATTERN:
         raise PatternError(name, pattern, f"has {len(pattern)} characters, {LONGEST_PATTERN} are allowed")
-    odd = next((part["odd"] for part in _PARTS.finditer(pattern) if part["odd"]), None)
-    if odd is not None:
-        raise PatternError(name, pattern, f"cannot be used: {odd} within a class, without \\ before it")
+    syntax = next((part["java"] for part in _PARTS.finditer(pattern) if part["java"]), None)
+    if syntax is not None:
+        raise PatternError(name, pattern, f"cannot be used: {syntax} within a class, without \\ before it")
     try:
         return re2.compile(pattern, OPTIONS)
     except re2.error as error:

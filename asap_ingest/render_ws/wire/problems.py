@@ -1,7 +1,7 @@
 """Errors of requests and the statuses of their answers.
 
-render-ws answers argument errors with 400 and everything else, a stack in the wrong state
-included, with 500: clients rely on it, so the classes are named for what they mean there.
+render-ws answers errors in the arguments with 400, and all others, such as a stack in the wrong state, with
+500. Clients rely on that, so the errors have the names of Java's exceptions.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def one_line(problem: Exception) -> str:
     A newline at the end stays.
     """
     message = str(problem) or type(problem).__name__
-    line = message.removesuffix("\n")
+    line, end = (message[:-1], "\n") if message.endswith("\n") else (message, "")
     if len(line) > LONGEST_TEXT:
         line = f"{line[:400]} ... {line[-195:]}"
-    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], line) + message[len(message.removesuffix("\n")) :]
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], line) + end

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from asap_ingest.render_ws.wire.json_types import dump
-from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, is_flat
+from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, in_field_order, is_flat
 from asap_ingest.render_ws.wire.transform_specs import references
 
 #: A missing tile or transform id: equal to itself, different from every text, sorted after them.
 NO_ID = b""
 
 
-@dataclass(frozen=True)
-class TileRow:
-    """One tile as stored: the columns that queries need, and the JSON that is sent.
+class TileRow(NamedTuple):
+    """One tile as stored: the columns that queries need, and the JSON that is sent (`spec`).
 
-    `refs` and `channels` are sorted JSON lists of transform ids and channel names, None when empty;
-    `flat`: the transforms are leaves only, so that the JSON can be sent as a flattened spec.
+    `channels` and `refs` are sorted JSON lists of channel names and of ids of shared transforms, None when
+    empty. `flat`: all transforms are leaves, so that the JSON is also that of the flattened spec.
     """
 
     tile_id: str | bytes
@@ -44,17 +42,18 @@ class TileRow:
 
 
 def counted(rows: Iterable[TileRow], count: Callable[[int], None]) -> Iterator[TileRow]:
-    """The same rows; `count` is called with the bytes of each, and may raise."""
+    """The same rows; `count` is called with the size of each in bytes, and may raise."""
     for row in rows:
         count(len(row.spec))
         yield row
 
 
 def tile_row(spec: dict[str, Any]) -> TileRow:
-    """The row of a complete tile spec, box included."""
+    """The row of a complete tile spec, box included; its fields may be in any order."""
     flat = is_flat(spec)
     z = spec.get("z")
     min_x, min_y, max_x, max_y = (float(spec[name]) for name in BOX_FIELDS)
+    channels = (channel["name"] for channel in spec.get("channels", ()) if channel and "name" in channel)
     return TileRow(
         spec.get("tileId", NO_ID),
         None if z is None else float(z),
@@ -64,12 +63,10 @@ def tile_row(spec: dict[str, Any]) -> TileRow:
         min_y,
         max_x,
         max_y,
-        _sorted_list(
-            channel["name"] for channel in spec.get("channels", ()) if channel and "name" in channel
-        ),
+        _sorted_list(channels),
         None if flat else _sorted_list(references(spec["transforms"])),
         flat,
-        dump(spec),
+        dump(in_field_order(spec)),
     )
 
 

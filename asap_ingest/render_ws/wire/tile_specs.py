@@ -123,7 +123,7 @@ _read_tile_fields = object_reader(TILE_FIELDS, required=("tileId", "z", "width",
 
 @has_schema(schema_of(_read_tile_fields))
 def read_tile(value: Any) -> JsonObject:
-    """Read one tile spec: known fields in their order, defaults filled in where a field is always written.
+    """Read one tile spec: known fields, and defaults of those that are always written.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def read_tile(value: Any) -> JsonObject:
     spec.setdefault("meshCellSize", 0.0 if "meshCellSize" in value else DEFAULT_MESH_CELL_SIZE)
     spec.setdefault("mipmapLevels", {})
     spec.setdefault("transforms", {"type": "list", "specList": []})
-    return in_field_order(spec)
+    return spec
 
 
 def in_field_order(spec: JsonObject) -> JsonObject:

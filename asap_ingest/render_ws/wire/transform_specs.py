@@ -22,17 +22,17 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalSta
 
 JsonObject = dict[str, Any]
 
-#: Transforms nested in one another: each is two levels of JSON, and orjson writes no more than 254.
-MOST_LEVELS = 50
+#: Transforms nested in one another: each nests JSON by two, and orjson writes JSON nested no deeper than 254.
+MAX_DEPTH = 50
 
 
 @has_schema(reference("Transform"))
-def read_transform(value: Any, level: int = 0) -> JsonObject:
+def read_transform(value: Any, depth: int = 0) -> JsonObject:
     """Read one transform spec; a missing or unknown `type` is a leaf.
 
     Parameters
     ----------
-    level : int
+    depth : int
         Number of transforms that this one is nested in.
 
     Raises
@@ -46,14 +46,14 @@ def read_transform(value: Any, level: int = 0) -> JsonObject:
     """
     if type(value) is not dict:
         raise MalformedBodyError(f"a transform must be an object, not {str(value)[:80]!r}")
-    if level > MOST_LEVELS:
-        raise MalformedBodyError(f"transforms are nested more than {MOST_LEVELS} levels deep")
-    kinds = _transform_kinds(level + 1)
+    if depth > MAX_DEPTH:
+        raise MalformedBodyError(f"transforms are nested more than {MAX_DEPTH} levels deep")
+    readers = _field_readers(depth + 1)
     kind = value.get("type")
-    kind = kind if type(kind) is str and kind in kinds else "leaf"
+    kind = kind if type(kind) is str and kind in readers else "leaf"
     if kind == "list" and value.get("specList", []) is None:
         raise IllegalStateError("specList is null")
-    spec = {"type": kind, **kinds[kind](value)}
+    spec = {"type": kind, **readers[kind](value)}
     if kind == "list":
         spec.setdefault("specList", [])
     missing = [name for name in _NEEDED.get(kind, ()) if name not in spec]
@@ -62,12 +62,12 @@ def read_transform(value: Any, level: int = 0) -> JsonObject:
     return spec
 
 
-def _read_specs(value: Any, level: int) -> list[JsonObject]:
+def _read_specs(value: Any, depth: int) -> list[JsonObject]:
     if type(value) is not list:
         raise MalformedBodyError(f"expected a list, got {str(value)[:80]!r}")
     if None in value:
         raise IllegalStateError("specList holds a null transform")
-    return [read_transform(spec, level) for spec in value]
+    return [read_transform(spec, depth) for spec in value]
 
 
 _COMMON: Fields = (("id", text), ("metaData", object_reader((("labels", labels),))))
@@ -76,12 +76,12 @@ _NEEDED = {"ref": ("refId",), "interpolated": ("a", "b")}
 
 
 @cache
-def _transform_kinds(level: int) -> dict[str, Reader]:
-    """Readers of the fields of a transform by its type; transforms in it have this level."""
-    inner = partial(read_transform, level=level)
+def _field_readers(depth: int) -> dict[str, Reader]:
+    """Readers of the fields of a transform by its type; `depth` is that of the transforms inside it."""
+    inner = partial(read_transform, depth=depth)
     fields: dict[str, Fields] = {
         "leaf": (("className", text), ("dataString", text)),
-        "list": (("specList", partial(_read_specs, level=level)),),
+        "list": (("specList", partial(_read_specs, depth=depth)),),
         "ref": (("refId", text),),
         "interpolated": (("a", inner), ("b", inner), ("lambda", double)),
     }
@@ -122,7 +122,7 @@ def read_transform_list(value: Any) -> JsonObject:
 
 
 def children(spec: JsonObject) -> Sequence[JsonObject]:
-    """The specifications that a list or an interpolated transform consists of."""
+    """The specs that a list or an interpolated transform consists of; none for others."""
     if spec.get("type") == "list":
         return spec.get("specList") or []
     if spec.get("type") == "interpolated":
@@ -131,7 +131,7 @@ def children(spec: JsonObject) -> Sequence[JsonObject]:
 
 
 def references(spec: JsonObject) -> Iterator[str]:
-    """Ids that a transform spec refers to itself, not through other references; with repetitions."""
+    """Ids of the references within a transform spec, repeated ones too; their targets are not looked into."""
     if spec.get("type") == "ref":
         yield str(spec.get("refId"))
     for child in children(spec):

@@ -66,6 +66,7 @@ def test_compressed_files_are_read(tmp_path):
         ("a.json", b"{}", "must hold a list"),
         ("a.json.gz", b"[]", "cannot be read as JSON"),
         ("a.json.gz", gzip.compress(b"[1, 2, 3]", mtime=0)[:-9], "cannot be read as JSON"),
+        ("a.json.gz", gzip.compress(b"[]", mtime=0)[:10] + b"\xff" * 20, "cannot be read as JSON"),
         ("a.zip", b"PK", "cannot be read as JSON"),
         ("b/a.json", None, "no such file"),
     ],
@@ -220,7 +221,7 @@ def test_names_are_quoted_in_addresses():
     assert stack.tile_url("a b").endswith("/stack/s/tile/a%20b")
 
 
-@pytest.mark.parametrize("url", ["render-ws/v1", "ftp://h/x", "http:///x"])
+@pytest.mark.parametrize("url", ["render-ws/v1", "ftp://h/x", "http:///x", "http://h:99999/x", "http://[h/x"])
 def test_what_is_no_url_is_named(url):
     with pytest.raises(ClientError, match="is not an http or https URL"):
         send("GET", url)

@@ -52,6 +52,9 @@ def test_a_stack_is_copied(server_url):
     assert manage(stack, "CLONE", *options) == 0
     assert copy.get("/zValues") == [2.0]
     assert manage(stack, "CLONE") == 1
+    # such a name is refused, and does not become a query
+    assert manage(stack, "CLONE", "--cloneResultStack", "third?x=y") == 1
+    assert StackClient(server_url, "third").status("GET") == 404
 
 
 @pytest.mark.parametrize(("option", "status"), [((), 200), (("--skipTransforms",), 404)])

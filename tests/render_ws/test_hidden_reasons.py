@@ -1,4 +1,4 @@
-"""One text for all that may be wrong with a file: whether it is there is nobody's business."""
+"""Answers do not reveal whether a file exists: one text stands for all that may be wrong with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.render_ws.test_safety import OPEN, TEXT, Site, drawn, refused, save, 
 
 pytestmark = pytest.mark.slow
 __all__ = ["site"]
-TOLD = "/render-ws/v1/owner/told/project/p"
+HIDDEN = "/render-ws/v1/owner/hidden/project/p"
 READER = {"Origin": "http://localhost:8000"}
 
 
@@ -28,10 +28,10 @@ def unusable_files(folder: Path) -> list[Path]:
     return [folder / f"{name}.png" for name in ("missing", "empty", "letter", "cut", "folder")]
 
 
-def told_of(url: str, path: Path, number: int, **headers: str) -> set[str]:
-    """What requests that draw the image of a stored tile tell, without its name."""
-    stack = StackClient(url, f"s{number}", owner="told")
-    if send(url, "GET", f"/render-ws/v1/owner/told/project/p/stack/s{number}", {}, None).status == 404:
+def reasons_given(url: str, path: Path, number: int, **headers: str) -> set[str]:
+    """Texts of the answers to requests that draw the image of a stored tile, its path left out."""
+    stack = StackClient(url, f"s{number}", owner="hidden")
+    if send(url, "GET", f"/render-ws/v1/owner/hidden/project/p/stack/s{number}", {}, None).status == 404:
         stack.create(tile("a", mipmapLevels={"0": {"imageUrl": str(path)}}), state="COMPLETE")
     answers = [
         stack.ask("GET", target, **headers)
@@ -41,28 +41,28 @@ def told_of(url: str, path: Path, number: int, **headers: str) -> set[str]:
     return {answer.body.decode().replace(str(path), "FILE") for answer in answers}
 
 
-def test_with_roots_nobody_is_told_whether_a_file_is_there(
+def test_with_image_roots_answers_hide_whether_a_file_exists(
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = site.inside / "unusable"
     paths = [*unusable_files(folder), *unusable_files(tmp_path), Path("/etc/passwd"), Path("/etc/nothing")]
-    found = [told_of(site.url, path, number) for number, path in enumerate(paths)]
-    assert found == [{WITHOUT_REASON.format("FILE")}] * len(paths)
+    given = [reasons_given(site.url, path, number) for number, path in enumerate(paths)]
+    assert given == [{WITHOUT_REASON.format("FILE")}] * len(paths)
     for path, reason in zip(paths, ("cannot find", "is empty", "not an image", "cut.png"), strict=False):
         assert any(str(path) in line and reason in line for line in caplog.messages)
     # the files of a stored tile are checked without reasons too
-    answer = send(site.url, "GET", f"{TOLD}/stack/s1/tile/a/validation-info", {}, None)
+    answer = send(site.url, "GET", f"{HIDDEN}/stack/s1/tile/a/validation-info", {}, None)
     assert answer.body.decode() == WITHOUT_REASON.format(paths[1])
 
 
-def test_pages_of_others_are_not_told_whether_a_file_is_there(tmp_path: Path) -> None:
+def test_answers_to_other_origins_hide_whether_a_file_exists(tmp_path: Path) -> None:
     with serving(tmp_path) as url:
         for number, path in enumerate(unusable_files(tmp_path / "unusable")):
-            assert told_of(url, path, number, **READER) == {WITHOUT_REASON.format("FILE")}
-            assert told_of(url, path, number).isdisjoint({WITHOUT_REASON.format("FILE")})
+            assert reasons_given(url, path, number, **READER) == {WITHOUT_REASON.format("FILE")}
+            assert reasons_given(url, path, number).isdisjoint({WITHOUT_REASON.format("FILE")})
 
 
-def test_a_way_through_another_folder_does_not_show_whether_that_is_there(site: Site) -> None:
+def test_paths_through_another_folder_hide_whether_it_exists(site: Site) -> None:
     for way in ("/etc", "/etc/nothing", "/etc/passwd", str(site.inside)):
         up = "/".join([".."] * len(Path(way).parts[1:]))
         url = f"{way}/{up}{site.picture}"
@@ -70,7 +70,7 @@ def test_a_way_through_another_folder_does_not_show_whether_that_is_there(site: 
         assert answer.body.decode() == WITHOUT_REASON.format(url)
 
 
-def test_what_a_client_wrote_makes_no_line_of_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_newline_in_a_path_starts_no_line_of_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     assert refused(drawn(site, spec_with(site, "image", f"{site.inside}/a\nERROR:b.png")))
     assert not any("\n" in line for line in caplog.messages)
     assert any("a\\nERROR:b.png" in line for line in caplog.messages)

@@ -1,4 +1,4 @@
-"""Who may ask the service for what: `Host` and `Origin`, preflight requests, and what errors tell."""
+"""Access control: `Host` and `Origin`, preflight requests, and what errors reveal."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ V1 = "/render-ws/v1"
 READER = {"Origin": "http://localhost:8000"}
 FOREIGN = {"Origin": "http://elsewhere.example:8000"}
 READER_METHODS = "GET,HEAD,OPTIONS"
-#: What stands in paths for names; numbers are 1.
-VALUES = {"owner": "o", "project": "p", "stack": "asked", "tile": "a+b", "section": "1.0"}
+#: Values of the names in paths; numbers are 1.
+VALUES = {"owner": "o", "project": "p", "stack": "access", "tile": "a+b", "section": "1.0"}
 
 
 @pytest.fixture(scope="module")
 def stack(server_url: str) -> StackClient:
-    return StackClient(server_url, "asked").create(tile("t 1"), tile("a+b"), state="COMPLETE")
+    return StackClient(server_url, "access").create(tile("t 1"), tile("a+b"), state="COMPLETE")
 
 
 @pytest.mark.parametrize("path", ["", "/zValues", "/z/abc/bounds", "/nothing", "/tile/nope", "//"])
@@ -42,7 +42,7 @@ def test_every_answer_carries_cross_origin_headers(stack: StackClient, path: str
 
 
 @pytest.mark.parametrize(
-    ("method", "asked_headers", "allowed"),
+    ("method", "requested_headers", "allowed"),
     [
         ("GET", "", READER_METHODS),
         ("GET", "content-type, accept", READER_METHODS),
@@ -52,11 +52,11 @@ def test_every_answer_carries_cross_origin_headers(stack: StackClient, path: str
     ],
 )
 def test_preflight_of_a_page_that_may_read(
-    stack: StackClient, method: str, asked_headers: str, allowed: str | None
+    stack: StackClient, method: str, requested_headers: str, allowed: str | None
 ) -> None:
     headers = {**READER, "Access-Control-Request-Method": method}
-    if asked_headers:
-        headers["Access-Control-Request-Headers"] = asked_headers
+    if requested_headers:
+        headers["Access-Control-Request-Headers"] = requested_headers
     answer = stack.ask("OPTIONS", "", **headers)
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers.get("access-control-allow-methods") == allowed
@@ -66,7 +66,7 @@ def test_preflight_of_a_page_that_may_read(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_preflight_of_another_page_is_told_nothing(stack: StackClient, method: str) -> None:
+def test_preflight_of_another_page_gets_no_headers(stack: StackClient, method: str) -> None:
     answer = stack.ask("OPTIONS", "", **FOREIGN, **{"Access-Control-Request-Method": method})
     assert (answer.status, answer.body) == (200, b"")
     assert not [name for name in answer.headers if name.startswith("access-control")]
