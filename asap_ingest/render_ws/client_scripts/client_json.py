@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import orjson
 
@@ -37,15 +37,11 @@ def send(method: str, url: str, body: bytes | None = None) -> bytes:
     ParameterError
         For a token in the environment that cannot be sent.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ClientError(f"{url!r} is not an http or https URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not host:
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ClientError(f"{url!r} is not an http or https URL")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=TIMEOUT_S)
+    connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {**(JSON_HEADERS if body else {"Accept": "*/*"}), **authorization()}
     try:
@@ -63,6 +59,16 @@ def send(method: str, url: str, body: bytes | None = None) -> bytes:
     return content
 
 
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; ClientError for a host or port that none can have."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # checked when it is read
+    except ValueError as error:
+        raise ClientError(f"{url!r} is not an http or https URL: {error}") from error
+    return parts
+
+
 def get_json(url: str, body: Any = None) -> Any:
     """Parsed answer to a GET or, with a body, to a PUT, by which the service is sent long lists of names."""
     content = send("GET", url) if body is None else send("PUT", url, orjson.dumps(body))
@@ -74,7 +80,7 @@ def get_json(url: str, body: Any = None) -> Any:
 
 def load_json(source: str) -> Any:
     """Parsed content of a file, given as path or `file:` URL, or of an http(s) URL."""
-    parts = urlsplit(source)
+    parts = _split(source)
     if parts.scheme in ("http", "https"):
         return get_json(source)
     return read_json(unquote(parts.path) if parts.scheme == "file" else source)

@@ -98,14 +98,16 @@ def change_tiles(options: ChangeOptions) -> None:
 
 
 def read_changes(path: str) -> dict[str, Spec]:
-    """Transforms by tile id; ClientError for an empty list, a tile listed twice, an entry without both."""
+    """Transforms by tile id; ClientError for an empty list, a tile listed twice, an entry that lacks one."""
     transforms: dict[str, Spec] = {}
     for entry in read_list(path):
-        if not isinstance(entry, dict) or not {"tileId", "transform"} <= set(entry):
-            raise ClientError(f"{path}: an entry lacks tileId or transform: {str(entry)[:200]}")
-        if entry["tileId"] in transforms:
-            raise ClientError(f"{path}: tile {entry['tileId']!r} is listed twice")
-        transforms[entry["tileId"]] = read_transform(entry["transform"])
+        match entry:
+            case {"tileId": str(tile_id), "transform": transform}:
+                if tile_id in transforms:
+                    raise ClientError(f"{path}: tile {tile_id!r} is listed twice")
+                transforms[tile_id] = read_transform(transform)
+            case _:
+                raise ClientError(f"{path}: an entry lacks tileId or transform: {str(entry)[:200]}")
     if not transforms:
         raise ClientError(f"{path}: lists no tiles")
     return transforms

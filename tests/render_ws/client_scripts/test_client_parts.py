@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zipfile
 
 import pytest
@@ -25,6 +26,7 @@ from asap_ingest.render_ws.client_scripts.client_tiles import (
     invalid_ids,
     tem_problem,
 )
+from asap_ingest.render_ws.client_scripts.tile_clients import read_changes
 from asap_ingest.render_ws.client_scripts.web_stack import WebStack
 from asap_ingest.render_ws.wire.java_numbers import double_text
 from tests.render_ws.client import leaf
@@ -225,6 +227,36 @@ def test_names_are_quoted_in_addresses():
 def test_what_is_no_url_is_named(url):
     with pytest.raises(ClientError, match="is not an http or https URL"):
         send("GET", url)
+
+
+def test_the_source_of_json_may_be_no_url():
+    with pytest.raises(ClientError, match="is not an http or https URL"):
+        load_json("http://[h/x")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "lists no tiles"),
+        ("{}", "must hold a list"),
+        ("[1]", "an entry lacks"),
+        ('[{"tileId": "a"}]', "an entry lacks"),
+        ('[{"tileId": ["a"], "transform": {}}]', "an entry lacks"),
+        ('[{"tileId": null, "transform": {}}]', "an entry lacks"),
+    ],
+)
+def test_a_file_of_changes_that_is_wrong_is_named(tmp_path, content, message):
+    path = tmp_path / "changes.json"
+    path.write_text(content)
+    with pytest.raises(ClientError, match=f"changes.json: {message}"):
+        read_changes(str(path))
+
+
+def test_a_file_of_changes_lists_a_tile_once(tmp_path):
+    path = tmp_path / "changes.json"
+    path.write_text(json.dumps([{"tileId": "a", "transform": FIRST}] * 2))
+    with pytest.raises(ClientError, match="'a' is listed twice"):
+        read_changes(str(path))
 
 
 def test_a_service_that_is_not_there_is_named(closed_port):
