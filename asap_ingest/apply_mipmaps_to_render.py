@@ -84,7 +84,7 @@ def _over_sections(
     changes: list[dict[str, Any]] = []
     if len(jobs) == 1 and isinstance(executor, PoolExecutor):
         executor = SerialExecutor()  # starting a process would take longer than the section
-    with Progress(unit="section") as progress:
+    with Progress(noun="section") as progress:
         progress.expect(len(jobs))
         for number, outcome in enumerate(executor.run(work, jobs), start=1):
             section, job = outcome.result(), outcome.item

@@ -47,7 +47,7 @@ def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | 
     report = MipmapReport() if report is None else report
     report.shard = None if run.shard is None else str(run.shard)
     do: Callable[[PyramidJob], PyramidResult] = build_and_verify if run.verify else build_pyramid
-    with Progress(unit="tile") as progress:
+    with Progress(noun="tile") as progress:
         for outcome in executor.run(do, jobs_of(run, report, progress)):
             moved = report.count(outcome)
             progress.advance(outcome.item.image.first_of, moved, failures=outcome.error is not None)

@@ -64,7 +64,7 @@ def ingest_section(section: Section, workers: int, executor: Executor) -> Ingest
     AsapIngestError
         The section could not be done; tiles that failed are in the reports.
     """
-    with Progress(unit="tile") as progress:
+    with Progress(noun="tile") as progress:
         progress.expect(section.tiles)
         (ended,) = ingest(SectionPipeline(iter([section]), workers, progress), executor)
     if ended.error is not None:

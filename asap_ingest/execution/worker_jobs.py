@@ -1,15 +1,16 @@
-"""What all executors share: outcomes, and how a worker runs a job and sends its outcome."""
+"""What all executors share: jobs, their outcomes, and what a worker process does to run a job."""
 
 from __future__ import annotations
 
 import logging
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from types import ModuleType
+from importlib.machinery import ModuleSpec
 from typing import Any, Generic, Protocol, TypeVar
 
 from asap_ingest import storage
@@ -45,17 +46,17 @@ class Outcome(Generic[Item, Value]):
         return "" if self.error is None else str(self.error) or type(self.error).__name__
 
 
-#: Closing it ends the workers.
+#: A run's outcomes; closing the generator ends the workers.
 Outcomes = Generator[Outcome[Item, Value], None, None]
 
 
 class Executor(Protocol):
     """Runs jobs: top-level functions of one small picklable item."""
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
-        """One outcome an item, in the order in which they are ready; a job that fails does not stop others.
+    def run(self, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        """Run a job for each item; yield outcomes as they get ready. A job that fails does not stop others.
 
-        An iterator of items may end for the moment: it is asked again after each outcome that was yielded,
+        `items` may be an iterator that goes on after StopIteration: it is asked again after each outcome,
         so that an outcome can lead to further items for the same workers.
         """
 
@@ -63,26 +64,21 @@ class Executor(Protocol):
 class SerialExecutor:
     """One job after the other, in this process."""
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+    def run(self, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         for item in items:
             yield Outcome(item, *_attempt(job, item))
 
 
 @dataclass(frozen=True)
 class WithStorage(Generic[Item, Value]):
-    """A job with the storage options of the process that hands it to a worker."""
+    """A job as a worker gets it: with the storage options of the process that made this."""
 
-    job: Callable[[Item], Value]
-    options: Mapping[str, Any]
+    job: Job[Item, Value]
+    options: Mapping[str, Any] = field(default_factory=lambda: dict(storage.current_options()))
 
     def __call__(self, item: Item) -> Value:
         with storage.options(self.options):
             return self.job(item)
-
-
-def for_workers(job: Callable[[Item], Value]) -> WithStorage[Item, Value]:
-    """The job as other processes get it."""
-    return WithStorage(job, dict(storage.current_options()))
 
 
 def _attempt(job: Job[Any, Any], item: Any) -> tuple[Any, Exception | None]:
@@ -91,7 +87,7 @@ def _attempt(job: Job[Any, Any], item: Any) -> tuple[Any, Exception | None]:
         return job(item), None
     except MemoryError as error:
         return None, OutOfMemoryError(str(error))
-    except Exception as error:  # it becomes the item's outcome
+    except Exception as error:  # whatever it is, it becomes the outcome of its item
         logger.debug("job failed", exc_info=True)
         return None, error
 
@@ -123,12 +119,22 @@ def limit_to_one_thread() -> None:
     cv2.setNumThreads(1)
 
 
+_main_spec = threading.Lock()
+
+
 @contextmanager
 def no_main_module() -> Iterator[None]:
-    """Keep workers that start inside from running this program's main module again; it holds no jobs."""
+    """Keep processes that start inside from running this program's main module again; it holds no jobs.
+
+    Without this, a script would need `if __name__ == "__main__":`, as with any use of `multiprocessing`.
+    """
     main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
+    with _main_spec:
+        # multiprocessing does not run a main module of this name, that of `python folder`
+        main.__spec__ = ModuleSpec("__main__", None, loader_state=main.__spec__)
     try:
         yield
     finally:
-        sys.modules["__main__"] = main
+        with _main_spec:  # blocks of several threads may end in any order: each removes one spec
+            assert main.__spec__ is not None
+            main.__spec__ = main.__spec__.loader_state

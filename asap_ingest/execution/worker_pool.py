@@ -6,7 +6,7 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -16,11 +16,11 @@ from asap_ingest.errors import WorkerDiedError
 from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
     Item,
+    Job,
     Outcome,
     Outcomes,
     Value,
     WithStorage,
-    for_workers,
     limit_to_one_thread,
     no_main_module,
     pickled_outcome,
@@ -33,14 +33,14 @@ logger = logging.getLogger(__name__)
 class PoolExecutor:
     """Jobs over `size` worker processes.
 
-    Items are drawn as workers get free, so memory does not grow with their number. Each worker has
-    a pipe of its own: when one is killed, the item that it held is known, and is retried once.
+    An item is taken from `items` when a worker is free, so memory does not grow with their number. Each
+    worker has a pipe of its own: when one is killed, the item that it had is known, and is retried once.
     """
 
     size: int
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
-        waiting, sent = iter(items), for_workers(job)
+    def run(self, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        waiting, worker_job = iter(items), WithStorage(job)
         retries: list[_Task] = []
         workers: list[_Worker] = []
         try:
@@ -51,7 +51,7 @@ class PoolExecutor:
                     if task is None:
                         break
                     if not idle:  # a worker is started only when there is an item for it
-                        idle.append(_Worker(sent))
+                        idle = [_Worker(worker_job)]
                         workers += idle
                     idle.pop().give(task)
                 busy = {worker.pipe: worker for worker in workers if worker.task is not None}
@@ -76,7 +76,7 @@ class PoolExecutor:
 
 @dataclass(frozen=True)
 class _Task:
-    """An item to work on; as a retry where the worker that had it died."""
+    """An item to work on; a retry if the worker that had it before died."""
 
     item: Any
     is_retry: bool = False
@@ -88,9 +88,9 @@ class _Worker:
     def __init__(self, job: WithStorage[Any, Any]) -> None:
         context = _context(job.job)
         self.pipe, theirs = context.Pipe()
-        arguments = (theirs, job, dict(os.environ))
-        self._process = context.Process(target=_serve, args=arguments, daemon=True)
         with _environment(ONE_THREAD), no_main_module():
+            arguments = (theirs, job, dict(os.environ))
+            self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
         self.task: _Task | None = None
@@ -101,7 +101,7 @@ class _Worker:
             self.pipe.send(task.item)
 
     def receive(self) -> tuple[_Task, tuple[Any, Exception | None] | None]:
-        """The task, and its (value, error), or None when the process died."""
+        """(task, its (value, error)); None in place of the pair if the process died."""
         assert self.task is not None
         task, self.task = self.task, None
         try:
@@ -121,7 +121,7 @@ class _Worker:
 
 
 def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -> None:
-    """The worker's loop; ends when the other end of the pipe closes, also because its process died."""
+    """Run in the worker: answer each item with its outcome until the other end of the pipe is closed."""
     # the fork server may have started before variables were set, credentials for instance
     os.environ.update(environment)
     limit_to_one_thread()
@@ -133,11 +133,12 @@ def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -
             return
 
 
-def _context(job: Callable[[Any], Any]) -> Any:
-    """Workers are forked from a clean server process that has imported the job's module.
+def _context(job: Job[Any, Any]) -> Any:
+    """Multiprocessing with a fork server, a clean process that has imported the job's module.
 
-    It also imports what the module names in `WORKERS_LOAD`: modules that take time to import, and that this
-    process does not need. Forking this process, which may have threads, can deadlock.
+    The server also imports the modules that the job's module names in `WORKERS_LOAD`: they take time to
+    import, and this process does not need them. Forking this process instead could deadlock, as it may have
+    threads.
     """
     # pathos for its multiprocessing, which pickles closures and classes of notebooks (dill); its own pools
     # lose the item of a worker that is killed, which is reported and retried here
@@ -151,6 +152,7 @@ def _context(job: Callable[[Any], Any]) -> Any:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables inside the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
