@@ -109,8 +109,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def take_defaults(self, arguments: Sequence[str]) -> None:
         """Set the defaults of the config file."""
-        path = _value_after("--config", arguments)
-        file, defaults = config_defaults(path, self.command, self.field_names)
+        file, defaults = config_defaults(self._config_path(arguments), self.command, self.field_names)
         for name, value in defaults.items():
             action = self._option_string_actions[f"--{name}"]
             try:
@@ -118,6 +117,15 @@ class CommandParser(argparse.ArgumentParser):
             except argparse.ArgumentError as error:
                 raise ParameterError(file, f"{name}: {without_values(error.message)}") from error
             action.required = False
+
+    def _config_path(self, arguments: Sequence[str]) -> str | None:
+        """The value of `--config`, of which argparse accepts abbreviations; None without one."""
+        path = None
+        for number, argument in enumerate(arguments, start=1):
+            flag, has_value, value = argument.partition("=")
+            if [known for known in self._option_string_actions if known.startswith(flag)] == ["--config"]:
+                path = value if has_value else next(iter(arguments[number:]), None)
+        return path
 
     def _converted(self, action: argparse.Action, value: Any) -> Any:
         """A value of a config file as the command line would give it."""
@@ -162,14 +170,6 @@ def _value_name(action: argparse.Action) -> str:
         return "PATH"
     return "TEXT" if action.type in (None, str, str.upper) else "N"
 
-
-def _value_after(flag: str, arguments: Sequence[str]) -> str | None:
-    """The value of a flag that is written out; None without one."""
-    for number, argument in enumerate(arguments, start=1):
-        name, separator, value = argument.partition("=")
-        if name == flag:
-            return value if separator else next(iter(arguments[number:]), None)
-    return None
 
 
 def without_values(message: str, known: Sequence[str] = ()) -> str:
