@@ -125,7 +125,7 @@ class AddMipMapsToStack(RenderStep):
         return self.finish(output, report.failures)
 
     def next_command(self) -> str | None:
-        return None if self.args["dry_run"] else self.exported(self._target.name)
+        return None if self.args["dry_run"] else self.export_command(self._target.name)
 
     @property
     def _source(self) -> Stack:

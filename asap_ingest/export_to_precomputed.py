@@ -68,14 +68,14 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
         voxel_size_nm = self._voxel_size(stack, metadata)
         extent = whole_extent(self._bounds(stack, z_values), z_values)
         extent, scales = self.grid(extent, voxel_size_nm)
-        self.warn_of(voxel_size_nm, extent.size)
+        self.print_size(voxel_size_nm, extent.size)
         for line in export_lines(stack.name, metadata["state"], z_values, extent):
             sys.stdout.write(f"{line}\n")
         sections = sections_of_planes(extent, z_values, self.args["z_gaps"] == "fill")
         source = StackPlanes(stack, self._drawing(metadata), extent, sections, self._box_side)
         # the service draws only the finest scale
-        part = replace(whole_source(source, scales, self.settings), drawn=True)
-        return self.make(part, self._origin(stack, metadata, z_values))
+        whole = replace(whole_source(source, scales, self.settings), drawn=True)
+        return self.make(whole, self._origin(stack, metadata, z_values))
 
     @cached_property
     def executor(self) -> Executor:

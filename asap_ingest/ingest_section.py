@@ -153,7 +153,7 @@ class IngestSection(RenderStep):
         return self.finish(output | {"report": report}, ended.failures)
 
     def next_command(self) -> str:
-        return self.exported(self.args["output_stack"] or self.args["stack"])
+        return self.export_command(self.args["output_stack"] or self.args["stack"])
 
 
 main = IngestSection.main

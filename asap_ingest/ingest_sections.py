@@ -85,7 +85,7 @@ class IngestSections(RenderStep):
         args = self.args
         if args["dry_run"] or args["watch"] or args["once"]:
             return None
-        return self.exported(args["output_stack"] or args["stack"])
+        return self.export_command(args["output_stack"] or args["stack"])
 
     def _planned(self, state: RunState, rule: ZRule) -> list[SectionRecord]:
         """The sections of this run."""

@@ -45,10 +45,10 @@ class PrecomputedTif(VolumeStep):
         begin = self.args["voxel_offset"]
         extent, scales = self.grid(Box(begin, per_axis(add, begin, planes.size)), voxel_size_nm)
         planes = planes.with_margin(per_axis(sub, begin, extent.begin))
-        self.warn_of(voxel_size_nm, extent.size)
-        part = replace(whole_source(planes, scales, self.settings), whole_planes=planes.whole_planes)
+        self.print_size(voxel_size_nm, extent.size)
+        whole = replace(whole_source(planes, scales, self.settings), whole_planes=planes.whole_planes)
         origin = {"sources": planes.files, "step": "precomputed_tif", "samples": planes.sample_type}
-        return self.make(part, origin, planes.fingerprints())
+        return self.make(whole, origin, planes.fingerprints())
 
     def _with_stand_ins(self, planes: ImagePlanes, rule: str) -> ImagePlanes:
         """The planes with stand-ins for those that are missing or cannot be decoded."""

@@ -171,7 +171,6 @@ def _value_name(action: argparse.Action) -> str:
     return "TEXT" if action.type in (None, str, str.upper) else "N"
 
 
-
 def without_values(message: str, known: Sequence[str] = ()) -> str:
     """A message of argparse without the values of unknown parameters: they may be secrets.
 

@@ -43,4 +43,3 @@ def running_service(database: Path, *options: str) -> Iterator[RunningService]:
             yield RunningService(address, process.pid)
         finally:
             process.terminate()
-

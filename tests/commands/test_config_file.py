@@ -91,7 +91,7 @@ def test_the_environment_names_a_file(config, monkeypatch):
     assert GenerateMipMaps(input_data=given, args=[]).args["levels"] == 6
 
 
-@pytest.mark.parametrize("words", ["--config {}", "--config={}", "--conf {}", "--config other.toml --conf={}"])
+@pytest.mark.parametrize("words", ["--config {}", "--config={}", "--conf {}", "--config none --conf={}"])
 def test_the_flag_counts_as_argparse_reads_it(config, words):
     line = [*words.format(config).split(), "--no_public_viewer"]
     assert parser_of("serve_render").parse_args(line).port == 0
