@@ -132,7 +132,7 @@ def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
                 except FileNotFoundError:  # no /proc
                     part.write_bytes(b"".join(parts))
         part.replace(path)
-    except OSError:
+    except BaseException:  # also a signal that ends the program
         with suppress(OSError):
             part.unlink()
         raise
