@@ -26,13 +26,13 @@ VARIABLE = "ASAP_INGEST_CONFIG"
 
 
 def config_defaults(path: str | None, command: str, names: Collection[str]) -> tuple[str, dict[str, Any]]:
-    """What stands for the config file in errors, and its values for a command by path, like `render.host`.
+    """(name of the config file for error messages, its values for a command by path, like `render.host`).
 
-    Those of the command's own table replace those for all commands. There are none without a file.
+    Values in the command's own table replace those for all commands. Without a file, both are empty.
 
     Parameters
     ----------
-    path : of the file; left out: the one that the environment names, if any
+    path : of the file; None: the one that the environment names, if any
     names : the parameters of the command, by path
 
     Raises

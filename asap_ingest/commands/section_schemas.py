@@ -26,6 +26,7 @@ from asap_ingest.commands.fields import (
     required,
 )
 from asap_ingest.commands.tile_schemas import MetafileFields, TileFields
+from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.sections.section_list import ORDER
 
 
@@ -41,7 +42,12 @@ class IngestFields(AliasedSchema):
         validate=RENDER_NAME,
     )
     close_stack = optional(Flag, "whether to set the last stack to 'COMPLETE'", default=True)
-    pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
+    pool_size = optional(
+        WholeNumber,
+        "number of cores to be used (default: all)",
+        default=usable_cores(),
+        validate=at_least(1),
+    )
 
 
 class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepParameters):

@@ -123,11 +123,15 @@ class Step(ArgSchemaParser):
         """The command to type after failures, once their causes are removed; None if it is the same."""
         return None
 
+    @property
+    def workers(self) -> int:
+        """The number of workers: `pool_size`, but not more than there are cores."""
+        return min(self.args["pool_size"], usable_cores())
+
     @cached_property
     def executor(self) -> Executor:
         """The executor of the step's jobs; a Dask scheduler that does not answer is an error."""
-        workers = min(self.args["pool_size"], usable_cores())
-        return executor(workers, self.args.get("dask_scheduler"))
+        return executor(self.workers, self.args.get("dask_scheduler"))
 
     def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
         """Set `output`, and write it to `output_json` if that is given; returns the exit code."""

@@ -80,7 +80,7 @@ class TileFields(AliasedSchema):
 
 
 class OneSectionFields(TileFields):
-    """The same for the tiles of one source."""
+    """The parameters of the tilespecs of one section or one table."""
 
     sectionId = optional(  # noqa: N815
         Text,

@@ -15,7 +15,7 @@ from asap_ingest.commands.program import command_line
 from asap_ingest.commands.step import Step
 from asap_ingest.commands.volume_schemas import VolumeOutput, VolumeParameters
 from asap_ingest.errors import ParameterError, describe_bytes
-from asap_ingest.execution.machine_resources import usable_cores, usable_memory
+from asap_ingest.execution.machine_resources import usable_memory
 from asap_ingest.execution.progress import Progress
 from asap_ingest.volumes.axes import Lengths, Triple
 from asap_ingest.volumes.grid import Box, GridSettings, Scale, aligned, numbered, scales_of
@@ -77,7 +77,7 @@ class VolumeStep(Step):
     @property
     def budget(self) -> Budget:
         memory = self.args.get("memory", usable_memory() // 2)
-        return Budget(memory, min(self.args["pool_size"], usable_cores()))
+        return Budget(memory, self.workers)
 
     def make(self, whole: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
         """Print the plan of a volume, make it, write the output; returns the exit code.

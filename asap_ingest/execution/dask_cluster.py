@@ -16,8 +16,8 @@ from typing import Any
 from asap_ingest.errors import ParameterError, WorkerDiedError
 from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
+    Function,
     Item,
-    Job,
     Outcome,
     Outcomes,
     Value,
@@ -89,7 +89,7 @@ class DaskExecutor:
             with _connected(self.scheduler):
                 pass
 
-    def run(self, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         """See `Executor`; the items of a worker that died are retried.
 
         Raises
@@ -106,7 +106,7 @@ class DaskExecutor:
                 security = Security.temporary()
                 address = stack.enter_context(local_scheduler(self.workers, security))
             client = stack.enter_context(_connected(address, security))
-            yield from _outcomes(client, WithStorage(job), items)
+            yield from _outcomes(client, WithStorage(function), items)
 
 
 @contextmanager
@@ -191,7 +191,7 @@ def _quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _outcomes(client: Any, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+def _outcomes(client: Any, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
     """Run the items; run each one that Dask gave up again, alone.
 
     Dask gives up an item once several workers that had it died, even if it was only queued there.
@@ -199,7 +199,7 @@ def _outcomes(client: Any, job: Job[Item, Value], items: Iterable[Item]) -> Outc
     waiting = iter(items)
     while True:
         suspects: list[Item] = []
-        for item, received in _received(client, job, waiting, lambda: _window(client)):
+        for item, received in _received(client, function, waiting, lambda: _window(client)):
             if received is None:
                 logger.warning("several Dask workers died with the same job, which is retried once, alone")
                 suspects.append(item)
@@ -207,7 +207,7 @@ def _outcomes(client: Any, job: Job[Item, Value], items: Iterable[Item]) -> Outc
                 yield Outcome(item, *pickle.loads(received))
         if not suspects:
             return
-        for item, received in _received(client, job, suspects, lambda: 1):
+        for item, received in _received(client, function, suspects, lambda: 1):
             if received is None:
                 yield Outcome(item, None, WorkerDiedError(None))
             else:
@@ -216,7 +216,7 @@ def _outcomes(client: Any, job: Job[Item, Value], items: Iterable[Item]) -> Outc
 
 
 def _received(
-    client: Any, job: Job[Item, Value], items: Iterable[Item], window: Callable[[], int]
+    client: Any, function: Function[Item, Value], items: Iterable[Item], window: Callable[[], int]
 ) -> Iterator[tuple[Item, bytes | None]]:
     """Yield (item, pickled outcome) as they get ready; None for an item that Dask gave up.
 
@@ -231,7 +231,7 @@ def _received(
         while True:
             for item in islice(waiting, max(0, window() - len(held))):
                 # as bytes, so that Dask does not search the item for futures
-                future = client.submit(_run_pickled, pickle.dumps((job, item)), pure=False)
+                future = client.submit(_run_pickled, pickle.dumps((function, item)), pure=False)
                 held[future] = item
                 ready.add(future)
             if not held:
@@ -245,8 +245,8 @@ def _received(
 
 def _run_pickled(payload: bytes) -> bytes:
     limit_to_one_thread()
-    job, item = pickle.loads(payload)
-    return pickled_outcome(job, item)
+    function, item = pickle.loads(payload)
+    return pickled_outcome(function, item)
 
 
 def _gathered(client: Any, futures: list[Any]) -> list[bytes | None]:

@@ -1,4 +1,4 @@
-"""What all executors share: jobs, their outcomes, and what a worker process does to run a job."""
+"""What all executors share: jobs, their outcomes, and what a worker process does to run one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asap_ingest.errors import OutOfMemoryError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-Job = Callable[[Item], Value]
+Function = Callable[[Item], Value]
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 @dataclass(frozen=True)
 class Outcome(Generic[Item, Value]):
-    """The value that a job returned for an item, or the error that it raised."""
+    """What became of the job of an item: the value that it returned, or the error that it raised."""
 
     item: Item
     value: Value | None = None
@@ -51,10 +51,10 @@ Outcomes = Generator[Outcome[Item, Value], None, None]
 
 
 class Executor(Protocol):
-    """Runs jobs: top-level functions of one small picklable item."""
+    """Runs jobs, each a call of a top-level function with one small picklable item."""
 
-    def run(self, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
-        """Run a job for each item; yield outcomes as they get ready. A job that fails does not stop others.
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        """Call a function with each item, and yield outcomes as they get ready; an error is one as well.
 
         `items` may be an iterator that goes on after StopIteration: it is asked again after each outcome,
         so that an outcome can lead to further items for the same workers.
@@ -64,27 +64,27 @@ class Executor(Protocol):
 class SerialExecutor:
     """One job after the other, in this process."""
 
-    def run(self, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         for item in items:
-            yield Outcome(item, *_attempt(job, item))
+            yield Outcome(item, *_attempt(function, item))
 
 
 @dataclass(frozen=True)
 class WithStorage(Generic[Item, Value]):
-    """A job as a worker gets it: with the storage options of the process that made this."""
+    """A function as a worker gets it: with the storage options of the process that hands it over."""
 
-    job: Job[Item, Value]
+    function: Function[Item, Value]
     options: Mapping[str, Any] = field(default_factory=lambda: dict(storage.current_options()))
 
     def __call__(self, item: Item) -> Value:
         with storage.options(self.options):
-            return self.job(item)
+            return self.function(item)
 
 
-def _attempt(job: Job[Any, Any], item: Any) -> tuple[Any, Exception | None]:
-    """(value, error) of a job."""
+def _attempt(function: Function[Any, Any], item: Any) -> tuple[Any, Exception | None]:
+    """(value, error) of the job of an item."""
     try:
-        return job(item), None
+        return function(item), None
     except MemoryError as error:
         return None, OutOfMemoryError(str(error))
     except Exception as error:  # whatever it is, it becomes the outcome of its item
@@ -92,12 +92,12 @@ def _attempt(job: Job[Any, Any], item: Any) -> tuple[Any, Exception | None]:
         return None, error
 
 
-def pickled_outcome(job: Job[Any, Any], item: Any) -> bytes:
-    """(value, error) of a job, pickled in its worker so that it can be read in another process.
+def pickled_outcome(function: Function[Any, Any], item: Any) -> bytes:
+    """(value, error) of the job of an item, pickled in its worker so that another process can read it.
 
     A value or error that pickle cannot carry becomes a RuntimeError with its text.
     """
-    value, error = _attempt(job, item)
+    value, error = _attempt(function, item)
     try:
         pickled = pickle.dumps((value, error))
         if error is not None:  # an exception may be pickled and yet fail to be restored

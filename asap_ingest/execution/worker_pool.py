@@ -15,8 +15,8 @@ from typing import Any
 from asap_ingest.errors import WorkerDiedError
 from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
+    Function,
     Item,
-    Job,
     Outcome,
     Outcomes,
     Value,
@@ -39,8 +39,8 @@ class PoolExecutor:
 
     size: int
 
-    def run(self, job: Job[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
-        waiting, worker_job = iter(items), WithStorage(job)
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        waiting, work = iter(items), WithStorage(function)
         retries: list[_Task] = []
         workers: list[_Worker] = []
         try:
@@ -51,7 +51,7 @@ class PoolExecutor:
                     if task is None:
                         break
                     if not idle:  # a worker is started only when there is an item for it
-                        idle = [_Worker(worker_job)]
+                        idle = [_Worker(work)]
                         workers += idle
                     idle.pop().give(task)
                 busy = {worker.pipe: worker for worker in workers if worker.task is not None}
@@ -83,13 +83,13 @@ class _Task:
 
 
 class _Worker:
-    """A process that runs a job on one item after the other."""
+    """A process that calls a function with one item after the other."""
 
-    def __init__(self, job: WithStorage[Any, Any]) -> None:
-        context = _context(job.job)
+    def __init__(self, work: WithStorage[Any, Any]) -> None:
+        context = _context(work.function)
         self.pipe, theirs = context.Pipe()
         with _environment(ONE_THREAD), no_main_module():
-            arguments = (theirs, job, dict(os.environ))
+            arguments = (theirs, work, dict(os.environ))
             self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
@@ -120,7 +120,7 @@ class _Worker:
         self._process.join()
 
 
-def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -> None:
+def _serve(pipe: Any, work: WithStorage[Any, Any], environment: dict[str, str]) -> None:
     """Run in the worker: answer each item with its outcome until the other end of the pipe is closed."""
     # the fork server may have started before variables were set, credentials for instance
     os.environ.update(environment)
@@ -128,25 +128,24 @@ def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -
     while True:
         try:
             item = pipe.recv()
-            pipe.send_bytes(pickled_outcome(job, item))
+            pipe.send_bytes(pickled_outcome(work, item))
         except (EOFError, ConnectionError, KeyboardInterrupt):
             return
 
 
-def _context(job: Job[Any, Any]) -> Any:
-    """Multiprocessing with a fork server, a clean process that has imported the job's module.
+def _context(function: Function[Any, Any]) -> Any:
+    """Multiprocessing with a fork server, a clean process that has imported the function's module.
 
-    The server also imports the modules that the job's module names in `WORKERS_LOAD`: they take time to
-    import, and this process does not need them. Forking this process instead could deadlock, as it may have
-    threads.
+    The server also imports the modules that this module names in `WORKERS_LOAD`: they take time to import,
+    and are not needed here. Forking this process instead could deadlock, as it may have threads.
     """
     # pathos for its multiprocessing, which pickles closures and classes of notebooks (dill); its own pools
     # lose the item of a worker that is killed, which is reported and retried here
     from pathos.helpers import mp
 
     context = mp.get_context("forkserver")
-    further = getattr(sys.modules[job.__module__], "WORKERS_LOAD", ())
-    context.set_forkserver_preload([job.__module__, *further])
+    further = getattr(sys.modules[function.__module__], "WORKERS_LOAD", ())
+    context.set_forkserver_preload([function.__module__, *further])
     return context
 
 
