@@ -43,7 +43,7 @@ class DemoFailedError(AsapIngestError):
 
 
 def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
-    """Everything, with progress on standard output.
+    """Run the whole demo, with progress on standard output.
 
     Raises
     ------

@@ -79,7 +79,7 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
 
     @cached_property
     def executor(self) -> Executor:
-        """One that ends the run if the service is gone, as otherwise each unit would wait for it in vain."""
+        """One that ends the run if the service is gone, as otherwise each unit would wait for it."""
         return WhileServed(super().executor, self.stack(self.args["input_stack"]))
 
     @property

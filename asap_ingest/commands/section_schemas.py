@@ -31,7 +31,7 @@ from asap_ingest.sections.section_list import ORDER
 
 
 class IngestFields(AliasedSchema):
-    """Outputs of the three steps in one run."""
+    """Folder, stacks and workers of the three steps in one run."""
 
     output_dir = required(Text, "directory to which the mipmaps will be stored")
     output_stack = optional(
@@ -63,7 +63,7 @@ class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepP
 
 
 class IngestSectionOutput(DefaultSchema):
-    """What ingest_section leaves."""
+    """The output JSON of ingest_section."""
 
     stack = required(Text, "stack whose tiles have their mipmaps registered")
     run_dir = required(Text, "folder that holds the steps' input and output JSON")
@@ -120,7 +120,7 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
 
 
 class IngestSectionsOutput(PyramidOutput):
-    """What ingest_sections leaves: with `stack` as input_stack, an input of generate_mipmaps."""
+    """The output JSON of ingest_sections: with `stack` as input_stack, an input of generate_mipmaps."""
 
     stack = required(Text, "stack whose tiles have their mipmaps registered")
     output_dir = required(Text, "directory that holds the mipmaps")

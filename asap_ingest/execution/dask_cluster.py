@@ -23,7 +23,7 @@ from asap_ingest.execution.worker_jobs import (
     Value,
     WithStorage,
     limit_to_one_thread,
-    no_main_module,
+    main_module_run_once,
     pickled_outcome,
 )
 
@@ -123,7 +123,7 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
         # as in the pool, a job whose worker died is retried once
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))
         # as long as the cluster runs, which replaces workers that were killed
-        stack.enter_context(no_main_module())
+        stack.enter_context(main_module_run_once())
         cluster = LocalCluster(
             n_workers=max(1, workers),
             protocol="tcp://" if security is None else "tls://",

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
 from asap_ingest import storage
@@ -119,22 +120,38 @@ def limit_to_one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-_main_spec = threading.Lock()
+_main_lock = threading.Lock()
 
 
 @contextmanager
 def no_main_module() -> Iterator[None]:
-    """Keep processes that start inside from running this program's main module again; it holds no jobs.
+    """Keep a process that starts inside from running this program's main module again; one thread at a time.
 
-    Without this, a script would need `if __name__ == "__main__":`, as with any use of `multiprocessing`.
+    Otherwise a script would need `if __name__ == "__main__":`, as with any use of `multiprocessing`. While
+    there is no main module, dill pickles functions of it with the globals that they use.
     """
-    main = sys.modules["__main__"]
-    with _main_spec:
-        # multiprocessing does not run a main module of this name, that of `python folder`
+    with _main_lock:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+@contextmanager
+def main_module_run_once() -> Iterator[None]:
+    """The same for a block that takes long: the main module stays, and blocks of several threads may overlap.
+
+    Functions of the main module cannot be given to processes that start inside.
+    """
+    with _main_lock:
+        main = sys.modules["__main__"]
+        # multiprocessing does not run a main module of this name, which is that of `python folder`
         main.__spec__ = ModuleSpec("__main__", None, loader_state=main.__spec__)
     try:
         yield
     finally:
-        with _main_spec:  # blocks of several threads may end in any order: each removes one spec
+        with _main_lock:  # each block removes one spec, in whatever order they end
             assert main.__spec__ is not None
             main.__spec__ = main.__spec__.loader_state

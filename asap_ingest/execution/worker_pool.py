@@ -88,7 +88,7 @@ class _Worker:
     def __init__(self, work: WithStorage[Any, Any]) -> None:
         context = _context(work.function)
         self.pipe, theirs = context.Pipe()
-        with _environment(ONE_THREAD), no_main_module():
+        with no_main_module(), _environment(ONE_THREAD):
             arguments = (theirs, work, dict(os.environ))
             self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()

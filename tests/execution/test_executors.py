@@ -11,7 +11,7 @@ import pytest
 from asap_ingest.errors import OutOfMemoryError, ParameterError, WorkerDiedError
 from asap_ingest.execution import PoolExecutor, SerialExecutor, executor
 from asap_ingest.execution.dask_cluster import DaskExecutor, local_scheduler
-from asap_ingest.execution.worker_jobs import no_main_module
+from asap_ingest.execution.worker_jobs import main_module_run_once
 from tests import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -206,10 +206,23 @@ def test_no_worker_runs_the_script_again(tmp_path, workers):
     assert (tmp_path / "runs").read_text() == "run\n"
 
 
+def test_a_pool_takes_functions_of_a_script_with_their_globals(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import math; from asap_ingest.execution import PoolExecutor\n"
+        "def root(number):\n"
+        "    return math.sqrt(number)\n"
+        "print([outcome.result() for outcome in PoolExecutor(1).run(root, [4])])\n"
+    )
+    program = [sys.executable, str(tmp_path / "script.py")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(program, capture_output=True, text=True, check=True, env=environment, timeout=60)
+    assert ran.stdout == "[2.0]\n"
+
+
 def test_the_main_module_is_as_before_however_blocks_overlap():
     main = sys.modules["__main__"]
     before = main.__spec__
-    first, second = no_main_module(), no_main_module()
+    first, second = main_module_run_once(), main_module_run_once()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
