@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError
 
 from asap_ingest import storage
 from asap_ingest.commands.common_schemas import AliasedSchema, CommonParameters
-from asap_ingest.commands.config_file import config_defaults
+from asap_ingest.commands.config_file import by_path, config_defaults
 from asap_ingest.commands.connection_schema import with_address_split
 from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.commands.program import program, say_next
@@ -76,7 +76,7 @@ class Step(ArgSchemaParser):
         content = _read_input_json(input_json) if input_json else dict(input_data or {})
         #: Values of the config file by path, like `render.host`.
         self.config = self._named_today(defaults)
-        explicit = self._named_today(_by_path(content)) | self._named_today(command_line)
+        explicit = self._named_today(by_path(content)) | self._named_today(command_line)
         given = self.config | explicit
         try:
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, _nested(given))
@@ -165,19 +165,10 @@ class Step(ArgSchemaParser):
         return exit_code
 
 
-def _by_path(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of an input JSON by path: those of the connection are like `render.host`."""
-    connection = content.get("render")
-    if not isinstance(connection, Mapping):
-        return dict(content)
-    others = {name: value for name, value in content.items() if name != "render"}
-    return others | {f"render.{name}": value for name, value in connection.items()}
-
-
-def _nested(by_path: Mapping[str, Any]) -> dict[str, Any]:
+def _nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters by path as an input JSON has them: `render.host` in an object."""
     nested: dict[str, Any] = {}
-    for path, value in by_path.items():
+    for path, value in parameters.items():
         name, _, inner = path.partition(".")
         if not inner:
             nested[name] = value
