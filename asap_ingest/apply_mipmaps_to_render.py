@@ -49,9 +49,9 @@ class ApplyReport:
     Attributes
     ----------
     changes : list, optional
-        Of a dry run: the change of each tile, as `registration.tile_change` returns it.
+        In a dry run, the change of each tile, as `registration.tile_change` returns it.
     path_builder : dict, optional
-        The stack's path builder `before` and `after`, where levels are registered by it.
+        The stack's path builder `before` and `after`, if levels are registered by one.
     """
 
     tiles: int = 0
@@ -66,12 +66,12 @@ class ApplyReport:
 def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyReport:
     """Register levels section by section; the target stack must be LOADING.
 
-    A tile whose files are not all there keeps the levels it has, and is in the report.
+    A tile of which files are missing keeps the levels that it has, and is listed in the report.
 
     Raises
     ------
     AsapIngestError
-        The first section that could not be read or written; sections before it stay written.
+        A section could not be read or written; those done before it stay written.
     """
     return _over_sections(apply_section, jobs, executor)
 
@@ -79,12 +79,13 @@ def apply_mipmaps(*, jobs: Sequence[SectionJob], executor: Executor) -> ApplyRep
 def _over_sections(
     work: Callable[[SectionJob], SectionReport], jobs: Sequence[SectionJob], executor: Executor
 ) -> ApplyReport:
+    """Run `work` for each section; the report of all."""
     start = time.perf_counter()
     report = ApplyReport()
     changes: list[dict[str, Any]] = []
     if len(jobs) == 1 and isinstance(executor, PoolExecutor):
         executor = SerialExecutor()  # starting a process would take longer than the section
-    with Progress(unit="section") as progress:
+    with Progress(noun="section") as progress:
         progress.expect(len(jobs))
         for number, outcome in enumerate(executor.run(work, jobs), start=1):
             section, job = outcome.result(), outcome.item
@@ -125,7 +126,7 @@ class AddMipMapsToStack(RenderStep):
         return self.finish(output, report.failures)
 
     def next_command(self) -> str | None:
-        return None if self.args["dry_run"] else self.exported(self._target.name)
+        return None if self.args["dry_run"] else self.export_command(self._target.name)
 
     @property
     def _source(self) -> Stack:
@@ -151,7 +152,7 @@ class AddMipMapsToStack(RenderStep):
         return [SectionJob(source, target, z, **common) for z in taken]
 
     def _builders(self, levels: Levels) -> Builders:
-        """The target's path builder before and after; a new stack keeps the source's number of levels.
+        """The target's path builder before and after; a new stack has at least the source's number of levels.
 
         Raises
         ------
@@ -204,7 +205,7 @@ class AddMipMapsToStack(RenderStep):
         return report
 
     def _note_loading(self, close_stack: bool) -> None:
-        """Note a stack that stays LOADING: a killed run in place leaves it so where it was COMPLETE."""
+        """Print a note if the stack, which is its own source, was LOADING already and will stay so."""
         if self._target == self._source and not close_stack and self._target.state() == "LOADING":
             # not to the log, whose default level hides notes
             sys.stderr.write(

@@ -22,7 +22,7 @@ from asap_ingest.errors import EXIT_DONE, EXIT_FAILURES, AsapIngestError, Parame
 from asap_ingest.execution.end_signals import end_signals, exit_on_signal
 from asap_ingest.execution.progress import Progress
 from asap_ingest.ingest_section import StepSummary, summarise, summary_table
-from asap_ingest.render.service_process import embedded_service
+from asap_ingest.render.service_process import running_service
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
 from asap_ingest.simulation.acquisition import Acquisition, simulate_section, simulated_section
@@ -43,16 +43,16 @@ class DemoFailedError(AsapIngestError):
 
 
 def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
-    """Everything, with progress on standard output.
+    """Run the whole demo, with progress on standard output.
 
     Raises
     ------
     DemoFailedError
     """
     metafile = acquired_section(folder / "acquisition", acquisition)
-    with embedded_service(folder / "render.db") as address:
-        say(f"render service at {address}")
-        host, _, port = address.rpartition(":")
+    with running_service(folder / "render.db") as service:
+        say(f"render service at {service.address}")
+        host, _, port = service.address.rpartition(":")
         render: dict[str, Any] = {"host": host, "port": int(port), "owner": "demo", "project": "em"}
         render["client_scripts"] = CLIENT_SCRIPTS
         summaries = [_run(step, given, folder) for step, given in _steps(render, metafile, folder)]
@@ -61,7 +61,7 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
         picture = _draw(Stack(RenderConnection(**render), "section_with_mipmaps"), folder / "section.png")
         say(f"\n{summary_table(summaries)}\n\npicture of the section: {picture}")
         say(f"report on the section:  {folder / 'section_0.html'}")
-        page = f"{address}/render-ws/view/stacks.html{token_query(token_of_environment())}"
+        page = f"{service.address}/render-ws/view/stacks.html{token_query(token_of_environment())}"
         with suppress(SystemExit):  # a signal may arrive as soon as the line is printed
             say(f"open {page}  (Ctrl-C ends)" if serve else what_next(folder / "render.db"))
             while serve:

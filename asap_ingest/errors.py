@@ -1,4 +1,4 @@
-"""The exception tree: errors carry data, and the exit code a command ends with.
+"""The exceptions of this package; each carries its data, and the exit code of a command that it ends.
 
 Exit codes: 0 all done, 1 done with failures, 2 bad parameters or input, 3 the render service
 could not be reached, 70 a fault of the program itself. An error's text is one line: what was
@@ -32,7 +32,7 @@ def did_you_mean(name: str, known: Collection[str], prefix: str = "") -> str:
 
 
 class AsapIngestError(Exception):
-    """Anything this package raises on purpose."""
+    """The base of all errors that this package raises on purpose."""
 
     exit_code = EXIT_BAD_INPUT
 
@@ -40,15 +40,8 @@ class AsapIngestError(Exception):
         super().__init__(*(masked(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # an error is pickled with its data, whatever the arguments of its constructor are
-        return _restore, (type(self), self.args, self.__dict__)
-
-
-def _restore(cls: type[AsapIngestError], args: tuple[Any, ...], state: dict[str, Any]) -> AsapIngestError:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        # without a call of the constructor, whose parameters are not `args`, the message
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class ParameterError(AsapIngestError):
@@ -84,7 +77,7 @@ class MissingFileError(StorageError):
 
 
 class ImageError(AsapIngestError):
-    """Bytes that are not an image, or one of a kind that this package cannot use."""
+    """Bytes that are not an image, or an image that this package cannot use."""
 
 
 class VolumeError(AsapIngestError):
@@ -167,7 +160,7 @@ class SectionTooLargeError(AsapIngestError):
 
 
 class OutOfMemoryError(AsapIngestError):
-    """A job could not allocate memory; `message` is that of the library that tried."""
+    """A job could not allocate memory; `message` is that of the library that failed to."""
 
     def __init__(self, message: str) -> None:
         amount = f" ({message})" if message else ""

@@ -29,9 +29,9 @@ from asap_ingest.volumes.sources.stack_planes import (
 )
 from asap_ingest.volumes.writing.write_plan import Budget, whole_source
 
-#: Copies of an answer in memory while it arrives.
+#: Copies of a response in memory while it arrives.
 _ANSWER_COPIES = 2
-#: Parameters, beside extent and layout, that decide the voxels.
+#: Parameters that determine the voxels, besides extent and layout.
 _ORIGIN_PARAMETERS = ("dtype", "min_intensity", "max_intensity", "filter", "channels", "z_gaps")
 _QUERY = {
     "min_intensity": "minIntensity",
@@ -43,16 +43,16 @@ _QUERY = {
 
 @dataclass(frozen=True)
 class WhileServed:
-    """An executor that stops when the service of a stack no longer answers."""
+    """An executor whose run ends with an error if the service of a stack no longer answers."""
 
     executor: Executor
     stack: Stack
 
-    def run(self, job: Callable[[Any], Any], items: Iterable[Any]) -> Outcomes[Any, Any]:
-        with closing(self.executor.run(job, items)) as outcomes:
+    def run(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Outcomes[Any, Any]:
+        with closing(self.executor.run(function, items)) as outcomes:
             for outcome in outcomes:
                 if isinstance(outcome.error, ServiceUnreachableError):
-                    self.stack.state()
+                    self.stack.state()  # raises, unless the service answers again
                 yield outcome
 
 
@@ -68,23 +68,23 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
         voxel_size_nm = self._voxel_size(stack, metadata)
         extent = whole_extent(self._bounds(stack, z_values), z_values)
         extent, scales = self.grid(extent, voxel_size_nm)
-        self.warn_of(voxel_size_nm, extent.size)
+        self.print_size(voxel_size_nm, extent.size)
         for line in export_lines(stack.name, metadata["state"], z_values, extent):
             sys.stdout.write(f"{line}\n")
         sections = sections_of_planes(extent, z_values, self.args["z_gaps"] == "fill")
         source = StackPlanes(stack, self._drawing(metadata), extent, sections, self._box_side)
         # the service draws only the finest scale
-        part = replace(whole_source(source, scales, self.settings), drawn=True)
-        return self.make(part, self._origin(stack, metadata, z_values))
+        whole = replace(whole_source(source, scales, self.settings), drawn=True)
+        return self.make(whole, self._origin(stack, metadata, z_values))
 
     @cached_property
     def executor(self) -> Executor:
-        """Ends the run if the service is gone: else every unit would wait for it in vain."""
+        """One that ends the run if the service is gone, as otherwise each unit would wait for it."""
         return WhileServed(super().executor, self.stack(self.args["input_stack"]))
 
     @property
     def budget(self) -> Budget:
-        """The memory without that of the service's answers."""
+        """The budget without the memory that the service's responses take."""
         whole = super().budget
         answers = self._box_side**2 * self._pixel_bytes * whole.workers
         return replace(whole, memory_bytes=whole.memory_bytes - answers)
@@ -127,7 +127,7 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
         return Drawing(self.args["dtype"], query, modified_of(dict(metadata)))
 
     def _origin(self, stack: Stack, metadata: Mapping[str, Any], z_values: Sequence[int]) -> dict[str, Any]:
-        """Everything that determines the voxels: those of a changed stack are not mixed with older ones."""
+        """Everything that determines the voxels, so that a changed stack is another volume."""
         described = {
             "render": stack.connection.base_url,
             "owner": stack.connection.owner,
@@ -146,12 +146,12 @@ class ExportToPrecomputed(VolumeStep, RenderStep):
 
 
 def whole_z_values(stack: str, z_values: Sequence[float]) -> list[int]:
-    """z of sections as positions of planes.
+    """z of sections as whole numbers, at which planes lie.
 
     Raises
     ------
     ParameterError
-        Some lie between whole numbers.
+        Some are fractions.
     """
     between = [z for z in z_values if z != int(z)]
     if between:

@@ -36,7 +36,8 @@ _HANDED_ON = ("input_stack", "output_dir", "levels", "imgformat", "render", "sto
 def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | None = None) -> MipmapReport:
     """Write levels 1 to n of every image and mask of the sections.
 
-    A tile that fails does not stop the others: it is in the report, which may be given to be filled.
+    A tile that fails does not stop the others: it is listed in the report. A `report` that is given is filled
+    as the run goes on, so that the caller has it if the run is interrupted.
 
     Raises
     ------
@@ -46,9 +47,9 @@ def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | 
     start = time.perf_counter()
     report = MipmapReport() if report is None else report
     report.shard = None if run.shard is None else str(run.shard)
-    do: Callable[[PyramidJob], PyramidResult] = build_and_verify if run.verify else build_pyramid
-    with Progress(unit="tile") as progress:
-        for outcome in executor.run(do, jobs_of(run, report, progress)):
+    job: Callable[[PyramidJob], PyramidResult] = build_and_verify if run.verify else build_pyramid
+    with Progress(noun="tile") as progress:
+        for outcome in executor.run(job, jobs_of(run, report, progress)):
             moved = report.count(outcome)
             progress.advance(outcome.item.image.first_of, moved, failures=outcome.error is not None)
     report.close(time.perf_counter() - start)
@@ -56,7 +57,12 @@ def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | 
 
 
 def require_writable(output_dir: str) -> None:
-    """Raise ParameterError now, not after the work, if levels cannot be written."""
+    """Raise an error now, not after the work, if levels cannot be written.
+
+    Raises
+    ------
+    ParameterError
+    """
     try:
         storage.ensure_writable_folder(output_dir)
     except StorageError as error:
@@ -66,7 +72,7 @@ def require_writable(output_dir: str) -> None:
 def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
     """Ids of the tiles that failed in the run that left this output JSON, and its z values.
 
-    Tiles, not images: a tilespec that was corrected since names other images.
+    It goes by tiles, not by images, as a tilespec that was corrected since then names other images.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def failed_tiles(output_json: str) -> tuple[frozenset[str], list[float]]:
     """
     try:
         output = read_object(output_json)
-        # the next step's output has failures too, but of other files
+        # only the output of this step has input_stack: the next step lists failures too, of other files
         failures, _ = output["report"]["failures"], output["input_stack"]
         return frozenset(failure["tileId"] for failure in failures), output["zValues"]
     except (AsapIngestError, ValueError, KeyError, TypeError) as error:
@@ -146,7 +152,7 @@ class GenerateMipMaps(RenderStep):
         )
 
     def _check_retry(self, run: MipmapRun, report: MipmapReport) -> None:
-        """Refuse a retry that found none of its tiles in these sections: it would look like a success."""
+        """Raise an error if a retry found none of its tiles: it would look like a success."""
         if run.only and run.shard is None and not report.tiles and not report.failures:
             where = f"stack {run.stack.name!r} at {describe_z_values(run.z_values)}"
             problem = (

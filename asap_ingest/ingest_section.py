@@ -19,7 +19,6 @@ from asap_ingest.commands.section_schemas import IngestSectionOutput, IngestSect
 from asap_ingest.commands.step import run_as_program
 from asap_ingest.execution import Executor
 from asap_ingest.execution.image_warnings import print_warnings
-from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.execution.progress import Progress
 from asap_ingest.generate_mipmaps import require_writable
 from asap_ingest.render.tilespecs import stack_version
@@ -29,7 +28,7 @@ from asap_ingest.sections.sections_run import section_of, stacks_loading
 from asap_ingest.storage.json_documents import write_object
 from asap_ingest.temca.metafile import read_metafile
 
-#: Step -> parameters of this command that go into its input JSON, with the output of the step before.
+#: Step -> parameters of this command that go into its input JSON, besides the output of the step before.
 STEPS = {
     "generate_EM_tilespecs_from_metafile": (
         *("render", "metafile", "stack", "z_index", "image_directory", "sectionId", "minimum_intensity"),
@@ -64,7 +63,7 @@ def ingest_section(section: Section, workers: int, executor: Executor) -> Ingest
     AsapIngestError
         The section could not be done; tiles that failed are in the reports.
     """
-    with Progress(unit="tile") as progress:
+    with Progress(noun="tile") as progress:
         progress.expect(section.tiles)
         (ended,) = ingest(SectionPipeline(iter([section]), workers, progress), executor)
     if ended.error is not None:
@@ -114,8 +113,8 @@ def summary_table(summaries: Sequence[StepSummary]) -> str:
 
 def summarise(step: str, report: Mapping[str, Any], seconds: float) -> StepSummary:
     """The table's row of a step, from the report in its output JSON."""
-    handled = report.get("bytes_read", 0) + report.get("bytes_written", 0)
-    return StepSummary(step, report["tiles"], handled, seconds, len(report.get("failures", ())))
+    moved = report.get("bytes_read", 0) + report.get("bytes_written", 0)
+    return StepSummary(step, report["tiles"], moved, seconds, len(report.get("failures", ())))
 
 
 class IngestSection(RenderStep):
@@ -125,7 +124,7 @@ class IngestSection(RenderStep):
     default_output_schema = IngestSectionOutput
 
     def work(self) -> int:
-        args = self.args = {"pool_size": usable_cores()} | self.args
+        args = self.args
         metafile = read_metafile(args["metafile"])
         require_writable(args["output_dir"])
         source, target = self.stack(args["stack"]), self.stack(args["output_stack"] or args["stack"])
@@ -133,11 +132,11 @@ class IngestSection(RenderStep):
         section = replace(section, tiles=len(metafile.tiles))
         default_dir = storage.join(args["output_dir"], "runs", f"{args['stack']}_z{args['z_index']}")
         output = {"stack": target.name, "run_dir": args.get("run_dir") or default_dir}
-        executor, workers = self.executor, min(args["pool_size"], usable_cores())
+        executor = self.executor
         how_to_resume = "the same with force_redo false does what is missing"
         loading = stacks_loading(args, source, target, stack_version(args, metafile.pixel_size_nm))
         with loading, self.leaves_output(lambda: output, lambda: how_to_resume):
-            ended = ingest_section(section, workers, executor)
+            ended = ingest_section(section, self.workers, executor)
         outputs = list(step_outputs(ended, args))
         write_hand_off(str(output["run_dir"]), outputs, args)
         laps = zip(STEPS, outputs, ended.seconds.values(), strict=True)
@@ -153,7 +152,7 @@ class IngestSection(RenderStep):
         return self.finish(output | {"report": report}, ended.failures)
 
     def next_command(self) -> str:
-        return self.exported(self.args["output_stack"] or self.args["stack"])
+        return self.export_command(self.args["output_stack"] or self.args["stack"])
 
 
 main = IngestSection.main

@@ -22,7 +22,6 @@ from asap_ingest.commands.step import run_as_program
 from asap_ingest.errors import EXIT_DONE, ParameterError
 from asap_ingest.execution.end_signals import end_signals, exit_on_signal
 from asap_ingest.execution.image_warnings import ImageWarning, add_warning
-from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.execution.work_shards import Shard
 from asap_ingest.generate_mipmaps import require_writable
 from asap_ingest.mipmaps.mipmap_run import pyramid_settings
@@ -39,7 +38,7 @@ from asap_ingest.sections.section_state import (
 from asap_ingest.sections.section_watch import Watch, say
 from asap_ingest.sections.sections_run import SectionsRun
 
-#: Parameters that determine tiles and levels: the same in all runs that share a state file.
+#: Parameters that determine tiles and levels; they must be the same in all runs with one state file.
 _SETTINGS = (
     *("stack", "output_stack", "output_dir", "levels", "imgformat", "method", "convert_to_8bit"),
     *("PIL_filter", "block_func", "compression", "minimum_intensity", "maximum_intensity"),
@@ -59,12 +58,12 @@ class IngestSections(RenderStep):
 
     default_schema = IngestSectionsParameters
     default_output_schema = IngestSectionsOutput
-    #: Time and sleep of a watch.
+    #: Clock and sleep of a watch, which tests replace.
     clock = staticmethod(time.monotonic)
     wait = staticmethod(time.sleep)
 
     def work(self) -> int:
-        args = self.args = {"pool_size": usable_cores()} | self.args
+        args = self.args
         rule = z_rule(args["z_from"])
         state = RunState(self._state_file, {name: args.get(name) for name in _SETTINGS})
         if args["dry_run"]:
@@ -77,15 +76,16 @@ class IngestSections(RenderStep):
         except StateInUseError as error:
             if not args["once"]:
                 raise
-            sys.stderr.write(f"note: {error}\n")  # the run of the last hour, where cron starts one an hour
-            self.output = {}  # the other run writes it
+            # where cron starts a run each hour, that of the last hour still works, and writes the output
+            sys.stderr.write(f"note: {error}\n")
+            self.output = {}
             return EXIT_DONE
 
     def next_command(self) -> str | None:
         args = self.args
         if args["dry_run"] or args["watch"] or args["once"]:
             return None
-        return self.exported(args["output_stack"] or args["stack"])
+        return self.export_command(args["output_stack"] or args["stack"])
 
     def _planned(self, state: RunState, rule: ZRule) -> list[SectionRecord]:
         """The sections of this run."""
@@ -99,7 +99,7 @@ class IngestSections(RenderStep):
         return [record for record in records if self._takes(record.metafile)]
 
     def _all(self, state: RunState, rule: ZRule) -> int:
-        """Ingest all sections that exist and are not done."""
+        """Ingest all sections of this run that are not done."""
         mine = self._planned(state, rule)
         run = self._run(state)
         run.require_service()
@@ -134,8 +134,8 @@ class IngestSections(RenderStep):
     def _dry_run(self, state: RunState, rule: ZRule) -> int:
         state.read(anew=self.args["force_redo"])
         records = self._planned(state, rule)
-        left = estimate(records, pyramid_settings(self.args), self.args.get("image_directory"), self._workers)
-        lines = left.lines(len(records), self._workers)
+        left = estimate(records, pyramid_settings(self.args), self.args.get("image_directory"), self.workers)
+        lines = left.lines(len(records), self.workers)
         for record in records:
             lines.append(f"z {record.z:g}: {record.status}, {record.tiles} tiles, {record.metafile}")
         sys.stdout.write("\n".join(lines) + "\n")
@@ -144,10 +144,10 @@ class IngestSections(RenderStep):
     def _run(self, state: RunState) -> SectionsRun:
         source = self.stack(self.args["stack"])
         target = self.stack(self.args["output_stack"] or self.args["stack"])
-        return SectionsRun(self.args, source, target, state, self.executor, self._workers)
+        return SectionsRun(self.args, source, target, state, self.executor, self.workers)
 
     def _ingest(self, run: SectionsRun, left: Records, records: Records) -> int:
-        """Ingest the sections that are left of a run; writes the output, also of an interrupted one."""
+        """Ingest the sections that are left, and write the output for all `records`, also if interrupted."""
         start = time.perf_counter()
 
         def output() -> dict[str, Any]:
@@ -167,10 +167,6 @@ class IngestSections(RenderStep):
         return "shard" not in self.args or Shard.parse(self.args["shard"]).takes(storage.as_uri(metafile))
 
     @property
-    def _workers(self) -> int:
-        return min(self.args["pool_size"], usable_cores())
-
-    @property
     def _state_file(self) -> str:
         args = self.args
         if "state_file" in args:
@@ -182,7 +178,7 @@ class IngestSections(RenderStep):
 def output_of(
     args: Mapping[str, Any], state_file: str, records: Records, more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The output JSON: the results of each section, and of all of them."""
+    """The output JSON: results of each section, and totals of all."""
     names = ("output_dir", "levels", "imgformat", "render", "storage_options")
     failures, warnings = [], list[ImageWarning]()
     for record in records:
@@ -218,7 +214,7 @@ def output_of(
 
 
 def summary(records: Records, seconds: float) -> list[str]:
-    """A line on all sections, and one for each section, up to ten, that has failures."""
+    """Lines for people: totals of all sections, and up to ten sections with failures."""
     done = [record for record in records if record.status == DONE]
     failed = [record for record in records if record.status == FAILED]
     superseded = sum(record.status == SUPERSEDED for record in records)

@@ -1,4 +1,4 @@
-"""Merge the output JSON of all shards of a run into one, which is an input of the next step as theirs are."""
+"""Merge the output JSON of all shards of a run into one, which is an input of the next step."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _NAMED_IN_A_LINE = 8
 
 
 def merge(outputs: Mapping[str, Output]) -> Output:
-    """The output of the whole run, given the outputs of its shards by the names of their files.
+    """The output of the whole run, from the outputs of its shards, by file name.
 
-    In the report numbers are added, but `seconds` is the largest, and lists are joined and sorted; `shards`
-    is their number. Other fields must be the same in all.
+    In the report, numbers are summed, except `seconds`, which is the largest; lists are joined and sorted;
+    `shards` is the number of shards. Other fields must be the same in all.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def merge(outputs: Mapping[str, Output]) -> Output:
 
 
 def merged_report(reports: Mapping[str, Output]) -> Output:
-    """The report of all shards, given theirs by the names of their files; see `merge`."""
+    """The report of the whole run, from those of its shards, by file name; see `merge`."""
     merged: Output = {}
     for field in dict.fromkeys(["failures", *chain(*reports.values())]):
         if field in ("shard", "slowest_stage"):
@@ -68,25 +68,25 @@ def merged_report(reports: Mapping[str, Output]) -> Output:
         values = {file: report.get(field, absent) for file, report in reports.items()}
         (first_file, first), *others = values.items()
         for file, value in others:
-            if _kind(field, value) != _kind(field, first):
+            if _common_part(field, value) != _common_part(field, first):
                 here, there = describe_value(first), describe_value(value)
                 raise _refused(f"report.{field} is {here} in {first_file}, {there} in {file}")
-        merged[field] = _together(field, list(values.values()))
+        merged[field] = _merged_field(field, list(values.values()))
     if "stage_seconds" in merged:
         seconds = merged["stage_seconds"]
         merged["slowest_stage"] = max(seconds, key=seconds.__getitem__, default=None)
     return merged
 
 
-def _kind(field: str, value: Any) -> Any:
-    """What is equal for values that can be merged: their type, or the values where they must be the same."""
+def _common_part(field: str, value: Any) -> Any:
+    """What must be equal in all reports: the type of a field that is merged, the value of any other."""
     if isinstance(value, int | float):
         return float
     return type(value) if isinstance(value, list) or field == "stage_seconds" else value
 
 
-def _together(field: str, values: Sequence[Any]) -> Any:
-    """One field of all reports."""
+def _merged_field(field: str, values: Sequence[Any]) -> Any:
+    """The value of a field in the merged report, from its values in all reports."""
     if field == "seconds":
         return max(values)
     if field == "stage_seconds":
@@ -102,6 +102,7 @@ def _together(field: str, values: Sequence[Any]) -> Any:
 
 
 def _step_of(name: str, output: Output) -> str:
+    """The step that wrote an output; `name` is that of its file, for errors."""
     for step, fields in STEPS.items():
         if set(fields) <= output.keys() and isinstance(output.get("report"), dict):
             return step
@@ -143,7 +144,7 @@ def _refused(problem: str) -> ParameterError:
 
 
 def run(inputs: Sequence[str], output_json: str) -> int:
-    """Merge files into one; the exit code: 1 where the report has failures.
+    """Merge files into one; returns the exit code, 1 if the report has failures.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from asap_ingest.volumes.sources.plane_files import ImagePlanes
 from asap_ingest.volumes.sources.preflight import FaultyFile, find_files, missing_notes, preflight
 from asap_ingest.volumes.writing.write_plan import whole_source
 
-#: More files than this are printed by their first and last ones.
+#: Of more files than this, only the first and last ones are printed.
 _PRINTED_FILES = 12
 
 
@@ -45,10 +45,10 @@ class PrecomputedTif(VolumeStep):
         begin = self.args["voxel_offset"]
         extent, scales = self.grid(Box(begin, per_axis(add, begin, planes.size)), voxel_size_nm)
         planes = planes.with_margin(per_axis(sub, begin, extent.begin))
-        self.warn_of(voxel_size_nm, extent.size)
-        part = replace(whole_source(planes, scales, self.settings), whole_planes=planes.whole_planes)
+        self.print_size(voxel_size_nm, extent.size)
+        whole = replace(whole_source(planes, scales, self.settings), whole_planes=planes.whole_planes)
         origin = {"sources": planes.files, "step": "precomputed_tif", "samples": planes.sample_type}
-        return self.make(part, origin, planes.fingerprints())
+        return self.make(whole, origin, planes.fingerprints())
 
     def _with_stand_ins(self, planes: ImagePlanes, rule: str) -> ImagePlanes:
         """The planes with stand-ins for those that are missing or cannot be decoded."""
@@ -63,12 +63,14 @@ class PrecomputedTif(VolumeStep):
         return repeated(left) if rule == "repeat" else left
 
     def _refuse_own_chunks(self, files: Sequence[str]) -> None:
+        """Raise ParameterError if a source file lies in the folder of the volume."""
         folder = storage.local_path(self.args["dest"])
         inside = [file for file in files if folder and Path(file).resolve().is_relative_to(folder.resolve())]
         if inside:
             raise ParameterError("dest", f"{self.args['dest']!r}: the source {inside[0]} lies in it")
 
     def _voxel_size(self, stored: Lengths | None, first: str) -> Lengths:
+        """The given voxel size, else the one stored in the files, else 1 nm with a warning."""
         size = self.args.get("voxel_size", stored)
         if size is None:
             problem = f"voxel_size: {first} has none, so 1,1,1 nm is assumed; to set it, run this again"
@@ -83,7 +85,7 @@ def _warn(notes: Iterable[str]) -> None:
 
 
 def order_lines(files: Sequence[str]) -> list[str]:
-    """The files in the order in which they become planes; many of them by the first and last."""
+    """Lines with the files in the order of planes; of many files only the first and last ones."""
     numbered = [f"{number:6} {file}" for number, file in enumerate(files)]
     if len(files) <= _PRINTED_FILES:
         return numbered

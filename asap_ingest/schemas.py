@@ -41,7 +41,7 @@ class GenerateEMTileSpecsParameters(MetafileFields, StepParameters):
 
 
 class GenerateEMTileSpecsOutput(StepOutput):
-    """What generate_EM_tilespecs_from_metafile leaves: with an output_dir, an input of generate_mipmaps."""
+    """The output JSON of the step: with an output_dir, an input of generate_mipmaps."""
 
     stack = required(Text, "stack to which generated tiles were added")
 
@@ -75,7 +75,7 @@ class GenerateMipMapsParameters(PyramidFields, ClusterFields, SectionSelection, 
 
 
 class GenerateMipMapsOutput(PyramidOutput):
-    """What generate_mipmaps leaves: an input of apply_mipmaps_to_render."""
+    """The output JSON of generate_mipmaps: an input of apply_mipmaps_to_render."""
 
     input_stack = required(Text, "stack whose tiles have mipmaps now")
     output_dir = required(Text, "directory that holds the mipmaps")
@@ -152,7 +152,7 @@ class AddMipMapsToStackParameters(ClusterFields, SectionSelection, StepParameter
 
 
 class AddMipMapsToStackOutput(PyramidOutput):
-    """What apply_mipmaps_to_render leaves."""
+    """The output JSON of apply_mipmaps_to_render."""
 
     output_stack = required(Text, "stack whose tiles have their mipmaps registered")
     mipmap_dir = required(Text, "directory that holds the mipmaps")

@@ -1,4 +1,4 @@
-"""Masks secrets in messages, outputs and logs: passwords and keys, by their names, and in URIs."""
+"""Remove secrets from messages, outputs and logs: passwords and keys, recognised by name or within URIs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 MASK = "***"
 
-#: Of names in lower case, without `_` and `-`: `sas_token`, `accountKey`, `SSECustomerKey`, `passwd`.
+#: Matches names of secrets, in lower case and without `_` and `-`: of `sas_token`, `accountKey`, `passwd`.
 _SECRET_NAME = re.compile(
     r".*(passw(or)?d|passphrase|secret|token|credential|connectionstring|authorization|cookie|signature).*"
     r"|.*(key|auth|pwd|username|login)|pass|sas|user|clientkwargs"
 )
 # a password may hold an @ of its own: all up to the last one before the path
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"<>]+@")
-#: What signs an address for everybody who has it: S3, Google Cloud, Azure.
+#: Query parameters that let everybody who has the address in: of S3, Google Cloud, Azure.
 _SIGNED = re.compile(r"([?&](?:[\w-]*(?:signature|token|credential|secret|password)|sig)=)[^&\s\"'<>]+", re.I)
 
 
@@ -34,8 +34,8 @@ def without_secret_names(value: Any) -> Any:
 
 
 def masked(text: str) -> str:
-    """A text in which URIs, also without scheme and host, show no user, password, token or signature."""
-    # most texts need one fast check
+    """The text without users, passwords, tokens and signatures of the URIs in it, also of relative ones."""
+    # two fast checks are enough for most texts
     without_user = _USER_INFO.sub(f"{MASK}@", text) if "://" in text else text
     return _SIGNED.sub(rf"\g<1>{MASK}", without_user) if "?" in text or "://" in text else without_user
 
@@ -60,10 +60,10 @@ class MaskedRecord(logging.LogRecord):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if isinstance(self.args, tuple):
-            # uvicorn's formatter of requests takes these, and not the message
+            # uvicorn's formatter of requests uses these, not the message
             self.args = tuple(masked(arg) if isinstance(arg, str) else arg for arg in self.args)
         if self.exc_info:
-            # formatters take the text that is there
+            # formatters use this text if it is set
             self.exc_text = masked("".join(traceback.format_exception(*self.exc_info))).rstrip("\n")
 
     def getMessage(self) -> str:  # noqa: N802 - logging's name
@@ -71,7 +71,7 @@ class MaskedRecord(logging.LogRecord):
 
 
 def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters as files may keep them: no secrets in `storage_options`, nor in URIs."""
+    """The parameters as they may be written to a file: without secrets in `storage_options` and in URIs."""
     kept = {name: with_masked_texts(value) for name, value in parameters.items()}
     if "storage_options" in kept:
         kept["storage_options"] = without_secret_names(kept["storage_options"])

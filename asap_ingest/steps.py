@@ -6,8 +6,8 @@
 Parameters are those of the command of the same name, which `asap-ingest generate_mipmaps --help` lists; what
 is returned is what it writes to its `output_json`. The command line of the process is not read. A tile that
 fails raises nothing: it is in `failures` of the report. What cannot be done at all is an `AsapIngestError`
-before any work. Scripts that have worker processes (`pool_size` above 1) keep their calls below
-`if __name__ == "__main__":`, as Python asks of all that use `multiprocessing`; notebooks need nothing.
+before any work. Worker processes (`pool_size` above 1) do not import the script that calls: it needs no
+`if __name__ == "__main__":`.
 """
 
 from __future__ import annotations

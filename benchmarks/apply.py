@@ -30,7 +30,7 @@ from asap_ingest.apply_mipmaps_to_render import apply_mipmaps
 from asap_ingest.execution import SerialExecutor
 from asap_ingest.mipmaps.apply_sections import SectionJob
 from asap_ingest.mipmaps.levels import Levels
-from asap_ingest.render.service_process import embedded_service
+from asap_ingest.render.service_process import running_service
 from asap_ingest.render.stack import RenderConnection, Stack
 
 LEVELS, SIDE, Z = 6, 3840, 1.0
@@ -177,8 +177,8 @@ def rows(runs: int = 3, tiles: int = 5000) -> list[str]:
     """A markdown table of medians in seconds; the program is the whole without the service."""
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
-        with embedded_service(folder / "render.db") as address:
-            section = section_of(folder, address, tiles)
+        with running_service(folder / "render.db") as service:
+            section = section_of(folder, service.address, tiles)
             ours(section)  # from here on all read and write the same bytes
             measured = {name: measure(section, work, derive, runs) for name, work, derive in WAYS}
     table = [

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from asap_ingest.render.service_process import embedded_service
+from asap_ingest.render.service_process import running_service
 from asap_ingest.simulation.acquisition import Acquisition, simulate_section
 from benchmarks.tables import table
 
@@ -62,16 +62,16 @@ def write_large(folder: Path, section: int) -> None:
 
 def rows(small: int = SMALL) -> list[tuple[object, ...]]:
     measured = []
-    with tempfile.TemporaryDirectory() as name, embedded_service(Path(name) / "render.db") as address:
+    with tempfile.TemporaryDirectory() as name, running_service(Path(name) / "render.db") as service:
         folder = Path(name)
         for section in range(small):
             simulate_section(folder / "day" / f"{section}", Acquisition((3, 3), (512, 512)), section)
         for run in ("9 tiles of 512 x 512", "the same again: nothing to do"):
-            measured.append((run, small, 9 * small, *ran(address, folder / "day", folder / "small")))
+            measured.append((run, small, 9 * small, *ran(service.address, folder / "day", folder / "small")))
         for count in LARGE:
             for section in range(count):
                 write_large(folder / f"large_{count}" / f"{section}", section)
-            figures = ran(address, folder / f"large_{count}", folder / f"out{count}", levels=2)
+            figures = ran(service.address, folder / f"large_{count}", folder / f"out{count}", levels=2)
             measured.append((f"{LARGE_TILES} tiles of 64 x 64", count, LARGE_TILES * count, *figures))
     return [
         (run, sections, tiles, f"{seconds:.1f}", f"{seconds / sections:.2f}", f"{megabytes:.0f}")

@@ -25,7 +25,7 @@ from asap_ingest.generate_mipmaps import generate_mipmaps
 from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.mipmap_run import MipmapReport, MipmapRun, jobs_of
 from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
-from asap_ingest.render.service_process import embedded_service
+from asap_ingest.render.service_process import running_service
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.temca.metafile import Metafile, TileRecord
@@ -66,8 +66,8 @@ class Section:
 @contextmanager
 def sections(*wanted: tuple[str, int, int, type]) -> Iterator[list[Section]]:
     """Sections of (name, tiles, side, type of samples), in one embedded service."""
-    with TemporaryDirectory() as name, embedded_service(Path(name) / "render.db") as address:
-        host, _, port = address.rpartition(":")
+    with TemporaryDirectory() as name, running_service(Path(name) / "render.db") as service:
+        host, _, port = service.address.rpartition(":")
         connection = RenderConnection(host, int(port), "bench", "em")
         yield [_section(Stack(connection, kind[0]), Path(name) / kind[0], *kind[1:]) for kind in wanted]
 

@@ -1,4 +1,4 @@
-"""Help of a command: how it is called in a line or two, then its flags in groups, as wide as the terminal."""
+"""Help of a command: usage in a line or two, then its flags in groups, as wide as the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEAST_WIDTH = 40
 
 
 class HelpText(argparse.HelpFormatter):
-    """argparse's formatter with paragraphs, and each default once."""
+    """argparse's formatter, which also keeps paragraphs and examples, and states each default once."""
 
     def __init__(self, prog: str = "") -> None:
         columns = max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _WIDEST))
@@ -39,11 +39,11 @@ class HelpText(argparse.HelpFormatter):
         return f"{words} (default: %(default)s)".lstrip()
 
     def value_of(self, action: argparse.Action) -> str:
-        """What stands for the value of an argument, like `FOLDER`."""
+        """The placeholder for the value of an argument, like `FOLDER`."""
         return self._format_args(action, action.dest)
 
     def usage(self, ways: Sequence[Sequence[str]]) -> str:
-        """`usage:` and the ways to type a command, each as its words; a flag and its value stay together."""
+        """`usage:` and the ways to call a command, each given as words; a word with blanks is not broken."""
         wrapper = textwrap.TextWrapper(
             self._width, subsequent_indent=" " * 15, break_long_words=False, break_on_hyphens=False
         )

@@ -18,7 +18,7 @@ from asap_ingest.secrets import masked
 
 Action = TypeVar("Action", bound=argparse.Action)
 
-#: Messages of argparse that contain values of flags that are unknown, or that take none.
+#: Messages of argparse that quote the values of flags that are unknown, or take no value.
 _UNKNOWN_FLAGS = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _AMBIGUOUS_FLAG = re.compile(r"(ambiguous option: [^=\s]+)=.*( could match )", re.DOTALL)
 _USELESS_VALUE = re.compile(r"ignored explicit argument .*", re.DOTALL)
@@ -29,19 +29,14 @@ _SHARED = ("help", "version", "config")
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command: `-` and `_` alike, defaults of a config file, help in groups.
 
-    Its error messages show no value that may be a secret.
+    `parse_args` raises ParameterError, whose message shows no value that may be a secret.
 
     Parameters
     ----------
     command : a key of `COMMANDS`
     doc : what the command does: its module's docstring
-    common : names of the arguments that most users need; others that are not required are rare
+    common : names of arguments that most users need; help lists them before others that are not required
     aliases : older name -> today's
-
-    Raises
-    ------
-    ParameterError
-        By `parse_args`: which argument cannot be used, and the nearest known name.
     """
 
     def __init__(
@@ -53,7 +48,7 @@ class CommandParser(argparse.ArgumentParser):
     ) -> None:
         super().__init__(
             prog=program_name(command),
-            usage=argparse.SUPPRESS,  # `format_help` puts its own before the rest
+            usage=argparse.SUPPRESS,  # `format_help` starts with one of its own
             description=doc,
             formatter_class=HelpText,
             add_help=False,
@@ -73,7 +68,7 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def _add_action(self, action: Action) -> Action:
-        """Put an argument of the command into the group of help where it belongs."""
+        """Add an argument to its group of the help."""
         if action.metavar is None and action.option_strings and action.nargs != 0:
             action.metavar = _value_name(action)
         title = "required" if action.required else "common" if _name(action) in self.common else "rare"
@@ -88,7 +83,7 @@ class CommandParser(argparse.ArgumentParser):
         return super().parse_args(arguments, namespace)
 
     def _parse_optional(self, argument: str) -> Any:
-        """argparse's decision whether an argument is a flag: those with one hyphen are values, but for -h."""
+        """Tell argparse which flag an argument is, if any; but for -h, flags have two hyphens."""
         if not argument.startswith("--"):
             return super()._parse_optional(argument) if argument == "-h" else None
         flag, separator, value = argument.partition("=")
@@ -108,9 +103,8 @@ class CommandParser(argparse.ArgumentParser):
         return flags | self.aliases.keys()
 
     def take_defaults(self, arguments: Sequence[str]) -> None:
-        """Set the defaults of the config file."""
-        path = _value_after("--config", arguments)
-        file, defaults = config_defaults(path, self.command, self.field_names)
+        """Replace the defaults of arguments by those of the config file."""
+        file, defaults = config_defaults(self._config_path(arguments), self.command, self.field_names)
         for name, value in defaults.items():
             action = self._option_string_actions[f"--{name}"]
             try:
@@ -118,6 +112,15 @@ class CommandParser(argparse.ArgumentParser):
             except argparse.ArgumentError as error:
                 raise ParameterError(file, f"{name}: {without_values(error.message)}") from error
             action.required = False
+
+    def _config_path(self, arguments: Sequence[str]) -> str | None:
+        """The value of `--config`, of which argparse accepts abbreviations; None without one."""
+        path = None
+        for number, argument in enumerate(arguments, start=1):
+            flag, has_value, value = argument.partition("=")
+            if [known for known in self._option_string_actions if known.startswith(flag)] == ["--config"]:
+                path = value if has_value else next(iter(arguments[number:]), None)
+        return path
 
     def _converted(self, action: argparse.Action, value: Any) -> Any:
         """A value of a config file as the command line would give it."""
@@ -163,19 +166,10 @@ def _value_name(action: argparse.Action) -> str:
     return "TEXT" if action.type in (None, str, str.upper) else "N"
 
 
-def _value_after(flag: str, arguments: Sequence[str]) -> str | None:
-    """The value of a flag that is written out; None without one."""
-    for number, argument in enumerate(arguments, start=1):
-        name, separator, value = argument.partition("=")
-        if name == flag:
-            return value if separator else next(iter(arguments[number:]), None)
-    return None
-
-
 def without_values(message: str, known: Sequence[str] = ()) -> str:
-    """A message of argparse without the values of unknown parameters: they may be secrets.
+    """A message of argparse without values of unknown parameters, which may be secrets.
 
-    The known name that is nearest to the first unknown one is added.
+    If a known name is near to the first unknown one, it is added.
     """
     unknown = _UNKNOWN_FLAGS.fullmatch(message)
     if unknown is None:

@@ -43,7 +43,7 @@ COMMANDS = {name: what for commands in GROUPS.values() for name, what in command
 
 
 def parser_of(command: str) -> CommandParser:
-    """The parser of a command's line, which has its flags and its help."""
+    """The parser of a command, imported with the command's module."""
     module = import_module(f"asap_ingest.{command}")
     step = getattr(module.main, "__self__", None)  # of a step, `main` is a method of its class
     parser: CommandParser = module.build_parser() if step is None else step.build_parser()

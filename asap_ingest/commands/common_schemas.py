@@ -32,12 +32,14 @@ from asap_ingest.mipmaps.levels import EXTENSIONS
 
 
 class AliasedSchema(DefaultSchema):
-    """A schema whose fields have older names too."""
+    """A schema whose fields may also be given under older names.
 
-    #: older name -> today's; those of the bases too
+    A subclass has the `aliases` and `common` of its bases as well.
+    """
+
+    #: older name -> today's
     aliases: ClassVar[dict[str, str]] = {}
-    #: fields that most users need, beside the required ones: help lists them before the rare ones, and those
-    #: of the bases after them
+    #: fields that most users need, besides the required ones: help lists them before the rare ones
     common: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -58,7 +60,7 @@ class AliasedSchema(DefaultSchema):
 
 
 def _mean_the_same(one: Any, other: Any) -> bool:
-    """Whether values are equal, or a path and a URI of the same file."""
+    """Whether two values are equal, or name the same file as path and as URI."""
     return one == other or (
         isinstance(one, str) and isinstance(other, str) and storage.as_uri(one) == storage.as_uri(other)
     )
@@ -152,12 +154,11 @@ class PyramidFields(AliasedSchema):
 
     common: ClassVar[tuple[str, ...]] = ("levels", "method", "imgformat", "convert_to_8bit", "force_redo")
 
-    method = optional(
+    method = required(
         Text,
         "method to downsample mipmapLevels, can be 'block_reduce' for skimage based area downsampling, "
         "'PIL' for PIL Image (currently NEAREST) filtered resize, 'render' for render-ws based rendering.  "
         "Currently only PIL is implemented, while others may fall back to this.",
-        required=True,
         dump_default="block_reduce",
         validate=one_of([*DOWNSAMPLE_METHODS, "render"]),
         note="Today each of the three is implemented, and none falls back to another: block_reduce takes "
@@ -206,7 +207,7 @@ class PyramidFields(AliasedSchema):
 
 
 class StepOutput(DefaultSchema):
-    """What every step passes on to the next."""
+    """What every step's output passes on to the next step."""
 
     storage_options = optional(fields.Dict, "options for s3:// and other URIs")
     render = optional(fields.Dict, "connection to the render service")

@@ -26,13 +26,13 @@ VARIABLE = "ASAP_INGEST_CONFIG"
 
 
 def config_defaults(path: str | None, command: str, names: Collection[str]) -> tuple[str, dict[str, Any]]:
-    """What stands for the config file in errors, and its values for a command by path, like `render.host`.
+    """(name of the config file for error messages, its values for a command by path, like `render.host`).
 
-    Those of the command's own table replace those for all commands. There are none without a file.
+    Values in the command's own table replace those for all commands. Without a file, both are empty.
 
     Parameters
     ----------
-    path : of the file; left out: the one that the environment names, if any
+    path : of the file; None: the one that the environment names, if any
     names : the parameters of the command, by path
 
     Raises
@@ -51,11 +51,11 @@ def config_defaults(path: str | None, command: str, names: Collection[str]) -> t
     table = content.get(command, {})
     if not isinstance(table, Mapping):
         raise ParameterError(file, f"{command}: must be a table, [{command}]")
-    own = _by_path(table)
+    own = _parameters(table)
     for name in own:
         if name not in names:
             raise ParameterError(file, f"[{command}] {name}: is not a parameter{did_you_mean(name, names)}")
-    shared = _by_path({name: value for name, value in content.items() if name not in COMMANDS})
+    shared = _parameters({name: value for name, value in content.items() if name not in COMMANDS})
     for name in shared:
         # commands are imported until one has it
         if name not in names and not any(name in parser_of(other).field_names for other in COMMANDS):
@@ -74,13 +74,15 @@ def _read(path: str, file: str) -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in content.items()}
 
 
-def _by_path(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a table with `_` in their names; those of the connection are like `render.host`."""
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        if name == "render" and isinstance(value, Mapping):
-            values |= {f"render.{inner.replace('-', '_')}": each for inner, each in value.items()}
-        else:
-            values[name] = value
-    return values
+def _parameters(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a table by path, with `_` for `-`."""
+    return {path.replace("-", "_"): value for path, value in by_path(table).items()}
+
+
+def by_path(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a file by path: those in the object of the connection are like `render.host`."""
+    connection = content.get("render")
+    if not isinstance(connection, Mapping):
+        return dict(content)
+    others = {name: value for name, value in content.items() if name != "render"}
+    return others | {f"render.{name}": value for name, value in connection.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from argschema.schemas import DefaultSchema
@@ -25,7 +26,7 @@ RENDER_ENVIRONMENT = {
 
 
 def of_environment(name: str) -> str | None:
-    """The value of a connection parameter in the environment, if there is one."""
+    """The value of a connection parameter in the environment; None if it is not set."""
     return next((os.environ[each] for each in RENDER_ENVIRONMENT[name] if each in os.environ), None)
 
 
@@ -69,18 +70,23 @@ class RenderParameters(DefaultSchema):
 _ADDRESS = re.compile(r"(?:(https?)://)?(\[[^\]]+\]|[^:/\s]+)(?::(\d+))?(/.*)?")
 
 
-def with_address_split(render: Mapping[str, Any]) -> dict[str, Any]:
-    """A connection with the port taken out of its host, so that another port can replace it."""
-    split = dict(render)
-    try:
-        _split_address(split)
-    except ValidationError:  # reported when the schema is loaded
-        return dict(render)
-    return split
+def with_address_split(by_path: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by path, with the port taken out of `render.host`, so that another port can replace it."""
+    names = [name for name in ("host", "port") if f"render.{name}" in by_path]
+    address = {name: by_path[f"render.{name}"] for name in names}
+    with suppress(ValidationError):  # reported when the schema is loaded
+        _split_address(address)
+    return {**by_path, **{f"render.{name}": value for name, value in address.items()}}
 
 
 def _split_address(data: dict[str, Any]) -> None:
-    """A host that is an address, like `http://em1:8080`: its port becomes `port`."""
+    """Take the port out of a host that is an address, like `http://em1:8080`.
+
+    Raises
+    ------
+    ValidationError
+        The address has a path, or its port is not the one given as `port`.
+    """
     host = data.get("host")
     match = _ADDRESS.fullmatch(host.strip()) if isinstance(host, str) else None
     if match is None:

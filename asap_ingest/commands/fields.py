@@ -16,7 +16,7 @@ INT32_MAX = 2**31 - 1
 
 
 class WholeNumber(fields.Integer):
-    """An int, or its text or a float of the same value; 1.5 and true are refused, not truncated."""
+    """A whole number, also as text or as a float like 2.0; 1.5 and true are refused, not truncated."""
 
     metavar = "N"
 
@@ -141,7 +141,7 @@ class FolderName(Text):
 
 
 class Triple(fields.List):
-    """Three numbers x, y, z: a JSON list, or text like `4,4,40`; `allowed` is what each may be."""
+    """Three numbers x, y, z: a JSON list, or text like `4,4,40`; `allowed` validates each of them."""
 
     metavar = "X,Y,Z"
     number: ClassVar[type[fields.Field]] = WholeNumber
@@ -183,6 +183,7 @@ RENDER_NAME = validate.Regexp(
 
 
 def required(kind: type[fields.Field], description: str, **kwargs: Any) -> Any:
+    """A field that must be given."""
     return optional(kind, description, required=True, **kwargs)
 
 
@@ -195,10 +196,10 @@ def optional(
     default: Any = missing,
     **kwargs: Any,
 ) -> Any:
-    """A field that may be left out; `default` is its value then.
+    """A field that may be left out, and then has the value `default`.
 
-    `note` corrects a documented description, which stays as it is, where that is outdated; `metavar` stands
-    for the value, where that of its type does not fit.
+    `note` corrects a description that is outdated, but has to stay as it is documented. `metavar` replaces
+    the one of the field's type.
     """
     words = {"description": description, "note": note, "metavar": metavar}
     if default is not missing:

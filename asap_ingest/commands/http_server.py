@@ -1,4 +1,4 @@
-"""What the commands that run a server share: arguments, a listening socket, the printed URL, a clean end."""
+"""What the commands that run a server share: arguments, the listening socket, printed lines, the end."""
 
 from __future__ import annotations
 
@@ -79,7 +79,13 @@ def chosen_token(arguments: argparse.Namespace) -> str | None:
 
 
 def listen(bind: str, port: int) -> socket.socket:
-    """A socket that listens; ParameterError when the address cannot be used."""
+    """A socket that listens on an address and port; 0 takes a free port.
+
+    Raises
+    ------
+    ParameterError
+        The address or port cannot be used.
+    """
     if not 0 <= port <= 65535:
         raise ParameterError("port", f"{port} is not between 0 and 65535")
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
@@ -96,7 +102,7 @@ def listen(bind: str, port: int) -> socket.socket:
 
 
 def base_url(listening: socket.socket) -> str:
-    """`http://host:port` of a listening socket; of one that listens on all addresses that of localhost."""
+    """`http://host:port` of a listening socket; the host is localhost if it listens on all addresses."""
     host, port = listening.getsockname()[:2]
     if _is_any_address(host):
         return f"http://localhost:{port}"
@@ -104,7 +110,7 @@ def base_url(listening: socket.socket) -> str:
 
 
 def url_from_elsewhere(listening: socket.socket) -> str | None:
-    """`http://name:port` with this machine's name; None for a socket that listens on one address."""
+    """`http://name:port` with this machine's name, if the socket listens on all addresses, else None."""
     host, port = listening.getsockname()[:2]
     return f"http://{socket.gethostname()}:{port}" if _is_any_address(host) else None
 
@@ -116,8 +122,11 @@ def _is_any_address(host: str) -> bool:
 def announced_lines(
     listening: socket.socket, token: str | None, further_lines: Callable[[str], Sequence[str]]
 ) -> list[str]:
-    """What a server prints when it answers: its base URL, an address with the token that it requires, further
-    lines, which are made from the base URL, and the address for other machines, if they reach it."""
+    """What a server prints once it answers.
+
+    These are its base URL, an address with the token, if it requires one, what `further_lines` returns for
+    the base URL, and the address for other machines, if they reach it.
+    """
     url, elsewhere = base_url(listening), url_from_elsewhere(listening)
     query = f"/{token_query(token)}" if token else ""
     lines = [url, *([f"with the token: {url}{query}"] if query else []), *further_lines(url)]
@@ -130,15 +139,15 @@ Run = Callable[[ASGIApp, str | None, Callable[[str], Sequence[str]]], None]
 
 @contextmanager
 def prepared_server(arguments: argparse.Namespace) -> Iterator[Run]:
-    """Log, listen and handle signals as the arguments say; gives the function that runs an application.
+    """Log, listen and handle signals as the arguments say; gives a function that runs an application.
 
-    It prints `announced_lines` once the application answers, and returns after SIGTERM or SIGINT, also one
-    that came before it was called, when the requests that have begun are answered.
+    The function prints `announced_lines` once the application answers. It returns after SIGTERM or SIGINT,
+    also if that came before the call, when the requests that have begun are answered.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     received: list[int] = []
-    # uvicorn raises the signal that ended it again: that must not be our exit code
+    # uvicorn raises the signal again that ended it, which would become our exit code
     handled = end_signals(lambda number, frame: received.append(number))
     with handled, listen(arguments.bind, arguments.port) as listening:
 
@@ -160,12 +169,12 @@ def prepared_server(arguments: argparse.Namespace) -> Iterator[Run]:
 
 
 class BoundedServer(uvicorn.Server):
-    """uvicorn with limits on connections; prints the lines that `announce` returns when it answers.
+    """uvicorn with limits on connections; once it answers, it prints the lines that `announce` returns.
 
     `settings` are those of `uvicorn.Config`.
     """
 
-    #: Signals that came before it ran: it ends at once.
+    #: Signals that came before it started; with one, it ends at once.
     received: Sequence[int] = ()
 
     def __init__(
@@ -193,7 +202,7 @@ class BoundedServer(uvicorn.Server):
         self.should_exit |= bool(self.received)
         await super().startup(sockets=sockets)
         for listening in sockets or ():
-            # asyncio took the backlog for the number to accept at once; more than that may wait
+            # asyncio has taken the number to accept at once as the backlog; more than that may wait
             listening.listen(LISTEN_BACKLOG)
         if sockets and not self.should_exit:
             sys.stdout.write("".join(f"{line}\n" for line in self._announce(sockets[0])))
@@ -205,7 +214,7 @@ class BoundedServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # asyncio reports connections that it cannot accept a hundred times a second, each with a traceback
+        # without open files left, asyncio would log each failure to accept, with a traceback
         if is_out_of_files(context.get("exception")):
             self._connections.log_full()
         else:

@@ -16,7 +16,7 @@ from asap_ingest.commands.fields import INT32_MAX, FileNames, Flag, NotRead, ZVa
 
 #: Longer choices are listed in the help text, not as metavar.
 _LONGEST_METAVAR = 40
-#: The default in a description, as documented ones have it: help shows it once.
+#: How documented descriptions state a default, which help must not repeat.
 _DEFAULT_WORDS = re.compile(r"(?:, default is |\s*\(default(?: is|:)? )([^()]+)\)?$")
 _ENDINGS = {"_json": "FILE", "file": "FILE", "_dir": "FOLDER", "_directory": "FOLDER"}
 _CONNECTION = "render"
@@ -24,7 +24,7 @@ _NEEDED_OF_CONNECTION = ("host", "port", "owner", "project")
 
 
 class SchemaParser(CommandParser):
-    """A parser of the fields of a schema; values stay texts, which the schema reads."""
+    """A parser with a flag for each field of a schema; values stay text, which the schema converts."""
 
     def __init__(self, command: str, schema: AliasedSchema) -> None:
         older = {old: new for old, new in schema.aliases.items() if old not in schema.fields}
@@ -60,11 +60,11 @@ class SchemaParser(CommandParser):
         )
 
     def take_defaults(self, arguments: Sequence[str]) -> None:
-        """Do nothing: values of an input JSON replace those of a config file, so a step merges them."""
+        """Do nothing: a step merges the config file itself, as input JSON comes before it."""
 
 
 def fields_by_path(schema: Schema, path: str = "") -> Iterator[tuple[str, fields.Field]]:
-    """(name, field) of the fields on a command line; names of inner ones are like `render.host`."""
+    """(path, field) of the fields that have a flag; paths of nested ones are like `render.host`."""
     for name, field in schema.fields.items():
         if isinstance(field, fields.Nested):
             yield from fields_by_path(field.schema, f"{path}{name}.")
@@ -113,6 +113,7 @@ def field_help(field: fields.Field, path: str) -> str:
 
 
 def _allowed(field: fields.Field, path: str) -> Iterator[str]:
+    """Choices and range of a field, in words."""
     choices = choices_of(field)
     if choices and "|".join(choices) != metavar_of(field, path):
         yield f"one of {', '.join(choices)}"
@@ -126,7 +127,7 @@ def _allowed(field: fields.Field, path: str) -> Iterator[str]:
 
 
 def _as_typed(value: Any) -> str:
-    """A value as it is typed on a command line; empty for none."""
+    """A value as it is typed on a command line; empty if there is none."""
     if value in (missing, None, {}):
         return ""
     if isinstance(value, bool):

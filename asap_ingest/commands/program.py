@@ -1,4 +1,4 @@
-"""What all programs share: names, exit codes, messages of errors and signals, the command to type next."""
+"""What all programs share: their names, exit codes, messages of errors, the command to type next."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _PROGRAMS = {"precomputed_tif": "precomputed-tif", "serve_precomputed": "precomp
 
 
 def program(main: Callable[P, int]) -> Callable[P, int]:
-    """Decorate the `main` of a program so that it returns its exit code, whatever happens.
+    """Decorate the `main` of a program so that it returns an exit code, whatever happens.
 
     Errors of this package are one line on standard error. An unforeseen error ends the program with
-    `EXIT_FAULT` and its traceback: Python's own code for it is 1, which stands for work done with failures.
+    `EXIT_FAULT` and its traceback: Python's own exit code, 1, is that of work done with failures.
     No line that the program logs shows a secret.
     """
 
@@ -41,6 +41,7 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
             return main(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is
             code = _signal_code(error)
+            # an import that a signal ended says nothing of interest
             is_import = isinstance(error.__cause__ or error, ImportError)
             if code is not None and (is_import or isinstance(error, KeyboardInterrupt)):
                 return code
@@ -59,7 +60,10 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
 
 
 def _signal_code(error: BaseException | None) -> int | None:
-    """Exit code of the signal behind an error, if any: some imports catch it and raise an ImportError."""
+    """The exit code of the signal that led to an error, if any.
+
+    It need not be the error itself: imports of some libraries catch it, and raise an ImportError.
+    """
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return 128 + signal.SIGINT
@@ -70,13 +74,15 @@ def _signal_code(error: BaseException | None) -> int | None:
 
 
 def _module_name(module: str) -> str:
-    """`asap_ingest.demo`, also where it runs as `__main__`."""
+    """The name of a module, like `asap_ingest.demo`, also if it runs as `__main__`."""
     spec = getattr(sys.modules.get(module), "__spec__", None)
     return str(spec.name) if module == "__main__" and spec else module
 
 
 def program_name(command: str = "", python: str = "python") -> str:
-    """A command as this process was started: `asap-ingest x`, `python -m asap_ingest.x`, `precomputed-tif`.
+    """How to call a command, in the way in which this process was called.
+
+    That is `asap-ingest x`, `python -m asap_ingest.x` or `precomputed-tif`.
 
     Parameters
     ----------
@@ -93,7 +99,7 @@ def program_name(command: str = "", python: str = "python") -> str:
 
 
 def typed_name(command: str) -> str:
-    """The same, with a path before it where the shell would not find the program by its name alone."""
+    """`program_name`, with a path if the shell would not find the program by its name alone."""
     interpreter = Path(sys.executable)
     if _is_module(Path(sys.argv[0])):
         return program_name(command, _typed(interpreter))
@@ -103,16 +109,18 @@ def typed_name(command: str) -> str:
 
 
 def _is_module(started: Path) -> bool:
+    """Whether a program was started by `python -m`, as a module of this package."""
     return started.suffix == ".py" and started.parent.resolve() == _PACKAGE
 
 
-def _typed(program: Path) -> str:
-    on_path = shutil.which(program.name)
-    # only links of folders are resolved: the python of an environment is a link to that of the system
-    if on_path is not None and Path(on_path).parent.resolve() == program.parent.resolve():
-        return program.name
-    relative = os.path.relpath(program)
-    return shlex.quote(str(program) if relative.startswith(os.pardir) else relative)
+def _typed(executable: Path) -> str:
+    """The shortest of name, relative and absolute path by which a shell finds an executable."""
+    on_path = shutil.which(executable.name)
+    # the file itself is not resolved: the python of an environment is a link to that of the system
+    if on_path is not None and Path(on_path).parent.resolve() == executable.parent.resolve():
+        return executable.name
+    relative = os.path.relpath(executable)
+    return shlex.quote(str(executable) if relative.startswith(os.pardir) else relative)
 
 
 def command_line(command: str, *arguments: str, **options: Any) -> str:

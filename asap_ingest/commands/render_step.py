@@ -29,7 +29,7 @@ class RenderStep(Step):
         return Stack(self.connection, name)
 
     def sections(self, stack: Stack) -> list[float]:
-        """z of the sections that the parameters select, ascending.
+        """z of the sections of a stack that the parameters select, ascending.
 
         Raises
         ------
@@ -39,20 +39,20 @@ class RenderStep(Step):
         return select_z_values(stack.name, stack.z_values(), self.args)
 
     def followed_by(self, command: str, handed_on: Mapping[str, Any], **added: Any) -> str:
-        """The next command, with the output JSON of this run as input, or with its values."""
+        """The command of the next step: with this run's output JSON as input, or else with `handed_on`."""
         output_json = self.args.get("output_json")
         if output_json:
             return command_line(command, input_json=output_json, **added)
         return command_line(command, **self._connection_options, **handed_on, **added)
 
-    def exported(self, stack: str) -> str:
+    def export_command(self, stack: str) -> str:
         """The command that makes a volume of a stack."""
         options = {**self._connection_options, "input_stack": stack, "dest": f"{stack}_volume"}
         return command_line("export_to_precomputed", **options)
 
     @property
     def _connection_options(self) -> dict[str, Any]:
-        """The options of the connection that neither the config file nor the environment sets."""
+        """The options of the connection that the config file and the environment do not already set."""
         options = {name: self.args["render"].get(name) for name in ("host", "port", "owner", "project")}
         return {
             f"render.{name}": value
@@ -77,6 +77,7 @@ class RenderStep(Step):
 
 
 def _range_words(selection: Mapping[str, Any]) -> str:
+    """The range that `zstart` and `zend` select, in words."""
     match selection.get("zstart"), selection.get("zend"):
         case None, None:
             return "any z"

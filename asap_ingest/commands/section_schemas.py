@@ -26,11 +26,12 @@ from asap_ingest.commands.fields import (
     required,
 )
 from asap_ingest.commands.tile_schemas import MetafileFields, TileFields
+from asap_ingest.execution.machine_resources import usable_cores
 from asap_ingest.sections.section_list import ORDER
 
 
 class IngestFields(AliasedSchema):
-    """Outputs of the three steps in one run."""
+    """Folder, stacks and workers of the three steps in one run."""
 
     output_dir = required(Text, "directory to which the mipmaps will be stored")
     output_stack = optional(
@@ -41,7 +42,12 @@ class IngestFields(AliasedSchema):
         validate=RENDER_NAME,
     )
     close_stack = optional(Flag, "whether to set the last stack to 'COMPLETE'", default=True)
-    pool_size = optional(WholeNumber, "number of cores to be used; left out: all", validate=at_least(1))
+    pool_size = optional(
+        WholeNumber,
+        "number of cores to be used (default: all)",
+        default=usable_cores(),
+        validate=at_least(1),
+    )
 
 
 class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepParameters):
@@ -57,7 +63,7 @@ class IngestSectionParameters(IngestFields, MetafileFields, PyramidFields, StepP
 
 
 class IngestSectionOutput(DefaultSchema):
-    """What ingest_section leaves."""
+    """The output JSON of ingest_section."""
 
     stack = required(Text, "stack whose tiles have their mipmaps registered")
     run_dir = required(Text, "folder that holds the steps' input and output JSON")
@@ -114,7 +120,7 @@ class IngestSectionsParameters(IngestFields, TileFields, PyramidFields, ClusterF
 
 
 class IngestSectionsOutput(PyramidOutput):
-    """What ingest_sections leaves: with `stack` as input_stack, an input of generate_mipmaps."""
+    """The output JSON of ingest_sections: with `stack` as input_stack, an input of generate_mipmaps."""
 
     stack = required(Text, "stack whose tiles have their mipmaps registered")
     output_dir = required(Text, "directory that holds the mipmaps")

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError
 
 from asap_ingest import storage
 from asap_ingest.commands.common_schemas import AliasedSchema, CommonParameters
-from asap_ingest.commands.config_file import config_defaults
+from asap_ingest.commands.config_file import by_path, config_defaults
 from asap_ingest.commands.connection_schema import with_address_split
 from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.commands.program import program, say_next
@@ -37,12 +37,14 @@ from asap_ingest.storage.json_documents import read_object, write_object
 class Step(ArgSchemaParser):
     """A step: parameters from JSON and command line in, `run`, JSON out.
 
+    A parameter is taken from the command line, else from the input JSON, else from the config file.
+
     Parameters
     ----------
     input_data : dict, optional
-        Parameters; those of `args` win.
+        The input JSON, unless the command line names a file with it.
     args : list of str, optional
-        Command line; None takes the process's own.
+        The command line; None takes that of the process.
 
     Attributes
     ----------
@@ -73,8 +75,8 @@ class Step(ArgSchemaParser):
             file, defaults = config_defaults(path, self.command(), parser.field_names)
         content = _read_input_json(input_json) if input_json else dict(input_data or {})
         #: Values of the config file by path, like `render.host`.
-        self.config = self._by_path(_nested(defaults))
-        explicit = self._by_path(content) | self._by_path(_nested(command_line))
+        self.config = self._named_today(defaults)
+        explicit = self._named_today(by_path(content)) | self._named_today(command_line)
         given = self.config | explicit
         try:
             self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, _nested(given))
@@ -96,17 +98,13 @@ class Step(ArgSchemaParser):
         """The parser of the step's command line."""
         return SchemaParser(cls.command(), cls.default_schema())
 
-    def _by_path(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters by path, like `render.host`, under today's names; null means that one is left out."""
-        named = {name: value for name, value in given.items() if value is not None}
+    def _named_today(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters (by path) that are not null, under today's names, the port apart from the host."""
+        named = {path: value for path, value in given.items() if value is not None}
         for old, new in self.schema.aliases.items():
             if old in named and old not in self.schema.fields and new not in named:
                 named[new] = named.pop(old)
-        if isinstance(named.get("render"), Mapping):
-            given_render = {name: value for name, value in named.pop("render").items() if value is not None}
-            connection = with_address_split(given_render)
-            named |= {f"render.{name}": value for name, value in connection.items()}
-        return named
+        return with_address_split(named)
 
     def run(self) -> int:
         """Do the work and write the output; returns the exit code."""
@@ -114,7 +112,7 @@ class Step(ArgSchemaParser):
             return self.work()
 
     def work(self) -> int:
-        """The work of a step, with its `storage_options` in use; returns the exit code."""
+        """Do the work of the step, which `run` calls with `storage_options` in use; returns the exit code."""
         raise NotImplementedError
 
     def next_command(self) -> str | None:
@@ -122,17 +120,21 @@ class Step(ArgSchemaParser):
         return None
 
     def retry_command(self) -> str | None:
-        """The command that retries failures, once their causes are removed; None where it is the same."""
+        """The command to type after failures, once their causes are removed; None if it is the same."""
         return None
+
+    @property
+    def workers(self) -> int:
+        """The number of workers: `pool_size`, but not more than there are cores."""
+        return min(self.args["pool_size"], usable_cores())
 
     @cached_property
     def executor(self) -> Executor:
-        """Runs jobs. Made before any work: a Dask scheduler that does not answer is an error."""
-        workers = min(self.args["pool_size"], usable_cores())
-        return executor(workers, self.args.get("dask_scheduler"))
+        """The executor of the step's jobs; a Dask scheduler that does not answer is an error."""
+        return executor(self.workers, self.args.get("dask_scheduler"))
 
     def finish(self, output: dict[str, Any], failures: Sequence[Any] = ()) -> int:
-        """Keep the output, and write it to `output_json` if that is given; returns the exit code."""
+        """Set `output`, and write it to `output_json` if that is given; returns the exit code."""
         self.output = self.get_output_json(without_secrets(output))
         if self.args.get("output_json"):
             write_object(self.args["output_json"], self.output)
@@ -142,7 +144,7 @@ class Step(ArgSchemaParser):
     def leaves_output(
         self, output: Callable[[], dict[str, Any]], how_to_resume: Callable[[], str]
     ) -> Iterator[None]:
-        """Write the output so far where an error or a signal ends the block, and print how to resume."""
+        """If an error or a signal ends the block, write the output so far and print how to resume."""
         try:
             yield
         except (AsapIngestError, KeyboardInterrupt, SystemExit) as error:
@@ -163,10 +165,10 @@ class Step(ArgSchemaParser):
         return exit_code
 
 
-def _nested(by_path: Mapping[str, Any]) -> dict[str, Any]:
+def _nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters by path as an input JSON has them: `render.host` in an object."""
     nested: dict[str, Any] = {}
-    for path, value in by_path.items():
+    for path, value in parameters.items():
         name, _, inner = path.partition(".")
         if not inner:
             nested[name] = value
@@ -185,7 +187,7 @@ def _read_input_json(path: str) -> dict[str, Any]:
 
 
 def _check_output_json(path: str | None) -> None:
-    """Raise now, not after the work, if the output cannot be written."""
+    """Raise an error now, not after the work, if the output cannot be written."""
     folder = None if path is None else storage.local_path(storage.parent(path))
     if folder is not None and not folder.is_dir():
         raise ParameterError("output_json", f"{path!r}: the folder {folder} does not exist")
@@ -196,9 +198,9 @@ def _check_output_json(path: str | None) -> None:
 def _first_complaint(
     error: ValidationError, given: Mapping[str, Any], parser: SchemaParser
 ) -> tuple[str, str]:
-    """(field, problem) for the first complaint, with a count of the others; `given` is by path."""
+    """(field, problem) of a schema's first complaint, with the number of others; `given` is by path."""
     (field, message), *others = _flat(error.normalized_messages())
-    # of an entry of a list the whole list is shown
+    # for an entry of a list the whole list is shown
     value = given.get(field, given.get(field.rpartition(".")[0]))
     # the value of an unknown parameter may be a secret
     is_secret = any(name == "storage_options" or is_secret_name(name) for name in field.split("."))

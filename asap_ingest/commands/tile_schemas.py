@@ -80,7 +80,7 @@ class TileFields(AliasedSchema):
 
 
 class OneSectionFields(TileFields):
-    """The same for the tiles of one source."""
+    """The parameters of the tilespecs of one section or one table."""
 
     sectionId = optional(  # noqa: N815
         Text,
@@ -116,7 +116,7 @@ class MetafileFields(OneSectionFields):
 
 
 class TileTableFields(OneSectionFields):
-    """What the tilespecs of a table of tiles, or of files with a pattern in their names, are made of."""
+    """The parameters of the tilespecs of a table of tiles, or of files with a pattern in their names."""
 
     common: ClassVar[tuple[str, ...]] = (
         *("table", "pattern", "overlap_percent", "units", "pixel_size_nm", "z_index"),
@@ -171,7 +171,7 @@ class GenerateTileSpecsFromTableParameters(TileTableFields, StepParameters):
 
 
 class GenerateTileSpecsFromTableOutput(StepOutput):
-    """What generate_tilespecs_from_table leaves: with an output_dir, an input of generate_mipmaps."""
+    """The output JSON of generate_tilespecs_from_table: with an output_dir, an input of generate_mipmaps."""
 
     stack = required(Text, "stack to which generated tiles were added")
     zValues = required(ZValues, "z values of the sections")  # noqa: N815

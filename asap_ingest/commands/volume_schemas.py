@@ -36,7 +36,7 @@ from asap_ingest.volumes.chunk_formats import CHUNK_FORMATS
 from asap_ingest.volumes.grid import AUTO_FACTOR
 from asap_ingest.volumes.sources.missing_planes import ON_MISSING
 
-#: `zarr_format` chooses zarr2.
+#: Values of `format`; `zarr_format` chooses between zarr and zarr2.
 VOLUME_FORMATS = tuple(name for name in CHUNK_FORMATS if name != "zarr2")
 _NUMBER = r"\s*([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*"
 _LENGTH = re.compile(rf"{_NUMBER}([^\W\d_]+)\s*")
@@ -44,7 +44,7 @@ _BYTES = re.compile(rf"{_NUMBER}(?:([KMGT])(I?)B|B?)\s*", re.IGNORECASE)
 
 
 class VoxelSize(Triple):
-    """Sides of a voxel in nm, or with units, like `4nm,4nm,0.04um`; one with a unit is for all axes."""
+    """Sides of a voxel in nm, or with units, like `4nm,4nm,0.04um`; a single one is for all axes."""
 
     number = fields.Float
 

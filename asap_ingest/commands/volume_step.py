@@ -15,7 +15,7 @@ from asap_ingest.commands.program import command_line
 from asap_ingest.commands.step import Step
 from asap_ingest.commands.volume_schemas import VolumeOutput, VolumeParameters
 from asap_ingest.errors import ParameterError, describe_bytes
-from asap_ingest.execution.machine_resources import usable_cores, usable_memory
+from asap_ingest.execution.machine_resources import usable_memory
 from asap_ingest.execution.progress import Progress
 from asap_ingest.volumes.axes import Lengths, Triple
 from asap_ingest.volumes.grid import Box, GridSettings, Scale, aligned, numbered, scales_of
@@ -40,9 +40,9 @@ class VolumeStep(Step):
     def build_parser(cls) -> SchemaParser:
         parser = super().build_parser()
         # flags of older programs
-        parser.add_argument("--voxel-size", dest="voxel_size", type=_with_units, help=SUPPRESS)
+        parser.add_argument("--voxel-size", dest="voxel_size", type=_older_voxel_size, help=SUPPRESS)
         parser.add_argument(
-            "--segmentation", dest="type", nargs="?", const="true", type=_segmentation, help=SUPPRESS
+            "--segmentation", dest="type", nargs="?", const="true", type=_older_segmentation, help=SUPPRESS
         )
         return parser
 
@@ -52,7 +52,10 @@ class VolumeStep(Step):
         return command_line("serve_precomputed", directory=self.args["dest"])
 
     def grid(self, extent: Box, voxel_size_nm: Lengths) -> tuple[Box, list[Scale]]:
-        """The extent, begun early enough to start with a whole voxel of every scale, and the scales."""
+        """The extent and the scales of the volume.
+
+        It begins earlier than the extent that is given if that does not begin at a voxel of every scale.
+        """
         arguments = self.args
         levels = arguments.get("levels", levels_until_small(extent.size, arguments["chunk_size"]))
         grid = GridSettings(levels, arguments["chunk_size"], arguments["factor"])
@@ -60,7 +63,7 @@ class VolumeStep(Step):
             larger = aligned(extent, scales_of(extent.size, voxel_size_nm, grid)[-1].factor)
             if larger == extent:
                 break
-            extent = larger  # which may be halved more often
+            extent = larger  # a larger extent may have more scales
         scales = scales_of(extent.size, voxel_size_nm, grid, extent.begin)
         return extent, numbered(scales) if arguments["format"] == "zarr" else scales
 
@@ -74,18 +77,25 @@ class VolumeStep(Step):
     @property
     def budget(self) -> Budget:
         memory = self.args.get("memory", usable_memory() // 2)
-        return Budget(memory, min(self.args["pool_size"], usable_cores()))
+        return Budget(memory, self.workers)
 
-    def make(self, part: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
-        """Print the plan of a volume, make it, write the output; the exit code."""
-        dtype = part.source.dtype
+    def make(self, whole: Unit, origin: Mapping[str, Any], planes: Sequence[str] = ()) -> int:
+        """Print the plan of a volume, make it, write the output; returns the exit code.
+
+        Parameters
+        ----------
+        whole : the volume as one unit, which the plan divides
+        origin : what `provenance` records of the sources
+        planes : a fingerprint of each plane, for sources whose planes can be replaced
+        """
+        dtype = whole.source.dtype
         if self.args["type"] == "segmentation" and dtype.kind == "f":
             raise ParameterError(
                 "type", "labels of a segmentation are whole numbers; these samples are float32"
             )
         if self.settings.format.is_sharded:
             require_tensorstore("format", "sharded")
-        plan = plan_volume(part, self.budget)
+        plan = plan_volume(whole, self.budget)
         for line in plan_lines(plan):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
@@ -103,8 +113,8 @@ class VolumeStep(Step):
         output["report"] = {"scales": [asdict(scale) for scale in plan.scales], **asdict(report)}
         return self.finish(output, report.failures)
 
-    def warn_of(self, voxel_size_nm: Lengths, size: Triple) -> None:
-        """Print the size of the volume, and a warning if it looks like a wrong unit."""
+    def print_size(self, voxel_size_nm: Lengths, size: Triple) -> None:
+        """Print the size of voxels and volume; warn if a voxel has a size that suggests another unit."""
         lengths = (length * count / 1000 for length, count in zip(voxel_size_nm, size, strict=True))
         extent = " x ".join(f"{length:,.4g}" for length in lengths)
         sides = " x ".join(f"{length:g}" for length in voxel_size_nm)
@@ -120,12 +130,12 @@ class VolumeStep(Step):
         sys.stderr.write(f"warning: voxel_size: {sides} nm: {problem}; is it in nm?\n")
 
 
-def _with_units(text: str) -> str:
-    """The value of `--voxel-size`, which was in micrometres in older programs: plain numbers are refused."""
+def _older_voxel_size(text: str) -> str:
+    """The value of `--voxel-size`, which was in micrometres in older programs, so that it must have units."""
     sides = text.split(",")
     try:
         nm = ",".join(f"{float(side) * 1000:.9g}" for side in sides)
-    except ValueError:  # it has units, or is not a number, which its field reports
+    except ValueError:  # it has units, or it is not a number, which the field `voxel_size` reports
         return text
     raise ArgumentTypeError(
         f"{text}: was in micrometres in older programs, and --voxel_size is in nm; write --voxel_size {nm}, "
@@ -133,15 +143,15 @@ def _with_units(text: str) -> str:
     )
 
 
-def _segmentation(text: str) -> str | None:
-    """The `type` that `--segmentation` means."""
+def _older_segmentation(text: str) -> str | None:
+    """The `type` that the value of `--segmentation`, true or false, means."""
     if text.lower() not in ("true", "false"):
         raise ArgumentTypeError(f"{text!r}: takes no value, or true or false")
     return "segmentation" if text.lower() == "true" else None
 
 
 def levels_until_small(size: Triple, chunk_size: Triple) -> int:
-    """Number of scales, at least one, until halving has made every axis at most two chunks long."""
+    """Number of scales, until halving has made the volume at most two chunks long along each axis."""
     levels = 1
     while any(length > 2 * chunk << (levels - 1) for length, chunk in zip(size, chunk_size, strict=True)):
         levels += 1

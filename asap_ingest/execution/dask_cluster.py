@@ -16,27 +16,34 @@ from typing import Any
 from asap_ingest.errors import ParameterError, WorkerDiedError
 from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
+    Function,
     Item,
     Outcome,
     Outcomes,
     Value,
-    for_workers,
+    WithStorage,
     limit_to_one_thread,
-    no_main_module,
+    main_module_run_once,
     pickled_outcome,
 )
 
 logger = logging.getLogger(__name__)
 
-#: Names a scheduler with worker processes of this machine, which live as long as the run.
+#: In place of an address: a scheduler and worker processes of this machine, which live as long as the run.
 LOCAL = "local"
-#: One item in work and one waiting: memory does not grow with the number of items.
+#: For each thread of the cluster, one item in work and one that waits there. Memory does not grow with the
+#: number of items.
 ITEMS_PER_THREAD = 2
 #: Items that are sent while there are no workers: a cluster that scales with its load must see some.
 FEWEST_ITEMS = 4
 
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d+")
 CONNECT_SECONDS = 10
+#: Raised by connecting: TypeError for tls:// without certificates, MemoryError where the first bytes of
+#: another protocol are read as a length.
+_NO_SCHEDULER = (OSError, ValueError, TypeError, MemoryError)
+_HOW_TO_START = "start one (docs/clusters.md has recipes), or use 'local'"
+_HOW_TO_TRUST = "start one, and name its certificates in Dask's configuration (docs/clusters.md, TLS)"
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,12 @@ class DaskExecutor:
         `tcp://host:port` (or `tls://`) of a scheduler, or `local`: worker processes of this machine,
         of one thread each, that end with the run.
     workers : int
-        Their number; a scheduler elsewhere has its own.
+        Number of workers for `local`; other schedulers have workers of their own.
 
     Raises
     ------
     ParameterError
-        The scheduler's form is wrong, or the library is not installed.
+        `scheduler` is neither `local` nor an address, or the library is not installed.
     """
 
     scheduler: str
@@ -67,39 +74,44 @@ class DaskExecutor:
             import distributed  # noqa: F401
 
             if self.scheduler == LOCAL:
-                import cryptography  # noqa: F401 - makes its certificates
+                import cryptography  # noqa: F401 - distributed makes the run's certificates with it
         except ModuleNotFoundError as error:
             raise _refused("the library is missing; pip install 'asap_ingest[dask]'") from error
 
     def check(self) -> None:
-        """Raise ParameterError when no scheduler answers: called before anything is written."""
-        if self.scheduler != LOCAL:
-            with _connected(self.scheduler):
-                pass
-
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
-        """One outcome an item; the items of a worker that died are retried.
+        """Connect once, so that a scheduler that does not answer is an error before anything is written.
 
         Raises
         ------
         ParameterError
-            The scheduler is not there, or no longer, or its workers cannot run this package's jobs.
+        """
+        if self.scheduler != LOCAL:
+            with _connected(self.scheduler):
+                pass
+
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        """See `Executor`; the items of a worker that died are retried.
+
+        Raises
+        ------
+        ParameterError
+            The scheduler does not answer, or went away during the run, or its workers cannot run the jobs.
         """
         with ExitStack() as stack:
             address, security = self.scheduler, None
             if address == LOCAL:
                 from distributed.security import Security
 
-                # certificates of this run alone: a scheduler's port runs code for every user who reaches it
+                # certificates of this run alone: a scheduler runs code for everybody who can connect to it
                 security = Security.temporary()
                 address = stack.enter_context(local_scheduler(self.workers, security))
             client = stack.enter_context(_connected(address, security))
-            yield from _outcomes(client, for_workers(job), items)
+            yield from _outcomes(client, WithStorage(function), items)
 
 
 @contextmanager
 def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
-    """The address of a scheduler of this machine with worker processes of one thread each.
+    """Run a scheduler and worker processes of one thread each on this machine; gives its address.
 
     Without `security`, anyone who reaches its port can run programs as this user.
     """
@@ -110,18 +122,19 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
         stack.enter_context(_quiet())
         # as in the pool, a job whose worker died is retried once
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))
-        with no_main_module():
-            cluster = LocalCluster(
-                n_workers=max(1, workers),
-                protocol="tcp://" if security is None else "tls://",
-                security=security,
-                threads_per_worker=1,
-                # by default the scheduler's pages use port 8787, and warn where it is in use
-                dashboard_address="127.0.0.1:0",
-                memory_limit=None,
-                silence_logs=logging.CRITICAL,
-                env=ONE_THREAD,
-            )
+        # as long as the cluster runs, which replaces workers that were killed
+        stack.enter_context(main_module_run_once())
+        cluster = LocalCluster(
+            n_workers=max(1, workers),
+            protocol="tcp://" if security is None else "tls://",
+            security=security,
+            threads_per_worker=1,
+            # by default the scheduler's pages use port 8787, and warn where it is in use
+            dashboard_address="127.0.0.1:0",
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+            env=ONE_THREAD,
+        )
         stack.enter_context(cluster)
         yield cluster.scheduler_address
 
@@ -141,19 +154,15 @@ def _connected(address: str, security: Any = None) -> Iterator[Any]:
             yield client
 
 
-#: Raised by connecting: TypeError for tls:// without certificates, MemoryError where the first bytes of
-#: another protocol are read as a length.
-_NO_SCHEDULER = (OSError, ValueError, TypeError, MemoryError)
-
-
 def _greet(address: str, security: Any) -> None:
-    """Exchange the first messages of Dask's protocol.
+    """Exchange the first messages of Dask's protocol, within a time limit.
 
-    Dask's client has no timeout for the answer: it would wait forever for a web server, for one.
+    Dask's client has none: with the address of a web server, for example, it would wait forever.
 
     Raises
     ------
-    one of _NO_SCHEDULER
+    OSError, ValueError, TypeError, MemoryError
+        No scheduler answers; see `_NO_SCHEDULER`.
     """
     from distributed.comm.core import connect
     from distributed.security import Security
@@ -166,10 +175,6 @@ def _greet(address: str, security: Any) -> None:
     # in a thread of its own: that of the caller may have a running loop, in a notebook for instance
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, greet()).result()
-
-
-_HOW_TO_START = "start one (docs/clusters.md has recipes), or use 'local'"
-_HOW_TO_TRUST = "start one, and name its certificates in Dask's configuration (docs/clusters.md, TLS)"
 
 
 @contextmanager
@@ -186,30 +191,37 @@ def _quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _outcomes(client: Any, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+def _outcomes(client: Any, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+    """Run the items; run each one that Dask gave up again, alone.
+
+    Dask gives up an item once several workers that had it died, even if it was only queued there.
+    """
     waiting = iter(items)
     while True:
         suspects: list[Item] = []
-        for item, received in _received(client, job, waiting, lambda: _window(client)):
+        for item, received in _received(client, function, waiting, lambda: _window(client)):
             if received is None:
-                logger.warning("a Dask worker died again with its job, which is retried once, alone")
+                logger.warning("several Dask workers died with the same job, which is retried once, alone")
                 suspects.append(item)
             else:
                 yield Outcome(item, *pickle.loads(received))
         if not suspects:
             return
-        # Dask counts the death of a worker against all jobs queued there; here each runs alone
-        for item, received in _received(client, job, suspects, lambda: 1):
+        for item, received in _received(client, function, suspects, lambda: 1):
             if received is None:
                 yield Outcome(item, None, WorkerDiedError(None))
             else:
                 yield Outcome(item, *pickle.loads(received))
+        # the outcomes of suspects may have led to further items
 
 
 def _received(
-    client: Any, job: Callable[[Item], Value], items: Iterable[Item], window: Callable[[], int]
+    client: Any, function: Function[Item, Value], items: Iterable[Item], window: Callable[[], int]
 ) -> Iterator[tuple[Item, bytes | None]]:
-    """(item, pickled outcome) as they get ready, None for workers that died; `window()` items are in work."""
+    """Yield (item, pickled outcome) as they get ready; None for an item that Dask gave up.
+
+    At most `window()` items are with the scheduler at a time.
+    """
     from distributed import as_completed
 
     waiting = iter(items)
@@ -219,7 +231,7 @@ def _received(
         while True:
             for item in islice(waiting, max(0, window() - len(held))):
                 # as bytes, so that Dask does not search the item for futures
-                future = client.submit(_run_pickled, pickle.dumps((job, item)), pure=False)
+                future = client.submit(_run_pickled, pickle.dumps((function, item)), pure=False)
                 held[future] = item
                 ready.add(future)
             if not held:
@@ -233,11 +245,12 @@ def _received(
 
 def _run_pickled(payload: bytes) -> bytes:
     limit_to_one_thread()
-    job, item = pickle.loads(payload)
-    return pickled_outcome(job, item)
+    function, item = pickle.loads(payload)
+    return pickled_outcome(function, item)
 
 
 def _gathered(client: Any, futures: list[Any]) -> list[bytes | None]:
+    """The results of completed futures; None for those that Dask gave up."""
     try:
         return client.gather(futures)  # one request for all
     except Exception:  # one of them failed: ask each, to know which one and why
@@ -263,6 +276,7 @@ def _one_gathered(client: Any, future: Any) -> bytes | None:
 
 
 def _window(client: Any) -> int:
+    """Number of items to keep with the scheduler, by the threads that the cluster has now."""
     try:
         threads = sum(client.nthreads().values())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, which end a program even where its parent process ignored or blocked them."""
+"""SIGTERM and SIGINT: they end a program even if its parent process had them ignored or blocked."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Handler = Callable[[int, FrameType | None], Any]
 
 @contextmanager
 def end_signals(handler: Handler) -> Iterator[None]:
-    """Install a handler of both signals inside the block."""
+    """Handle both signals with `handler` inside the block."""
+    # a shell starts its background jobs with SIGINT ignored
     before = {number: signal.signal(number, handler) for number in END_SIGNALS}
-    # SIGINT is ignored in the background jobs of a shell; where it is blocked no handler is called
+    # no handler is called for a signal that is blocked
     mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
     try:
         yield
@@ -28,5 +29,5 @@ def end_signals(handler: Handler) -> Iterator[None]:
 
 
 def exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
-    """Handler that exits through the context managers, with the exit code that shells use for a signal."""
+    """Handle a signal: leave all context managers, and end with the exit code that shells use for it."""
     raise SystemExit(128 + number)

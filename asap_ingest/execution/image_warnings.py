@@ -9,19 +9,26 @@ from dataclasses import dataclass
 
 @dataclass
 class ImageWarning:
-    """A warning about some images: their number, and the name of one."""
+    """A warning about a number of images; `first` is the name of one, the first in alphabetical order."""
 
     text: str
     images: int
     first: str
 
     def line(self) -> str:
+        """The warning as it is printed."""
         count = "1 image" if self.images == 1 else f"{self.images} images"
         return f"warning: {count}, like {self.first}: {self.text}\n"
 
 
 def add_warning(warnings: list[ImageWarning], new: ImageWarning) -> bool:
-    """Add a warning, or its count to the one with the same text; whether the text is new."""
+    """Add a warning to a list; to the one with the same text, if there is one.
+
+    Returns
+    -------
+    bool
+        Whether the text is new.
+    """
     for warning in warnings:
         if warning.text == new.text:
             warning.images += new.images

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+#: The cgroups of this process, one a line: number, controllers (empty in version 2) and path.
 _PROC = Path("/proc/self/cgroup")
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -22,7 +23,7 @@ def usable_cores(memberships: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
 
 
 def usable_memory(memberships: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
-    """Bytes: the machine's, or the limit of the process's cgroup."""
+    """Bytes of memory: the machine's, or the lowest limit of the process's cgroups."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _folders(memberships, cgroups, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
@@ -31,7 +32,7 @@ def usable_memory(memberships: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
 
 
 def _folders(memberships: Path, cgroups: Path, controller: str) -> Iterator[Path]:
-    """Folders of this process's cgroup and of those around it, in versions 2 and 1."""
+    """Folders of this process's cgroup and of its parents: limits of all of them apply (versions 2 and 1)."""
     for line in _text(memberships).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -61,7 +62,7 @@ def _words(file: Path) -> list[str]:
 
 
 def _text(file: Path) -> str:
-    """The content of a file; empty where it cannot be read, and so sets no limit."""
+    """The content of a file; empty if it cannot be read, which then sets no limit."""
     try:
         return file.read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""A part of the work: shard i of n, which is determined without communication with the others."""
+"""A shard: part i of n of the work, determined without communication between the runs of the shards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TEXT = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*")
 
 @dataclass(frozen=True, order=True)
 class Shard:
-    """Part `number` of `count`; numbers begin at 1.
+    """Part `number` of `count` parts, numbered from 1.
 
     Raises
     ------

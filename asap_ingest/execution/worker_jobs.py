@@ -1,14 +1,16 @@
-"""What all executors share: outcomes, and how a worker runs a job and sends its outcome."""
+"""What all executors share: jobs, their outcomes, and what a worker process does to run one."""
 
 from __future__ import annotations
 
 import logging
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,7 +19,7 @@ from asap_ingest.errors import OutOfMemoryError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-Job = Callable[[Item], Value]
+Function = Callable[[Item], Value]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 @dataclass(frozen=True)
 class Outcome(Generic[Item, Value]):
-    """The value that a job returned for an item, or the error that it raised."""
+    """What became of the job of an item: the value that it returned, or the error that it raised."""
 
     item: Item
     value: Value | None = None
@@ -45,17 +47,17 @@ class Outcome(Generic[Item, Value]):
         return "" if self.error is None else str(self.error) or type(self.error).__name__
 
 
-#: Closing it ends the workers.
+#: A run's outcomes; closing the generator ends the workers.
 Outcomes = Generator[Outcome[Item, Value], None, None]
 
 
 class Executor(Protocol):
-    """Runs jobs: top-level functions of one small picklable item."""
+    """Runs jobs, each a call of a top-level function with one small picklable item."""
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
-        """One outcome an item, in the order in which they are ready; a job that fails does not stop others.
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        """Call a function with each item, and yield outcomes as they get ready; an error is one as well.
 
-        An iterator of items may end for the moment: it is asked again after each outcome that was yielded,
+        `items` may be an iterator that goes on after StopIteration: it is asked again after each outcome,
         so that an outcome can lead to further items for the same workers.
         """
 
@@ -63,45 +65,40 @@ class Executor(Protocol):
 class SerialExecutor:
     """One job after the other, in this process."""
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
         for item in items:
-            yield Outcome(item, *_attempt(job, item))
+            yield Outcome(item, *_attempt(function, item))
 
 
 @dataclass(frozen=True)
 class WithStorage(Generic[Item, Value]):
-    """A job with the storage options of the process that hands it to a worker."""
+    """A function as a worker gets it: with the storage options of the process that hands it over."""
 
-    job: Callable[[Item], Value]
-    options: Mapping[str, Any]
+    function: Function[Item, Value]
+    options: Mapping[str, Any] = field(default_factory=lambda: dict(storage.current_options()))
 
     def __call__(self, item: Item) -> Value:
         with storage.options(self.options):
-            return self.job(item)
+            return self.function(item)
 
 
-def for_workers(job: Callable[[Item], Value]) -> WithStorage[Item, Value]:
-    """The job as other processes get it."""
-    return WithStorage(job, dict(storage.current_options()))
-
-
-def _attempt(job: Job[Any, Any], item: Any) -> tuple[Any, Exception | None]:
-    """(value, error) of a job."""
+def _attempt(function: Function[Any, Any], item: Any) -> tuple[Any, Exception | None]:
+    """(value, error) of the job of an item."""
     try:
-        return job(item), None
+        return function(item), None
     except MemoryError as error:
         return None, OutOfMemoryError(str(error))
-    except Exception as error:  # it becomes the item's outcome
+    except Exception as error:  # whatever it is, it becomes the outcome of its item
         logger.debug("job failed", exc_info=True)
         return None, error
 
 
-def pickled_outcome(job: Job[Any, Any], item: Any) -> bytes:
-    """(value, error) of a job, pickled in its worker so that it can be read in another process.
+def pickled_outcome(function: Function[Any, Any], item: Any) -> bytes:
+    """(value, error) of the job of an item, pickled in its worker so that another process can read it.
 
     A value or error that pickle cannot carry becomes a RuntimeError with its text.
     """
-    value, error = _attempt(job, item)
+    value, error = _attempt(function, item)
     try:
         pickled = pickle.dumps((value, error))
         if error is not None:  # an exception may be pickled and yet fail to be restored
@@ -123,12 +120,38 @@ def limit_to_one_thread() -> None:
     cv2.setNumThreads(1)
 
 
+_main_lock = threading.Lock()
+
+
 @contextmanager
 def no_main_module() -> Iterator[None]:
-    """Keep workers that start inside from running this program's main module again; it holds no jobs."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
+    """Keep a process that starts inside from running this program's main module again; one thread at a time.
+
+    Otherwise a script would need `if __name__ == "__main__":`, as with any use of `multiprocessing`. While
+    there is no main module, dill pickles functions of it with the globals that they use.
+    """
+    with _main_lock:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+@contextmanager
+def main_module_run_once() -> Iterator[None]:
+    """The same for a block that takes long: the main module stays, and blocks of several threads may overlap.
+
+    Functions of the main module cannot be given to processes that start inside.
+    """
+    with _main_lock:
+        main = sys.modules["__main__"]
+        # multiprocessing does not run a main module of this name, which is that of `python folder`
+        main.__spec__ = ModuleSpec("__main__", None, loader_state=main.__spec__)
     try:
         yield
     finally:
-        sys.modules["__main__"] = main
+        with _main_lock:  # each block removes one spec, in whatever order they end
+            assert main.__spec__ is not None
+            main.__spec__ = main.__spec__.loader_state

@@ -6,7 +6,7 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -15,12 +15,12 @@ from typing import Any
 from asap_ingest.errors import WorkerDiedError
 from asap_ingest.execution.worker_jobs import (
     ONE_THREAD,
+    Function,
     Item,
     Outcome,
     Outcomes,
     Value,
     WithStorage,
-    for_workers,
     limit_to_one_thread,
     no_main_module,
     pickled_outcome,
@@ -33,14 +33,14 @@ logger = logging.getLogger(__name__)
 class PoolExecutor:
     """Jobs over `size` worker processes.
 
-    Items are drawn as workers get free, so memory does not grow with their number. Each worker has
-    a pipe of its own: when one is killed, the item that it held is known, and is retried once.
+    An item is taken from `items` when a worker is free, so memory does not grow with their number. Each
+    worker has a pipe of its own: when one is killed, the item that it had is known, and is retried once.
     """
 
     size: int
 
-    def run(self, job: Callable[[Item], Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
-        waiting, sent = iter(items), for_workers(job)
+    def run(self, function: Function[Item, Value], items: Iterable[Item]) -> Outcomes[Item, Value]:
+        waiting, work = iter(items), WithStorage(function)
         retries: list[_Task] = []
         workers: list[_Worker] = []
         try:
@@ -51,7 +51,7 @@ class PoolExecutor:
                     if task is None:
                         break
                     if not idle:  # a worker is started only when there is an item for it
-                        idle.append(_Worker(sent))
+                        idle = [_Worker(work)]
                         workers += idle
                     idle.pop().give(task)
                 busy = {worker.pipe: worker for worker in workers if worker.task is not None}
@@ -76,21 +76,21 @@ class PoolExecutor:
 
 @dataclass(frozen=True)
 class _Task:
-    """An item to work on; as a retry where the worker that had it died."""
+    """An item to work on; a retry if the worker that had it before died."""
 
     item: Any
     is_retry: bool = False
 
 
 class _Worker:
-    """A process that runs a job on one item after the other."""
+    """A process that calls a function with one item after the other."""
 
-    def __init__(self, job: WithStorage[Any, Any]) -> None:
-        context = _context(job.job)
+    def __init__(self, work: WithStorage[Any, Any]) -> None:
+        context = _context(work.function)
         self.pipe, theirs = context.Pipe()
-        arguments = (theirs, job, dict(os.environ))
-        self._process = context.Process(target=_serve, args=arguments, daemon=True)
-        with _environment(ONE_THREAD), no_main_module():
+        with no_main_module(), _environment(ONE_THREAD):
+            arguments = (theirs, work, dict(os.environ))
+            self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
         self.task: _Task | None = None
@@ -101,7 +101,7 @@ class _Worker:
             self.pipe.send_bytes(pickle.dumps(task.item))  # `send` would use dill: 2 ms a tile
 
     def receive(self) -> tuple[_Task, tuple[Any, Exception | None] | None]:
-        """The task, and its (value, error), or None when the process died."""
+        """(task, its (value, error)); None in place of the pair if the process died."""
         assert self.task is not None
         task, self.task = self.task, None
         try:
@@ -120,37 +120,38 @@ class _Worker:
         self._process.join()
 
 
-def _serve(pipe: Any, job: WithStorage[Any, Any], environment: dict[str, str]) -> None:
-    """The worker's loop; ends when the other end of the pipe closes, also because its process died."""
+def _serve(pipe: Any, work: WithStorage[Any, Any], environment: dict[str, str]) -> None:
+    """Run in the worker: answer each item with its outcome until the other end of the pipe is closed."""
     # the fork server may have started before variables were set, credentials for instance
     os.environ.update(environment)
     limit_to_one_thread()
     while True:
         try:
             item = pickle.loads(pipe.recv_bytes())
-            pipe.send_bytes(pickled_outcome(job, item))
+            pipe.send_bytes(pickled_outcome(work, item))
         except (EOFError, ConnectionError, KeyboardInterrupt):
             return
 
 
-def _context(job: Callable[[Any], Any]) -> Any:
-    """Workers are forked from a clean server process that has imported the job's module.
+def _context(function: Function[Any, Any]) -> Any:
+    """Multiprocessing with a fork server, a clean process that has imported the function's module.
 
-    It also imports what the module names in `WORKERS_LOAD`: modules that take time to import, and that this
-    process does not need. Forking this process, which may have threads, can deadlock.
+    The server also imports the modules that this module names in `WORKERS_LOAD`: they take time to import,
+    and are not needed here. Forking this process instead could deadlock, as it may have threads.
     """
     # pathos for its multiprocessing, which pickles closures and classes of notebooks (dill); its own pools
     # lose the item of a worker that is killed, which is reported and retried here
     from pathos.helpers import mp
 
     context = mp.get_context("forkserver")
-    further = getattr(sys.modules[job.__module__], "WORKERS_LOAD", ())
-    context.set_forkserver_preload([job.__module__, *further])
+    further = getattr(sys.modules[function.__module__], "WORKERS_LOAD", ())
+    context.set_forkserver_preload([function.__module__, *further])
     return context
 
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables inside the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

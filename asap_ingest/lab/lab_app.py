@@ -1,4 +1,4 @@
-"""Stacks and volumes behind one port: the render service, the volumes below `/volumes`, and a start page."""
+"""One application for stacks and volumes: the render service, volumes below `/volumes`, and a start page."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from asap_ingest.volumes.serving.volume_list import find_volumes
 from asap_ingest.web.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 
 VOLUMES = "/volumes"
-#: Least time between two searches of the folder.
+#: Time between two searches of the folder, at least.
 _FRESH_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
 class VolumeFolder:
-    """The volumes below a folder, searched again as needed; there may be none yet.
+    """The volumes below a folder, which may have none yet; new ones appear by themselves.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class VolumeFolder:
         self._searched_at = -_FRESH_SECONDS
 
     def __call__(self, name: str | None = None) -> Mapping[str, ServedVolume]:
-        """By name; the folder is searched again for a list (None), and for a path of no known volume."""
+        """Volumes by name; searches the folder again for a list (None), or a path below no known volume."""
         with self._lock:
             is_old = time.monotonic() - self._searched_at >= _FRESH_SECONDS
             if is_old and (name is None or not _is_in(self._volumes, name)):
@@ -73,7 +73,7 @@ def _is_in(volumes: Mapping[str, ServedVolume], path: str) -> bool:
 def build_lab_app(
     service: Service, volumes: VolumeFolder, policy: WebPolicy = DEFAULT_POLICY, token: str | None = None
 ) -> ASGIApp:
-    """The application: policy, token, metrics and clean paths are those of the render service."""
+    """The application; what the render service does for all requests (policy, token, metrics) includes it."""
     return build_app(service, policy, token, lambda render: _Lab(render, service, volumes))
 
 

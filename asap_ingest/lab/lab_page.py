@@ -34,9 +34,9 @@ _NO_VOLUMES = "<p>Volumes appear here once they are in the folder that is served
 def lab_page(
     stacks: Sequence[StackRecord], volumes: Mapping[str, ServedVolume], base_url: str, has_client: bool
 ) -> str:
-    """The HTML; links are relative, Neuroglancer's sources begin with `base_url`.
+    """The HTML of the page; links are relative, sources in Neuroglancer's links begin with `base_url`.
 
-    Without the client, Neuroglancer's, it has no links to viewers.
+    `has_client`: whether this server has Neuroglancer's files; without them, the page has no links to it.
     """
     latest = sorted(stacks, key=lambda record: record.modified, reverse=True)[:_MOST_STACKS]
     more = f"<p>The {len(latest)} that were changed last:</p>" if len(latest) < len(stacks) else ""
@@ -52,7 +52,7 @@ def lab_page(
 
 
 def stack_viewer(record: StackRecord, base_url: str) -> str:
-    """Address, relative to the start page, of the Neuroglancer client with a COMPLETE stack."""
+    """Address, relative to the start page, that shows a COMPLETE stack in this server's Neuroglancer."""
     names = record.stack_id
     nm = [record.version.get(f"stackResolution{axis}") for axis in "XYZ"]
     sides = [float(length) if length else 1.0 for length in nm] if all(nm) else [1.0, 1.0, 1.0]

@@ -23,7 +23,7 @@ _ANY_NUMBER = 2**31 - 1
 
 
 class BoxImageError(AsapIngestError):
-    """A box that the service did not draw, or not as requested."""
+    """The service did not draw a box, or not as requested."""
 
     def __init__(self, box: DrawnBox, stack: str, problem: str) -> None:
         super().__init__(f"stack {stack!r}, z {box.z}, box {box.words}: {problem}")
@@ -54,8 +54,9 @@ class DrawnBox:
 
     @property
     def words(self) -> str:
-        x, y = self.left + self.width, self.top + self.height
-        return f"x {self.left}..{x}, y {self.top}..{y}"
+        """The box for messages: `x 0..1024, y 512..1024`."""
+        right, bottom = self.left + self.width, self.top + self.height
+        return f"x {self.left}..{right}, y {self.top}..{bottom}"
 
     @property
     def path(self) -> str:
@@ -74,11 +75,12 @@ class Drawing:
 
     Attributes
     ----------
-    dtype : name in `BOX_FORMS`
+    dtype : str
+        Type of the pixels, a key of `BOX_FORMS`.
     query : dict
-        Of the image requests.
+        Query parameters of the image requests.
     modified : str or None
-        Part of the ETag of the service's images as long as the stack is unchanged.
+        Text that the ETag of the service's images contains as long as the stack is unchanged.
     """
 
     dtype: str = "uint8"
@@ -88,14 +90,16 @@ class Drawing:
 
 @dataclass(frozen=True)
 class BoxForm:
-    """A lossless form of box images.
+    """A lossless format of box images.
 
     Attributes
     ----------
     name : str
-        Last part of the address.
+        Last part of the path of an image request.
     pixel_bytes : int
-        Of an answer.
+        Bytes of a pixel in the response.
+    decode : callable
+        (response, (height, width)) -> pixels of that shape.
     """
 
     name: str
@@ -142,7 +146,7 @@ def _get(stack: Stack, url: str, query: dict[str, Any]) -> Any:
 
 
 def _gray_of_argb(content: bytes, shape: tuple[int, int]) -> Pixels:
-    """Gray drawings have three equal components; those of colour drawings are averaged, halves up."""
+    """Pixels of uint8 of a drawing in ARGB; of one with colours the rounded means."""
     pixels = np.frombuffer(content, np.uint8).reshape(*shape, 4)
     red, green, blue = (pixels[..., component] for component in (1, 2, 3))
     if np.array_equal(red, green) and np.array_equal(green, blue):
@@ -155,7 +159,7 @@ def _big_endian_gray(content: bytes, shape: tuple[int, int]) -> Pixels:
     return np.frombuffer(content, ">u2").reshape(shape).astype(np.uint16)
 
 
-#: The form of image requests for a type of samples.
+#: Type of samples -> form in which images of it are requested.
 BOX_FORMS = {
     "uint8": BoxForm("raw-image", 4, _gray_of_argb),
     "uint16": BoxForm("raw16-image", 2, _big_endian_gray),

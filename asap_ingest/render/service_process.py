@@ -1,4 +1,4 @@
-"""The embedded render service in a process of its own, for as long as a block runs."""
+"""The embedded render service in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ServiceStartError(AsapIngestError):
 
 @dataclass(frozen=True)
 class RunningService:
-    """An embedded render service in a process of its own."""
+    """An embedded render service in a process of its own; `address` is like `http://127.0.0.1:8080`."""
 
     address: str
     process_id: int
@@ -26,7 +26,13 @@ class RunningService:
 
 @contextmanager
 def running_service(database: Path, *options: str) -> Iterator[RunningService]:
-    """An embedded render service with further options of its command, ended at the end."""
+    """Run an embedded render service, with further options of its command, until the block ends.
+
+    Raises
+    ------
+    ServiceStartError
+        Its messages are on standard error.
+    """
     command = [sys.executable, "-m", "asap_ingest.serve_render", "--port", "0", "--database", str(database)]
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -37,10 +43,3 @@ def running_service(database: Path, *options: str) -> Iterator[RunningService]:
             yield RunningService(address, process.pid)
         finally:
             process.terminate()
-
-
-@contextmanager
-def embedded_service(database: Path) -> Iterator[str]:
-    """The address of such a service."""
-    with running_service(database) as service:
-        yield service.address

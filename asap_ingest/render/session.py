@@ -16,9 +16,10 @@ from asap_ingest.errors import ServiceError, ServiceUnreachableError
 from asap_ingest.web.access_token import authorization
 
 _CONNECT_SECONDS, _READ_SECONDS = 5, 600
-#: Attempts, with pauses that double from 0.4 s: a wrong address is reported within 3 s; a service that has
+#: Retries, with pauses that double from 0.4 s: a wrong address is reported within 3 s; a service that has
 #: answered before has 12 s to restart.
-_FIRST_ATTEMPTS, _LATER_ATTEMPTS = 4, 6
+_FIRST_RETRIES, _LATER_RETRIES = 4, 6
+#: Retries of a request whose response ends early.
 _CUT_ANSWERS = 3
 
 
@@ -53,16 +54,16 @@ class RenderSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         if authorization():
-            # as a header of the session, one for this host in ~/.netrc would take its place
+            # not a header of the session, which credentials for this host in ~/.netrc would replace
             self.auth = _with_token
         # a worker is started by a process that had a response from the service
         self._has_answered = _in_worker()
-        self._retry(_LATER_ATTEMPTS if self._has_answered else _FIRST_ATTEMPTS)
+        self._set_retries(_LATER_RETRIES if self._has_answered else _FIRST_RETRIES)
 
-    def _retry(self, attempts: int) -> None:
+    def _set_retries(self, total: int) -> None:
         # render's PUT and POST replace whole objects, so sending one again does no harm
         retry = _Retry(
-            total=attempts,
+            total=total,
             status_forcelist=(429, 502, 503, 504),
             allowed_methods=None,
             backoff_factor=0.2,
@@ -80,7 +81,7 @@ class RenderSession(requests.Session):
             raise ServiceUnreachableError(address, type(error).__name__) from error
         if not self._has_answered:
             self._has_answered = True
-            self._retry(_LATER_ATTEMPTS)
+            self._set_retries(_LATER_RETRIES)
         if answer.status_code >= 400:
             raise ServiceError(str(method), str(url), answer.status_code, answer.text)
         return answer
@@ -101,6 +102,6 @@ def _with_token(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _in_worker() -> bool:
-    """Whether another process started this one for work: the pool by `multiprocess`, Dask by the original."""
+    """Whether this is a worker, started by `multiprocess` (pool) or `multiprocessing` (Dask)."""
     loaded = (sys.modules.get(name) for name in ("multiprocess", "multiprocessing"))
     return any(module is not None and module.parent_process() is not None for module in loaded)

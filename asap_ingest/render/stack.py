@@ -1,4 +1,4 @@
-"""The client side of a stack, on render-python: sessions, sections, tiles in bulk, state.
+"""The client side of a stack, on render-python: sections, tiles in bulk, state.
 
 `renderapi` takes half a second to import, so it is imported where its classes are needed; tiles in
 bulk are render's JSON as plain dicts.
@@ -28,7 +28,7 @@ from asap_ingest.render.session import RenderSession
 
 logger = logging.getLogger(__name__)
 
-#: How often other runs may complete a stack before a request gives up.
+#: How often other runs may complete a stack before a request that needs LOADING gives up.
 _OTHER_RUNS = 10
 READ_LIMIT = 50_000  # tiles that render returns in one read
 _JSON = {"Content-Type": "application/json"}
@@ -113,17 +113,17 @@ class Stack:
         return None if metadata is None else metadata["state"]
 
     def version(self, without: Sequence[str] = ()) -> dict[str, Any]:
-        """The version of a copy of the stack: resolution and notes, without the creation time."""
+        """The version to create a copy of the stack with: resolution and notes, without the creation time."""
         version = self.require().get("currentVersion") or {}
         return {name: value for name, value in version.items() if name not in ("createTimestamp", *without)}
 
     def require(self) -> dict[str, Any]:
-        """Stack metadata.
+        """Stack metadata, as `metadata` returns them.
 
         Raises
         ------
         StackNotFoundError
-            Names the stacks that there are.
+            There is no such stack; the error names those that exist.
         """
         metadata = self.metadata()
         if metadata is None:
@@ -138,11 +138,11 @@ class Stack:
         return self._get_json("/zValues")
 
     def tile_ids(self, z: float) -> list[str]:
-        """Ids of a section's tiles; none where there is no section."""
+        """Ids of a section's tiles; empty if there is no section."""
         return self._get_json(f"/tileIds?minZ={z}&maxZ={z}")
 
     def tile_counts(self) -> dict[float, int]:
-        """Tiles of each section as of when the stack was last completed; empty where it never was."""
+        """Number of tiles by z, as of when the stack was last completed; empty if it never was."""
         counts: dict[float, int] = {}
         try:
             sections = self._get_json("/sectionData")
@@ -167,7 +167,7 @@ class Stack:
             raise
 
     def tiles(self, z: float) -> dict[str, dict[str, Any]]:
-        """Tilespecs of a section by tile id; none where there is no section, or no stack."""
+        """Tilespecs of a section by tile id; empty if there is no section, or no stack."""
         try:
             return self.resolved_tiles(z)["tileIdToSpecMap"]
         except ServiceError as error:
@@ -186,14 +186,14 @@ class Stack:
         self.connection.session.put(f"{self.url}/mipmapPathBuilder", data=body, headers=_JSON)
 
     def put_resolved_tiles(self, resolved_tiles: dict[str, Any], derive_data: bool) -> None:
-        """Store tiles; `derive_data` lets the service compute their boxes."""
+        """Store tiles; with `derive_data` the service computes their bounds."""
         body = orjson.dumps(resolved_tiles)
         query = {"deriveData": "true" if derive_data else "false"}
         url = f"{self.url}/resolvedTiles"
         self._while_loading(lambda: self.connection.session.put(url, data=body, params=query, headers=_JSON))
 
     def put_tilespecs(self, tilespecs: list[Any]) -> None:
-        """Store `renderapi` TileSpecs through render-python; the service computes their boxes."""
+        """Store `renderapi` TileSpecs through render-python; the service computes their bounds."""
         import renderapi
 
         render = self.connection.render()
@@ -241,10 +241,10 @@ class Stack:
 
     @contextmanager
     def writing(self, version: dict[str, Any], close_stack: bool) -> Iterator[None]:
-        """Have the stack LOADING inside; COMPLETE afterwards if `close_stack`.
+        """Set the stack LOADING inside the block, and COMPLETE at its end if `close_stack`.
 
-        The stack is created with `version` if there is none. If the block fails, or a signal ends the
-        process, a stack that was COMPLETE is COMPLETE again.
+        If there is no stack, it is created with `version`. If the block fails, or a signal ends the
+        process, a stack that was COMPLETE is set COMPLETE again.
 
         Raises
         ------
@@ -273,15 +273,15 @@ class Stack:
             logger.error("stack %s stays LOADING, it was COMPLETE: %s", self.name, error)
 
     def _while_loading(self, request: Callable[[], Answer]) -> Answer:
-        """Send a request that needs LOADING; again where another run has completed the stack.
+        """Send a request that needs LOADING; if another run has completed the stack, reopen it and retry.
 
-        A request that is refused for what it holds is not sent again.
+        A request that is refused for another reason is not sent again.
         """
         for _ in range(_OTHER_RUNS):
             try:
                 return request()
             except ServiceError as error:
-                # a third run may have opened it again: then only the text of the response shows it
+                # a third run may have set it LOADING again: then only the response shows that it was COMPLETE
                 completed = self.state() == "COMPLETE"
                 reported = "is COMPLETE" in error.text and "LOADING" in error.text
                 if error.status not in (400, 500) or not (completed or reported):

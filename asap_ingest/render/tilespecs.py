@@ -1,4 +1,4 @@
-"""Tilespecs with level 0 alone, of tiles from any source, and the stacks that they go to."""
+"""Tilespecs with level 0 alone, for tiles from any source, and the version of a stack made for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asap_ingest import storage
 
 @dataclass(frozen=True)
 class TileSpecSettings:
-    """What the tiles of a section share and their source does not contain."""
+    """What all tiles of a section have in common, and what their source does not contain."""
 
     z: float
     image_directory: str
@@ -62,7 +62,7 @@ def tilespec_settings(parameters: Mapping[str, Any], metafile: str | None, z: fl
 
 
 def stack_version(parameters: Mapping[str, Any], pixel_size_nm: float | None) -> dict[str, Any]:
-    """Version of a stack that is made, with its resolution in nm; without x and y where it is unknown."""
+    """The version to create a stack with: its resolution in nm, without x and y if that is unknown."""
     xy = dict.fromkeys(("stackResolutionX", "stackResolutionY"), pixel_size_nm)
     return {
         **({} if pixel_size_nm is None else xy),

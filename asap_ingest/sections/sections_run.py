@@ -56,7 +56,7 @@ class SectionsRun:
         """
         version = self._version(records)
         loading = stacks_loading(self.parameters, self.source, self.target, version)
-        with loading, Progress(unit="tile") as progress:
+        with loading, Progress(noun="tile") as progress:
             progress.expect(sum(record.tiles for record in records))
             by_metafile = {record.metafile: record for record in records}
             first = of - len(records) + 1

@@ -1,8 +1,8 @@
 """Bytes at a path or URI: read, write as a whole, list.
 
 A local file may be named as a path, `file:/path` or `file:///path` (percent-encoded); any other
-scheme (`s3://bucket/key`) goes through fsspec, with the options that `options` gives. What goes wrong
-is a `MissingFileError` or `StorageError` that names the file.
+scheme (`s3://bucket/key`) goes through fsspec, with the options of the enclosing `options` block. Errors
+are a `MissingFileError` or `StorageError` that names the file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def _dispatched(
     elsewhere: Callable[Concatenate[str, P], Value],
     problem: str = "",
 ) -> Callable[Concatenate[str, P], Value]:
-    """An operation on paths and URIs; `problem` begins the message where a local file cannot be changed."""
+    """An operation on a path or URI, made of one on local files and one on others.
+
+    `problem` begins the message of an error on a local file; operations that change files have one.
+    """
 
     @wraps(on_disk)
     def operation(uri: str, *args: P.args, **kwargs: P.kwargs) -> Value:

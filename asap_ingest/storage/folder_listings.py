@@ -1,4 +1,4 @@
-"""Which files exist, with their times and sizes, from one listing a folder."""
+"""Which files exist, with their times and sizes, from one listing of each folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from asap_ingest import storage
 
-#: Seconds since the epoch of the last change, and bytes: a file with another stamp was written since.
+#: Time of the last change, in seconds since the epoch, and size in bytes. Another stamp: a changed file.
 Stamp = tuple[float, int]
 
 
@@ -26,7 +26,7 @@ class FolderListings:
         self._previous: dict[str, Collection[str]] = {}
 
     def start_section(self) -> None:
-        """Drop folders in which the section before had no files: memory stays that of a section."""
+        """Keep listings that the previous section used, drop older ones: memory is that of two sections."""
         self._previous, self._folders = self._folders, {}
 
     def stamp(self, uri: str) -> Stamp | None:
@@ -46,7 +46,7 @@ class FolderListings:
         for uri in uris:
             folder, _, name = uri.rpartition("/")
             names = self._folders.get(folder)
-            if names is None or "%" in name:  # most names of most tiles need no more than a look-up
+            if names is None or "%" in name:  # else, as for most files, one look-up is enough
                 names, name = self._listing(uri)
             if name not in names:
                 missing.append(uri)
@@ -60,7 +60,7 @@ class FolderListings:
         names = self._folders.get(folder)
         if names is None:
             names = self._previous.get(folder, ())
-            if name not in names:  # it may have been written since an older listing
+            if name not in names:  # it may have been written since the previous section was listed
                 names = (
                     storage.file_names_in(folder) if self._names_only else storage.names_and_stamps(folder)
                 )

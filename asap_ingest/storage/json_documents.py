@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from asap_ingest.errors import StorageError
 from asap_ingest.secrets import without_secrets
 
 #: Lists and objects inside one another; documented files have less than ten.
-MOST_LEVELS = 100
+DEEPEST_NESTING = 100
 
 
 def read_object(uri: str) -> dict[str, Any]:
@@ -44,20 +44,21 @@ def parse_json(content: bytes | str) -> Any:
     Raises
     ------
     ValueError
-        It is not JSON, not UTF-8 (or 16, 32), or nested more than `MOST_LEVELS` deep.
+        It is not JSON, not UTF-8 (or 16, 32), or nested deeper than `DEEPEST_NESTING`.
     """
-    too_deep = f"it is nested more than {MOST_LEVELS} levels deep"
+    too_deep = f"it is nested more than {DEEPEST_NESTING} levels deep"
     try:
         document = json.loads(content)
     except RecursionError:
         raise ValueError(too_deep) from None
-    values, levels = [document], 0
-    while values := [inner for value in values if isinstance(value, dict | list) for inner in _inside(value)]:
-        levels += 1
-        if levels > MOST_LEVELS:
-            raise ValueError(too_deep)
-    return document
+    values = [document]
+    for _ in range(DEEPEST_NESTING + 1):
+        containers = [value for value in values if isinstance(value, dict | list)]
+        values = [inner for container in containers for inner in _inside(container)]
+        if not values:
+            return document
+    raise ValueError(too_deep)
 
 
-def _inside(value: dict[str, Any] | list[Any]) -> Any:
-    return value.values() if isinstance(value, dict) else value
+def _inside(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container

@@ -1,4 +1,4 @@
-"""Files of this machine's file systems: whole or not at all."""
+"""Files of this machine's file systems; a file appears completely or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_parts(path: Path, read: Callable[[BinaryIO], Any]) -> Any:
-    """What `read` returns for the open file, of which only the parts that it reads are fetched.
+    """Open a file and return `read(file)`; only the parts that `read` asks for are transferred.
 
     Errors of this package that `read` raises are passed on.
     """
@@ -48,7 +48,7 @@ def write_bytes(path: Path, *parts: bytes | memoryview) -> None:
     """
     try:
         _write(path, parts)
-    except FileNotFoundError:  # the folder, as a rule; made only now, as it usually exists
+    except FileNotFoundError:  # no folder, as a rule: trying first is faster, as most files have one
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, parts)
 
@@ -108,7 +108,7 @@ def is_folder(path: Path) -> bool:
 
 
 def ensure_writable_folder(folder: Path) -> None:
-    """Make the folder if needed; raise now, not after an hour of work, if it cannot be written."""
+    """Make the folder if needed; raise an error now, not after an hour of work, if it is not writable."""
     folder.mkdir(parents=True, exist_ok=True)
     # an unnamed file, where the system supports it: a process that is killed here leaves nothing
     with tempfile.TemporaryFile(dir=folder):
@@ -116,7 +116,7 @@ def ensure_writable_folder(folder: Path) -> None:
 
 
 def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    # a hidden name below the limit of 255 bytes: 50 characters may take 200
+    # names have at most 255 bytes, and 50 characters may take 200 of them
     part = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex}.part")
     unnamed = _unnamed_file(path.parent)
     try:
@@ -127,19 +127,19 @@ def _write(path: Path, parts: Sequence[bytes | memoryview]) -> None:
                 try:
                     _link(unnamed.fileno(), path)
                     return
-                except FileExistsError:  # a link does not replace a file: link beside it, then rename
+                except FileExistsError:  # a link does not replace a file, a rename does
                     _link(unnamed.fileno(), part)
                 except FileNotFoundError:  # no /proc
                     part.write_bytes(b"".join(parts))
         part.replace(path)
-    except OSError:
+    except BaseException:  # also a signal that ends the program
         with suppress(OSError):
             part.unlink()
         raise
 
 
 def _unnamed_file(folder: Path) -> BinaryIO | None:
-    """A file that gets its name when it is complete; None where the system does not support it."""
+    """A file in the folder that has no name yet; None where the file system does not support it."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
         return None
@@ -147,10 +147,11 @@ def _unnamed_file(folder: Path) -> BinaryIO | None:
         return os.fdopen(os.open(folder, flag | os.O_WRONLY, 0o666), "wb")
     except FileNotFoundError:
         raise
-    except OSError:  # any cause but this shows again when a file with a name is opened
+    except OSError:  # not supported; any other cause fails again when a file with a name is opened
         return None
 
 
 def _link(descriptor: int, path: Path) -> None:
-    # links are followed only when a folder is given, which an absolute source does not need
+    """Give a name to an unnamed file."""
+    # src_dir_fd means nothing for an absolute path, but without it os.link does not follow the link in /proc
     os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)

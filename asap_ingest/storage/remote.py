@@ -1,7 +1,7 @@
 """Files of other schemes (`s3://bucket/key`), through fsspec.
 
-Object stores have no folders: a folder is what keys have in common up to a slash. An object is
-uploaded in one request, so it is there as a whole or not at all.
+Object stores have no folders: a folder is the part that keys have in common up to a slash. An object is
+uploaded in one request, so it appears completely or not at all.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before a transfer that broke off is repeated; requests that fail are repeated by botocore.
+#: Seconds before each repetition of a transfer that broke off; botocore repeats requests that fail.
 _PAUSES = (0.2, 1.0)
 
-#: Bytes that are fetched at once where parts of a file are read: enough for the header of most images.
+#: Bytes of a request where parts of a file are read: enough for the header of most images.
 _PART_SIZE = 1 << 16
 
 _S3_SCHEMES = ("s3", "s3a")
@@ -39,11 +39,11 @@ _S3_RETRIES_AND_TIMEOUTS = {
     "connect_timeout": 10,
     "read_timeout": 60,
 }
-# Up to 5 GiB (the limit of S3) are sent in one request: the parts of a killed upload would stay, invisible
-# and paid for. s3fs sends parts from twice this size.
+# s3fs sends files in parts from twice this size on, 5 GiB, which is S3's limit of one request. Below that, a
+# killed upload leaves no parts, which would be invisible and paid for.
 _S3_UPLOAD = {"chunksize": 5 << 29}
 
-#: Names of the time of the last change in the listings of file systems.
+#: What fsspec's file systems call the time of the last change in their listings.
 _TIME_KEYS = ("LastModified", "mtime", "last_modified", "updated", "modified", "created")
 
 _options: ContextVar[Mapping[str, Any]] = ContextVar("storage_options", default=MappingProxyType({}))
@@ -57,8 +57,8 @@ def options(options: Mapping[str, Any] | None) -> Iterator[None]:
     ----------
     options : mapping or None
         For S3 for instance `{"endpoint_url": "http://127.0.0.1:9000"}`. Options below the name of a
-        scheme, `{"s3": {...}}`, are for that scheme alone. They hold for this thread, for `ReaderThreads`
-        and for the jobs of executors, and replace those of an outer `options`.
+        scheme, `{"s3": {...}}`, are for that scheme alone. They apply to this thread, to `ReaderThreads`
+        and to the jobs of executors, and replace those of an enclosing block.
     """
     token = _options.set(options or {})
     try:
@@ -68,12 +68,12 @@ def options(options: Mapping[str, Any] | None) -> Iterator[None]:
 
 
 def current_options() -> Mapping[str, Any]:
-    """The options that hold here."""
+    """The options of the innermost block of `options`."""
     return _options.get()
 
 
 class ReaderThreads(ThreadPoolExecutor):
-    """Threads that reach files with the storage options of the thread that submits the call."""
+    """A thread pool whose calls use the storage options of the thread that submits them."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return super().submit(copy_context().run, fn, *args, **kwargs)
@@ -94,10 +94,10 @@ def read_parts(uri: str, read: Callable[[BinaryIO], Any]) -> Any:
 
 
 def _read_by(read: Callable[[BinaryIO], Value], file: BinaryIO) -> Value:
-    """Read from an open file; a transfer that broke off is not reported as a damaged file."""
+    """Return `read(file)`; raise the error of a transfer that broke off as it is, so that it is repeated."""
     try:
         return read(file)
-    except AsapIngestError as error:
+    except AsapIngestError as error:  # such as the ImageError of a reader that took it for a damaged file
         if isinstance(error.__cause__, Exception) and is_interruption(error.__cause__):
             raise error.__cause__ from error
         raise
@@ -126,7 +126,7 @@ def modified_time(uri: str) -> float | None:
     def look_up(filesystem: Any, name: str) -> float:
         try:
             return _seconds(filesystem.modified(name))
-        except NotImplementedError:  # HTTP servers give no times: what exists counts as old
+        except NotImplementedError:  # HTTP servers give no times: a file that exists counts as old
             filesystem.info(name)
             return 0.0
 
@@ -157,7 +157,7 @@ def is_folder(uri: str) -> bool:
 
 
 def ensure_writable_folder(folder: str) -> None:
-    """Write a small object and remove it: a wrong bucket or a denied access is an error before the work."""
+    """Write a small object and remove it: a wrong bucket or denied access is an error before the work."""
     probe = f"{folder.rstrip('/')}/.{uuid.uuid4().hex}.probe"
 
     try:
@@ -167,19 +167,17 @@ def ensure_writable_folder(folder: str) -> None:
     try:
         remove(probe)
     except StorageError as error:  # permission to add objects is enough for the work
-        logger.warning(
-            "%s: the object that tried the access cannot be removed: %s", masked(probe), masked(error.problem)
-        )
+        logger.warning("%s: a probe that cannot be removed: %s", masked(probe), masked(error.problem))
 
 
 def _listing(folder: str) -> list[tuple[str, dict[str, Any]]]:
-    """(name, fsspec's record) of the entries of a folder; empty where there is none."""
+    """(name, fsspec's record) of each entry of a folder; empty if there is no folder."""
 
     def listed(filesystem: Any, name: str) -> list[tuple[str, dict[str, Any]]]:
         filesystem.invalidate_cache(name)  # other processes write too
         root = name.rstrip("/")
         entries = [(entry["name"].rstrip("/"), entry) for entry in filesystem.ls(name, detail=True)]
-        # a file is listed as itself, and so is the empty object by which some tools represent a folder
+        # listing a file gives the file itself; some tools represent a folder by an empty object of its name
         return [(posixpath.basename(path), entry) for path, entry in entries if path != root]
 
     try:
@@ -202,7 +200,7 @@ def _seconds(when: Any) -> float:
 
 
 def _attempt(uri: str, operation: Callable[[Any, str], Value]) -> Value:
-    """Run `operation(filesystem, name)`; repeat it where a transfer broke off.
+    """Return `operation(filesystem, name)` for a URI; repeat it if a transfer broke off.
 
     Raises
     ------
@@ -224,7 +222,7 @@ def _attempt(uri: str, operation: Callable[[Any, str], Value]) -> Value:
 
 
 def _filesystem(uri: str) -> tuple[Any, str]:
-    """The file system of the scheme, which fsspec caches, and the name in it."""
+    """The file system of the URI's scheme, which fsspec caches, and the file's name in it."""
     import fsspec
 
     if is_masked(uri):
@@ -234,7 +232,7 @@ def _filesystem(uri: str) -> tuple[Any, str]:
     if scheme not in _S3_SCHEMES:
         return fsspec.core.url_to_fs(uri, **given)
     given["config_kwargs"] = {**_S3_RETRIES_AND_TIMEOUTS, **given.get("config_kwargs", {})}
-    # one request per read: without this s3fs asks for the size before
+    # one request per read: otherwise s3fs requests the size first
     filesystem, name = fsspec.core.url_to_fs(uri, **{"max_concurrency": 1, **given})
     filesystem.retries = 1  # botocore's retries are enough: s3fs would multiply them by 25
     return filesystem, name

@@ -1,13 +1,13 @@
-"""What fsspec's file systems raise, as one line: what happened and what to do.
+"""Errors of fsspec's file systems as a StorageError of one line: what happened and what to do.
 
-The libraries below fsspec are extras, so their exceptions are known by name, not imported.
+The libraries below fsspec are extras, so their exceptions are identified by name, not imported.
 """
 
 from __future__ import annotations
 
 from asap_ingest.errors import StorageError
 
-#: A transfer that broke off.
+#: Names of exceptions that mean that a transfer broke off.
 _INTERRUPTIONS = frozenset(
     (
         *("ClientPayloadError", "IncompleteReadError", "ResponseStreamingError", "AioReadTimeoutError"),
@@ -27,11 +27,11 @@ _UNREACHABLE = "the object store does not answer ({text}); check endpoint_url in
 _SLOW_DOWN = "the object store asks to slow down ({text}); run again with fewer workers"
 _DENIED = "access denied ({text}); the credentials in use may not do this"
 
-#: Passing faults that no library below repeats: botocore's of S3, and statuses of plain HTTP.
+#: Temporary errors that no library below repeats: an S3 code, and statuses of plain HTTP.
 _REPEATED_CODES = ("429",)
 _REPEATED_STATUSES = (429, 500, 502, 503, 504)
 
-#: S3's error codes.
+#: S3 error code -> message.
 _BY_CODE = {
     "NoSuchBucket": "no such bucket; check its name and storage_options, or make it",
     "InvalidBucketName": "no bucket can have this name",
@@ -45,7 +45,7 @@ _BY_CODE = {
     "429": _SLOW_DOWN,
 }
 
-#: Exceptions, or their bases, by name; the first that fits.
+#: Name of an exception or of one of its bases -> message; the most derived name counts.
 _BY_NAME = {
     "ImportError": "files of this scheme need a library that is not installed: {install}",
     "NoCredentialsError": _NO_CREDENTIALS,
@@ -60,6 +60,7 @@ _BY_NAME = {
 
 
 def is_missing_file(error: Exception) -> bool:
+    """Whether an error means that there is no such file; a missing bucket is another error."""
     return isinstance(error, FileNotFoundError) and _code(error) != "NoSuchBucket"
 
 
@@ -84,7 +85,7 @@ def _names(error: Exception) -> list[str]:
 
 
 def _code(error: BaseException) -> str:
-    """The code that S3 answered; s3fs gives botocore's exception as the cause."""
+    """The error code of S3's response, of which s3fs gives botocore's exception as the cause; or nothing."""
     for given in (error, error.__cause__):
         response = getattr(given, "response", None)
         if isinstance(response, dict):

@@ -91,6 +91,12 @@ def test_the_environment_names_a_file(config, monkeypatch):
     assert GenerateMipMaps(input_data=given, args=[]).args["levels"] == 6
 
 
+@pytest.mark.parametrize("words", ["--config {}", "--config={}", "--conf {}", "--config none --conf={}"])
+def test_the_flag_counts_as_argparse_reads_it(config, words):
+    line = [*words.format(config).split(), "--no_public_viewer"]
+    assert parser_of("serve_render").parse_args(line).port == 0
+
+
 def test_a_command_that_is_no_step(config):
     arguments = parser_of("serve_render").parse_args(["--config", str(config), "--port", "81"])
     assert (str(arguments.database), arguments.port, arguments.no_public_viewer) == ("render.db", 81, True)

@@ -46,7 +46,7 @@ def test_a_line_of_json_every_few_seconds(clock):
         progress.expect(100)
         for _ in range(20):
             clock.now += 1
-            progress.advance(tiles=10, bytes_=120_000_000, failures=1)
+            progress.advance(count=10, bytes_=120_000_000, failures=1)
     assert [line["tiles"] for line in lines(stream)] == [50, 100, 150, 200]
     assert lines(stream)[0] == {
         "tiles": 50,
@@ -87,7 +87,7 @@ def test_what_was_there_already_says_nothing_of_the_rate(clock):
         progress.skip(9_000)
         for _ in range(100):
             clock.now += 1
-            progress.advance(tiles=2, bytes_=3_000_000)
+            progress.advance(count=2, bytes_=3_000_000)
     last = lines(stream)[-1]
     assert (last["tiles_per_s"], last["mb_per_s"]) == (2.0, 3.0)
     assert last["eta_s"] == (10_000 - last["tiles"]) / 2
@@ -129,9 +129,9 @@ def test_without_a_rate_there_is_no_estimate(clock):
     with Progress(stream=stream, interval_s=5, clock=clock) as progress:
         progress.expect(3)
         clock.now += 5
-        progress.advance(tiles=0)
+        progress.advance(count=0)
         clock.now += 5
-        progress.advance(tiles=4)  # more than was expected
+        progress.advance(count=4)  # more than was expected
     first, second = lines(stream)
     assert (first["tiles_per_s"], first["eta_s"]) == (0.0, None)
     assert (second["tiles"], second["of"], second["eta_s"]) == (4, 4, 0)
@@ -139,7 +139,7 @@ def test_without_a_rate_there_is_no_estimate(clock):
 
 def test_the_first_call_may_come_at_once(clock):
     stream = io.StringIO()
-    with Progress(unit="image", stream=stream, interval_s=0, clock=clock) as progress:
+    with Progress(noun="image", stream=stream, interval_s=0, clock=clock) as progress:
         progress.advance()
     assert lines(stream)[0]["images"] == 1
 
@@ -182,7 +182,7 @@ def test_a_bar_on_a_terminal(clock, columns):
             progress.expect(80)
             for _ in range(20):
                 clock.now += 1
-                progress.advance(tiles=2, bytes_=24_000_000, failures=int(clock.now) % 2)
+                progress.advance(count=2, bytes_=24_000_000, failures=int(clock.now) % 2)
 
     last = on_terminal(work, columns).strip().rpartition("\r")[2]
     assert last.startswith(" 50%|")

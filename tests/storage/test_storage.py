@@ -130,6 +130,17 @@ def test_a_folder_in_the_way_leaves_no_part(tmp_path):
     assert storage.names_in(str(tmp_path)) == {"a.bin"}
 
 
+def test_a_write_that_a_signal_ends_leaves_no_part(tmp_path, monkeypatch):
+    def terminated(*args):
+        raise SystemExit
+
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    monkeypatch.setattr(Path, "replace", terminated)
+    with pytest.raises(SystemExit):
+        storage.write_bytes(str(tmp_path / "a.bin"), b"content")
+    assert storage.names_in(str(tmp_path)) == set()
+
+
 @pytest.mark.parametrize("name", ["n" * 255, "\N{MICRO SIGN}" * 127, "\N{MICROSCOPE}" * 63])
 @pytest.mark.parametrize("unnamed_files", [True, False])
 def test_names_may_be_as_long_as_the_system_lets_them(tmp_path, monkeypatch, name, unnamed_files):

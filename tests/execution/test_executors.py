@@ -11,6 +11,7 @@ import pytest
 from asap_ingest.errors import OutOfMemoryError, ParameterError, WorkerDiedError
 from asap_ingest.execution import PoolExecutor, SerialExecutor, executor
 from asap_ingest.execution.dask_cluster import DaskExecutor, local_scheduler
+from asap_ingest.execution.worker_jobs import main_module_run_once
 from tests import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -139,7 +140,8 @@ def test_an_item_that_needs_too_much_memory_is_a_failure_that_says_so(run_with):
     assert [outcomes[n].value for n in sorted(outcomes)] == [0, 1, 3]
 
 
-def test_libraries_have_one_thread_in_workers(run_with_workers):
+def test_libraries_have_one_thread_in_workers(run_with_workers, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
     assert {outcome.value for outcome in run_with_workers.run(jobs.library_threads, range(4))} == {(1, "1")}
 
 
@@ -172,6 +174,61 @@ def test_workers_end_with_their_process(arguments):
     while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+#: A script without `if __name__ == "__main__":`, that ends only if the one worker is started again.
+SCRIPT = """
+import sys
+from pathlib import Path
+from asap_ingest.execution import PoolExecutor, executor
+from tests import jobs
+
+folder = Path(sys.argv[1])
+with (folder / "runs").open("a") as runs:
+    runs.write("run\\n")
+workers = PoolExecutor(1) if sys.argv[2] == "pool" else executor(1, sys.argv[2])
+print([outcome.value for outcome in workers.run(jobs.die_once, [str(folder / "marker")])])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("workers", ["pool", "local"])
+def test_no_worker_runs_the_script_again(tmp_path, workers):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    program = [sys.executable, str(tmp_path / "script.py"), str(tmp_path), workers]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.communicate(timeout=40)[0] == "['marker']\n"
+        finally:
+            process.kill()
+    assert (tmp_path / "runs").read_text() == "run\n"
+
+
+def test_a_pool_takes_functions_of_a_script_with_their_globals(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import math; from asap_ingest.execution import PoolExecutor\n"
+        "def root(number):\n"
+        "    return math.sqrt(number)\n"
+        "print([outcome.result() for outcome in PoolExecutor(1).run(root, [4])])\n"
+    )
+    program = [sys.executable, str(tmp_path / "script.py")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(program, capture_output=True, text=True, check=True, env=environment, timeout=60)
+    assert ran.stdout == "[2.0]\n"
+
+
+def test_the_main_module_is_as_before_however_blocks_overlap():
+    main = sys.modules["__main__"]
+    before = main.__spec__
+    first, second = main_module_run_once(), main_module_run_once()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert main.__spec__.name == "__main__"
+    second.__exit__(None, None, None)
+    assert main.__spec__ is before
 
 
 def test_workers_have_the_environment_of_their_start(monkeypatch):
