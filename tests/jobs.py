@@ -59,6 +59,13 @@ class UnsendableError(Exception):
         super().__init__(f"{part} of {whole}")
 
 
+class UnreadableItem:
+    """Pickles as `int("three")`, which cannot be made."""
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return int, ("three",)
+
+
 def fail_unsendably(number: int) -> None:
     raise UnsendableError(str(number), "ten")
 

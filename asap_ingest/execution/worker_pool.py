@@ -125,10 +125,13 @@ def _serve(pipe: Any, work: WithStorage[Any, Any], environment: dict[str, str]) 
     # the fork server may have started before variables were set, credentials for instance
     os.environ.update(environment)
     limit_to_one_thread()
+
+    def job(pickled_item: bytes) -> Any:
+        return work(pickle.loads(pickled_item))
+
     while True:
         try:
-            item = pickle.loads(pipe.recv_bytes())
-            pipe.send_bytes(pickled_outcome(work, item))
+            pipe.send_bytes(pickled_outcome(job, pipe.recv_bytes()))
         except (EOFError, ConnectionError, KeyboardInterrupt):
             return
 

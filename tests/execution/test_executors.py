@@ -78,6 +78,11 @@ def test_a_value_that_cannot_be_sent_is_an_error(run_with_workers):
     assert "the job's value cannot be sent" in str(outcome.error)
 
 
+def test_an_item_that_a_worker_of_a_pool_cannot_read_is_a_failure():
+    (outcome,) = PoolExecutor(1).run(jobs.double, [jobs.UnreadableItem()])
+    assert "invalid literal for int() with base 10: 'three'" in str(outcome.error)
+
+
 def test_an_error_of_the_items_ends_the_run(run_with):
     def items():
         yield 1
