@@ -31,8 +31,9 @@ def by_tinybrain(kind: str, volume: np.ndarray) -> np.ndarray:
 
 
 def by_tensorstore(kind: str, volume: np.ndarray) -> np.ndarray:
-    method = "mode" if kind == "segmentation" else "mean"
-    return np.asarray(tensorstore.downsample(tensorstore.array(volume), [2, 2, 2], method).read().result())
+    base = tensorstore.array(volume)
+    reduced = tensorstore.downsample(base, [2, 2, 2], "mode" if kind == "segmentation" else "mean")
+    return np.asarray(reduced.read().result())
 
 
 METHODS: tuple[tuple[str, Callable[[str, np.ndarray], np.ndarray]], ...] = (

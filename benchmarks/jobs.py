@@ -52,15 +52,22 @@ def read_planes_write_chunks(job: PlanesAndChunks) -> int:
     return len(content)
 
 
+def path_of(uri: str) -> Path:
+    """The local file that a URI names."""
+    path = storage.local_path(uri)
+    assert path is not None
+    return path
+
+
 def predecessor_pyramid(job: PyramidJob) -> int:
     """The reference, as the predecessor's worker does it: Pillow reads and writes, scikit-image reduces."""
-    with PilImage.open(str(storage.local_path(job.image.source.uri))) as picture:
+    with PilImage.open(path_of(job.image.source.uri)) as picture:
         image = np.asarray(picture)
     if image.dtype != np.uint8:
         image = (image / 256).astype(np.uint8)
     for level in range(1, job.settings.levels.count + 1):
         image = block_reduce(image, (2, 2), np.mean).astype(np.uint8)
-        path = storage.local_path(job.uri_of(level))
+        path = path_of(job.uri_of(level))
         path.parent.mkdir(parents=True, exist_ok=True)
         PilImage.fromarray(image).save(path)
     return image.size

@@ -27,8 +27,14 @@ def ran(address: str, metafiles: Path, folder: Path, **more: Any) -> tuple[float
     """Seconds and peak memory in MB of the command as a process."""
     host, _, port = address.rpartition(":")
     render = {"host": host, "port": int(port), "owner": "bench", "project": "em"}
-    given = {"render": render, "metafiles": str(metafiles), "stack": folder.name, "output_dir": str(folder)}
-    given |= {"maximum_intensity": 65535, **more}
+    given = {
+        "render": render,
+        "metafiles": str(metafiles),
+        "stack": folder.name,
+        "output_dir": str(folder),
+        "maximum_intensity": 65535,
+        **more,
+    }
     folder.mkdir(exist_ok=True)
     (folder / "in.json").write_text(json.dumps(given))
     command = ["-m", "asap_ingest.ingest_sections", "--input_json", str(folder / "in.json")]

@@ -29,7 +29,7 @@ import asap_ingest.render_ws.client_scripts
 from asap_ingest.render.service_process import RunningService, running_service
 from benchmarks import service_stacks as stacks
 from benchmarks.service_stacks import OWNER, SIDE, STEP, Client, TileImages
-from benchmarks.tables import table
+from benchmarks.tables import copy_seconds, table
 
 TILES, BOX = 5000, 1024
 SCRIPT = Path(asap_ingest.render_ws.client_scripts.__file__).parent / "run_ws_client.sh"
@@ -196,7 +196,7 @@ def fill_grids(service: RunningService, folder: Path) -> None:
 
 def pictures(service: RunningService, runs: int) -> Iterator[Row]:
     """Box images for one client and for eight."""
-    speed = REFERENCE_COPY / stacks.copy_seconds()
+    speed = REFERENCE_COPY / copy_seconds(SIDE)
     for picture in PICTURES:
         for clients, java, goal in zip((1, 8), picture.java, picture.goals, strict=True):
             who = f"{clients} client{'s' * (clients > 1)}"
@@ -257,7 +257,7 @@ def report(runs: int) -> str:
         f"3840 x 3840 with levels. Medians of {runs} runs after one that does not count. `processor`: of the "
         "service, per request. No request failed: one that does ends the benchmark. Java: render-ws 4.0.x "
         "with the same files on 2026-11-27, on a machine that copied a tile in 0.51 ms; this one takes "
-        f"{stacks.copy_seconds() * 1e3:.2f} ms, and goals of boxes are scaled by the ratio."
+        f"{copy_seconds(SIDE) * 1e3:.2f} ms, and goals of boxes are scaled by the ratio."
     )
     header = ("request", "Java", "target", "measured", "processor", "met")
     return f"## The embedded render service\n\n{explanation}\n\n{table(header, rows(runs))}\n"

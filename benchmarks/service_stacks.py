@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,17 +52,6 @@ def as_aligned(row: int, column: int) -> list[dict[str, Any]]:
 
 def with_lens(row: int, column: int) -> list[dict[str, Any]]:
     return [REFERENCE, *as_aligned(row, column)]
-
-
-def copy_seconds() -> float:
-    """What a copy of a tile's bytes takes: the measure of this machine's memory."""
-    image, copy = np.ones((2, SIDE, SIDE), np.uint8)
-    samples = []
-    for _ in range(31):
-        start = time.perf_counter()
-        np.copyto(copy, image)
-        samples.append(time.perf_counter() - start)
-    return statistics.median(samples)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import argparse
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,7 +37,7 @@ from asap_ingest.volumes.writing.unit import VolumeSettings
 from asap_ingest.volumes.writing.volume_run import VolumeRun, build_volume
 from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_source
 from benchmarks.jobs import PlanesAndChunks, read_planes_write_chunks
-from benchmarks.tables import table
+from benchmarks.tables import median_seconds, table
 
 LEVELS = 4
 WORKERS = os.cpu_count() or 1
@@ -110,7 +109,7 @@ def floor(stack: Stack) -> None:
         for first in range(0, len(files), share)
     ]
     for outcome in executor(WORKERS).run(read_planes_write_chunks, jobs):
-        assert outcome.error is None, outcome.error
+        outcome.result()
 
 
 def tensorstore_array(stack: Stack) -> None:
@@ -149,37 +148,26 @@ def seed_method(stack: Stack) -> None:
             volume = (sums // 8).astype(np.uint8)
         folder = target / f"{2**level}_{2**level}_{2**level}"
         folder.mkdir(parents=True, exist_ok=True)
-        corners = (range(0, length, 64) for length in volume.shape)
-        for z, y, x in (
-            (z, y, x)
-            for z in next(corners)
-            for y in range(0, volume.shape[1], 64)
-            for x in range(0, volume.shape[2], 64)
-        ):
+        for z, y, x in product(*(range(0, length, 64) for length in volume.shape)):
             tifffile.imwrite(folder / f"{x}_{y}_{z}.tiff", volume[z : z + 64, y : y + 64, x : x + 64])
-
-
-def seconds_of(work: Callable[[], None], runs: int) -> float:
-    """Median of runs after one that does not count."""
-    times = []
-    for _ in range(runs + 1):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
 
 
 @contextmanager
 def served(*command: str, folder: Path) -> Iterator[str]:
     """Address of a server in a process of its own."""
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen([sys.executable, *command], cwd=folder, **quiet) as process:
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.search(r"http://[^/)\s]+", line)
-            assert found, line
-            yield found[0]
+            address = re.search(r"http://[^/)\s]+", line)
+            assert address, line
+            yield address[0]
         finally:
             process.terminate()
 
@@ -233,7 +221,7 @@ def report(runs: int, planes: int = 512, side: int = 2048) -> str:
             ("tensorstore, the finest scale alone", partial(tensorstore_array, stack)),
             ("the first tool's method: uint64 sums, one process", partial(seed_method, stack)),
         )
-        seconds = {title: seconds_of(work, runs) for title, work in ways}
+        seconds = {title: median_seconds(work, runs) for title, work in ways}
         least = seconds[ways[0][0]]
         rows = [
             (title, f"{took:.2f}", f"{stack.megavoxels / took:,.0f}", f"{took / least:.2f}")
