@@ -34,7 +34,7 @@ def minimum_of_mask(image: np.ndarray) -> Levels:
 
 
 def progressive_scikit_image(image: np.ndarray) -> Levels:
-    """The pyramid of the predecessor: every level from the one before, cut back to the sample type."""
+    """The predecessor's pyramid: each level from the one before, truncated to the sample type."""
     levels = []
     for _ in range(LEVELS):
         image = block_reduce(image, (2, 2), np.mean).astype(image.dtype)

@@ -1,4 +1,7 @@
-"""generate_mipmaps as a whole: against the reference, against the floor, by stage, by size of the section."""
+"""generate_mipmaps as a whole, compared with a reference and a floor; by stage, and by size of the section.
+
+The reference is the predecessor's worker; the floor reads and writes the same bytes and computes nothing.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ _HEADER = (
 
 @dataclass(frozen=True)
 class Section:
-    """A section of noise tiles in a stack; every tile is a file of its own name."""
+    """A section of noise tiles in a stack; every tile has its own file name."""
 
     stack: Stack
     folder: Path
@@ -91,7 +94,7 @@ def _section(stack: Stack, folder: Path, tiles: int, side: int, dtype: str) -> S
 
 
 def steady_seconds(job: Callable[[Any], Any], items: list[Any], output: Path) -> float:
-    """Seconds a tile once every worker has done a few, without their start-up; all files are new."""
+    """Seconds per tile, measured after every worker has done a few; all files are new."""
     shutil.rmtree(output, ignore_errors=True)
     os.sync()
     skipped = 4 * WORKERS
@@ -104,8 +107,16 @@ def steady_seconds(job: Callable[[Any], Any], items: list[Any], output: Path) ->
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds a tile of ours, the reference and the floor; of ours also over the floor, run by run, and
-    seconds of a process of its own, its start apart; report of a whole run."""
+    """Our time against the reference and the floor.
+
+    Attributes
+    ----------
+    ours, reference, floor : seconds per tile
+    over_floor : median over the runs of ours / floor
+    whole : seconds of a new process for the section
+    start : seconds of a new process that finds nothing to do
+    report : of one whole run
+    """
 
     section: Section
     ours: float
@@ -134,7 +145,7 @@ class Comparison:
 
 
 def compare(section: Section, runs: int) -> Comparison:
-    """Ours and the floor take turns, so that what else the machine does meets both."""
+    """Measure a section; ours and the floor alternate, so that other load on the machine affects both."""
     ours, theirs, plain = (section.folder / name for name in ("ours", "theirs", "plain"))
     report = generate_mipmaps(section.run(ours), executor(WORKERS))
     start = start_up(section, runs)
@@ -176,7 +187,7 @@ def stage_row(one: Comparison) -> list[object]:
 
 
 def growth_row(section: Section) -> list[object]:
-    """Throughput, and peak memory of this process and of the workers."""
+    """Row of the table by size: throughput, peak memory of this process and of the largest worker."""
     jobs = section.jobs(section.folder / "out")
     start = time.perf_counter()
     peak = max(outcome.result().peak_mb for outcome in executor(WORKERS).run(measured_build, jobs))
@@ -187,7 +198,7 @@ def growth_row(section: Section) -> list[object]:
 
 
 def start_up(section: Section, runs: int) -> float:
-    """Seconds of a process of its own that finds nothing to do."""
+    """Seconds of a new process that finds nothing to do."""
     return median_seconds(lambda: _run_program(section, 1), runs)
 
 

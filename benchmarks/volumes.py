@@ -1,9 +1,9 @@
-"""Volumes measured: a stack of planes to precomputed, and the server of its chunks.
+"""A stack of planes to a volume, and the server of its chunks.
 
     python -m benchmarks.volumes [--runs 3] [--planes 512] [--side 2048]
 
-All write to the same place, over what an earlier run left. The floor reads the planes and writes as many
-bytes into as many files with plain Python, over as many processes as ours.
+Each overwrites what its earlier run left. The floor reads the planes and writes as many bytes into as many
+files with plain Python, in as many processes as ours.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Stack:
 
 
 def write_planes(folder: Path, planes: int, side: int) -> Stack:
-    """Smooth noise, as micrographs have it, so that compression finds something; 16 different planes."""
+    """Write 16 planes of smooth noise, which compresses as micrographs do, and hard links to them."""
     (folder / "planes").mkdir()
     random = np.random.default_rng(0)
     coarse = random.integers(64, 192, (side // 4 + 1, side // 4 + 1))
@@ -92,7 +92,7 @@ def ours(stack: Stack, chunk_format: str) -> None:
 
 
 def floor(stack: Stack) -> None:
-    """The same bytes read and written, and nothing computed."""
+    """Read and write the same bytes, and compute nothing."""
     files = stack.files
     share = -(-len(files) // (4 * WORKERS))
     chunk_bytes = [
@@ -113,7 +113,7 @@ def floor(stack: Stack) -> None:
 
 
 def tensorstore_array(stack: Stack) -> None:
-    """tensorstore, with all its threads, writing the finest scale alone from an array in memory."""
+    """Read all planes into memory, and have tensorstore write the finest scale with all its threads."""
     import tensorstore
 
     volume = np.stack([tifffile.imread(file) for file in stack.files])
@@ -136,7 +136,7 @@ def tensorstore_array(stack: Stack) -> None:
 
 
 def seed_method(stack: Stack) -> None:
-    """As the tool that made TIFF volumes first does it: uint64 sums, a file at a time, one process."""
+    """As the first tool for TIFF volumes does it: sums in uint64, one file at a time, one process."""
     target = stack.folder / "seed"
     volume = np.stack([tifffile.imread(file) for file in stack.files])
     for level in range(LEVELS):
@@ -173,7 +173,7 @@ def served(*command: str, folder: Path) -> Iterator[str]:
 
 
 def requests_per_second(address: str, names: list[str], clients: int) -> float:
-    """Chunks a second over so many connections that stay open."""
+    """Chunks per second that `clients` clients get, each over one connection."""
     parts = urlsplit(address)
     each = REQUESTS // clients
 
