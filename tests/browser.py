@@ -23,8 +23,8 @@ ARGUMENTS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
-    # look up no name, and fetch nothing in the background; names that end in .example lead to this machine, and
-    # stand for pages of others
+    # look up no name, and fetch nothing in the background; names that end in .example lead to this machine:
+    # tests use them for pages of others
     "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     # servers must refuse pages of others, even if a person has let these reach this machine
     "--disable-features=LocalNetworkAccessChecks",
