@@ -33,8 +33,8 @@ coverage: $(VENV)/.coverage ## the tests of `make test`, with the share of lines
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-fast: $(VENV)/.test ## the tests without processes and servers: seconds
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+fast: $(VENV)/.test ## the tests without a service or a browser
+	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not long" $(ARGS)
 
 integration: $(VENV)/.test ## render-python against a service: the embedded one, or that of RENDER_HOST
 	$(BIN)/python -m pytest integration_tests $(ARGS)
