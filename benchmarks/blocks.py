@@ -64,7 +64,3 @@ def report(runs: int) -> str:
     header = ("what", "by", "ms", "megavoxels/s")
     size = f"{DEPTH} x {SIDE} x {SIDE}"
     return f"## Blocks of 2 x 2 x 2 of {size} voxels, one thread of ours\n\n{table(header, rows)}\n"
-
-
-if __name__ == "__main__":
-    print(report(3))

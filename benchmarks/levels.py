@@ -96,7 +96,3 @@ def report(runs: int) -> str:
 def figures(seconds: float, copy: float) -> tuple[str, str, str]:
     """Milliseconds, megapixels per second, and how many times as long as a copy."""
     return f"{seconds * 1e3:.2f}", f"{SIDE * SIDE / 1e6 / seconds:,.0f}", f"{seconds / copy:.2f}"
-
-
-if __name__ == "__main__":
-    print(report(5))

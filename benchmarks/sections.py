@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -66,14 +65,14 @@ def write_large(folder: Path, section: int) -> None:
     (folder / f"_metadata_{section}.json").write_text(json.dumps([{"metadata": metadata}, {"data": tiles}]))
 
 
-def rows(small: int = SMALL) -> list[tuple[object, ...]]:
+def rows() -> list[tuple[object, ...]]:
     measured = []
     with tempfile.TemporaryDirectory() as name, embedded_service(Path(name) / "render.db") as address:
         folder = Path(name)
-        for section in range(small):
+        for section in range(SMALL):
             simulate_section(folder / "day" / f"{section}", Acquisition((3, 3), (512, 512)), section)
         for run in ("9 tiles of 512 x 512", "the same again: nothing to do"):
-            measured.append((run, small, 9 * small, *ran(address, folder / "day", folder / "small")))
+            measured.append((run, SMALL, 9 * SMALL, *ran(address, folder / "day", folder / "small")))
         for count in LARGE:
             for section in range(count):
                 write_large(folder / f"large_{count}" / f"{section}", section)
@@ -85,16 +84,7 @@ def rows(small: int = SMALL) -> list[tuple[object, ...]]:
     ]
 
 
-def report() -> str:
+def report(runs: int) -> str:
+    """The results; one run, however many are asked for."""
     explanation = "Whole processes over the embedded service, start included, by as many workers as cores."
     return f"## ingest_sections\n\n{explanation}\n\n{table(_HEADER, rows())}\n"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--small", type=int, default=SMALL)
-    sys.stdout.write(table(_HEADER, rows(parser.parse_args().small)) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,5 @@
 """The embedded render service over HTTP, compared with the Java service on two cores.
 
-    python -m benchmarks.service [--runs 3]
-
 The service is a process of its own; clients keep their connections. Eight clients are eight threads of this
 process: they send a line and receive bytes, which takes less of the two cores than eight processes would.
 `processor` is the processor time of the service, from `/proc`: other load on the machine affects it less than
@@ -10,7 +8,6 @@ the clock.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -262,24 +259,14 @@ def rows(runs: int) -> list[Row]:
 
 
 def report(runs: int) -> str:
-    runs = min(runs, 3)
     explanation = (
-        "Requests over HTTP to a service in a process of its own, connections persist, eight clients are "
-        "threads of one process; pictures are JPEGs of 1024 x 1024 pixels of simulated tissue, tiles of "
-        f"3840 x 3840 with levels. Medians of {runs} runs after one that does not count. `processor`: of the "
-        "service, per request. No request failed: one that does ends the benchmark. Java: render-ws 4.0.x "
-        "with the same files on 2026-11-27, on a machine that copied a tile in 0.51 ms; this one takes "
-        f"{copy_seconds(SIDE) * 1e3:.2f} ms, and goals of boxes are scaled by the ratio."
+        "Requests over HTTP to a service in a process of its own; clients keep their connections, and eight "
+        "clients are threads of one process. Pictures are JPEGs of 1024 x 1024 pixels of simulated tissue, "
+        f"from tiles of 3840 x 3840 with levels. Medians of {runs} runs after one that does not count. "
+        "`processor`: of the service, per request. No request failed: one that does ends the benchmark. "
+        "Java: render-ws 4.0.x with the same files on 2026-11-27, on a machine that copied a tile in "
+        f"0.51 ms; this one takes {copy_seconds(SIDE) * 1e3:.2f} ms, and goals of boxes are scaled by the "
+        "ratio."
     )
     header = ("request", "Java", "target", "measured", "processor", "met")
     return f"## The embedded render service\n\n{explanation}\n\n{table(header, rows(runs))}\n"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=3)
-    sys.stdout.write(report(parser.parse_args().runs))
-
-
-if __name__ == "__main__":
-    main()

@@ -229,10 +229,10 @@ def report(runs: int) -> str:
 
 {TILES} tiles of {SIDE} x {SIDE}, {WORKERS} workers, uncompressed TIFF levels, warm caches, new files. The
 reference is the predecessor's worker: Pillow reads and writes, scikit-image reduces level by level. The floor
-reads and writes the same bytes with plain Python. All three over the same workers, in steady state: from the
-moment when every worker has done a few tiles; ours and the floor take turns, and their ratio is the median of
-those of the turns. A new process has the start of Python and of the workers and the request for the tiles in
-it; its ratio leaves out what a process takes that finds nothing to do ({compared[0].start:.2f} s).
+reads and writes the same bytes with plain Python. All three use the same workers in steady state: time counts
+after every worker has done a few tiles. Ours and the floor alternate, and their ratio is the median over the
+turns. The time of a new process includes the start of Python and of the workers, and the request for the
+tiles; its ratio leaves out the time of a process that finds nothing to do ({compared[0].start:.2f} s).
 
 {figures}
 

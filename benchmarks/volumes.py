@@ -1,14 +1,11 @@
 """A stack of planes to a volume, and the server of its chunks.
 
-    python -m benchmarks.volumes [--runs 3] [--planes 512] [--side 2048]
-
 Each overwrites what its earlier run left. The floor reads the planes and writes as many bytes into as many
 files with plain Python, in as many processes as ours.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -39,7 +36,7 @@ from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_so
 from benchmarks.jobs import PlanesAndChunks, read_planes_write_chunks
 from benchmarks.tables import median_seconds, table
 
-LEVELS = 4
+PLANES, SIDE, LEVELS = 512, 2048, 4
 WORKERS = os.cpu_count() or 1
 MEMORY_BYTES = 2 * 10**9
 VOXEL_NM = (4.0, 4.0, 40.0)
@@ -212,7 +209,7 @@ def server_rows(stack: Stack) -> Iterator[list[object]]:
             yield [title, *(f"{requests_per_second(address, names, clients):,.0f}" for clients in (1, 16))]
 
 
-def report(runs: int, planes: int = 512, side: int = 2048) -> str:
+def report(runs: int, planes: int = PLANES, side: int = SIDE) -> str:
     with tempfile.TemporaryDirectory() as name:
         stack = write_planes(Path(name), planes, side)
         ways: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -236,16 +233,3 @@ def report(runs: int, planes: int = 512, side: int = 2048) -> str:
     return (
         f"{head}\n\n{table(columns, rows)}\n\nThe server, one process, chunks of 256 kB:\n\n{served_table}\n"
     )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--planes", type=int, default=512)
-    parser.add_argument("--side", type=int, default=2048)
-    given = parser.parse_args()
-    sys.stdout.write(report(given.runs, given.planes, given.side))
-
-
-if __name__ == "__main__":
-    main()
