@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 SOURCES := requirements.txt setup.py pyproject.toml
-# processes that run tests; they also wait, for programs and for services that are away
+# processes that run tests: twice the cores, because tests also wait for programs and services
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
 # the tests of a file share what its fixtures start; tests/conftest.py puts the files that take long first
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-# tests start programs by the hundred: what Python compiles is kept, whatever the environment says
+# tests start hundreds of programs, which would each compile their modules without cached bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
@@ -33,8 +33,8 @@ coverage: $(VENV)/.coverage ## the tests of `make test`, with the share of lines
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-fast: $(VENV)/.test ## the tests without processes and servers: seconds
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+fast: $(VENV)/.test ## the tests without a service or a browser
+	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not long" $(ARGS)
 
 integration: $(VENV)/.test ## render-python against a service: the embedded one, or that of RENDER_HOST
 	$(BIN)/python -m pytest integration_tests $(ARGS)

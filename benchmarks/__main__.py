@@ -1,4 +1,7 @@
-"""All benchmarks: `make bench`, or `python -m benchmarks [--runs 5]`. Writes benchmarks/RESULTS.md."""
+"""The benchmarks: `make bench`, or `python -m benchmarks [NAME ...] [--runs 5]`.
+
+Without names all are run, and benchmarks/RESULTS.md is written.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import argparse
 import os
 import platform
 import sys
+from importlib import import_module
 from pathlib import Path
-
-from benchmarks import apply, blocks, levels, sections, service, step, volumes
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 EXPLANATION = Path(__file__).parent / "explanation.md"
+#: Modules with a function `report(runs)`, in the order of the results.
+BENCHMARKS = ("levels", "step", "apply", "sections", "service", "volumes", "blocks")
+#: Those that take minutes.
+MOST_RUNS = {"apply": 3, "sections": 1, "service": 3, "volumes": 3}
 
 
 def processor() -> str:
@@ -20,27 +26,25 @@ def processor() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; default: all")
+    parser.add_argument("--runs", type=int, default=5, help="of each measurement; long ones take fewer")
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
     machine = (
         f"{processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     )
-    counted = f"Medians of {runs} runs after one that does not count."
-    head = f"# Results\n\nWritten by `make bench`. {machine}. {counted}\n"
-    measured = (
-        levels.report(runs),
-        step.report(runs),
-        apply.report(),
-        sections.report(),
-        service.report(runs),
-        volumes.report(min(runs, 3)),
-        blocks.report(runs),
-    )
-    parts = [head, *measured, EXPLANATION.read_text()]
-    text = "\n".join(parts)
-    RESULTS.write_text(text)
-    sys.stdout.write(text)
+    counted = f"Medians of {given.runs} runs, or fewer of long ones, after one that does not count."
+    parts = [f"# Results\n\nWritten by `make bench`. {machine}. {counted}\n"]
+    for name in given.names or BENCHMARKS:
+        runs = min(given.runs, MOST_RUNS.get(name, given.runs))
+        parts.append(import_module(f"benchmarks.{name}").report(runs))
+    if not given.names:
+        parts.append(EXPLANATION.read_text())
+        RESULTS.write_text("\n".join(parts))
+    sys.stdout.write("\n".join(parts))
 
 
 if __name__ == "__main__":

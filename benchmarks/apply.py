@@ -1,17 +1,13 @@
-"""Registering levels measured: a section of 5,000 tiles, ours and the same through render-python.
+"""apply_mipmaps_to_render on a section of 5,000 tiles, compared with programs that use render-python.
 
-    python -m benchmarks.apply [--runs 3] [--tiles 5000]
-
-Both read the tiles from the embedded service, see that the file of every level is there, and write the
-tiles. The service's own time is that of a bare GET and a bare PUT of the same bytes.
+All read the tiles from the embedded service, check that the file of every level exists, and write the tiles.
+The service's own time is that of a GET and a PUT of the same bytes, with nothing else.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 import uuid
@@ -19,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import renderapi
@@ -32,49 +27,33 @@ from asap_ingest.mipmaps.apply_sections import SectionJob
 from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.render.service_process import running_service
 from asap_ingest.render.stack import RenderConnection, Stack
+from benchmarks.service_stacks import AFFINE, REFERENCE, as_ingested, tilespec
+from benchmarks.tables import table
 
-LEVELS, SIDE, Z = 6, 3840, 1.0
-AFFINE = {"type": "leaf", "className": "mpicbg.trakem2.transform.AffineModel2D"}
+TILES, LEVELS, COLUMNS, Z = 5000, 6, 100, 1.0
+#: As short as a transform can be: what counts here is that tiles refer to it.
 LENS = AFFINE | {"id": "lens", "dataString": "1.001 0.0 0.0 0.999 0.0 0.0"}
 
 
 @dataclass(frozen=True)
 class Section:
-    """Tiles in a stack, and their levels: files that are there, and empty."""
+    """A stack of tiles, and where the (empty) files of their levels are."""
 
     stack: Stack
     levels: Levels
     tiles: int
 
 
-def tilespec(folder: Path, row: int, column: int) -> dict[str, Any]:
-    name = f"Tile_r{row:04}_c{column:04}"
-    x, y = column * SIDE * 0.9, row * SIDE * 0.9
-    layout = {"sectionId": f"{Z}", "temca": "temca2", "camera": "4450", "imageRow": row, "imageCol": column}
-    return {
-        "tileId": f"{name}.{Z}",
-        "layout": layout | {"stageX": x, "stageY": y, "rotation": 0.0, "pixelsize": 3.5},
-        "z": Z,
-        "width": float(SIDE),
-        "height": float(SIDE),
-        "minIntensity": 0.0,
-        "maxIntensity": 255.0,
-        "mipmapLevels": {"0": {"imageUrl": (folder / f"{name}.tif").as_uri()}},
-        "transforms": {
-            "type": "list",
-            "specList": [
-                {"type": "ref", "refId": "lens"},
-                AFFINE | {"dataString": f"1.0 0.0 0.0 1.0 {x:.4f} {y:.4f}"},
-            ],
-        },
-    }
-
-
 def section_of(folder: Path, address: str, tiles: int) -> Section:
-    """A stack of so many tiles, and a touched file for every level."""
+    """A stack of `tiles` tiles with a shared lens correction, and an empty file for every level."""
     host, _, port = address.rpartition(":")
     stack = Stack(RenderConnection(host, int(port), "bench", "em"), "apply")
-    specs = [tilespec(folder / "acquisition", *divmod(number, 100)) for number in range(tiles)]
+    specs = []
+    for number in range(tiles):
+        row, column = divmod(number, COLUMNS)
+        image = folder / "acquisition" / f"Tile_r{row:04}_c{column:04}.tif"
+        transforms = [REFERENCE, *as_ingested(row, column)]
+        specs.append(tilespec(number, COLUMNS, transforms, {"0": {"imageUrl": image.as_uri()}}))
     levels = Levels(str(folder / "mipmaps"), "tif", LEVELS)
     for spec in specs:
         for uri in levels.uris(spec["mipmapLevels"]["0"]["imageUrl"]):
@@ -95,7 +74,7 @@ def ours(section: Section) -> None:
 
 
 def with_tilespecs(section: Section, place_of: Callable[[str, str, int], tuple[str, str]]) -> None:
-    """What the predecessor does: TileSpec objects, one look at the disk per file."""
+    """As the predecessor does it: TileSpec objects, and one look-up on the disk for each file."""
     render, name = section.stack.connection.render(), section.stack.name
     resolved = renderapi.resolvedtiles.get_resolved_tiles_from_z(name, Z, render=render)
     for tile in resolved.tilespecs:
@@ -109,7 +88,7 @@ def with_tilespecs(section: Section, place_of: Callable[[str, str, int], tuple[s
 
 
 def by_levels(root: str, image_uri: str, level: int) -> tuple[str, str]:
-    """URI and path of a level by this package's function for one level, which knows every kind of name."""
+    """URI and path of a level by this package's own function, which handles every kind of name."""
     uri = Levels(root, "tif", level).uris(image_uri)[-1]
     return uri, str(storage.local_path(uri))
 
@@ -121,13 +100,13 @@ def by_pathlib(root: str, image_uri: str, level: int) -> tuple[str, str]:
 
 
 def by_joining_text(root: str, image_uri: str, level: int) -> tuple[str, str]:
-    """The same for absolute paths that need no percent-encoding: the least that can be done."""
+    """The same for absolute paths that need no percent-encoding: the fastest way."""
     path = f"{root}/{level}{image_uri.removeprefix('file://')}.tif"
     return f"file://{path}", path
 
 
 def bare_requests(section: Section, derive_data: str) -> None:
-    """What the service needs: the bytes that are read are sent back."""
+    """The service's share: read the tiles, and send the same bytes back."""
     with requests.Session() as session:
         content = session.get(f"{section.stack.url}/z/{Z}/resolvedTiles").content
         answer = session.put(
@@ -156,10 +135,6 @@ class Measured:
     processor: float
     served: float
 
-    @property
-    def program(self) -> float:
-        return self.wall - self.served
-
 
 def measure(section: Section, work: Callable[[Section], None], derive_data: str, runs: int) -> Measured:
     samples = []
@@ -167,50 +142,39 @@ def measure(section: Section, work: Callable[[Section], None], derive_data: str,
         wall, processor = time.perf_counter(), time.process_time()
         work(section)
         middle, processor = time.perf_counter(), time.process_time() - processor
-        # in turns with the work: what else the machine does meets both
+        # alternating with the work, so that other load on the machine affects both
         bare_requests(section, derive_data)
         samples.append((middle - wall, processor, time.perf_counter() - middle))
     return Measured(*(statistics.median(column) for column in zip(*samples, strict=True)))
 
 
-def rows(runs: int = 3, tiles: int = 5000) -> list[str]:
+def measured_table(runs: int, tiles: int = TILES) -> str:
     """A markdown table of medians in seconds; the program is the whole without the service."""
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
         with running_service(folder / "render.db") as service:
             section = section_of(folder, service.address, tiles)
-            ours(section)  # from here on all read and write the same bytes
+            ours(section)  # afterwards all ways read and write the same bytes
             measured = {name: measure(section, work, derive, runs) for name, work, derive in WAYS}
-    table = [
-        f"| {tiles} tiles, {LEVELS} levels | s | service | program | program, processor s | times ours |",
-        "|---|---|---|---|---|---|",
+    title = f"{tiles} tiles, {LEVELS} levels"
+    ours_processor = measured["asap_ingest"].processor
+    rows = [
+        (
+            name,
+            *(f"{seconds:.2f}" for seconds in (m.wall, m.served, m.wall - m.served, m.processor)),
+            f"{m.processor / ours_processor:.1f}",
+        )
+        for name, m in measured.items()
     ]
-    least = measured["asap_ingest"]
-    for name, m in measured.items():
-        figures = f"{m.wall:.2f} | {m.served:.2f} | {m.program:.2f} | {m.processor:.2f}"
-        table.append(f"| {name} | {figures} | {m.processor / least.processor:.1f} |")
-    return table
+    return table((title, "s", "service", "program", "program, processor s", "times ours"), rows)
 
 
-def report(runs: int = 3) -> str:
+def report(runs: int) -> str:
     explanation = (
-        "Tiles read, 30,000 files looked for, tiles written, over the embedded service. `service`: a bare "
-        "GET and PUT of the same bytes; `program`: the rest, which the noise of the two can make less than "
-        "nothing; `processor s`: of the program's process alone, and `times ours` of it. How a program with "
-        "TileSpec objects names the files decides how long it takes, so there are three; the last leaves out "
-        "percent-encoding."
+        "Each way reads the tiles, looks for 30,000 files and writes the tiles, over the embedded service. "
+        "`service`: a GET and a PUT of the same bytes, with nothing else; `program`: the rest, which may be "
+        "below 0 as both vary; `processor s`: processor time of the program's process, and `times ours` its "
+        "ratio. How a program with TileSpec objects derives the names of files decides how long it takes, so "
+        "there are three; the last leaves out percent-encoding."
     )
-    table = "\n".join(rows(runs))
-    return f"## apply_mipmaps_to_render: one section\n\n{explanation}\n\n{table}\n"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--tiles", type=int, default=5000)
-    given = parser.parse_args()
-    sys.stdout.write("\n".join(rows(given.runs, given.tiles)) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return f"## apply_mipmaps_to_render: one section\n\n{explanation}\n\n{measured_table(runs)}\n"

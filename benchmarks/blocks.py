@@ -31,8 +31,9 @@ def by_tinybrain(kind: str, volume: np.ndarray) -> np.ndarray:
 
 
 def by_tensorstore(kind: str, volume: np.ndarray) -> np.ndarray:
-    method = "mode" if kind == "segmentation" else "mean"
-    return np.asarray(tensorstore.downsample(tensorstore.array(volume), [2, 2, 2], method).read().result())
+    base = tensorstore.array(volume)
+    reduced = tensorstore.downsample(base, [2, 2, 2], "mode" if kind == "segmentation" else "mean")
+    return np.asarray(reduced.read().result())
 
 
 METHODS: tuple[tuple[str, Callable[[str, np.ndarray], np.ndarray]], ...] = (
@@ -63,7 +64,3 @@ def report(runs: int) -> str:
     header = ("what", "by", "ms", "megavoxels/s")
     size = f"{DEPTH} x {SIDE} x {SIDE}"
     return f"## Blocks of 2 x 2 x 2 of {size} voxels, one thread of ours\n\n{table(header, rows)}\n"
-
-
-if __name__ == "__main__":
-    print(report(3))

@@ -16,7 +16,7 @@ from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidResult, build_pyramid
 
 @dataclass(frozen=True)
 class PlainCopy:
-    """A source to read, and how many bytes to write where: what no program can do without."""
+    """A file to read, and (path, bytes) of files to write: the least that any program must do."""
 
     source: str
     outputs: tuple[tuple[str, int], ...]
@@ -33,7 +33,7 @@ def read_and_write(job: PlainCopy) -> int:
 
 @dataclass(frozen=True)
 class PlanesAndChunks:
-    """Planes to read, and chunks of so many bytes to write below a folder: the same for volumes."""
+    """The same for volumes: planes to read, and (name, bytes) of chunks to write below a folder."""
 
     planes: tuple[str, ...]
     folder: str
@@ -41,7 +41,7 @@ class PlanesAndChunks:
 
 
 def read_planes_write_chunks(job: PlanesAndChunks) -> int:
-    """The floor of a volume: the planes' bytes, cut into chunks as they come."""
+    """The floor of a volume: bytes of the planes, cut into chunks in any order."""
     content = b"".join(Path(plane).read_bytes() for plane in job.planes)
     start = 0
     for name, size in job.chunks:
@@ -52,15 +52,22 @@ def read_planes_write_chunks(job: PlanesAndChunks) -> int:
     return len(content)
 
 
+def path_of(uri: str) -> Path:
+    """The local file that a URI names."""
+    path = storage.local_path(uri)
+    assert path is not None
+    return path
+
+
 def predecessor_pyramid(job: PyramidJob) -> int:
     """The reference, as the predecessor's worker does it: Pillow reads and writes, scikit-image reduces."""
-    with PilImage.open(str(storage.local_path(job.image.source.uri))) as picture:
+    with PilImage.open(path_of(job.image.source.uri)) as picture:
         image = np.asarray(picture)
     if image.dtype != np.uint8:
         image = (image / 256).astype(np.uint8)
     for level in range(1, job.settings.levels.count + 1):
         image = block_reduce(image, (2, 2), np.mean).astype(np.uint8)
-        path = storage.local_path(job.uri_of(level))
+        path = path_of(job.uri_of(level))
         path.parent.mkdir(parents=True, exist_ok=True)
         PilImage.fromarray(image).save(path)
     return image.size
@@ -68,7 +75,7 @@ def predecessor_pyramid(job: PyramidJob) -> int:
 
 @dataclass(frozen=True)
 class Measured:
-    """A result, and the most memory that its worker ever used, in MB."""
+    """A result, and the peak memory of its worker in MB."""
 
     result: PyramidResult
     peak_mb: float

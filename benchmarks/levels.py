@@ -13,7 +13,7 @@ from skimage.measure import block_reduce
 
 from asap_ingest.images.downsample import mean_levels, minimum_levels
 from asap_ingest.images.memory import ReusedMemory
-from benchmarks.tables import median_seconds, table
+from benchmarks.tables import copy_seconds, median_seconds, table
 
 LEVELS, SIDE = 6, 3840
 #: Ours lie in memory that is used again, as in the workers; so does the copy.
@@ -34,7 +34,7 @@ def minimum_of_mask(image: np.ndarray) -> Levels:
 
 
 def progressive_scikit_image(image: np.ndarray) -> Levels:
-    """The pyramid of the predecessor: every level from the one before, cut back to the sample type."""
+    """The predecessor's pyramid: each level from the one before, truncated to the sample type."""
     levels = []
     for _ in range(LEVELS):
         image = block_reduce(image, (2, 2), np.mean).astype(image.dtype)
@@ -60,31 +60,25 @@ def libvips_shrink(image: np.ndarray) -> Levels:
     return [picture.shrink(2**level, 2**level).numpy() for level in range(1, LEVELS + 1)]
 
 
-METHODS: tuple[tuple[str, type, Callable[[np.ndarray], Levels]], ...] = (
-    ("asap_ingest, exact means", np.uint8, exact_means),
-    ("asap_ingest, minima of a mask", np.uint8, minimum_of_mask),
-    ("scikit-image `block_reduce`, progressive (the reference)", np.uint8, progressive_scikit_image),
-    ("OpenCV `INTER_AREA`, progressive", np.uint8, opencv_area),
-    ("Pillow `reduce` of level 0", np.uint8, pillow_reduce),
-    ("libvips `shrink` of level 0", np.uint8, libvips_shrink),
-    ("asap_ingest, exact means of the high byte", np.uint16, exact_means_of_high_byte),
-    ("asap_ingest, exact means in 16 bits", np.uint16, exact_means),
-    ("scikit-image `block_reduce`, progressive (the reference)", np.uint16, progressive_scikit_image),
-    ("OpenCV `INTER_AREA`, progressive", np.uint16, opencv_area),
-    ("libvips `shrink` of level 0", np.uint16, libvips_shrink),
+METHODS: tuple[tuple[str, str, Callable[[np.ndarray], Levels]], ...] = (
+    ("asap_ingest, exact means", "uint8", exact_means),
+    ("asap_ingest, minima of a mask", "uint8", minimum_of_mask),
+    ("scikit-image `block_reduce`, progressive (the reference)", "uint8", progressive_scikit_image),
+    ("OpenCV `INTER_AREA`, progressive", "uint8", opencv_area),
+    ("Pillow `reduce` of level 0", "uint8", pillow_reduce),
+    ("libvips `shrink` of level 0", "uint8", libvips_shrink),
+    ("asap_ingest, exact means of the high byte", "uint16", exact_means_of_high_byte),
+    ("asap_ingest, exact means in 16 bits", "uint16", exact_means),
+    ("scikit-image `block_reduce`, progressive (the reference)", "uint16", progressive_scikit_image),
+    ("OpenCV `INTER_AREA`, progressive", "uint16", opencv_area),
+    ("libvips `shrink` of level 0", "uint16", libvips_shrink),
 )
-
-
-def copy_seconds(dtype: type, runs: int) -> float:
-    """What it takes to copy the tile over another array: the limit of the memory."""
-    image, copy = np.ones((2, SIDE, SIDE), dtype)
-    return median_seconds(partial(np.copyto, copy, image), 5 * runs)
 
 
 def report(runs: int) -> str:
     cv2.setNumThreads(1)
     rows = []
-    copies = {dtype: copy_seconds(dtype, runs) for dtype in (np.uint8, np.uint16)}
+    copies = {dtype: copy_seconds(SIDE, dtype, 5 * runs) for dtype in ("uint8", "uint16")}
     for name, dtype, method in METHODS:
         image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (SIDE, SIDE)).astype(dtype)
         seconds = median_seconds(partial(method, image), runs)
@@ -92,15 +86,13 @@ def report(runs: int) -> str:
         start = image >> 8 if levels[0].dtype != image.dtype else image
         shift = max(abs(float(level.mean()) - float(start.mean())) for level in levels)
         drift = "" if method is minimum_of_mask else f"{shift:.3f}"
-        figures = (f"{seconds * 1e3:.2f}", f"{SIDE * SIDE / 1e6 / seconds:,.0f}")
-        rows.append((name, np.dtype(dtype), *figures, f"{seconds / copies[dtype]:.2f}", drift))
-    for dtype, seconds in copies.items():
-        figures = (f"{seconds * 1e3:.2f}", f"{SIDE * SIDE / 1e6 / seconds:,.0f}")
-        rows.append(("a copy of the array", np.dtype(dtype), *figures, "1.00", ""))
+        rows.append((name, dtype, *figures(seconds, copies[dtype]), drift))
+    rows += [("a copy of the array", dtype, *figures(copy, copy), "") for dtype, copy in copies.items()]
     header = ("method", "samples", "ms", "MP/s", "times a copy", "largest drift of the mean")
     title = f"## Levels 1 to {LEVELS} of one {SIDE} x {SIDE} tile of noise, arrays only"
     return f"{title}\n\n{table(header, rows)}\n"
 
 
-if __name__ == "__main__":
-    print(report(5))
+def figures(seconds: float, copy: float) -> tuple[str, str, str]:
+    """Milliseconds, megapixels per second, and how many times as long as a copy."""
+    return f"{seconds * 1e3:.2f}", f"{SIDE * SIDE / 1e6 / seconds:,.0f}", f"{seconds / copy:.2f}"

@@ -2,9 +2,9 @@
 
     python -m benchmarks.load [--seconds 60] [--clients 50] [--idle 2000] [--requests 20000] [--output FILE]
 
-The service is a process of its own on the loopback interface; clients are threads of this process, each with
-one connection that persists and the next request when the answer to the last is there. Writes
-benchmarks/LOAD.md. Every request and every phase has a time limit. The exit code is 1 if a request failed.
+The service is a process of its own on the loopback interface. Clients are threads of this process: each keeps
+one connection, and sends the next request when the last is answered. Every request and every phase has a time
+limit. Writes benchmarks/LOAD.md. The exit code is 1 if a request failed.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from benchmarks.load_clients import (
     run_requests,
     still_open,
 )
-from benchmarks.service import processor_seconds
+from benchmarks.service import memory_bytes, processor_seconds
 from benchmarks.service_stacks import Client
 from benchmarks.tables import table
 
 RESULTS = Path(__file__).parent / "LOAD.md"
-#: p99 in ms of 50 clients before limits and lanes were there, by kind.
+#: p99 in ms of 50 clients, by kind of request, before the service had limits.
 BEFORE = {IMAGE: 1031, WRITE: 252, READ: 163}
-#: Memory may grow by this part.
+#: By how much memory may grow: 5 %.
 MOST_GROWTH = 0.05
 FEW_CLIENTS = 8
 
 
 def allow_connections(count: int) -> None:
-    """Raise this process's limit of open files; the service, started before, has the one that users have."""
+    """Raise the limit of open files of this process; the service, started before, keeps the usual one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + 500
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -58,15 +58,9 @@ def allow_connections(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def resident_bytes(service: RunningService) -> int:
-    """Memory that the service has now."""
-    fields = Path(f"/proc/{service.process_id}/status").read_text()
-    return int(fields.partition("VmRSS:")[2].split()[0]) * 1024
-
-
 @dataclass(frozen=True)
 class Extent:
-    """How much is done."""
+    """Size of the run; `requests` is the number of requests while memory is measured."""
 
     seconds: float = 60.0
     clients: int = 50
@@ -78,7 +72,7 @@ Row = list[str]
 
 
 def latencies(what: str, timings: Timings, before: Mapping[str, int]) -> Iterator[Row]:
-    """A row a kind."""
+    """A row for each kind of request."""
     for kind in KINDS:
         p50, p99 = (timings.percentile(kind, percent) for percent in (50, 99))
         reference = f"{before[kind]} ms" if kind in before else ""
@@ -93,7 +87,7 @@ def latencies(what: str, timings: Timings, before: Mapping[str, int]) -> Iterato
 
 @dataclass
 class Results:
-    """What was seen."""
+    """Rows of the table, notes below it, and what went wrong."""
 
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -106,7 +100,7 @@ class Results:
         work: Callable[[], Timings],
         before: Mapping[str, int] | None = None,
     ) -> int:
-        """Do some of the work, and note how it went; the number of answers."""
+        """Run one phase and add its latencies and a note; the number of answers."""
         start, computed = time.perf_counter(), processor_seconds(service)
         timings = work()
         seconds, computed = time.perf_counter() - start, processor_seconds(service) - computed
@@ -127,7 +121,7 @@ def measure(extent: Extent) -> Results:
         address = service.address
         with closing(Client(address)) as client:
             load = Load.of(client, Path(name))
-        # compiled loops, caches, and as many threads as there will be
+        # warm up: compiled loops, caches, threads
         run_for(address, load, extent.clients, min(5.0, extent.seconds))
         busy = partial(run_for, address, load, extent.clients, extent.seconds)
         results.take(f"{extent.clients} clients", service, busy, BEFORE)
@@ -144,10 +138,10 @@ def measure(extent: Extent) -> Results:
 def _measure_memory(service: RunningService, load: Load, extent: Extent, results: Results) -> None:
     few, most_seconds = min(FEW_CLIENTS, extent.clients), 15 * extent.seconds
     warm = run_requests(service.address, load, few, max(10, extent.requests // 10), most_seconds)
-    before = resident_bytes(service)
+    before = memory_bytes(service, "VmRSS")
     many = partial(run_requests, service.address, load, few, extent.requests, most_seconds)
     count = results.take(f"{few} clients", service, many)
-    after = resident_bytes(service)
+    after = memory_bytes(service, "VmRSS")
     results.errors += warm.errors
     growth = after / before - 1
     met = "met" if growth <= MOST_GROWTH else "**not met**"

@@ -1,4 +1,4 @@
-"""Clients that load the service: what they ask, how long it takes, and connections that ask nothing."""
+"""Clients that load the service: their requests, how long answers take, and idle connections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.service import Boxes
 from benchmarks.service_stacks import OWNER, Client, TileImages
 
 IMAGE, WRITE, READ = KINDS = ("image", "write", "read")
-#: Of ten requests; also how clients divide.
+#: Kinds of ten requests, or of ten clients that each send one kind.
 MIX = (IMAGE, WRITE, READ, READ, IMAGE, WRITE, READ, IMAGE, WRITE, READ)
 REQUEST_SECONDS = 30
 TILES_OF_A_WRITE = 20
@@ -29,13 +29,13 @@ TILES_OF_A_WRITE = 20
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of the service, by kind: (method, path, body), round and round."""
+    """The requests of each kind: (method, path, body), sent over and over."""
 
     requests: Mapping[str, Sequence[tuple[str, str, bytes | None]]]
 
     @classmethod
     def of(cls, client: Client, folder: Path) -> Load:
-        """Stacks to draw, read and write, made in the service."""
+        """Create the stacks that are drawn, read and written."""
         images = TileImages.simulated(folder / "images")
         client.fill("drawn", stacks.grid(images, 4, stacks.LEVELS, stacks.as_aligned))
         client.new_stack("written")
@@ -60,14 +60,14 @@ class Load:
         )
 
     def endless(self, kind: str, seed: int) -> Iterator[tuple[str, str, bytes | None]]:
-        """Requests of a kind, each client at another one."""
+        """Requests of a kind without end; `seed` says which one a client begins with."""
         choices = self.requests[kind]
         return itertools.islice(itertools.cycle(choices), seed % len(choices), None)
 
 
 @dataclass
 class Timings:
-    """Seconds of the answers by kind, and what went wrong."""
+    """Seconds of each answer by kind of request, and errors."""
 
     seconds: dict[str, array[float]] = field(default_factory=lambda: {kind: array("d") for kind in KINDS})
     errors: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Timings:
 
 
 class LoadClient:
-    """One client: a connection, made again after an error."""
+    """One client: a connection, which is opened again after an error."""
 
     def __init__(self, address: str) -> None:
         self._host = urlsplit(address).netloc
@@ -97,7 +97,7 @@ class LoadClient:
         self.timings = Timings()
 
     def ask(self, kind: str, method: str, path: str, body: bytes | None) -> None:
-        """Send a request, and note how long the answer took or what went wrong."""
+        """Send a request, and record its seconds or its error."""
         start = time.perf_counter()
         try:
             if self._connection is None:
@@ -121,7 +121,7 @@ class LoadClient:
 
 
 def run_for(address: str, load: Load, clients: int, seconds: float) -> Timings:
-    """Clients of one kind each, until the time is over."""
+    """Clients that each send one kind of request, until the time is over."""
     end = time.perf_counter() + seconds
 
     def work(number: int) -> Timings:
@@ -137,7 +137,7 @@ def run_for(address: str, load: Load, clients: int, seconds: float) -> Timings:
 
 
 def run_requests(address: str, load: Load, clients: int, requests: int, most_seconds: float) -> Timings:
-    """A number of requests of all kinds, or fewer when the time is over."""
+    """Clients that send all kinds, until `requests` are sent or the time is over."""
     end = time.perf_counter() + most_seconds
     numbers = iter(range(requests))
     lock = threading.Lock()
@@ -183,7 +183,7 @@ def idle_connections(address: str, count: int) -> Iterator[list[socket.socket]]:
 
 
 def still_open(connections: Sequence[socket.socket]) -> int:
-    """How many the service has not closed."""
+    """The number of connections that the service has not closed."""
     count = 0
     for connection in connections:
         connection.setblocking(False)

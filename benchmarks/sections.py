@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,23 +19,33 @@ from benchmarks.tables import table
 
 SMALL, LARGE_TILES, LARGE = 50, 2000, (2, 8)
 _HEADER = ("run", "sections", "tiles", "s", "s a section", "MB of the program")
+#: Runs a command and prints its peak memory in kB, from a small process: the peak that Linux states for a
+#: child is at least that of the process that started it.
+_PEAK = """
+import resource, subprocess, sys
+subprocess.check_call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def ran(address: str, metafiles: Path, folder: Path, **more: Any) -> tuple[float, float]:
     """Seconds and peak memory in MB of the command as a process."""
     host, _, port = address.rpartition(":")
     render = {"host": host, "port": int(port), "owner": "bench", "project": "em"}
-    given = {"render": render, "metafiles": str(metafiles), "stack": folder.name, "output_dir": str(folder)}
-    given |= {"maximum_intensity": 65535, **more}
+    given = {
+        "render": render,
+        "metafiles": str(metafiles),
+        "stack": folder.name,
+        "output_dir": str(folder),
+        "maximum_intensity": 65535,
+        **more,
+    }
     folder.mkdir(exist_ok=True)
     (folder / "in.json").write_text(json.dumps(given))
     command = ["-m", "asap_ingest.ingest_sections", "--input_json", str(folder / "in.json")]
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"ingest_sections ended with {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    output = subprocess.check_output([sys.executable, "-c", _PEAK, sys.executable, *command])
+    return time.perf_counter() - start, int(output) / 1024
 
 
 def write_large(folder: Path, section: int) -> None:
@@ -60,14 +68,14 @@ def write_large(folder: Path, section: int) -> None:
     (folder / f"_metadata_{section}.json").write_text(json.dumps([{"metadata": metadata}, {"data": tiles}]))
 
 
-def rows(small: int = SMALL) -> list[tuple[object, ...]]:
+def rows() -> list[tuple[object, ...]]:
     measured = []
     with tempfile.TemporaryDirectory() as name, running_service(Path(name) / "render.db") as service:
         folder = Path(name)
-        for section in range(small):
+        for section in range(SMALL):
             simulate_section(folder / "day" / f"{section}", Acquisition((3, 3), (512, 512)), section)
         for run in ("9 tiles of 512 x 512", "the same again: nothing to do"):
-            measured.append((run, small, 9 * small, *ran(service.address, folder / "day", folder / "small")))
+            measured.append((run, SMALL, 9 * SMALL, *ran(service.address, folder / "day", folder / "small")))
         for count in LARGE:
             for section in range(count):
                 write_large(folder / f"large_{count}" / f"{section}", section)
@@ -79,16 +87,7 @@ def rows(small: int = SMALL) -> list[tuple[object, ...]]:
     ]
 
 
-def report() -> str:
+def report(runs: int) -> str:
+    """The results; one run, however many are asked for."""
     explanation = "Whole processes over the embedded service, start included, by as many workers as cores."
     return f"## ingest_sections\n\n{explanation}\n\n{table(_HEADER, rows())}\n"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--small", type=int, default=SMALL)
-    sys.stdout.write(table(_HEADER, rows(parser.parse_args().small)) + "\n")
-
-
-if __name__ == "__main__":
-    main()

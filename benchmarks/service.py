@@ -1,16 +1,13 @@
-"""The embedded render service over HTTP, against what the Java service takes on two such cores.
+"""The embedded render service over HTTP, compared with the Java service on two cores.
 
-    python -m benchmarks.service [--runs 3]
-
-The service is a process of its own, asked over connections that persist. Eight clients are eight threads
-of this process: they only send a line and receive bytes, so they take little of the two cores from the
-service; eight processes would take more. `processor` is the time that the service itself computed, by
-`/proc`, which says more than the clock where the machine has other work.
+The service is a process of its own; clients keep their connections. Eight clients are eight threads of this
+process: they send a line and receive bytes, which takes less of the two cores than eight processes would.
+`processor` is the processor time of the service, from `/proc`: other load on the machine affects it less than
+the clock.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -29,7 +26,7 @@ import asap_ingest.render_ws.client_scripts
 from asap_ingest.render.service_process import RunningService, running_service
 from benchmarks import service_stacks as stacks
 from benchmarks.service_stacks import OWNER, SIDE, STEP, Client, TileImages
-from benchmarks.tables import table
+from benchmarks.tables import copy_seconds, table
 
 TILES, BOX = 5000, 1024
 SCRIPT = Path(asap_ingest.render_ws.client_scripts.__file__).parent / "run_ws_client.sh"
@@ -37,14 +34,23 @@ IMPORT_CLIENT = "org.janelia.render.client.ImportJsonClient"
 
 
 def processor_seconds(service: RunningService) -> float:
-    """Processor time that the service has taken so far."""
+    """Processor time of the service so far."""
     fields = Path(f"/proc/{service.process_id}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def memory_bytes(service: RunningService, name: str) -> int:
+    """Memory of the service: `VmRSS` is what it has now, `VmHWM` the most that it had."""
+    fields = Path(f"/proc/{service.process_id}/status").read_text()
+    return int(fields.partition(f"{name}:")[2].split()[0]) * 1024
+
+
 @dataclass(frozen=True)
 class Target:
-    """What is measured, the figure of the Java service ("" if unknown), and what is to be reached."""
+    """A row of the table: what is measured, the figure of the Java service ("" if unknown), and the goal.
+
+    `limit` is a rate per second that must be reached, or seconds that must not be; None: no goal.
+    """
 
     name: str
     java: str
@@ -65,7 +71,7 @@ Row = list[str]
 
 
 def timed(target: Target, service: RunningService, works: Sequence[Callable[[], object]]) -> Row:
-    """Medians of seconds, one piece of work after the other; the first does not count."""
+    """The row with median seconds of the works, run one after the other; the first does not count."""
     samples = []
     for work in works:
         start, processor = time.perf_counter(), processor_seconds(service)
@@ -103,7 +109,7 @@ def put(client: Client, body: bytes, stack: str) -> None:
 
 
 def import_tiles(service: RunningService, file: Path, shared: Path, stack: str) -> None:
-    """The script as a user calls it."""
+    """Import tiles by the script, as a user calls it."""
     where = ["--baseDataUrl", f"{service.address}/render-ws/v1", "--owner", "bench", "--project", "em"]
     command = [str(SCRIPT), "1G", IMPORT_CLIENT, *where, "--stack", stack, "--transformFile", str(shared)]
     environment = {**os.environ, "ASAP_INGEST_PYTHON": sys.executable}
@@ -112,7 +118,7 @@ def import_tiles(service: RunningService, file: Path, shared: Path, stack: str) 
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes of 1024 x 1024 pixels in the pictures, at places drawn by chance in a grid of tiles."""
+    """Boxes that give pictures of 1024 x 1024 pixels, at random places in a grid of `side` x `side` tiles."""
 
     stack: str
     scale: float
@@ -130,7 +136,7 @@ class Boxes:
 
 
 def rate(service: RunningService, boxes: Boxes, clients: int, count: int, runs: int) -> tuple[float, float]:
-    """Pictures a second, and seconds of the service's processor time a picture: medians."""
+    """Medians: pictures per second, and processor time of the service per picture."""
     paths = boxes.paths(count)
     connections = [Client(service.address) for _ in range(clients)]
     samples = []
@@ -151,7 +157,7 @@ def fetch(client: Client, paths: Sequence[str]) -> None:
         assert client.ask("GET", path).startswith(b"\xff\xd8")
 
 
-#: Seconds for a copy of a tile's bytes where goals were set and Java (4.0.x, 2026-11-27) was measured.
+#: Seconds for a copy of a tile's bytes on the machine where goals were set and Java (4.0.x, 2026-11-27) ran.
 REFERENCE_COPY = 0.51e-3
 
 
@@ -196,7 +202,7 @@ def fill_grids(service: RunningService, folder: Path) -> None:
 
 def pictures(service: RunningService, runs: int) -> Iterator[Row]:
     """Box images for one client and for eight."""
-    speed = REFERENCE_COPY / stacks.copy_seconds()
+    speed = REFERENCE_COPY / copy_seconds(SIDE)
     for picture in PICTURES:
         for clients, java, goal in zip((1, 8), picture.java, picture.goals, strict=True):
             who = f"{clients} client{'s' * (clients > 1)}"
@@ -207,14 +213,13 @@ def pictures(service: RunningService, runs: int) -> Iterator[Row]:
 
 
 def memory(service: RunningService) -> Row:
-    """What the service takes when all boxes were drawn."""
-    fields = Path(f"/proc/{service.process_id}/status").read_text()
-    kilobytes = int(fields.partition("VmHWM:")[2].split()[0])
-    return ["most memory of the service so far", "", "", f"{kilobytes / 1e3:.0f} MB", "", ""]
+    """Peak memory of the service after all boxes were drawn."""
+    peak = memory_bytes(service, "VmHWM")
+    return ["most memory of the service so far", "", "", f"{peak / 1e6:.0f} MB", "", ""]
 
 
 def first_look(service: RunningService, runs: int) -> Row:
-    """A box of scale 1 when no image is in memory."""
+    """A box of scale 1 while the cache of images is empty."""
     client = Client(service.address)
     path = Boxes("as_aligned", 1, 4).paths(1)[0]
     samples = []
@@ -228,7 +233,7 @@ def first_look(service: RunningService, runs: int) -> Row:
 
 
 def large_stack(service: RunningService, database: Path, runs: int) -> Iterator[Row]:
-    """What is asked of a stack before anything of it is seen."""
+    """The requests that a viewer sends before it shows anything, on a stack of a million tiles."""
     stacks.fill_large_stack(database, "million", 1000, 1000)
     client = Client(service.address)
     for what in ("zValues", "bounds"):
@@ -244,30 +249,24 @@ def rows(runs: int) -> list[Row]:
         database = folder / "render.db"
         with running_service(database) as service:
             fill_grids(service, folder)
-            found = [*records(service, TileImages(folder / "images"), folder, runs)]
-            found += [*pictures(service, runs), memory(service)]
-            return [*found, first_look(service, runs), *large_stack(service, database, runs)]
+            return [
+                *records(service, TileImages(folder / "images"), folder, runs),
+                *pictures(service, runs),
+                memory(service),
+                first_look(service, runs),
+                *large_stack(service, database, runs),
+            ]
 
 
 def report(runs: int) -> str:
-    runs = min(runs, 3)
     explanation = (
-        "Requests over HTTP to a service in a process of its own, connections persist, eight clients are "
-        "threads of one process; pictures are JPEGs of 1024 x 1024 pixels of simulated tissue, tiles of "
-        f"3840 x 3840 with levels. Medians of {runs} runs after one that does not count. `processor`: of the "
-        "service, per request. No request failed: one that does ends the benchmark. Java: render-ws 4.0.x "
-        "with the same files on 2026-11-27, on a machine that copied a tile in 0.51 ms; this one takes "
-        f"{stacks.copy_seconds() * 1e3:.2f} ms, and goals of boxes are scaled by the ratio."
+        "Requests over HTTP to a service in a process of its own; clients keep their connections, and eight "
+        "clients are threads of one process. Pictures are JPEGs of 1024 x 1024 pixels of simulated tissue, "
+        f"from tiles of 3840 x 3840 with levels. Medians of {runs} runs after one that does not count. "
+        "`processor`: of the service, per request. No request failed: one that does ends the benchmark. "
+        "Java: render-ws 4.0.x with the same files on 2026-11-27, on a machine that copied a tile in "
+        f"0.51 ms; this one takes {copy_seconds(SIDE) * 1e3:.2f} ms, and goals of boxes are scaled by the "
+        "ratio."
     )
     header = ("request", "Java", "target", "measured", "processor", "met")
     return f"## The embedded render service\n\n{explanation}\n\n{table(header, rows(runs))}\n"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=3)
-    sys.stdout.write(report(parser.parse_args().runs))
-
-
-if __name__ == "__main__":
-    main()

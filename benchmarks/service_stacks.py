@@ -1,11 +1,9 @@
-"""What the benchmark of the service works on: tile images, tilespecs, stacks, and clients."""
+"""Tile images, tilespecs, stacks and clients for the benchmarks of the service."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +44,7 @@ def as_ingested(row: int, column: int) -> list[dict[str, Any]]:
 
 
 def as_aligned(row: int, column: int) -> list[dict[str, Any]]:
-    """A turn by some thousandths, and a shift that is no whole number."""
+    """A rotation by some milliradians, and a shift by fractions of a pixel."""
     turn = 0.001 * ((row + 2 * column) % 5 - 2)
     place = f"{column * STEP + 0.3:.4f} {row * STEP + 0.7:.4f}"
     return [AFFINE | {"dataString": f"0.9995 {turn} {-turn} 1.0005 {place}"}]
@@ -56,27 +54,16 @@ def with_lens(row: int, column: int) -> list[dict[str, Any]]:
     return [REFERENCE, *as_aligned(row, column)]
 
 
-def copy_seconds() -> float:
-    """What a copy of a tile's bytes takes: the measure of this machine's memory."""
-    image, copy = np.ones((2, SIDE, SIDE), np.uint8)
-    samples = []
-    for _ in range(31):
-        start = time.perf_counter()
-        np.copyto(copy, image)
-        samples.append(time.perf_counter() - start)
-    return statistics.median(samples)
-
-
 @dataclass(frozen=True)
 class TileImages:
-    """Tile images and their levels: 16 different files of each, further names are hard links."""
+    """Tile images and their levels: 16 different files of each level, and hard links to them."""
 
     folder: Path
     masks: Path | None = None
 
     @classmethod
     def simulated(cls, folder: Path, bits: int = 8) -> TileImages:
-        """One simulated tile, rolled a little for each further file."""
+        """Write one simulated tile, rolled by a different distance in each file."""
         simulate_section(folder / "section", Acquisition(grid_shape=(1, 1), bits=bits))
         tile = tifffile.imread(next((folder / "section").glob("*.tif")))
         for number in range(FILES):
@@ -87,7 +74,7 @@ class TileImages:
         return cls(folder)
 
     def levels(self, number: int, last: int) -> dict[str, Any]:
-        """`mipmapLevels` of a tile up to a level; every tile has files of its own name."""
+        """`mipmapLevels` of a tile up to level `last`; every tile has its own file names."""
         urls = {}
         for level in range(last + 1):
             path = self.folder / str(level) / f"tile_{number}.tif"
@@ -99,7 +86,7 @@ class TileImages:
         return urls
 
     def masked(self) -> TileImages:
-        """The same images, their borders left out by a mask that they share."""
+        """The same images with one mask for all, which hides their borders."""
         masks = self.folder / "masks"
         masks.mkdir()
         mask = np.zeros((SIDE, SIDE), np.uint8)
@@ -110,7 +97,7 @@ class TileImages:
 
 
 def tilespec(number: int, side: int, transforms: list[Any], levels: dict[str, Any]) -> dict[str, Any]:
-    """The spec of a tile of a grid of `side` x `side`, as a step of ours sends it."""
+    """The tilespec of one tile of a grid with `side` columns, as a step sends it."""
     row, column = divmod(number, side)
     layout = {"sectionId": "1.0", "temca": "temca2", "camera": "4450", "imageRow": row, "imageCol": column}
     return {
@@ -135,7 +122,7 @@ def grid(images: TileImages, side: int, last_level: int, place: Any, tiles: int 
 
 
 def collection(tiles: list[dict[str, Any]]) -> bytes:
-    """The body of a PUT of resolved tiles, the lens correction with them."""
+    """The body of a PUT of resolved tiles: the tiles and the shared lens correction."""
     by_id = {tile["tileId"]: tile for tile in tiles}
     return json.dumps(
         {"transformIdToSpecMap": {"lens": lens_correction()}, "tileIdToSpecMap": by_id}
@@ -143,7 +130,7 @@ def collection(tiles: list[dict[str, Any]]) -> bytes:
 
 
 class Client:
-    """One connection that persists."""
+    """A client that keeps its connection."""
 
     def __init__(self, address: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=120)
@@ -163,14 +150,14 @@ class Client:
         self.ask("POST", f"{OWNER}/{name}", b"{}")
 
     def fill(self, name: str, tiles: list[dict[str, Any]]) -> None:
-        """A complete stack of these tiles."""
+        """Create a COMPLETE stack of these tiles."""
         self.new_stack(name)
         self.ask("PUT", f"{OWNER}/{name}/resolvedTiles?deriveData=true", collection(tiles))
         self.ask("PUT", f"{OWNER}/{name}/state/COMPLETE")
 
 
 def fill_large_stack(database: Path, name: str, layers: int, tiles: int) -> None:
-    """A complete stack of `layers` x `tiles` rows whose specs, which no query here reads, are empty."""
+    """Create a COMPLETE stack of `layers` x `tiles` tiles, with empty specs: no query here reads them."""
     store, stack_id = Store(database), StackId("bench", "em", name)
     try:
         save_version(store, stack_id, {})

@@ -1,4 +1,7 @@
-"""generate_mipmaps as a whole: against the reference, against the floor, by stage, by size of the section."""
+"""generate_mipmaps as a whole, compared with a reference and a floor; by stage, and by size of the section.
+
+The reference is the predecessor's worker; the floor reads and writes the same bytes and computes nothing.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render.tilespecs import TileSpecSettings
 from asap_ingest.temca.metafile import Metafile, TileRecord
 from asap_ingest.temca.metafile_tilespecs import build_tilespecs
-from benchmarks.jobs import PlainCopy, measured_build, predecessor_pyramid, read_and_write
+from benchmarks.jobs import PlainCopy, measured_build, path_of, predecessor_pyramid, read_and_write
 from benchmarks.tables import median_seconds, table
 
 LEVELS, SIDE, SMALL_SIDE = 6, 3840, 960
@@ -45,7 +48,7 @@ _HEADER = (
 
 @dataclass(frozen=True)
 class Section:
-    """A section of noise tiles in a stack; every tile is a file of its own name."""
+    """A section of noise tiles in a stack; every tile has its own file name."""
 
     stack: Stack
     folder: Path
@@ -64,7 +67,7 @@ class Section:
 
 
 @contextmanager
-def sections(*wanted: tuple[str, int, int, type]) -> Iterator[list[Section]]:
+def sections(*wanted: tuple[str, int, int, str]) -> Iterator[list[Section]]:
     """Sections of (name, tiles, side, type of samples), in one embedded service."""
     with TemporaryDirectory() as name, running_service(Path(name) / "render.db") as service:
         host, _, port = service.address.rpartition(":")
@@ -72,7 +75,7 @@ def sections(*wanted: tuple[str, int, int, type]) -> Iterator[list[Section]]:
         yield [_section(Stack(connection, kind[0]), Path(name) / kind[0], *kind[1:]) for kind in wanted]
 
 
-def _section(stack: Stack, folder: Path, tiles: int, side: int, dtype: type) -> Section:
+def _section(stack: Stack, folder: Path, tiles: int, side: int, dtype: str) -> Section:
     folder.mkdir()
     noise = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (side, side)).astype(dtype)
     records = []
@@ -84,29 +87,36 @@ def _section(stack: Stack, folder: Path, tiles: int, side: int, dtype: type) -> 
         else:
             path.hardlink_to(folder / f"tile_{n % 16:05}.tif")
         records.append(TileRecord(path.name, (-n * side * 4.0, 0.0), (n, 0), 180.0, (4.0, 4.0)))
-    metafile = Metafile("noise", side, side, "camera", "temca", 4.0, dtype().itemsize, tuple(records))
+    metafile = Metafile("noise", side, side, "camera", "temca", 4.0, np.dtype(dtype).itemsize, tuple(records))
     with stack.writing({}, close_stack=True):
         stack.put_tilespecs(build_tilespecs(metafile, TileSpecSettings(0.0, str(folder), "0.0")))
     return Section(stack, folder, tiles, side)
 
 
 def steady_seconds(job: Callable[[Any], Any], items: list[Any], output: Path) -> float:
-    """Seconds a tile once every worker has done a few, without their start-up; all files are new."""
+    """Seconds per tile, measured after every worker has done a few; all files are new."""
     shutil.rmtree(output, ignore_errors=True)
     os.sync()
     skipped = 4 * WORKERS
     stamps = []
     for outcome in executor(WORKERS).run(job, items):
-        if outcome.error is not None:
-            raise outcome.error
+        outcome.result()
         stamps.append(time.perf_counter())
     return (stamps[-1] - stamps[skipped]) / (len(stamps) - 1 - skipped)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds a tile of ours, the reference and the floor; of ours also over the floor, run by run, and
-    seconds of a process of its own, its start apart; report of a whole run."""
+    """Our time against the reference and the floor.
+
+    Attributes
+    ----------
+    ours, reference, floor : seconds per tile
+    over_floor : median over the runs of ours / floor
+    whole : seconds of a new process for the section
+    start : seconds of a new process that finds nothing to do
+    report : of one whole run
+    """
 
     section: Section
     ours: float
@@ -135,12 +145,12 @@ class Comparison:
 
 
 def compare(section: Section, runs: int) -> Comparison:
-    """Ours and the floor take turns, so that what else the machine does meets both."""
+    """Measure a section; ours and the floor alternate, so that other load on the machine affects both."""
     ours, theirs, plain = (section.folder / name for name in ("ours", "theirs", "plain"))
     report = generate_mipmaps(section.run(ours), executor(WORKERS))
     start = start_up(section, runs)
     jobs = section.jobs(ours)
-    sizes = [_path(uri).stat().st_size for uri in jobs[0].level_uris]
+    sizes = [path_of(uri).stat().st_size for uri in jobs[0].level_uris]
     copies = [_copy(job, sizes) for job in section.jobs(plain)]
     turns = [
         (steady_seconds(build_pyramid, jobs, ours), steady_seconds(read_and_write, copies, plain))
@@ -167,16 +177,8 @@ def _new_process(section: Section, output: Path) -> float:
 
 
 def _copy(job: PyramidJob, sizes: list[int]) -> PlainCopy:
-    outputs = [str(_path(uri)) for uri in job.level_uris]
-    return PlainCopy(str(_path(job.image.source.uri)), tuple(zip(outputs, sizes, strict=True)))
-
-
-def _path(uri: str) -> Path:
-    from asap_ingest import storage
-
-    path = storage.local_path(uri)
-    assert path is not None
-    return path
+    outputs = [str(path_of(uri)) for uri in job.level_uris]
+    return PlainCopy(str(path_of(job.image.source.uri)), tuple(zip(outputs, sizes, strict=True)))
 
 
 def stage_row(one: Comparison) -> list[object]:
@@ -185,10 +187,10 @@ def stage_row(one: Comparison) -> list[object]:
 
 
 def growth_row(section: Section) -> list[object]:
-    """Throughput, and peak memory of this process and of the workers."""
+    """Row of the table by size: throughput, peak memory of this process and of the largest worker."""
     jobs = section.jobs(section.folder / "out")
     start = time.perf_counter()
-    peak = max(outcome.value.peak_mb for outcome in executor(WORKERS).run(measured_build, jobs))
+    peak = max(outcome.result().peak_mb for outcome in executor(WORKERS).run(measured_build, jobs))
     seconds = time.perf_counter() - start
     parent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rate = section.megapixels / seconds
@@ -196,7 +198,7 @@ def growth_row(section: Section) -> list[object]:
 
 
 def start_up(section: Section, runs: int) -> float:
-    """Seconds of a process of its own that finds nothing to do."""
+    """Seconds of a new process that finds nothing to do."""
     return median_seconds(lambda: _run_program(section, 1), runs)
 
 
@@ -216,9 +218,9 @@ def _run_program(section: Section, workers: int) -> None:
 
 
 def report(runs: int) -> str:
-    with sections(("8_bit", TILES, SIDE, np.uint8), ("16_bit_to_8", TILES, SIDE, np.uint16)) as found:
+    with sections(("8_bit", TILES, SIDE, "uint8"), ("16_bit_to_8", TILES, SIDE, "uint16")) as found:
         compared = [compare(section, runs) for section in found]
-    with sections(*((f"tiles_{n}", n, SMALL_SIDE, np.uint8) for n in (16, 160, 1600))) as growing:
+    with sections(*((f"tiles_{n}", n, SMALL_SIDE, "uint8") for n in (16, 160, 1600))) as growing:
         growth = [growth_row(section) for section in growing]
     figures = table(_HEADER, [one.row for one in compared])
     stages = table(("section", *_STAGES), [stage_row(one) for one in compared])
@@ -227,10 +229,10 @@ def report(runs: int) -> str:
 
 {TILES} tiles of {SIDE} x {SIDE}, {WORKERS} workers, uncompressed TIFF levels, warm caches, new files. The
 reference is the predecessor's worker: Pillow reads and writes, scikit-image reduces level by level. The floor
-reads and writes the same bytes with plain Python. All three over the same workers, in steady state: from the
-moment when every worker has done a few tiles; ours and the floor take turns, and their ratio is the median of
-those of the turns. A new process has the start of Python and of the workers and the request for the tiles in
-it; its ratio leaves out what a process takes that finds nothing to do ({compared[0].start:.2f} s).
+reads and writes the same bytes with plain Python. All three use the same workers in steady state: time counts
+after every worker has done a few tiles. Ours and the floor alternate, and their ratio is the median over the
+turns. The time of a new process includes the start of Python and of the workers, and the request for the
+tiles; its ratio leaves out the time of a process that finds nothing to do ({compared[0].start:.2f} s).
 
 {figures}
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import DTypeLike
 
 
 def median_seconds(work: Callable[[], object], runs: int) -> float:
@@ -16,6 +20,12 @@ def median_seconds(work: Callable[[], object], runs: int) -> float:
         work()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds)
+
+
+def copy_seconds(side: int, dtype: DTypeLike = np.uint8, runs: int = 30) -> float:
+    """Median time to copy an image of `side` x `side` over another one: the limit set by memory."""
+    image, copy = np.ones((side, side), dtype), np.ones((side, side), dtype)
+    return median_seconds(partial(np.copyto, copy, image), runs)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

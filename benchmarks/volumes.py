@@ -1,18 +1,14 @@
-"""Volumes measured: a stack of planes to precomputed, and the server of its chunks.
+"""A stack of planes to a volume, and the server of its chunks.
 
-    python -m benchmarks.volumes [--runs 3] [--planes 512] [--side 2048]
-
-All write to the same place, over what an earlier run left. The floor reads the planes and writes as many
-bytes into as many files with plain Python, over as many processes as ours.
+Each overwrites what its earlier run left. The floor reads the planes and writes as many bytes into as many
+files with plain Python, in as many processes as ours.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,9 +34,9 @@ from asap_ingest.volumes.writing.unit import VolumeSettings
 from asap_ingest.volumes.writing.volume_run import VolumeRun, build_volume
 from asap_ingest.volumes.writing.write_plan import Budget, plan_volume, whole_source
 from benchmarks.jobs import PlanesAndChunks, read_planes_write_chunks
-from benchmarks.tables import table
+from benchmarks.tables import median_seconds, table
 
-LEVELS = 4
+PLANES, SIDE, LEVELS = 512, 2048, 4
 WORKERS = os.cpu_count() or 1
 MEMORY_BYTES = 2 * 10**9
 VOXEL_NM = (4.0, 4.0, 40.0)
@@ -69,7 +65,7 @@ class Stack:
 
 
 def write_planes(folder: Path, planes: int, side: int) -> Stack:
-    """Smooth noise, as micrographs have it, so that compression finds something; 16 different planes."""
+    """Write 16 planes of smooth noise, which compresses as micrographs do, and hard links to them."""
     (folder / "planes").mkdir()
     random = np.random.default_rng(0)
     coarse = random.integers(64, 192, (side // 4 + 1, side // 4 + 1))
@@ -93,7 +89,7 @@ def ours(stack: Stack, chunk_format: str) -> None:
 
 
 def floor(stack: Stack) -> None:
-    """The same bytes read and written, and nothing computed."""
+    """Read and write the same bytes, and compute nothing."""
     files = stack.files
     share = -(-len(files) // (4 * WORKERS))
     chunk_bytes = [
@@ -110,11 +106,11 @@ def floor(stack: Stack) -> None:
         for first in range(0, len(files), share)
     ]
     for outcome in executor(WORKERS).run(read_planes_write_chunks, jobs):
-        assert outcome.error is None, outcome.error
+        outcome.result()
 
 
 def tensorstore_array(stack: Stack) -> None:
-    """tensorstore, with all its threads, writing the finest scale alone from an array in memory."""
+    """Read all planes into memory, and have tensorstore write the finest scale with all its threads."""
     import tensorstore
 
     volume = np.stack([tifffile.imread(file) for file in stack.files])
@@ -137,7 +133,7 @@ def tensorstore_array(stack: Stack) -> None:
 
 
 def seed_method(stack: Stack) -> None:
-    """As the tool that made TIFF volumes first does it: uint64 sums, a file at a time, one process."""
+    """As the first tool for TIFF volumes does it: sums in uint64, one file at a time, one process."""
     target = stack.folder / "seed"
     volume = np.stack([tifffile.imread(file) for file in stack.files])
     for level in range(LEVELS):
@@ -149,43 +145,32 @@ def seed_method(stack: Stack) -> None:
             volume = (sums // 8).astype(np.uint8)
         folder = target / f"{2**level}_{2**level}_{2**level}"
         folder.mkdir(parents=True, exist_ok=True)
-        corners = (range(0, length, 64) for length in volume.shape)
-        for z, y, x in (
-            (z, y, x)
-            for z in next(corners)
-            for y in range(0, volume.shape[1], 64)
-            for x in range(0, volume.shape[2], 64)
-        ):
+        for z, y, x in product(*(range(0, length, 64) for length in volume.shape)):
             tifffile.imwrite(folder / f"{x}_{y}_{z}.tiff", volume[z : z + 64, y : y + 64, x : x + 64])
-
-
-def seconds_of(work: Callable[[], None], runs: int) -> float:
-    """Median of runs after one that does not count."""
-    times = []
-    for _ in range(runs + 1):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
 
 
 @contextmanager
 def served(*command: str, folder: Path) -> Iterator[str]:
     """Address of a server in a process of its own."""
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen([sys.executable, *command], cwd=folder, **quiet) as process:
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            found = re.search(r"http://[^/)\s]+", line)
-            assert found, line
-            yield found[0]
+            address = re.search(r"http://[^/)\s]+", line)
+            assert address, line
+            yield address[0]
         finally:
             process.terminate()
 
 
 def requests_per_second(address: str, names: list[str], clients: int) -> float:
-    """Chunks a second over so many connections that stay open."""
+    """Chunks per second that `clients` clients get, each over one connection."""
     parts = urlsplit(address)
     each = REQUESTS // clients
 
@@ -224,7 +209,7 @@ def server_rows(stack: Stack) -> Iterator[list[object]]:
             yield [title, *(f"{requests_per_second(address, names, clients):,.0f}" for clients in (1, 16))]
 
 
-def report(runs: int, planes: int = 512, side: int = 2048) -> str:
+def report(runs: int, planes: int = PLANES, side: int = SIDE) -> str:
     with tempfile.TemporaryDirectory() as name:
         stack = write_planes(Path(name), planes, side)
         ways: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -233,7 +218,7 @@ def report(runs: int, planes: int = 512, side: int = 2048) -> str:
             ("tensorstore, the finest scale alone", partial(tensorstore_array, stack)),
             ("the first tool's method: uint64 sums, one process", partial(seed_method, stack)),
         )
-        seconds = {title: seconds_of(work, runs) for title, work in ways}
+        seconds = {title: median_seconds(work, runs) for title, work in ways}
         least = seconds[ways[0][0]]
         rows = [
             (title, f"{took:.2f}", f"{stack.megavoxels / took:,.0f}", f"{took / least:.2f}")
@@ -248,16 +233,3 @@ def report(runs: int, planes: int = 512, side: int = 2048) -> str:
     return (
         f"{head}\n\n{table(columns, rows)}\n\nThe server, one process, chunks of 256 kB:\n\n{served_table}\n"
     )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--planes", type=int, default=512)
-    parser.add_argument("--side", type=int, default=2048)
-    given = parser.parse_args()
-    sys.stdout.write(report(given.runs, given.planes, given.side))
-
-
-if __name__ == "__main__":
-    main()

@@ -23,10 +23,10 @@ ARGUMENTS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
-    # no name but this machine's is looked up, and nothing is fetched in the background; pages of others have
-    # names that end in .example
+    # look up no name, and fetch nothing in the background; names that end in .example lead to this machine:
+    # tests use them for pages of others
     "--host-resolver-rules=MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-    # that a person lets pages from outside reach this machine is not what holds them off
+    # servers must refuse pages of others, even if a person has let these reach this machine
     "--disable-features=LocalNetworkAccessChecks",
     "--disable-background-networking",
     "--disable-component-update",
@@ -42,7 +42,7 @@ def find_program() -> str | None:
 
 
 def missing() -> str | None:
-    """Why there is no browser, None when there is one."""
+    """Why no browser can be used; None if one can."""
     try:
         import playwright.sync_api  # noqa: F401
     except ImportError:
@@ -52,14 +52,14 @@ def missing() -> str | None:
 
 @dataclass
 class OpenPage:
-    """A page in the browser; what went wrong in it is collected.
+    """A page in the browser, which collects its errors.
 
     Attributes
     ----------
     errors : list of str
         Messages of the console's kind `error`, and exceptions that no script caught.
     failures : list of str
-        Requests that were answered 400 or more, or not at all. Cancelled ones are no failures.
+        Requests that were answered 400 or more, or not at all; cancelled ones do not count.
     requests : list of str
         URLs asked for.
     """
@@ -142,7 +142,7 @@ class OpenPage:
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
     def problems(self) -> list[str]:
-        """Errors and failures so far, those included that are still on their way from the browser."""
+        """Errors and failures so far, including those that the browser is about to report."""
         self.do(lambda page: page.wait_for_timeout(50))
         return [*self.errors, *self.failures]
 
@@ -172,7 +172,7 @@ class Browser:
         return self._thread.submit(open_it).result()
 
     def close_pages(self) -> None:
-        """Close all that was opened."""
+        """Close all open pages."""
         while self._contexts:
             self._thread.submit(self._contexts.pop().close).result()
 

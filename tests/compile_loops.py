@@ -1,4 +1,4 @@
-"""Draws once of each kind: the loops are compiled before the processes of the tests need them at once."""
+"""Draw a picture of each kind: this compiles the loops before all workers of the tests need them at once."""
 
 from itertools import product
 

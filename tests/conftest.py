@@ -1,4 +1,4 @@
-"""A real embedded render service in its own process, and stacks of its tests' own."""
+"""Fixtures and settings of all tests: a real embedded service in its own process, a browser, log levels."""
 
 import logging
 import re
@@ -26,13 +26,13 @@ hypothesis.settings.register_profile("tests", deadline=None, max_examples=ALL //
 
 
 def pytest_configure(config):
-    """Before the tests are imported, which take their numbers of examples from the profile."""
+    """Load the profile before tests are imported: they take their numbers of examples from it."""
     if not config.getoption("--hypothesis-profile"):
         hypothesis.settings.load_profile("tests")
 
 
 def pytest_sessionstart(session):
-    """Pixel loops are compiled once, before several processes of tests start, and not while one is timed."""
+    """Compile pixel loops before workers start: once, and not in a test that is timed."""
     if session.config.getoption("numprocesses", None):
         programs = [subprocess.Popen([sys.executable, *program], cwd=ROOT) for program in COMPILING]
         for process in programs:
@@ -41,7 +41,7 @@ def pytest_sessionstart(session):
 
 @pytest.fixture(autouse=True)
 def log_levels_of_its_own() -> None:
-    """A step that an earlier test ran in this process set the package's level, and argschema the root's."""
+    """Reset log levels: a step that ran in this process sets the package's, and argschema the root's."""
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("asap_ingest").setLevel(logging.NOTSET)
 
@@ -100,9 +100,9 @@ def closed_port() -> int:
 
 
 def pytest_collection_modifyitems(items):
-    """What needs a service, or starts a program, is slow; what takes examples has more of them at night.
+    """Mark tests that use a service or a browser as slow, and property tests as nightly.
 
-    Files of slow tests come first, so that workers which have ended theirs share the short ones.
+    Files with slow tests come first, so that the short files at the end keep all workers busy.
     """
     for item in items:
         if {"service_url", "browser"} & set(getattr(item, "fixturenames", ())):

@@ -22,7 +22,7 @@ def fail_on_three(number: int) -> int:
 
 
 def die_once(marker: str) -> str:
-    """Killed the first time it is run for a marker file, done the second time."""
+    """Killed when it first runs for a marker file; succeeds the second time."""
     path = Path(marker)
     if path.exists():
         return path.name
@@ -53,7 +53,7 @@ def refuse(field: str) -> None:
 
 
 class UnsendableError(Exception):
-    """Pickles, and cannot be made again from what was pickled."""
+    """Can be pickled, but not unpickled."""
 
     def __init__(self, part: str, whole: str) -> None:
         super().__init__(f"{part} of {whole}")
@@ -75,14 +75,14 @@ def unsendable_value(number: int) -> object:
 
 
 def library_threads(number: int) -> tuple[int, str | None]:
-    """Threads that OpenCV takes, and what OpenMP is told."""
+    """Number of threads that OpenCV uses, and the setting of OpenMP."""
     import cv2
 
     return cv2.getNumThreads(), os.environ.get("OMP_NUM_THREADS")
 
 
 def touch_slowly(path: str) -> int:
-    """Makes a file, and takes its time; the worker's process id."""
+    """Create a file after a pause; the worker's process id."""
     time.sleep(0.1)
     Path(path).touch()
     return os.getpid()

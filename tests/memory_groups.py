@@ -1,4 +1,4 @@
-"""Programs with a limit of memory: of the kernel's groups, whose limit kills, and of address space."""
+"""Commands with limited memory: a control group kills them, a limit of address space refuses memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 @contextmanager
 def killed_above(limit: int) -> Iterator[list[str]]:
-    """What to put before a command: its processes share `limit` bytes; whoever wants more is killed.
+    """Words to put before a command whose processes share `limit` bytes, and are killed if they take more.
 
-    The test is skipped where no such group can be made.
+    The test is skipped where no control group can be created.
     """
     old, new = _GROUPS / "memory", _GROUPS
     root, setting = (old, "memory.limit_in_bytes") if old.is_dir() else (new, "memory.max")
@@ -37,5 +37,5 @@ def killed_above(limit: int) -> Iterator[list[str]]:
 
 
 def refused_above(limit: int) -> list[str]:
-    """What to put before a command: none of its processes gets more than `limit` bytes of addresses."""
+    """Words to put before a command: each of its processes gets at most `limit` bytes of address space."""
     return ["sh", "-c", f'ulimit -v {limit // 1024} && exec "$@"', "sh"]

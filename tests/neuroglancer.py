@@ -34,13 +34,13 @@ class View:
     image : ndarray, shape (height, width)
         Grey values 0 to 255, or colours (height, width, 3).
     regions : ndarray of int, shape (height, width)
-        Where neighbouring pixels differ in it, the picture is not sure.
+        Pixels near a change of its values are not compared: rounding may shift the change by a pixel.
     middle : pair of float
-        Position in the image (across, down) that is in the middle of the panel.
+        Position in the image (across, down) that the middle of the panel shows.
     step : pair of float
         Pixels of the image (across, down) from one pixel of the panel to the next.
     margin : int
-        Pixels of the panel beside an edge that are not sure either.
+        How near: pixels of the panel.
     """
 
     image: NDArray[Any]
@@ -50,7 +50,7 @@ class View:
     margin: int = 4
 
     def expected(self, width: float, height: float) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """What a panel of this size must show: grey values, and where they are sure."""
+        """What a panel of this size must show: grey values, and the mask of pixels to compare."""
         x, y = (
             np.floor((np.arange(round(length)) + 0.5 - length / 2) * step + middle).astype(int)
             for length, step, middle in zip((width, height), self.step, self.middle, strict=True)
@@ -67,11 +67,11 @@ class View:
         return shown, sure & _unobstructed(sure.shape)
 
     def sure_part(self, page: OpenPage) -> float:
-        """Part of the panel of which this view is sure."""
+        """Part of the panel that is compared."""
         return float(self.expected(*shown_panel(page).shape[1::-1])[1].mean())
 
     def wrong_part(self, page: OpenPage) -> float:
-        """Part of the sure pixels that are more than 10 grey values off."""
+        """Part of the compared pixels that are more than 10 grey values off."""
         picture = shown_panel(page)
         shown, sure = self.expected(*picture.shape[1::-1])
         off = np.abs(picture - shown[..., None]).max(axis=2) > 10
@@ -83,7 +83,7 @@ class View:
 
 
 def _unobstructed(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Where nothing lies on top: the axes' names and buttons in the upper corners, and a frame around all."""
+    """Mask without the pixels that axis names, buttons and the frame of the panel cover."""
     free = np.zeros(shape, bool)
     free[90:-3, 3:-3] = True
     return free
@@ -107,7 +107,7 @@ def shown_panel(page: OpenPage) -> NDArray[Any]:
 
 
 def wait_for(page: OpenPage, is_shown: Callable[[], bool]) -> None:
-    """Wait until all is there and `is_shown`, or for 20 seconds."""
+    """Wait until the viewer is ready and `is_shown` is true, or for 20 seconds."""
     page.wait_until("window.viewer !== undefined && viewer.isReady()")
     deadline = time.monotonic() + 20
     while not is_shown() and time.monotonic() < deadline:

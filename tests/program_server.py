@@ -1,8 +1,9 @@
-"""A process that has imported what the programs import, and forks one for each request.
+"""A process that has imported what the programs import, and forks for each program that a test runs.
 
-A start costs hundredths of a second where an interpreter, its imports and the compiled loops cost up to two.
-Imports alone are shared: each program is a process with arguments, environment, folder, streams, signals and
-exit code of its own. `run` asks the server of this process, which is `python -m tests.program_server`.
+Forking takes hundredths of a second; starting an interpreter with its imports and compiled loops takes up to
+two. Only imports are shared: each program is a process with its own arguments, environment, folder, streams,
+signals and exit code. `run` starts the server of this process, `python -m tests.program_server`, at its first
+call.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parent.parent
-#: What the steps import, at once or when they need it, and what takes time to import.
+#: Modules that steps import, at their start or later, and that take time to import.
 PRELOADED = (
     *("asap_ingest.ingest_section", "asap_ingest.precomputed_tif", "asap_ingest.export_to_precomputed"),
     *("asap_ingest.merge_reports", "asap_ingest.check_precomputed", "asap_ingest.images.kernels"),
@@ -56,7 +57,7 @@ def run(module: str, *arguments: str, timeout: float = 120) -> subprocess.Comple
 
 @cache
 def _server() -> subprocess.Popen[bytes]:
-    """The server of this process; it ends with it."""
+    """The server of this process, which ends when this process does."""
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.program_server"],
         stdin=subprocess.PIPE,
@@ -93,7 +94,7 @@ def _exit_code(server: subprocess.Popen[bytes], request: dict[str, Any], timeout
 
 
 def next_program(requests: IO[bytes], answers: int) -> dict[str, Any] | None:
-    """Fork a program for each request. Its process gets the request returned, the server None at the end."""
+    """Fork a process for each request. Returns the request there, and None in the server at the end."""
     for line in requests:
         process_id = os.fork()
         if not process_id:
@@ -105,7 +106,7 @@ def next_program(requests: IO[bytes], answers: int) -> dict[str, Any] | None:
 
 
 def become(request: dict[str, Any]) -> None:
-    """Make this process, just forked, what `python -m` would have started."""
+    """Turn this process, just forked, into the one that `python -m` would have started."""
     stdout, stderr = request["streams"]
     for number, (path, flags) in enumerate(
         [(os.devnull, os.O_RDONLY), (stdout, os.O_WRONLY | os.O_CREAT), (stderr, os.O_WRONLY | os.O_CREAT)]
@@ -118,12 +119,12 @@ def become(request: dict[str, Any]) -> None:
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]
     sys.argv[1:] = request["arguments"]
-    # that the program's module was imported before is what this server is for
+    # runpy warns that the module of the program is imported already, which is the purpose of this server
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
 
 
 def end_at_once(ended: list[int]) -> None:
-    """The last handler of the end: Python would now take all modules apart, which takes longer than a run."""
+    """The last exit handler: end without tearing down all modules, which takes longer than a run."""
     sys.stdout.flush()
     sys.stderr.flush()
     if ended:

@@ -17,7 +17,7 @@ import pytest
 from asap_ingest import storage
 
 KEY, SECRET = "testing", "testing-secret"
-#: What a user's shell has set; and no look for credentials on other machines.
+#: As a user's shell has it, and without a search for credentials on other machines.
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": KEY,
     "AWS_SECRET_ACCESS_KEY": SECRET,
@@ -28,7 +28,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """Where the store answers, and what lies in it by another client than ours."""
+    """An object store: its address, and its content as a client that is not ours sees it."""
 
     endpoint: str
 
@@ -79,7 +79,7 @@ def moto_server() -> Iterator[ObjectStore]:
 
 @contextmanager
 def credentials_checked(store: ObjectStore) -> Iterator[None]:
-    """Have the store look at signatures: its keys are then those of no one."""
+    """Have the store check signatures: it then accepts no key, as it knows no users."""
     _reset_auth(store, "0")
     try:
         yield
@@ -98,11 +98,11 @@ CUT_UPLOAD, CUT_DOWNLOAD, CUT_ANSWER = "cut upload", "cut download", "cut answer
 
 
 class Gateway(ThreadingHTTPServer):
-    """Hands requests on to a store, and spoils those that meet a planned fault.
+    """Forwards requests to a store, and makes those fail for which a fault is planned.
 
-    `faults` is used up from the front, one a request: None lets it through, a status is answered
-    instead of the store, `CUT_UPLOAD` hangs up in the middle of the body, `CUT_DOWNLOAD` in the
-    middle of the answer, `CUT_ANSWER` when the store has done it. `requests` tells what came.
+    Each request takes the first of `faults`: None forwards it, a number is answered as the status instead of
+    the store's, `CUT_UPLOAD` closes the connection within the body, `CUT_DOWNLOAD` within the answer,
+    `CUT_ANSWER` after the store has carried the request out. `requests` lists all requests.
     """
 
     daemon_threads = True
@@ -203,20 +203,20 @@ def credentials(monkeypatch) -> None:
 
 @pytest.fixture
 def bucket(store, credentials, request) -> str:
-    """A bucket of the test's own, as URI."""
+    """URI of a bucket for this test alone."""
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name.lower())
     return store.make_bucket(f"{name[5:50].strip('-')}-{os.getpid()}")
 
 
 @pytest.fixture
 def inside(store, credentials) -> Iterator[None]:
-    """The store's options are in use."""
+    """Use the store's options during the test."""
     with storage.options(store.options):
         yield
 
 
 @pytest.fixture
 def line(store, credentials) -> Iterator[Gateway]:
-    """A gateway in front of the store, in use, that the test can have fail."""
+    """Use a gateway in front of the store, which the test can make fail."""
     with gateway(store) as server, storage.options(server.options):
         yield server

@@ -37,9 +37,9 @@ def run_step(step, parameters, folder: Path, *arguments) -> Ran:
     ran = program_server.run(module, *given)
     output = folder / f"{step}.out.json"
     content = json.loads(output.read_text()) if output.exists() else None
-    # progress is told after some seconds: whether it is depends on what else the machine does
-    said = [line for line in ran.stderr.splitlines(keepends=True) if not line.startswith('{"progress"')]
-    return Ran(ran.returncode, ran.stdout, "".join(said), content)
+    # progress is printed after some seconds, so it depends on the load of the machine whether there is any
+    printed = [line for line in ran.stderr.splitlines(keepends=True) if not line.startswith('{"progress"')]
+    return Ran(ran.returncode, ran.stdout, "".join(printed), content)
 
 
 def refused(ran: Ran, exit_code: int, *words: str) -> None:
