@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.positions import SNAP
+from asap_ingest.render_ws.drawing.positions import TOLERANCE
 from asap_ingest.render_ws.drawing.tile_kernels import SOURCE, draw_mesh, draw_tiles
 from asap_ingest.render_ws.drawing.warps import Warp
 from asap_ingest.render_ws.transforms.classes import Affine
@@ -58,7 +58,7 @@ def canvas_of(kind: str, masked: bool) -> Canvas:
 
 def draw_on(canvas: Canvas, image: np.ndarray, mask: np.ndarray | None, forward: Affine, how: How) -> None:
     matrices = np.array([forward.matrix])
-    draw_tiles(canvas.rows(), source_of(image, mask), matrices, NO_TABLE, (how.nearest, how.binary))
+    draw_tiles(canvas.target(), source_of(image, mask), matrices, NO_TABLE, (how.nearest, how.binary))
 
 
 def positions(forward: Affine, source_yx: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -68,12 +68,14 @@ def positions(forward: Affine, source_yx: tuple[int, int]) -> tuple[np.ndarray, 
     corners = forward(np.array(list(product((0.0, width - 1.0), (0.0, height - 1.0)))))
     if inverse is None or not np.isfinite(inverse.matrix).all() or not np.isfinite(corners).all():
         return None
-    a, b, c, d, e, f = (round(m) if abs(m - round(m)) < SNAP / 100 else m for m in inverse.matrix)
+    a, b, c, d, e, f = (round(m) if abs(m - round(m)) < TOLERANCE / 100 else m for m in inverse.matrix)
     y, x = np.mgrid[0.0 : CANVAS_YX[0], 0.0 : CANVAS_YX[1]]
     u, v = a * x + (b * y + c), d * x + (e * y + f)
-    (left, top), (right, bottom) = corners.min(axis=0) - SNAP, corners.max(axis=0) + SNAP
+    (left, top), (right, bottom) = corners.min(axis=0) - TOLERANCE, corners.max(axis=0) + TOLERANCE
     covered = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
-    covered &= (u >= -SNAP) & (u <= width - 1 + SNAP) & (v >= -SNAP) & (v <= height - 1 + SNAP)
+    covered &= (
+        (u >= -TOLERANCE) & (u <= width - 1 + TOLERANCE) & (v >= -TOLERANCE) & (v <= height - 1 + TOLERANCE)
+    )
     return np.where(covered, u, np.nan).astype(np.float32), v.astype(np.float32)
 
 
@@ -84,7 +86,9 @@ def sampled(image: np.ndarray, u: np.ndarray, v: np.ndarray, nearest: bool) -> t
         u, v = np.floor(u + np.float32(0.5)), np.floor(v + np.float32(0.5))
         there = (u >= 0) & (v >= 0) & (u < width) & (v < height)
     else:
-        there = (u >= np.float32(-SNAP)) & (v >= np.float32(-SNAP)) & (u < width - 1) & (v < height - 1)
+        there = (
+            (u >= np.float32(-TOLERANCE)) & (v >= np.float32(-TOLERANCE)) & (u < width - 1) & (v < height - 1)
+        )
     i, j = (np.where(there, positions, 0).astype(int) for positions in (u, v))
     across, down = (
         (np.where(there, positions, 0) - whole).astype(np.float32) for positions, whole in ((u, i), (v, j))
@@ -185,7 +189,7 @@ def test_nothing_is_written_beside_the_canvas(
     mesh = triangle_mesh(37, 37, 2)
     for mapped in (None, np.array(points).reshape(5, 2)):
         canvas = Canvas(*CANVAS_YX, values=around[CANVAS_YX[0] : 2 * CANVAS_YX[0]])
-        target = canvas.rows(), source_of(image), np.array([matrix])
+        target = canvas.target(), source_of(image), np.array([matrix])
         if mapped is None:
             draw_tiles(*target, NO_TABLE, (nearest, False))
         else:
@@ -225,7 +229,7 @@ def test_a_mesh_that_is_affine_draws_what_the_matrix_draws(
     pictures = [canvas_of(kind, masked) for _ in range(2)]
     draw_on(pictures[0], image, None, forward, How())
     same = mesh.points, mesh.points, mesh.triangles
-    draw_mesh(pictures[1].rows(), source_of(image), np.array([matrix]), same, (False, False))
+    draw_mesh(pictures[1].target(), source_of(image), np.array([matrix]), same, (False, False))
     u, v = positions(forward, (40, 50))
     within = (u > 1e-4) & (u < 49 - 1e-4) & (v > 1e-4) & (v < 39 - 1e-4)
     differing = np.abs(pictures[0].values.astype(float) - pictures[1].values)[within]
@@ -246,9 +250,9 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
     pictures = [canvas_of("gray8", False) for _ in range(2)]
     mesh, mapped = warp.mesh(level, image.shape)
     matrix = np.array([to_canvas.matrix])
-    draw_mesh(pictures[0].rows(), source, matrix, (mesh.points, mapped, mesh.triangles), (False, False))
+    draw_mesh(pictures[0].target(), source, matrix, (mesh.points, mapped, mesh.triangles), (False, False))
     forward = np.array([table.to_warped.then(to_canvas).matrix])
-    draw_tiles(pictures[1].rows(), source, forward, table.nodes, (False, False))
+    draw_tiles(pictures[1].target(), source, forward, table.nodes, (False, False))
     differing = np.abs(pictures[0].values.astype(int) - pictures[1].values)
     assert pictures[0].values.mean() > 60
     assert np.count_nonzero(differing) < 0.02 * differing.size

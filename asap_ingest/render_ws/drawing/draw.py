@@ -19,7 +19,7 @@ from asap_ingest.render_ws.drawing.layers import LayerTile, layer_of
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.drawing.tiles import Job, draw_tiles
+from asap_ingest.render_ws.drawing.tiles import DrawingContext, draw_tiles
 from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
@@ -80,9 +80,9 @@ def draw(
     _check_pixels(shape_yx, len(weights), max_pixels)
     claim(picture_bytes * max(0, len(weights) - 1))
     has_masks = not parameters.exclude_mask and any(tile.has_masks for tile in tiles)
-    job = Job(parameters, images, _world_to_canvas(parameters), has_masks, missing)
+    context = DrawingContext(parameters, images, _world_to_canvas(parameters), has_masks, missing)
     pictures = [
-        (_draw_channel(job, tiles, name, len(weights) > 1), weight) for name, weight in weights.items()
+        (_draw_channel(context, tiles, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
     if not pictures:
         return Canvas(*shape_yx)
@@ -111,13 +111,15 @@ def _world_to_canvas(parameters: RenderParameters) -> Affine:
     return Affine((scale, 0.0, -parameters.x * scale, 0.0, scale, -parameters.y * scale))
 
 
-def _draw_channel(job: Job, tiles: Sequence[LayerTile], name: str | None, mixing: bool) -> Canvas:
+def _draw_channel(
+    context: DrawingContext, tiles: Sequence[LayerTile], name: str | None, mixing: bool
+) -> Canvas:
     """Draw one channel of all tiles that have it on a canvas of its own."""
-    canvas = Canvas(*canvas_size(job.parameters))
+    canvas = Canvas(*canvas_size(context.parameters))
     drawn = [(tile, channel) for tile in tiles for channel in tile.channels if channel.name == name]
     if mixing and len({tile for tile, _ in drawn}) < len(tiles):
         raise IllegalStateError(f"channels cannot be mixed: a tile has no channel {name!r}")
-    draw_tiles(job, canvas, drawn)
+    draw_tiles(context, canvas, drawn)
     return canvas
 
 
@@ -142,7 +144,7 @@ def _mixed(pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
             alpha += np.trunc(share * opaque).astype(np.int64)
         values[rows] = total.astype(model.dtype)
         opacity[rows] = np.minimum(alpha, 255)
-    return Canvas(first.height, first.width, values, opacity, first.shown)
+    return Canvas(first.height, first.width, values, opacity, first.intensity_range)
 
 
 def _like(picture: Canvas, rows: slice, model: Pixels) -> Pixels:

@@ -38,13 +38,14 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Geometry:
-    """A tile's map to world coordinates: a warp, if it is not affine, and the affine transform behind it.
+    """A tile's map to world coordinates: a warp, if its transforms are not all affine, then `affine`.
 
-    `linear` is the nearest affine transform to both, up to its shift; None for a tile too small for one.
+    `linear` is the affine transform nearest to both together, up to its shift; None for a tile that is too
+    small to fit one.
     """
 
     warp: Warp | None
-    behind: Affine
+    affine: Affine
     linear: Affine | None
 
 
@@ -52,13 +53,13 @@ def geometry_of(specs: Sequence[Spec], width: float, height: float, cell: float)
     """Geometry of a tile of flattened transform specifications; errors as `specs.build`."""
     steps = build_steps(specs)
     warped = warped_steps(steps)
-    behind = merged(steps[warped:])
-    assert isinstance(behind, Affine)
+    affine = merged(steps[warped:])
+    assert isinstance(affine, Affine)
     if not warped:
-        return Geometry(None, behind, fit_affine(behind, width, height, cell))
+        return Geometry(None, affine, fit_affine(affine, width, height, cell))
     warp = shared_warp(orjson.dumps(specs[:warped]), width, height, cell)
     linear = warp.nearest_affine()
-    return Geometry(warp, behind, None if linear is None else linear.then(behind))
+    return Geometry(warp, affine, None if linear is None else linear.then(affine))
 
 
 class LayerTile:

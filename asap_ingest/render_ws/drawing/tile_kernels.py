@@ -16,24 +16,24 @@ from asap_ingest.images.compiled import compiled
 from asap_ingest.render_ws.drawing.positions import (
     inverse,
     map_to_canvas,
+    positions_by_matrix,
+    positions_by_table,
     rasterise,
-    row_of_matrix,
-    row_of_table,
 )
-from asap_ingest.render_ws.drawing.rows import How, Target, draw_row
+from asap_ingest.render_ws.drawing.rows import Sampling, Target, draw_row
 from asap_ingest.render_ws.transforms.classes import Matrix
 
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
-#: Points of a mesh on the source, and after its transform, of shape (n, 2); three points of each triangle.
+#: Points of a mesh on the source and after the warp, both of shape (n, 2), and triangles, shape (m, 3).
 MappedMesh = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
-#: Pixels of a mesh whose positions are computed in one go: they stay in the processor's cache until drawn.
+#: Pixels of a canvas whose positions by a mesh are computed at once: they stay in the processor's cache.
 _BLOCK_PIXELS = 2**16
 
-#: A tile's samples. `image` and `mask` are addresses of `rows` C-contiguous rows of `columns` pixels (mask 0:
-#: opaque) that begin at the pixel (`top`, `left`) of a whole image, which has `height` x `width` pixels and
-#: is that of a mipmap `level`.
+#: The samples of a tile. `image` and `mask` are addresses of `rows` C-contiguous rows of `columns` pixels (a
+#: mask of 0 means opaque), which begin at the pixel (`top`, `left`) of an image of `height` x `width` pixels
+#: and is that of a mipmap `level`.
 SOURCE = np.dtype(
     [
         (name, np.int64)
@@ -62,6 +62,7 @@ def _image_and_mask(source: Any, canvas: _Rows, alpha: _Rows, size: int) -> tupl
 
 @compiled()
 def _is_shift(back: Matrix) -> bool:
+    """Whether a matrix only shifts, by whole pixels."""
     a, b, c, d, e, f = back
     return a == 1 and b == 0 and d == 0 and e == 1 and c == np.floor(c) and f == np.floor(f)
 
@@ -70,7 +71,10 @@ def _is_shift(back: Matrix) -> bool:
 def _copy_row(
     canvas: _Rows, size: int, y: int, x: int, end: int, u: int, v: int, source: Any, image: _Rows, step: int
 ) -> None:
-    """Copy columns `x` to `end` of a row from a source that is only shifted, from its column `u` on."""
+    """Copy to columns `x` to `end` of row `y` the pixels of row `v` of a source, from its column `u` on.
+
+    The last `step` rows and columns of the source become 0, as where pixels are interpolated.
+    """
     black = min(end, x + source.width - step - u)
     if v >= source.height - step:
         black = x
@@ -82,17 +86,17 @@ def _copy_row(
 
 @compiled()
 def draw_tiles(
-    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], table: _Positions, how: How
+    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], table: _Positions, sampling: Sampling
 ) -> None:
-    """Draw tiles one after the other; later ones are on top. Singular transforms draw nothing.
+    """Draw affine tiles, or tiles that share a table, one over the other; singular matrices draw nothing.
 
     Parameters
     ----------
     sources : ndarray of `SOURCE`, shape (n,)
     forward : ndarray, shape (n, 6)
-        Matrices (m00, m01, m02, m10, m11, m12) to the canvas from pixels of a source or nodes of the table.
+        Matrices (m00, m01, m02, m10, m11, m12) to the canvas, from pixels of sources or nodes of the table.
     table : ndarray of float32, shape (rows, columns, 2)
-        Positions (u, v) in level 0 of the sources; of shape (0, 0, 2): the sources are drawn as they are.
+        Positions (u, v) in level 0; shape (0, 0, 2) if the tiles are affine.
     """
     canvas, alpha, components = target
     size = len(components)
@@ -117,19 +121,19 @@ def draw_tiles(
         for y in range(top, end_row):
             if copied:
                 u0, v0 = left + int(back[2]), y + int(back[5])
-                _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if how[0] else 1)
+                _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if sampling[0] else 1)
                 continue
             row_u, row_v = u[: end - left], v[: end - left]
             if table.size:
-                row_of_table(back, table, source, y, left, row_u, row_v)
+                positions_by_table(back, table, source, y, left, row_u, row_v)
             else:
-                row_of_matrix(back, right, bottom, y, left, row_u, row_v)
-            draw_row(target, y, left, (row_u, row_v), (source, image, mask), how)
+                positions_by_matrix(back, right, bottom, y, left, row_u, row_v)
+            draw_row(target, y, left, (row_u, row_v), (source, image, mask), sampling)
 
 
 @compiled()
 def draw_mesh(
-    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], mesh: MappedMesh, how: How
+    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], mesh: MappedMesh, sampling: Sampling
 ) -> None:
     """Draw one tile by a mesh.
 
@@ -137,7 +141,7 @@ def draw_mesh(
     ----------
     sources : ndarray of `SOURCE`, shape (1,)
     forward : ndarray, shape (1, 6)
-        From mapped points to the canvas.
+        Matrix to the canvas, from the points after the warp.
     """
     canvas, alpha, components = target
     points, mapped, triangles = mesh
@@ -154,4 +158,4 @@ def draw_mesh(
         count = min(rows, end_row - begin)
         rasterise(points, on_canvas, triangles, begin, left, u[:count], v[:count])
         for row in range(count):
-            draw_row(target, begin + row, left, (u[row], v[row]), samples, how)
+            draw_row(target, begin + row, left, (u[row], v[row]), samples, sampling)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing import seams, tile_kernels
 from asap_ingest.render_ws.drawing.canvas import Canvas
@@ -38,7 +37,7 @@ from asap_ingest.render_ws.drawing.mipmap_levels import (
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.warps import Table, from_level
-from asap_ingest.render_ws.transforms.classes import IDENTITY, Affine
+from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: Tiles, and bytes of their images, that are loaded before they are drawn together: each return from compiled
@@ -50,7 +49,7 @@ _NO_TABLE = np.zeros((0, 0, 2), np.float32)
 
 
 @dataclass(frozen=True)
-class Job:
+class DrawingContext:
     """What stays the same for all tiles of a picture."""
 
     parameters: RenderParameters
@@ -63,7 +62,16 @@ class Job:
 class _Loaded(NamedTuple):
     """A tile's pixels, ready to be drawn.
 
-    `own` is their range where they are `converted` to the canvas; `shape_yx` does not count a margin.
+    Attributes
+    ----------
+    shape_yx : tuple of int
+        Size of the level, without the margin that `_with_margin` adds.
+    table : Table or None
+        None for an affine tile, and for one that is drawn by its mesh.
+    source_range : IntensityRange or None
+        Range for converting pixels to the kind of the canvas; None where they need no conversion.
+    widened : bool
+        Their channel has values of 16 bits.
     """
 
     geometry: Geometry
@@ -72,45 +80,47 @@ class _Loaded(NamedTuple):
     table: Table | None
     image: Pixels
     mask: Pixels | None
-    own: IntensityRange | None
+    source_range: IntensityRange | None
     widened: bool
 
     @property
     def has_mesh(self) -> bool:
-        """Drawn alone, by its own mesh."""
+        """Whether it is drawn by its mesh, alone."""
         return self.geometry.warp is not None and self.table is None
 
 
-def draw_tiles(job: Job, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> None:
+def draw_tiles(context: DrawingContext, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> None:
     """Draw a channel of each of some tiles of the layer in their order; errors as `draw.draw`."""
-    for group in _groups(_all_loaded(job, canvas, tiles)):
-        _draw_group(job, canvas, group)
-    if job.parameters.fill_seams and canvas.is_drawn:
-        _fill_seams(job, canvas, tiles)
+    for group in _groups(_all_loaded(context, canvas, tiles)):
+        _draw_group(context, canvas, group)
+    if context.parameters.fill_seams and canvas.is_drawn:
+        _fill_seams(context, canvas, tiles)
 
 
-def _fill_seams(job: Job, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> None:
+def _fill_seams(context: DrawingContext, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> None:
     empty = seams.empty_pixels(canvas)
-    parameters = job.parameters
+    parameters = context.parameters
     corner = np.array([parameters.x, parameters.y] * 2)
     boxes = (np.array([tile.bounds for tile, _ in tiles]) - corner) * parameters.scale
     near = seams.near_empty(empty, boxes)
     below = Canvas(canvas.height, canvas.width)
     below.start(canvas.kind, has_masks=True, noise=False)
     beside = [entry for entry, is_near in zip(tiles, near, strict=True) if is_near]
-    for group in _groups(_all_loaded(job, below, beside)):
-        _draw_group(job, below, [_with_margin(loaded) for loaded in group])
+    for group in _groups(_all_loaded(context, below, beside)):
+        _draw_group(context, below, [_with_margin(loaded) for loaded in group])
     seams.fill(canvas, below, empty)
 
 
-def _all_loaded(job: Job, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> Iterator[_Loaded]:
+def _all_loaded(
+    context: DrawingContext, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]
+) -> Iterator[_Loaded]:
     for tile, channel in tiles:
         try:
-            loaded = _load(job, canvas, tile, channel)
+            loaded = _load(context, canvas, tile, channel)
         except IllegalArgumentError as error:
-            if job.missing is None:
+            if context.missing is None:
                 raise
-            job.missing.leave_out(tile, error)
+            context.missing.leave_out(tile, error)
         else:
             yield loaded
 
@@ -135,39 +145,46 @@ def _with_margin(loaded: _Loaded) -> _Loaded:
     return loaded._replace(image=seams.with_margin(loaded.image), mask=mask)
 
 
-def _draw_group(job: Job, canvas: Canvas, group: Sequence[_Loaded]) -> None:
+def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded]) -> None:
+    """Draw tiles that share a table, or have none; one with a mesh is alone."""
     table, warp = group[0].table, group[0].geometry.warp
-    before = IDENTITY
-    if table is not None:
-        before = table.to_warped
-    elif warp is None:
-        before = Affine(from_level(np.array([loaded.level for loaded in group])))
-    # one transform for all tiles: each of its six values is an array
-    behind: Any = tuple(np.array([loaded.geometry.behind.matrix for loaded in group]).T)
-    with np.errstate(all="ignore"):
-        forward = np.column_stack(before.then(Affine(behind)).then(job.to_canvas).matrix)
-    drawn = [_samples(canvas, loaded, matrix) for loaded, matrix in zip(group, forward, strict=True)]
+    to_canvas = [_to_canvas(context, loaded) for loaded in group]
+    forward = np.array([affine.matrix for affine in to_canvas])
+    drawn = [_samples(canvas, loaded, affine) for loaded, affine in zip(group, to_canvas, strict=True)]
     sources = np.array([source for source, _ in drawn], tile_kernels.SOURCE)
-    target, how = canvas.rows(), (job.parameters.skip_interpolation, job.parameters.binary_mask)
+    target, sampling = (
+        canvas.target(),
+        (context.parameters.skip_interpolation, context.parameters.binary_mask),
+    )
     if warp is None or table is not None:
         nodes = _NO_TABLE if table is None else table.nodes
-        tile_kernels.draw_tiles(target, sources, forward, nodes, how)
+        tile_kernels.draw_tiles(target, sources, forward, nodes, sampling)
         return
     mesh, mapped = warp.mesh(group[0].level, group[0].shape_yx)
-    tile_kernels.draw_mesh(target, sources, forward, (mesh.points, mapped, mesh.triangles), how)
+    tile_kernels.draw_mesh(target, sources, forward, (mesh.points, mapped, mesh.triangles), sampling)
 
 
-def _samples(canvas: Canvas, loaded: _Loaded, matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], Any]:
+def _to_canvas(context: DrawingContext, loaded: _Loaded) -> Affine:
+    """To the canvas from pixels of the level, nodes of the table, or warped points of the mesh."""
+    to_world = loaded.geometry.affine
+    if loaded.table is not None:
+        to_world = loaded.table.to_warped.then(to_world)
+    elif loaded.geometry.warp is None:
+        to_world = from_level(loaded.level).then(to_world)
+    return to_world.then(context.to_canvas)
+
+
+def _samples(canvas: Canvas, loaded: _Loaded, to_canvas: Affine) -> tuple[tuple[int, ...], Any]:
     """A row of `tile_kernels.SOURCE`, and the arrays whose addresses it holds."""
     image, mask = loaded.image, loaded.mask
     height, width = image.shape[:2]
     top, left = 0, 0
-    if loaded.own is not None:
+    if loaded.source_range is not None:
         if loaded.geometry.warp is None:  # otherwise the part that is needed is not known
-            rows, columns = _needed(Affine(tuple(matrix.tolist())), (height, width), canvas)
+            rows, columns = _visible_part(to_canvas, (height, width), canvas)
             image, top, left = image[rows, columns], rows.start, columns.start
             mask = None if mask is None else mask[rows, columns]
-        image = converted(image, canvas.kind, loaded.own, loaded.widened)
+        image = converted(image, canvas.kind, loaded.source_range, loaded.widened)
     # the compiled loops get addresses alone: of rows without gaps, and the types that they were compiled for
     image = np.ascontiguousarray(image, canvas.values.dtype)
     mask = None if mask is None else np.ascontiguousarray(mask, np.uint8)
@@ -180,9 +197,9 @@ def _address(samples: Pixels) -> int:
     return address
 
 
-def _needed(forward: Affine, source_yx: tuple[int, int], canvas: Canvas) -> tuple[slice, slice]:
+def _visible_part(to_canvas: Affine, source_yx: tuple[int, int], canvas: Canvas) -> tuple[slice, slice]:
     """Rows and columns of a source that pixels of the canvas may come from; at least one of each."""
-    back = forward.inverse()
+    back = to_canvas.inverse()
     if back is None:
         return slice(0, 1), slice(0, 1)
     corners = [(x, y) for x in (0.0, canvas.width) for y in (0.0, canvas.height)]
@@ -194,50 +211,50 @@ def _needed(forward: Affine, source_yx: tuple[int, int], canvas: Canvas) -> tupl
     return parts[0], parts[1]
 
 
-def _load(job: Job, canvas: Canvas, tile: LayerTile, channel: Channel) -> _Loaded:
-    parameters, tile_id = job.parameters, tile.tile_id
-    geometry = tile.geometry(lambda: _size_by_image(job, channel, tile_id))
+def _load(context: DrawingContext, canvas: Canvas, tile: LayerTile, channel: Channel) -> _Loaded:
+    parameters, tile_id = context.parameters, tile.tile_id
+    geometry = tile.geometry(lambda: _size_by_image(context, channel, tile_id))
     level = best_level(geometry.linear, parameters.scale)
-    chosen = choose_images(channel, level, parameters.mipmap_path_builder, job.images.is_usable, tile_id)
-    image = job.images.load(chosen.image, chosen.halvings)
+    chosen = choose_images(channel, level, parameters.mipmap_path_builder, context.images.is_usable, tile_id)
+    image = context.images.load(chosen.image, chosen.halvings)
     widened = channel.max_intensity > LARGEST_8BIT
     kind = kind_of(image)
     if not canvas.is_drawn:  # the first tile decides the kind
         first = "gray16" if widened and kind == "gray8" else kind
-        canvas.start(first, job.has_masks, parameters.fill_with_noise)
+        canvas.start(first, context.has_masks, parameters.fill_with_noise)
     requested = IntensityRange(
         channel.min_intensity if parameters.min_intensity is None else parameters.min_intensity,
         channel.max_intensity if parameters.max_intensity is None else parameters.max_intensity,
     )
     # the range of the last tile is that of the finished picture, as in render-ws
-    canvas.shown = range_for_canvas(requested, image, canvas.kind, widened)
-    own = canvas.shown if is_converted(kind, canvas.kind, widened) else None
-    mask = _loaded_mask(job, chosen, image) if job.has_masks else None
+    canvas.intensity_range = range_for_canvas(requested, image, canvas.kind, widened)
+    source_range = canvas.intensity_range if is_converted(kind, canvas.kind, widened) else None
+    mask = _loaded_mask(context, chosen, image) if context.has_masks else None
     shape_yx = image.shape[0], image.shape[1]
-    return _Loaded(geometry, level, shape_yx, _table(job, geometry), image, mask, own, widened)
+    return _Loaded(geometry, level, shape_yx, _table(context, geometry), image, mask, source_range, widened)
 
 
-def _table(job: Job, geometry: Geometry) -> Table | None:
+def _table(context: DrawingContext, geometry: Geometry) -> Table | None:
     """The inverse map of a warp whose triangles are too small to be worth drawing."""
     if geometry.warp is None or geometry.linear is None:
         return None
-    cell = job.parameters.scale * job.parameters.mesh_cell_size
+    cell = context.parameters.scale * context.parameters.mesh_cell_size
     return geometry.warp.table() if pixel_size(geometry.linear, 1.0) * cell < LEAST_TRIANGLE else None
 
 
-def _size_by_image(job: Job, channel: Channel, tile_id: str) -> tuple[float, float]:
+def _size_by_image(context: DrawingContext, channel: Channel, tile_id: str) -> tuple[float, float]:
     """Width and height of a tile whose spec lacks them."""
     first = min(channel.images, default=0)
     if first not in LEVELS:
         raise IllegalArgumentError(f"tile {tile_id!r} starts at mipmap level {first}, not 0 to {LEVELS[-1]}")
-    chosen = choose_images(channel, first, None, job.images.is_usable, tile_id)
-    height, width = job.images.load(chosen.image).shape[:2]
+    chosen = choose_images(channel, first, None, context.images.is_usable, tile_id)
+    height, width = context.images.load(chosen.image).shape[:2]
     return float(width << first), float(height << first)
 
 
-def _loaded_mask(job: Job, chosen: LevelImages, image: Pixels) -> Pixels | None:
+def _loaded_mask(context: DrawingContext, chosen: LevelImages, image: Pixels) -> Pixels | None:
     """The mask as 8-bit gray; None (opaque) without one, or where its size differs from that of the image."""
-    mask = None if chosen.mask is None else job.images.load(chosen.mask, chosen.halvings)
+    mask = None if chosen.mask is None else context.images.load(chosen.mask, chosen.halvings)
     if mask is None or mask.shape[:2] != image.shape[:2]:
         return None
     full = IntensityRange(0.0, LARGEST_16BIT if kind_of(mask) == "gray16" else LARGEST_8BIT)

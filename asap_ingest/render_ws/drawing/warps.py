@@ -1,7 +1,7 @@
 """Transforms that are not affine: meshes over tiles, and tables of the inverse map.
 
 Both are made of the transforms up to the last that is not affine, which the tiles of a section share, a lens
-correction for example. The affine ones behind it are each tile's own, and left to the compiled loops.
+correction for example. The affine ones after it are each tile's own, and left to the compiled loops.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Warp:
 
     def _make_mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
         mesh = triangle_mesh(*source_yx[::-1], columns_of(self.width, self.cell))
-        full_size = Affine(from_level(level))(mesh.points)
+        full_size = from_level(level)(mesh.points)
         return mesh, np.ascontiguousarray(self._transform()(full_size))
 
     def _make_table(self) -> Table | None:
@@ -105,11 +105,11 @@ def shared_warp(specs: bytes, width: float, height: float, cell: float) -> Warp:
     return memoised(warp, lambda: warp, len(specs))
 
 
-def from_level(level: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """Matrix from pixels of a level to those of level 0; of an array of levels, its values are arrays."""
+def from_level(level: int) -> Affine:
+    """From pixels of a mipmap level to those of level 0; integers are centres of pixels."""
     size = 2.0**level
     offset = (size - 1) / 2
-    return size, 0.0, offset, 0.0, size, offset
+    return Affine((size, 0.0, offset, 0.0, size, offset))
 
 
 def _folds(warped: Points, triangles: NDArray[np.int64]) -> bool:

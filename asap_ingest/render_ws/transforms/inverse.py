@@ -20,7 +20,7 @@ from asap_ingest.render_ws.wire.problems import IllegalStateError
 from asap_ingest.render_ws.wire.tile_specs import DEFAULT_MESH_CELL_SIZE
 
 #: Rounding may put a point of the border this many pixels outside.
-SNAP = 1e-7
+_BORDER_TOLERANCE = 1e-7
 
 
 def worlds_of(tile: Spec, local: Points) -> Points:
@@ -83,14 +83,15 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
     assert isinstance(outer, Affine)
     width, height = _size(tile)
     back = outer.inverse()
-    if back is None or _is_flat(outer) or not 1 < min(width, height) <= max(width, height) < math.inf:
-        return np.full_like(world, np.nan)
     m00, m01, _, m10, m11, _ = outer.matrix
     mirrored = m00 * m11 < m01 * m10
+    has_area = 1 < min(width, height) <= max(width, height) < math.inf
+    if back is None or _is_flat(outer) or not has_area or (mirrored and not inner):
+        return np.full_like(world, np.nan)
     with np.errstate(all="ignore"):
         before = back(world)
-        if inner == 0:
-            return _inside(before, width, height, mirrored)
+        if not inner:
+            return _inside(before, width, height)
         size = float(tile.get("meshCellSize", DEFAULT_MESH_CELL_SIZE)) if cell is None else cell
         mesh_of = orjson.dumps(specs[:inner]), width, height, size, mirrored
         return memoised(("locator", *mesh_of), lambda: _locator(*mesh_of), len(mesh_of[0])).sources_of(before)
@@ -121,13 +122,11 @@ def _is_flat(affine: Affine) -> bool:
     return abs(m00 * m11 - m01 * m10) <= FLAT * (abs(m00 * m11) + abs(m01 * m10))
 
 
-def _inside(local: Points, width: float, height: float, mirrored: bool) -> Points:
-    if mirrored:
-        return np.full_like(local, np.nan)
-    x, y = local.T
-    outside = ~((x >= -SNAP) & (x <= width - 1 + SNAP) & (y >= -SNAP) & (y <= height - 1 + SNAP))
-    local[outside] = np.nan
-    return local
+def _inside(local: Points, width: float, height: float) -> Points:
+    """Points of an affine tile; NaN for those outside of it."""
+    last = np.array([width - 1, height - 1])
+    inside = ((local >= -_BORDER_TOLERANCE) & (local <= last + _BORDER_TOLERANCE)).all(axis=1, keepdims=True)
+    return np.where(inside, local, np.nan)
 
 
 def _locator(specs: bytes, width: float, height: float, cell: float, mirrored: bool) -> TriangleLocator:

@@ -23,7 +23,7 @@ MOST_POINTS = 2**20
 #: An area below this share of the two products that it is computed from is a rounding error.
 FLAT = 1e-12
 #: Rounding may put a point of an edge this far outside, as a share of the triangle.
-SNAP = 1e-9
+_EDGE_TOLERANCE = 1e-9
 #: Entries of triangles in cells, and pairs of points and triangles that are tested in one go.
 MOST_ENTRIES, BLOCK = 2**24, 2**19
 
@@ -131,7 +131,7 @@ class TriangleLocator:
         self.number = max(1, int(min(math.sqrt(count), math.sqrt(MOST_ENTRIES / max(1, count)))))
         self.corner = low.min(axis=0, initial=np.inf)
         self.step = (high.max(axis=0, initial=-np.inf) - self.corner) / self.number
-        margin = SNAP * (high - low)
+        margin = _EDGE_TOLERANCE * (high - low)
         first, last = self._cells(low - margin), self._cells(high + margin)
         triangle, row = _expanded(first[:, 1], last[:, 1] + 1)
         entry, column = _expanded(first[triangle, 0], last[triangle, 0] + 1)
@@ -166,7 +166,7 @@ class TriangleLocator:
         inside = np.minimum(np.minimum(second, third), 1 - second - third)
         # of several triangles, at an edge or a fold, the one whose edges are farthest away comes last
         best = np.lexsort((inside, owner))
-        best = best[inside[best] >= -SNAP]
+        best = best[inside[best] >= -_EDGE_TOLERANCE]
         result = np.full_like(points, np.nan)
         corner, to_second, to_third = np.moveaxis(self.source[triangle[best]], 1, 0)
         result[owner[best]] = corner + second[best, None] * to_second + third[best, None] * to_third
