@@ -1,7 +1,8 @@
-"""Transforms that are not affine: meshes over tiles, and tables of the inverse map.
+"""Warps of tiles, and what draws them: meshes over tiles, and tables of the inverse map.
 
-Both are made of the transforms up to the last that is not affine, which the tiles of a section share, a lens
-correction for example. The affine ones after it are each tile's own, and left to the compiled loops.
+A warp is the transforms of a tile up to the last that is not affine: for example a lens correction, which the
+tiles of a section share. Affine transforms after it, which differ from tile to tile, are left to the compiled
+loops.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 
 #: Pixels of level 0 between two nodes of a table.
 NODE_STEP = 8
-#: A warp that spreads a tile over more nodes than these is drawn by its mesh.
+#: A warp that spreads a tile over more nodes than this is drawn by its mesh.
 _MOST_NODES = 2**22
 
 
@@ -45,7 +46,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Warp:
-    """Transforms of a tile of `width` x `height` pixels, as JSON of their flattened specifications."""
+    """A warp of tiles of `width` x `height` pixels; what is derived from it is cached by its values.
+
+    Attributes
+    ----------
+    specs : bytes
+        JSON of the flattened transform specifications.
+    cell : float
+        Mesh cell size in pixels.
+    """
 
     specs: bytes
     width: float
@@ -53,15 +62,15 @@ class Warp:
     cell: float
 
     def nearest_affine(self) -> Affine | None:
-        """What decides the mipmap level: see `mipmap_levels.fit_affine`."""
+        """The affine transform by which the mipmap level is chosen: see `mipmap_levels.fit_affine`."""
         return self._memoised(self._fit_affine)
 
     def mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
-        """The mesh over an image of a level, and its points after the warp."""
+        """The mesh over the image of a level, of shape `source_yx`, and its points after the warp."""
         return self._memoised(self._make_mesh, level, source_yx)
 
     def table(self) -> Table | None:
-        """The inverse map, None for a warp that folds the tile: it maps two positions to one."""
+        """The inverse map; None for a warp that folds the tile, or needs more than `_MOST_NODES`."""
         return self._memoised(self._make_table)
 
     def _memoised(self, make: Any, *arguments: Any) -> Any:
@@ -79,7 +88,7 @@ class Warp:
         return mesh, np.ascontiguousarray(self._transform()(full_size))
 
     def _make_table(self) -> Table | None:
-        # one cell more on each side: positions on the border lie between nodes too
+        # with one cell more on each side, positions on the border lie between nodes too
         columns = columns_of(self.width, self.cell) + 2
         mesh = triangle_mesh(self.width + 2 * self.cell, self.height + 2 * self.cell, columns)
         source = np.ascontiguousarray(mesh.points - self.cell)
@@ -100,7 +109,7 @@ class Warp:
 
 
 def shared_warp(specs: bytes, width: float, height: float, cell: float) -> Warp:
-    """The same object for equal tiles while it is cached: a thousand tiles share a text of megabytes."""
+    """A warp, the same object for equal ones while it is cached: its text may have megabytes."""
     warp = Warp(specs, width, height, cell)
     return memoised(warp, lambda: warp, len(specs))
 
@@ -113,7 +122,7 @@ def from_level(level: int) -> Affine:
 
 
 def _folds(warped: Points, triangles: NDArray[np.int64]) -> bool:
-    """Whether some triangles lie upside down beside the others, or are flat."""
+    """Whether some triangles are flat, or mirrored while others are not."""
     first, second, third = (warped[triangles[:, corner]] for corner in range(3))
     (dx, dy), (ex, ey) = (second - first).T, (third - first).T
     areas = dx * ey - dy * ex

@@ -74,7 +74,7 @@ def border_points(width: float, height: float, cell: float) -> Points:
     """Sampled points of a tile's border, shape (n, 2); none for a cell size of 0."""
     if not cell:
         return np.empty((0, 2))
-    check_points(width, height, cell, (abs(width) + abs(height)) / abs(cell))
+    check_points((abs(width) + abs(height)) / abs(cell), cell)
     xs, ys = _positions(width, cell), _positions(height, cell)
     edges = [(xs, np.zeros_like(xs)), (xs, np.full_like(xs, height)), (np.zeros_like(ys), ys)]
     return np.concatenate([np.stack(edge, axis=1) for edge in [*edges, (np.full_like(ys, width), ys)]])
