@@ -38,6 +38,8 @@ from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.warps import Table, from_level
 from asap_ingest.render_ws.transforms.classes import Affine
+from asap_ingest.render_ws.transforms.triangle_mesh import Mesh
+from asap_ingest.render_ws.transforms.warp_classes import Points
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: Tiles, and bytes of their images, that are loaded before they are drawn together: each return from compiled
@@ -64,10 +66,8 @@ class _Loaded(NamedTuple):
 
     Attributes
     ----------
-    shape_yx : tuple of int
-        Size of the level, without the margin that `_with_margin` adds.
-    table : Table or None
-        None for an affine tile, and for one that is drawn by its mesh.
+    table, mesh : Table, pair of Mesh and Points, or None
+        What a tile that is not affine is drawn by: one of the two. Both are None for an affine tile.
     source_range : IntensityRange or None
         Range for converting pixels to the kind of the canvas; None where they need no conversion.
     widened : bool
@@ -76,17 +76,12 @@ class _Loaded(NamedTuple):
 
     geometry: Geometry
     level: int
-    shape_yx: tuple[int, int]
     table: Table | None
+    mesh: tuple[Mesh, Points] | None
     image: Pixels
     mask: Pixels | None
     source_range: IntensityRange | None
     widened: bool
-
-    @property
-    def has_mesh(self) -> bool:
-        """Whether it is drawn by its mesh, alone."""
-        return self.geometry.warp is not None and self.table is None
 
 
 def draw_tiles(context: DrawingContext, canvas: Canvas, tiles: Sequence[tuple[LayerTile, Channel]]) -> None:
@@ -131,7 +126,8 @@ def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
     held = 0
     for loaded in tiles:
         full = len(group) == GROUP_TILES or held + loaded.image.nbytes > GROUP_BYTES
-        if group and (full or loaded.has_mesh or loaded.table is not group[-1].table or group[-1].has_mesh):
+        has_mesh = bool(group) and (loaded.mesh or group[-1].mesh) is not None
+        if group and (full or has_mesh or loaded.table is not group[-1].table):
             yield group
             group, held = [], 0
         group.append(loaded)
@@ -147,7 +143,7 @@ def _with_margin(loaded: _Loaded) -> _Loaded:
 
 def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded]) -> None:
     """Draw tiles that share a table, or have none; one with a mesh is alone."""
-    table, warp = group[0].table, group[0].geometry.warp
+    table, mesh = group[0].table, group[0].mesh
     to_canvas = [_to_canvas(context, loaded) for loaded in group]
     forward = np.array([affine.matrix for affine in to_canvas])
     drawn = [_samples(canvas, loaded, affine) for loaded, affine in zip(group, to_canvas, strict=True)]
@@ -156,12 +152,12 @@ def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded
         canvas.target(),
         (context.parameters.skip_interpolation, context.parameters.binary_mask),
     )
-    if warp is None or table is not None:
+    if mesh is None:
         nodes = _NO_TABLE if table is None else table.nodes
         tile_kernels.draw_tiles(target, sources, forward, nodes, sampling)
-        return
-    mesh, mapped = warp.mesh(group[0].level, group[0].shape_yx)
-    tile_kernels.draw_mesh(target, sources, forward, (mesh.points, mapped, mesh.triangles), sampling)
+    else:
+        points, triangles = mesh[0].points, mesh[0].triangles
+        tile_kernels.draw_mesh(target, sources, forward, (points, mesh[1], triangles), sampling)
 
 
 def _to_canvas(context: DrawingContext, loaded: _Loaded) -> Affine:
@@ -169,7 +165,7 @@ def _to_canvas(context: DrawingContext, loaded: _Loaded) -> Affine:
     to_world = loaded.geometry.affine
     if loaded.table is not None:
         to_world = loaded.table.to_warped.then(to_world)
-    elif loaded.geometry.warp is None:
+    elif loaded.mesh is None:
         to_world = from_level(loaded.level).then(to_world)
     return to_world.then(context.to_canvas)
 
@@ -180,7 +176,7 @@ def _samples(canvas: Canvas, loaded: _Loaded, to_canvas: Affine) -> tuple[tuple[
     height, width = image.shape[:2]
     top, left = 0, 0
     if loaded.source_range is not None:
-        if loaded.geometry.warp is None:  # otherwise the part that is needed is not known
+        if loaded.geometry.warp is None:  # otherwise the visible part is not known
             rows, columns = _visible_part(to_canvas, (height, width), canvas)
             image, top, left = image[rows, columns], rows.start, columns.start
             mask = None if mask is None else mask[rows, columns]
@@ -217,6 +213,12 @@ def _load(context: DrawingContext, canvas: Canvas, tile: LayerTile, channel: Cha
     level = best_level(geometry.linear, parameters.scale)
     chosen = choose_images(channel, level, parameters.mipmap_path_builder, context.images.is_usable, tile_id)
     image = context.images.load(chosen.image, chosen.halvings)
+    mask = _loaded_mask(context, chosen, image) if context.has_masks else None
+    table = _table(context, geometry)
+    mesh = None
+    if geometry.warp is not None and table is None:
+        mesh = geometry.warp.mesh(level, (image.shape[0], image.shape[1]))
+    # after all that may fail: a tile that is left out does not change the canvas
     widened = channel.max_intensity > LARGEST_8BIT
     kind = kind_of(image)
     if not canvas.is_drawn:  # the first tile decides the kind
@@ -229,9 +231,7 @@ def _load(context: DrawingContext, canvas: Canvas, tile: LayerTile, channel: Cha
     # the range of the last tile is that of the finished picture, as in render-ws
     canvas.intensity_range = range_for_canvas(requested, image, canvas.kind, widened)
     source_range = canvas.intensity_range if is_converted(kind, canvas.kind, widened) else None
-    mask = _loaded_mask(context, chosen, image) if context.has_masks else None
-    shape_yx = image.shape[0], image.shape[1]
-    return _Loaded(geometry, level, shape_yx, _table(context, geometry), image, mask, source_range, widened)
+    return _Loaded(geometry, level, table, mesh, image, mask, source_range, widened)
 
 
 def _table(context: DrawingContext, geometry: Geometry) -> Table | None:
