@@ -149,7 +149,7 @@ class TilesAtPoints:
             local = to_local(tile, points)
         except RequestError as error:
             return [error] * len(points)
-        inverted: NDArray[np.bool_] = np.isfinite(local).all(axis=1)
+        inverted = np.isfinite(local[:, 0]) & np.isfinite(local[:, 1])
         pairs = zip(with_z(tile, local), inverted.tolist(), strict=True)
         return [point if is_inverted else None for point, is_inverted in pairs]
 

@@ -12,6 +12,7 @@ from typing import Any
 from asap_ingest.render_ws.drawing.channels import tile_channels
 from asap_ingest.render_ws.drawing.render_parameters import Box, JsonObject, RenderParameters, box_parameters
 from asap_ingest.render_ws.transforms.bounds import derive_boxes
+from asap_ingest.render_ws.transforms.specs import labels_of
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, DEFAULT_MESH_CELL_SIZE, in_field_order
@@ -63,26 +64,22 @@ def _with_fewer_transforms(query: Mapping[str, Any], tile: JsonObject, normalize
     if exclude_all is not None or after_last or first_and_after:
         rest = [] if exclude_all else _without_labelled(specs, after_last, first_and_after)
     elif normalize:
-        lens = [index for index, spec in enumerate(specs) if LENS_LABEL in _labels(spec)]
+        lens = [index for index, spec in enumerate(specs) if LENS_LABEL in labels_of(spec)]
         rest = specs[: lens[-1] + 1] if lens else specs[:-1][:TRANSFORMS_FOR_MATCHING]
     else:
         return tile
-    outline = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), rest)
-    box = dict(zip(BOX_FIELDS, derive_boxes([outline])[0].tolist(), strict=True))
+    frame = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), rest)
+    box = dict(zip(BOX_FIELDS, derive_boxes([frame])[0].tolist(), strict=True))
     return in_field_order({**tile, **box, "transforms": {**tile["transforms"], "specList": rest}})
 
 
 def _without_labelled(
     specs: list[JsonObject], after_last: Sequence[str], first_and_after: Sequence[str]
 ) -> list[JsonObject]:
-    last = [index for index, spec in enumerate(specs) if _labels(spec) & set(after_last)]
+    last = [index for index, spec in enumerate(specs) if set(after_last) & set(labels_of(spec))]
     rest = specs[: last[-1] + 1] if last else specs
-    first = [index for index, spec in enumerate(rest) if _labels(spec) & set(first_and_after)]
+    first = [index for index, spec in enumerate(rest) if set(first_and_after) & set(labels_of(spec))]
     return rest[: first[0]] if first else rest
-
-
-def _labels(spec: JsonObject) -> set[str]:
-    return set((spec.get("metaData") or {}).get("labels") or [])
 
 
 def source_parameters(

@@ -19,7 +19,7 @@ from asap_ingest.render_ws.drawing.positions import rasterise
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.specs import build
 from asap_ingest.render_ws.transforms.transform_cache import memoised
-from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, triangle_mesh
+from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, signed_areas, triangle_mesh
 from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 
 #: Pixels of level 0 between two nodes of a table.
@@ -123,7 +123,5 @@ def from_level(level: int) -> Affine:
 
 def _folds(warped: Points, triangles: NDArray[np.int64]) -> bool:
     """Whether some triangles are flat, or mirrored while others are not."""
-    first, second, third = (warped[triangles[:, corner]] for corner in range(3))
-    (dx, dy), (ex, ey) = (second - first).T, (third - first).T
-    areas = dx * ey - dy * ex
+    areas, _ = signed_areas(warped[triangles])
     return not (np.all(areas > 0) or np.all(areas < 0))

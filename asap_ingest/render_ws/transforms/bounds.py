@@ -23,16 +23,17 @@ from asap_ingest.render_ws.wire.problems import IllegalStateError
 BLOCK_POINTS = 2**14
 LARGEST_DOUBLE = float(np.finfo(np.float64).max)
 
-#: (width, height, mesh cell size, flattened transform specifications) of one tile, sizes in pixels.
-Outline = tuple[float | None, float | None, float, list[Spec]]
+#: What the bounding box of a tile depends on: width, height and mesh cell size in pixels, and its flattened
+#: transform specifications.
+TileFrame = tuple[float | None, float | None, float, list[Spec]]
 
 
-def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
+def derive_boxes(tiles: Sequence[TileFrame]) -> NDArray[np.float64]:
     """Bounding boxes of tiles.
 
     Parameters
     ----------
-    tiles : sequence of (width, height, mesh cell size, flattened transform specifications)
+    tiles : sequence of `TileFrame`
 
     Returns
     -------

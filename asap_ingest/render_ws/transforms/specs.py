@@ -52,7 +52,7 @@ def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec
     IllegalArgumentError
         For ids that are missing; it names them.
     """
-    if not _labels(list_spec) and all(spec.get("type") == "leaf" for spec in children(list_spec)):
+    if not labels_of(list_spec) and all(spec.get("type") == "leaf" for spec in children(list_spec)):
         return [*children(list_spec)]
     missing = []
     for wanted in dict.fromkeys(references(list_spec)):
@@ -84,7 +84,7 @@ def _flattened(spec: Spec, lookup: Lookup, passes: int) -> Iterator[Spec]:
     if kind == "ref":
         yield from _flattened(_target(str(spec.get("refId")), lookup, passes), lookup, passes - 1)
     elif kind == "list":
-        labels = _labels(spec)
+        labels = labels_of(spec)
         for child in children(spec):
             for leaf in _flattened(child, lookup, passes):
                 yield _with_labels(leaf, labels)
@@ -106,14 +106,15 @@ def _target(wanted: str, lookup: Lookup, passes: int) -> Spec:
     return target
 
 
-def _labels(spec: Spec) -> list[str]:
+def labels_of(spec: Spec) -> list[str]:
+    """The labels in the metadata of a specification."""
     return (spec.get("metaData") or {}).get("labels") or []
 
 
 def _with_labels(leaf: Spec, labels: Sequence[str]) -> Spec:
     if not labels:
         return leaf
-    all_labels = list(dict.fromkeys([*_labels(leaf), *labels]))
+    all_labels = list(dict.fromkeys([*labels_of(leaf), *labels]))
     # in the order of fields in answers
     head: Spec = {key: leaf[key] for key in ("type", "id") if key in leaf}
     labelled: Spec = {**head, "metaData": {}, **leaf}

@@ -110,8 +110,8 @@ class TriangleLocator:
     def __init__(self, mesh: Mesh, mapped: Points, mirrored: bool) -> None:
         source, target = mesh.points[mesh.triangles], mapped[mesh.triangles]
         with np.errstate(all="ignore"):
-            area, scale = _areas(target)
-            is_mirrored = (area < 0) != (_areas(source)[0] < 0)
+            area, scale = signed_areas(target)
+            is_mirrored = (area < 0) != (signed_areas(source)[0] < 0)
             usable = np.isfinite(area) & (np.abs(area) > FLAT * scale) & (is_mirrored == mirrored)
         source, target, area = source[usable], target[usable], area[usable]
         (dx, dy), (ex, ey) = _edges(target)
@@ -181,7 +181,10 @@ def _edges(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([(corners[:, corner] - corners[:, 0]).T for corner in (1, 2)])
 
 
-def _areas(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Twice the signed area of each triangle, and the sum of the magnitudes of its two products."""
+def signed_areas(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Twice the signed area of triangles with corners of shape (n, 3, 2), and a scale of its rounding error.
+
+    The area is the difference of two products, the scale the sum of their magnitudes.
+    """
     (dx, dy), (ex, ey) = _edges(corners)
     return dx * ey - dy * ex, np.abs(dx * ey) + np.abs(dy * ex)
