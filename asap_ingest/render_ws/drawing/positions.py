@@ -50,7 +50,7 @@ def _snapped(value: float) -> float:
 @compiled()
 def _enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
     """Begin and end of the pixels 0 to size - 1 that lie between two coordinates."""
-    # limited as floats: what is beyond whole numbers cannot become one
+    # limited as floats: a coordinate may be too large for an integer
     first = min(max(0.0, np.ceil(least - TOLERANCE)), float(size))
     last = max(-1.0, min(size - 1.0, np.floor(greatest + TOLERANCE)))
     return int(first), max(int(first), int(last) + 1)
@@ -147,12 +147,13 @@ def _span(target: Points, corners: tuple[int, int, int], row: float) -> tuple[fl
 
 
 @compiled()
-def _back(second: float, third: float, inverse: tuple[float, float, float, float]) -> tuple[float, float]:
+def _gradient(second: float, third: float, inverse: tuple[float, float, float, float]) -> tuple[float, float]:
+    """Change of a value per column and per row, from its change between the first and each other corner."""
     return second * inverse[0] + third * inverse[2], second * inverse[1] + third * inverse[3]
 
 
 @compiled()
-def _fill(
+def _rasterise_one(
     source: Points,
     target: Points,
     corners: tuple[int, int, int],
@@ -167,24 +168,21 @@ def _fill(
     x, y = target[first]
     dx, dy = target[second, 0] - x, target[second, 1] - y
     ex, ey = target[third, 0] - x, target[third, 1] - y
-    # source = across * x + down * y + constant: the edges of the source over those of the target
+    # u = across_u * column + down_u * row + constant_u, and v alike
     inverse = (ey / area, -ex / area, -dy / area, dx / area)
-    across_u, down_u = _back(
-        source[second, 0] - source[first, 0], source[third, 0] - source[first, 0], inverse
-    )
-    across_v, down_v = _back(
-        source[second, 1] - source[first, 1], source[third, 1] - source[first, 1], inverse
-    )
-    constant_u = source[first, 0] - (across_u * x + down_u * y)
-    constant_v = source[first, 1] - (across_v * x + down_v * y)
+    origin_u, origin_v = source[first]
+    across_u, down_u = _gradient(source[second, 0] - origin_u, source[third, 0] - origin_u, inverse)
+    across_v, down_v = _gradient(source[second, 1] - origin_v, source[third, 1] - origin_v, inverse)
+    constant_u = origin_u - (across_u * x + down_u * y)
+    constant_v = origin_v - (across_v * x + down_v * y)
     height, width = u.shape
     least = min(y, target[second, 1], target[third, 1])
     greatest = max(y, target[second, 1], target[third, 1])
-    # limited as floats: what is beyond whole numbers cannot become one
-    begin_row = int(min(max(np.ceil(least - TOLERANCE), float(top)), float(top + height)))
-    end_row = int(max(min(np.floor(greatest + TOLERANCE), top + height - 1.0), top - 1.0))
-    for row in range(begin_row, end_row + 1):
-        begin, end = _span(target, corners, float(row))
+    first_row, end_row = _enclosed(least - top, greatest - top, height)
+    for index in range(first_row, end_row):
+        row = float(top + index)
+        begin, end = _span(target, corners, row)
+        # compared as floats: a corner may lie too far away for an integer
         begin, end = max(begin, float(left)), min(end, left + width - 1.0)
         if not begin <= end:  # or one of them is NaN
             continue
@@ -192,8 +190,8 @@ def _fill(
         start_v = across_v * begin + down_v * row + constant_v
         place = int(begin) - left
         for step in range(int(end) - int(begin) + 1):
-            u[row - top, place + step] = np.float32(start_u + step * across_u)
-            v[row - top, place + step] = np.float32(start_v + step * across_v)
+            u[index, place + step] = np.float32(start_u + step * across_u)
+            v[index, place + step] = np.float32(start_v + step * across_v)
 
 
 @compiled()
@@ -229,4 +227,4 @@ def rasterise(
             continue
         if area < 0:  # turned so that inside is left of each edge
             second, third = third, second
-        _fill(source, target, (first, second, third), abs(area), top, left, u, v)
+        _rasterise_one(source, target, (first, second, third), abs(area), top, left, u, v)

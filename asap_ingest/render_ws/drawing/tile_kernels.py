@@ -32,8 +32,8 @@ MappedMesh = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 _BLOCK_PIXELS = 2**16
 
 #: The samples of a tile. `image` and `mask` are addresses of `rows` C-contiguous rows of `columns` pixels (a
-#: mask of 0 means opaque), which begin at the pixel (`top`, `left`) of an image of `height` x `width` pixels
-#: and is that of a mipmap `level`.
+#: mask of 0 means opaque): the part of an image that begins at its pixel (`top`, `left`). The image has
+#: `height` x `width` pixels, and is that of a mipmap `level`.
 SOURCE = np.dtype(
     [
         (name, np.int64)
