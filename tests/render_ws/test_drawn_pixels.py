@@ -21,7 +21,7 @@ from tests.examples import examples
 from tests.render_ws.client import leaf
 
 CANVAS_YX = (40, 61)
-NO_TABLE = np.zeros((0, 0, 2), np.float32)
+NO_NODES = np.zeros((0, 0, 2), np.float32)
 LINEAR = st.sampled_from((0.0, 1.0, -1.0, 0.5, 2.0)) | st.floats(-3, 3)
 SHIFT = st.sampled_from((0.0, 7.0, -5.0, 0.25)) | st.floats(-60, 60)
 MATRIX = st.tuples(*[LINEAR, LINEAR, SHIFT] * 2)
@@ -58,7 +58,7 @@ def canvas_of(kind: str, masked: bool) -> Canvas:
 
 def draw_on(canvas: Canvas, image: np.ndarray, mask: np.ndarray | None, forward: Affine, how: How) -> None:
     matrices = np.array([forward.matrix])
-    draw_tiles(canvas.target(), source_of(image, mask), matrices, NO_TABLE, (how.nearest, how.binary))
+    draw_tiles(canvas.target(), source_of(image, mask), matrices, NO_NODES, (how.nearest, how.binary))
 
 
 def positions(forward: Affine, source_yx: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -191,7 +191,7 @@ def test_nothing_is_written_beside_the_canvas(
         canvas = Canvas(*CANVAS_YX, values=around[CANVAS_YX[0] : 2 * CANVAS_YX[0]])
         target = canvas.target(), source_of(image), np.array([matrix])
         if mapped is None:
-            draw_tiles(*target, NO_TABLE, (nearest, False))
+            draw_tiles(*target, NO_NODES, (nearest, False))
         else:
             draw_mesh(*target, (mesh.points, mapped, mesh.triangles), (nearest, False))
     assert set(np.unique(canvas.values)) <= {0, 7, 9}
@@ -241,8 +241,8 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
     data = "3 1 0 4e-6 2e-6 -3e-6 0 0 1 -2e-6 5e-6 3e-6"
     specs = [leaf(className=POLYNOMIAL, dataString=data)]
     warp = Warp(orjson.dumps(specs), 960.0, 800.0, 64.0)
-    table, level = warp.table(), 4
-    assert table is not None
+    inverse_map, level = warp.inverse_map(), 4
+    assert inverse_map is not None
     image = np.random.default_rng(0).integers(0, 256, (50, 60)).astype(np.uint8)
     source = source_of(image)
     source["level"] = level
@@ -251,8 +251,8 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
     mesh, mapped = warp.mesh(level, image.shape)
     matrix = np.array([to_canvas.matrix])
     draw_mesh(pictures[0].target(), source, matrix, (mesh.points, mapped, mesh.triangles), (False, False))
-    forward = np.array([table.to_warped.then(to_canvas).matrix])
-    draw_tiles(pictures[1].target(), source, forward, table.nodes, (False, False))
+    forward = np.array([inverse_map.to_warped.then(to_canvas).matrix])
+    draw_tiles(pictures[1].target(), source, forward, inverse_map.nodes, (False, False))
     differing = np.abs(pictures[0].values.astype(int) - pictures[1].values)
     assert pictures[0].values.mean() > 60
     assert np.count_nonzero(differing) < 0.02 * differing.size
@@ -263,4 +263,4 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
 def test_a_warp_that_folds_the_tile_or_leads_nowhere_has_no_table(data: str) -> None:
     specs = [leaf(className=POLYNOMIAL, dataString=data)]
     with np.errstate(all="ignore"):
-        assert Warp(orjson.dumps(specs), 960.0, 800.0, 64.0).table() is None
+        assert Warp(orjson.dumps(specs), 960.0, 800.0, 64.0).inverse_map() is None

@@ -1,4 +1,4 @@
-"""Compiled loops that map pixels of a canvas to positions in a source: by a matrix, a table, or a mesh.
+"""Compiled loops that map pixels of a canvas to positions in a source: by matrix, inverse map or mesh.
 
 Which pixels a source covers: as in render-ws 4.0. A position is a column u and a row v of a source, both in
 single precision; u is NaN where the source does not reach.
@@ -93,17 +93,17 @@ def positions_by_matrix(
 
 
 @compiled()
-def positions_by_table(
-    back: Matrix, table: _Positions, source: Any, y: int, x: int, u: _Positions, v: _Positions
+def positions_by_nodes(
+    back: Matrix, nodes: _Positions, source: Any, y: int, x: int, u: _Positions, v: _Positions
 ) -> None:
-    """Write to u, v the positions of pixels of row `y`, from column `x` on, by a table.
+    """Write to u, v the positions of pixels of row `y`, from column `x` on, by an inverse map.
 
-    `back` maps pixels to nodes of the table, which hold positions in level 0. These are interpolated, then
-    converted to the level of the source.
+    `back` maps pixels to nodes of the inverse map, which hold positions in level 0. These are interpolated,
+    then converted to the level of the source.
     """
     a, b, c, d, e, f = back
     constant_x, constant_y = b * y + c, e * y + f
-    last_x, last_y = table.shape[1] - 1, table.shape[0] - 1
+    last_x, last_y = nodes.shape[1] - 1, nodes.shape[0] - 1
     size = float(1 << source.level)
     offset, part = np.float32((size - 1) / 2), np.float32(1 / size)
     least, nothing = np.float32(-TOLERANCE), np.float32(np.nan)
@@ -114,19 +114,19 @@ def positions_by_table(
         if column >= 0 and column < last_x and row >= 0 and row < last_y:
             i, j = np.uint32(column), np.uint32(row)
             across, down = np.float32(column - i), np.float32(row - j)
-            at_u = (_bilinear(table, i, j, 0, across, down) - offset) * part
-            at_v = (_bilinear(table, i, j, 1, across, down) - offset) * part
+            at_u = (_bilinear(nodes, i, j, 0, across, down) - offset) * part
+            at_v = (_bilinear(nodes, i, j, 1, across, down) - offset) * part
             if at_u >= least and at_u <= right and at_v >= least and at_v <= bottom:
                 u[index], v[index] = at_u, at_v
 
 
 @compiled()
-def _bilinear(table: _Positions, i: Any, j: Any, what: int, across: Any, down: Any) -> Any:
+def _bilinear(nodes: _Positions, i: Any, j: Any, what: int, across: Any, down: Any) -> Any:
     """Value `what` (0 is u, 1 is v) between the nodes at (j, i), interpolated in single precision."""
     right, lower = np.uint32(i + 1), np.uint32(j + 1)
-    first, second = table[j, i, what], table[lower, i, what]
-    above = first + (table[j, right, what] - first) * across
-    below = second + (table[lower, right, what] - second) * across
+    first, second = nodes[j, i, what], nodes[lower, i, what]
+    above = first + (nodes[j, right, what] - first) * across
+    below = second + (nodes[lower, right, what] - second) * across
     return above + (below - above) * down
 
 

@@ -17,7 +17,7 @@ from asap_ingest.render_ws.drawing.positions import (
     inverse,
     map_to_canvas,
     positions_by_matrix,
-    positions_by_table,
+    positions_by_nodes,
     rasterise,
 )
 from asap_ingest.render_ws.drawing.rows import Sampling, Target, draw_row
@@ -86,17 +86,19 @@ def _copy_row(
 
 @compiled()
 def draw_tiles(
-    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], table: _Positions, sampling: Sampling
+    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], nodes: _Positions, sampling: Sampling
 ) -> None:
-    """Draw affine tiles, or tiles that share a table, one over the other; singular matrices draw nothing.
+    """Draw affine tiles, or tiles that share an inverse map, one over the other.
+
+    Singular matrices draw nothing.
 
     Parameters
     ----------
     sources : ndarray of `SOURCE`, shape (n,)
     forward : ndarray, shape (n, 6)
-        Matrices (m00, m01, m02, m10, m11, m12) to the canvas, from pixels of sources or nodes of the table.
-    table : ndarray of float32, shape (rows, columns, 2)
-        Positions (u, v) in level 0; shape (0, 0, 2) if the tiles are affine.
+        Matrices (m00, m01, m02, m10, m11, m12) to the canvas, from pixels of sources or nodes.
+    nodes : ndarray of float32, shape (rows, columns, 2)
+        Of the inverse map: positions (u, v) in level 0. Shape (0, 0, 2) if the tiles are affine.
     """
     canvas, alpha, components = target
     size = len(components)
@@ -110,22 +112,22 @@ def draw_tiles(
         if not is_regular:
             continue
         right, bottom = source.width - 1.0, source.height - 1.0
-        if table.size:
-            right, bottom = table.shape[1] - 1.0, table.shape[0] - 1.0
+        if nodes.size:
+            right, bottom = nodes.shape[1] - 1.0, nodes.shape[0] - 1.0
         corners[1::2, 0], corners[2:, 1] = right, bottom
         canvas_yx = canvas.shape[0], width
         top, end_row, left, end = map_to_canvas(corners, forward[number], on_canvas, canvas_yx)
         if end_row <= top or end <= left:
             continue
-        copied = table.size == 0 and alpha.size == 0 and _is_shift(back)
+        copied = nodes.size == 0 and alpha.size == 0 and _is_shift(back)
         for y in range(top, end_row):
             if copied:
                 u0, v0 = left + int(back[2]), y + int(back[5])
                 _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if sampling[0] else 1)
                 continue
             row_u, row_v = u[: end - left], v[: end - left]
-            if table.size:
-                positions_by_table(back, table, source, y, left, row_u, row_v)
+            if nodes.size:
+                positions_by_nodes(back, nodes, source, y, left, row_u, row_v)
             else:
                 positions_by_matrix(back, right, bottom, y, left, row_u, row_v)
             draw_row(target, y, left, (row_u, row_v), (source, image, mask), sampling)

@@ -36,7 +36,7 @@ from asap_ingest.render_ws.drawing.mipmap_levels import (
 )
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.drawing.warps import Table, from_level
+from asap_ingest.render_ws.drawing.warps import InverseMap, from_level
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh
 from asap_ingest.render_ws.transforms.warp_classes import Points
@@ -45,9 +45,9 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 #: Tiles, and bytes of their images, that are loaded before they are drawn together: each return from compiled
 #: code may wait for the GIL.
 GROUP_TILES, GROUP_BYTES = 512, 2**25
-#: Triangles narrower than this on the canvas are not drawn one by one: a table gives their sources.
+#: Tiles whose triangles would be narrower than this on the canvas are drawn by the inverse map.
 LEAST_TRIANGLE = 10.0
-_NO_TABLE = np.zeros((0, 0, 2), np.float32)
+_NO_NODES = np.zeros((0, 0, 2), np.float32)
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ class _Loaded(NamedTuple):
 
     Attributes
     ----------
-    table, mesh : Table, pair of Mesh and Points, or None
-        What a tile that is not affine is drawn by: one of the two. Both are None for an affine tile.
+    inverse_map : InverseMap or None
+    mesh : pair of Mesh and Points, or None
+        As of `Warp.mesh`. A tile with a warp is drawn by one of these two; an affine one has neither.
     source_range : IntensityRange or None
         Range for converting pixels to the kind of the canvas; None where they need no conversion.
     widened : bool
@@ -76,7 +77,7 @@ class _Loaded(NamedTuple):
 
     geometry: Geometry
     level: int
-    table: Table | None
+    inverse_map: InverseMap | None
     mesh: tuple[Mesh, Points] | None
     image: Pixels
     mask: Pixels | None
@@ -127,7 +128,7 @@ def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
     for loaded in tiles:
         full = len(group) == GROUP_TILES or held + loaded.image.nbytes > GROUP_BYTES
         has_mesh = bool(group) and (loaded.mesh or group[-1].mesh) is not None
-        if group and (full or has_mesh or loaded.table is not group[-1].table):
+        if group and (full or has_mesh or loaded.inverse_map is not group[-1].inverse_map):
             yield group
             group, held = [], 0
         group.append(loaded)
@@ -142,8 +143,8 @@ def _with_margin(loaded: _Loaded) -> _Loaded:
 
 
 def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded]) -> None:
-    """Draw tiles that share a table, or have none; one with a mesh is alone."""
-    table, mesh = group[0].table, group[0].mesh
+    """Draw tiles that share an inverse map, or have none; a tile with a mesh is alone."""
+    inverse_map, mesh = group[0].inverse_map, group[0].mesh
     to_canvas = [_to_canvas(context, loaded) for loaded in group]
     forward = np.array([affine.matrix for affine in to_canvas])
     drawn = [_samples(canvas, loaded, affine) for loaded, affine in zip(group, to_canvas, strict=True)]
@@ -153,7 +154,7 @@ def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded
         (context.parameters.skip_interpolation, context.parameters.binary_mask),
     )
     if mesh is None:
-        nodes = _NO_TABLE if table is None else table.nodes
+        nodes = _NO_NODES if inverse_map is None else inverse_map.nodes
         tile_kernels.draw_tiles(target, sources, forward, nodes, sampling)
     else:
         points, triangles = mesh[0].points, mesh[0].triangles
@@ -161,10 +162,10 @@ def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded
 
 
 def _to_canvas(context: DrawingContext, loaded: _Loaded) -> Affine:
-    """To the canvas from pixels of the level, nodes of the table, or warped points of the mesh."""
+    """To the canvas from pixels of the level, nodes of the inverse map, or warped points of the mesh."""
     to_world = loaded.geometry.affine
-    if loaded.table is not None:
-        to_world = loaded.table.to_warped.then(to_world)
+    if loaded.inverse_map is not None:
+        to_world = loaded.inverse_map.to_warped.then(to_world)
     elif loaded.mesh is None:
         to_world = from_level(loaded.level).then(to_world)
     return to_world.then(context.to_canvas)
@@ -214,9 +215,9 @@ def _load(context: DrawingContext, canvas: Canvas, tile: LayerTile, channel: Cha
     chosen = choose_images(channel, level, parameters.mipmap_path_builder, context.images.is_usable, tile_id)
     image = context.images.load(chosen.image, chosen.halvings)
     mask = _loaded_mask(context, chosen, image) if context.has_masks else None
-    table = _table(context, geometry)
+    inverse_map = _inverse_map(context, geometry)
     mesh = None
-    if geometry.warp is not None and table is None:
+    if geometry.warp is not None and inverse_map is None:
         mesh = geometry.warp.mesh(level, (image.shape[0], image.shape[1]))
     # after all that may fail: a tile that is left out does not change the canvas
     widened = channel.max_intensity > LARGEST_8BIT
@@ -231,15 +232,15 @@ def _load(context: DrawingContext, canvas: Canvas, tile: LayerTile, channel: Cha
     # the range of the last tile is that of the finished picture, as in render-ws
     canvas.intensity_range = range_for_canvas(requested, image, canvas.kind, widened)
     source_range = canvas.intensity_range if is_converted(kind, canvas.kind, widened) else None
-    return _Loaded(geometry, level, table, mesh, image, mask, source_range, widened)
+    return _Loaded(geometry, level, inverse_map, mesh, image, mask, source_range, widened)
 
 
-def _table(context: DrawingContext, geometry: Geometry) -> Table | None:
-    """The inverse map of a warp whose triangles are too small to be worth drawing."""
+def _inverse_map(context: DrawingContext, geometry: Geometry) -> InverseMap | None:
+    """The inverse map, of a tile with a warp whose triangles are small on the canvas."""
     if geometry.warp is None or geometry.linear is None:
         return None
     cell = context.parameters.scale * context.parameters.mesh_cell_size
-    return geometry.warp.table() if pixel_size(geometry.linear, 1.0) * cell < LEAST_TRIANGLE else None
+    return geometry.warp.inverse_map() if pixel_size(geometry.linear, 1.0) * cell < LEAST_TRIANGLE else None
 
 
 def _size_by_image(context: DrawingContext, channel: Channel, tile_id: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Warps of tiles, and what draws them: meshes over tiles, and tables of the inverse map.
+"""Warps of tiles, and what tiles are drawn by: meshes and inverse maps.
 
 A warp is the transforms of a tile up to the last that is not affine: for example a lens correction, which the
 tiles of a section share. Affine transforms after it, which differ from tile to tile, are left to the compiled
@@ -22,14 +22,14 @@ from asap_ingest.render_ws.transforms.transform_cache import memoised
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, signed_areas, triangle_mesh
 from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 
-#: Pixels of level 0 between two nodes of a table.
+#: Pixels of level 0 between two nodes of an inverse map.
 NODE_STEP = 8
 #: A warp that spreads a tile over more nodes than this is drawn by its mesh.
 _MOST_NODES = 2**22
 
 
 @dataclass(frozen=True)
-class Table:
+class InverseMap:
     """The inverse map of a warp on a grid of nodes.
 
     Attributes
@@ -69,9 +69,9 @@ class Warp:
         """The mesh over the image of a level, of shape `source_yx`, and its points after the warp."""
         return self._memoised(self._make_mesh, level, source_yx)
 
-    def table(self) -> Table | None:
+    def inverse_map(self) -> InverseMap | None:
         """The inverse map; None for a warp that folds the tile, or needs more than `_MOST_NODES`."""
-        return self._memoised(self._make_table)
+        return self._memoised(self._make_inverse_map)
 
     def _memoised(self, make: Any, *arguments: Any) -> Any:
         return memoised((self, make.__name__, *arguments), lambda: make(*arguments), len(self.specs))
@@ -87,7 +87,7 @@ class Warp:
         full_size = from_level(level)(mesh.points)
         return mesh, np.ascontiguousarray(self._transform()(full_size))
 
-    def _make_table(self) -> Table | None:
+    def _make_inverse_map(self) -> InverseMap | None:
         # with one cell more on each side, positions on the border lie between nodes too
         columns = columns_of(self.width, self.cell) + 2
         mesh = triangle_mesh(self.width + 2 * self.cell, self.height + 2 * self.cell, columns)
@@ -102,7 +102,7 @@ class Warp:
         size = extent.astype(int)
         u, v = np.empty((2, size[1], size[0]), np.float32)
         rasterise(source, np.ascontiguousarray((warped - first) / NODE_STEP), mesh.triangles, 0, 0, u, v)
-        return Table(
+        return InverseMap(
             np.stack([u, v], axis=2),
             Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))),
         )

@@ -45,7 +45,7 @@ class Limits:
     image_cache_bytes: int = _limit(512, "image_cache_mb", "cache of decoded images and their levels, MB")
     layer_cache_bytes: int = _limit(256, "layer_cache_mb", "cache of the tiles of layers, MB")
     transform_cache_bytes: int = _limit(
-        256, "transform_cache_mb", "cache of meshes and tables of transforms, MB"
+        256, "transform_cache_mb", "cache of long transforms, meshes and inverse maps, MB"
     )
     tile_specs: int | None = None
 

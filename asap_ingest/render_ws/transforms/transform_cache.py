@@ -1,4 +1,4 @@
-"""The cache of what is derived from transforms: parsed long ones, meshes, tables. One for all requests."""
+"""The cache of what is derived from transforms: parsed long ones, meshes, inverse maps."""
 
 from __future__ import annotations
 
