@@ -47,7 +47,7 @@ def source_of(image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """A row for the compiled loops, of a whole image."""
     height, width = image.shape[:2]
     addresses = image.ctypes.data, 0 if mask is None else mask.ctypes.data
-    return np.array([(*addresses, height, width, 0, 0, 0, height, width)], SOURCE)
+    return np.array([(*addresses, height, width, 0)], SOURCE)
 
 
 def canvas_of(kind: str, masked: bool) -> Canvas:

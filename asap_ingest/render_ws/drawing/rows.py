@@ -73,7 +73,7 @@ def draw_row(target: Target, y: int, x: int, positions: Any, samples: Samples, s
         length = _length_of_run(u, v, index, source)
         if length > 0:
             run = u[index : index + length], v[index : index + length]
-            _draw_run(canvas[y], components, x + index, run, source, image)
+            _draw_run(canvas[y], components, x + index, run, image)
         else:
             length = min(_BETWEEN_RUNS, u.size - index)
             some = u[index : index + length], v[index : index + length]
@@ -113,16 +113,13 @@ def _length_of_run(u: _Positions, v: _Positions, index: int, source: Any) -> int
 
 
 @compiled()
-def _draw_run(
-    target: _Rows, components: tuple[int, ...], x: int, positions: Any, source: Any, image: _Rows
-) -> None:
+def _draw_run(target: _Rows, components: tuple[int, ...], x: int, positions: Any, image: _Rows) -> None:
     """Draw a run; the loop has no branches, so the compiler vectorises it."""
     u, v = positions
     size = len(components)
     i, j = np.int32(u[0]), np.int32(v[0])
-    left, top = (i - source.left) * size, j - source.top
-    upper = image[top][left : left + (u.size + 1) * size]
-    lower = image[top + 1][left : left + (u.size + 1) * size]
+    upper = image[j][i * size : (i + u.size + 1) * size]
+    lower = image[j + 1][i * size : (i + u.size + 1) * size]
     out = target[x * size : (x + u.size) * size]
     half = np.float32(0.5)
     up = half if out.dtype.type(half) == 0 else np.float32(0.0)  # whole numbers are rounded
@@ -146,12 +143,11 @@ def _draw_pixels(
     nearest, binary = sampling
     size = len(components)
     masked = alpha.size > 0
-    # unsigned indices: signed ones are checked for being negative
-    step, begin_x, begin_y = np.uint32(not nearest), np.int32(source.left), np.int32(source.top)
+    step = np.uint32(not nearest)
     least = np.float32(0.0 if nearest else -TOLERANCE)
     right, bottom = np.float32(source.width - step), np.float32(source.height - step)
     # a source of one row has values where rounding puts a position above it
-    last_x, last_y = np.uint32(source.columns - 1), np.uint32(source.rows - 1)
+    last_x, last_y = np.uint32(source.width - 1), np.uint32(source.height - 1)
     half = np.float32(0.5)
     up = half if canvas.dtype.type(half) == 0 else np.float32(0.0)
     for index in range(u.size):
@@ -163,7 +159,7 @@ def _draw_pixels(
             continue
         i, j = np.int32(column), np.int32(row)
         across, down = column - np.float32(i), row - np.float32(j)
-        near_x, near_y = np.uint32(i - begin_x), np.uint32(j - begin_y)
+        near_x, near_y = np.uint32(i), np.uint32(j)  # signed indices would be checked for being negative
         far_x, far_y = min(np.uint32(near_x + step), last_x), min(np.uint32(near_y + step), last_y)
         opaque = np.uint8(255)
         if masked and source.mask != 0:

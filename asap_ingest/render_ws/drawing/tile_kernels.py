@@ -31,15 +31,9 @@ MappedMesh = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 #: Pixels of a canvas whose positions by a mesh are computed at once: they stay in the processor's cache.
 _BLOCK_PIXELS = 2**16
 
-#: The samples of a tile. `image` and `mask` are addresses of `rows` C-contiguous rows of `columns` pixels (a
-#: mask of 0 means opaque): the part of an image that begins at its pixel (`top`, `left`). The image has
-#: `height` x `width` pixels, and is that of a mipmap `level`.
-SOURCE = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("image", "mask", "height", "width", "level", "top", "left", "rows", "columns")
-    ]
-)
+#: The samples of a tile. `image` and `mask` are addresses of C-contiguous arrays of `height` x `width` pixels
+#: of a mipmap `level`; a mask of 0 means opaque.
+SOURCE = np.dtype([(name, np.int64) for name in ("image", "mask", "height", "width", "level")])
 
 
 def _typed_pointer(context: Any, address: Any, like: Any) -> Any:
@@ -56,8 +50,8 @@ _pointer: Any = intrinsic(_typed_pointer)
 
 @compiled()
 def _image_and_mask(source: Any, canvas: _Rows, alpha: _Rows, size: int) -> tuple[_Rows, _Rows]:
-    image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
-    return image, carray(_pointer(source.mask, alpha), (source.rows, source.columns))
+    image = carray(_pointer(source.image, canvas), (source.height, source.width * size))
+    return image, carray(_pointer(source.mask, alpha), (source.height, source.width))
 
 
 @compiled()
@@ -78,9 +72,9 @@ def _copy_row(
     black = min(end, x + source.width - step - u)
     if v >= source.height - step:
         black = x
-    offset = (u - source.left - x) * size
+    offset = (u - x) * size
     for at in range(x * size, black * size):
-        canvas[y, at] = image[v - source.top, offset + at]
+        canvas[y, at] = image[v, offset + at]
     canvas[y, max(x, black) * size : end * size] = 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,14 +37,14 @@ from asap_ingest.render_ws.drawing.mipmap_levels import (
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
 from asap_ingest.render_ws.drawing.warps import InverseMap, from_level
-from asap_ingest.render_ws.transforms.classes import Affine
+from asap_ingest.render_ws.transforms.classes import Affine, Matrix
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh
 from asap_ingest.render_ws.transforms.warp_classes import Points
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
-#: Tiles, and bytes of their images, that are loaded before they are drawn together: each return from compiled
-#: code may wait for the GIL.
-GROUP_TILES, GROUP_BYTES = 512, 2**25
+#: Bytes of the images of tiles that are loaded before they are drawn together: each return from compiled code
+#: may wait for the GIL.
+GROUP_BYTES = 2**25
 #: Tiles whose triangles would be narrower than this on the canvas are drawn by the inverse map.
 LEAST_TRIANGLE = 10.0
 _NO_NODES = np.zeros((0, 0, 2), np.float32)
@@ -126,7 +126,7 @@ def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
     group: list[_Loaded] = []
     held = 0
     for loaded in tiles:
-        full = len(group) == GROUP_TILES or held + loaded.image.nbytes > GROUP_BYTES
+        full = held + loaded.image.nbytes > GROUP_BYTES
         has_mesh = bool(group) and (loaded.mesh or group[-1].mesh) is not None
         if group and (full or has_mesh or loaded.inverse_map is not group[-1].inverse_map):
             yield group
@@ -145,10 +145,9 @@ def _with_margin(loaded: _Loaded) -> _Loaded:
 def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded]) -> None:
     """Draw tiles that share an inverse map, or have none; a tile with a mesh is alone."""
     inverse_map, mesh = group[0].inverse_map, group[0].mesh
-    to_canvas = [_to_canvas(context, loaded) for loaded in group]
-    forward = np.array([affine.matrix for affine in to_canvas])
-    drawn = [_samples(canvas, loaded, affine) for loaded, affine in zip(group, to_canvas, strict=True)]
-    sources = np.array([source for source, _ in drawn], tile_kernels.SOURCE)
+    drawn = [_prepared(context, canvas, loaded) for loaded in group]
+    sources = np.array([source for source, _, _ in drawn], tile_kernels.SOURCE)
+    forward = np.array([matrix for _, matrix, _ in drawn])
     target, sampling = (
         canvas.target(),
         (context.parameters.skip_interpolation, context.parameters.binary_mask),
@@ -171,22 +170,22 @@ def _to_canvas(context: DrawingContext, loaded: _Loaded) -> Affine:
     return to_world.then(context.to_canvas)
 
 
-def _samples(canvas: Canvas, loaded: _Loaded, to_canvas: Affine) -> tuple[tuple[int, ...], Any]:
-    """A row of `tile_kernels.SOURCE`, and the arrays whose addresses it holds."""
-    image, mask = loaded.image, loaded.mask
-    height, width = image.shape[:2]
-    top, left = 0, 0
+def _prepared(
+    context: DrawingContext, canvas: Canvas, loaded: _Loaded
+) -> tuple[tuple[int, ...], Matrix, tuple[Pixels, Pixels | None]]:
+    """A record of `tile_kernels.SOURCE`, its matrix to the canvas, and the arrays that it points to."""
+    image, mask, to_canvas = loaded.image, loaded.mask, _to_canvas(context, loaded)
     if loaded.source_range is not None:
         if loaded.geometry.warp is None:  # otherwise the visible part is not known
-            rows, columns = _visible_part(to_canvas, (height, width), canvas)
-            image, top, left = image[rows, columns], rows.start, columns.start
-            mask = None if mask is None else mask[rows, columns]
+            rows, columns = _visible_part(to_canvas, image.shape[:2], canvas)
+            image, mask = image[rows, columns], None if mask is None else mask[rows, columns]
+            to_canvas = Affine((1.0, 0.0, columns.start, 0.0, 1.0, rows.start)).then(to_canvas)
         image = converted(image, canvas.kind, loaded.source_range, loaded.widened)
     # the compiled loops get addresses alone: of rows without gaps, and the types that they were compiled for
     image = np.ascontiguousarray(image, canvas.values.dtype)
     mask = None if mask is None else np.ascontiguousarray(mask, np.uint8)
     addresses = _address(image), 0 if mask is None else _address(mask)
-    return (*addresses, height, width, loaded.level, top, left, *image.shape[:2]), (image, mask)
+    return (*addresses, *image.shape[:2], loaded.level), to_canvas.matrix, (image, mask)
 
 
 def _address(samples: Pixels) -> int:
@@ -194,8 +193,11 @@ def _address(samples: Pixels) -> int:
     return address
 
 
-def _visible_part(to_canvas: Affine, source_yx: tuple[int, int], canvas: Canvas) -> tuple[slice, slice]:
-    """Rows and columns of a source that pixels of the canvas may come from; at least one of each."""
+def _visible_part(to_canvas: Affine, source_yx: tuple[int, ...], canvas: Canvas) -> tuple[slice, slice]:
+    """Rows and columns of a source that pixels of the canvas may come from, at least one of each.
+
+    There is one more on each side, so that no pixel of the canvas comes from the border of the part.
+    """
     back = to_canvas.inverse()
     if back is None:
         return slice(0, 1), slice(0, 1)
