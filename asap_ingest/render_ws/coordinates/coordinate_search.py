@@ -101,7 +101,7 @@ def _surroundings(points: Floats) -> TileFilter:
 
 
 def tile_ids_at(session: Session, stack_id: StackId, points: Sequence[Sequence[float]]) -> list[list[TileId]]:
-    """For each point x, y, z the ids of the tiles whose bounds hold it, ascending."""
+    """The ids of the tiles whose bounds hold each point x, y, z: a list per point, ascending."""
     tile_ids: list[list[TileId]] = [[] for _ in points]
     for tile_id, indices in tiles_at(session, stack_id, np.array(points, np.float64).reshape(-1, 3)):
         for index in indices.tolist():

@@ -65,7 +65,8 @@ class LayerTile:
     Parameters
     ----------
     make_spec : callable
-        Parses the flattened tile spec: texts of specs take much less memory than their objects.
+        Returns the flattened tile spec. That of a stored tile is parsed again by each call: its text takes
+        much less memory than its objects.
     cell : float
         Mesh cell size in pixels.
     """
