@@ -36,9 +36,9 @@ from benchmarks.load_clients import (
     run_requests,
     still_open,
 )
-from benchmarks.service import memory_bytes, processor_seconds
+from benchmarks.service import processor_seconds
 from benchmarks.service_stacks import Client
-from benchmarks.tables import table
+from benchmarks.tables import memory_bytes, table
 
 RESULTS = Path(__file__).parent / "LOAD.md"
 #: p99 in ms of 50 clients, by kind of request, before the service had limits.
@@ -138,10 +138,10 @@ def measure(extent: Extent) -> Results:
 def _measure_memory(service: RunningService, load: Load, extent: Extent, results: Results) -> None:
     few, most_seconds = min(FEW_CLIENTS, extent.clients), 15 * extent.seconds
     warm = run_requests(service.address, load, few, max(10, extent.requests // 10), most_seconds)
-    before = memory_bytes(service, "VmRSS")
+    before = memory_bytes(service.process_id, "VmRSS")
     many = partial(run_requests, service.address, load, few, extent.requests, most_seconds)
     count = results.take(f"{few} clients", service, many)
-    after = memory_bytes(service, "VmRSS")
+    after = memory_bytes(service.process_id, "VmRSS")
     results.errors += warm.errors
     growth = after / before - 1
     met = "met" if growth <= MOST_GROWTH else "**not met**"

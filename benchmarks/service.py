@@ -26,7 +26,7 @@ import asap_ingest.render_ws.client_scripts
 from asap_ingest.render.service_process import RunningService, running_service
 from benchmarks import service_stacks as stacks
 from benchmarks.service_stacks import OWNER, SIDE, STEP, Client, TileImages
-from benchmarks.tables import copy_seconds, table
+from benchmarks.tables import copy_seconds, memory_bytes, table
 
 TILES, BOX = 5000, 1024
 SCRIPT = Path(asap_ingest.render_ws.client_scripts.__file__).parent / "run_ws_client.sh"
@@ -37,12 +37,6 @@ def processor_seconds(service: RunningService) -> float:
     """Processor time of the service so far."""
     fields = Path(f"/proc/{service.process_id}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_bytes(service: RunningService, name: str) -> int:
-    """Memory of the service: `VmRSS` is what it has now, `VmHWM` the most that it had."""
-    fields = Path(f"/proc/{service.process_id}/status").read_text()
-    return int(fields.partition(f"{name}:")[2].split()[0]) * 1024
 
 
 @dataclass(frozen=True)
@@ -214,7 +208,7 @@ def pictures(service: RunningService, runs: int) -> Iterator[Row]:
 
 def memory(service: RunningService) -> Row:
     """Peak memory of the service after all boxes were drawn."""
-    peak = memory_bytes(service, "VmHWM")
+    peak = memory_bytes(service.process_id, "VmHWM")
     return ["most memory of the service so far", "", "", f"{peak / 1e6:.0f} MB", "", ""]
 
 

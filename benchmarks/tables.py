@@ -1,4 +1,4 @@
-"""Medians and Markdown tables."""
+"""Medians, the memory of a process, and Markdown tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -26,6 +27,12 @@ def copy_seconds(side: int, dtype: DTypeLike = np.uint8, runs: int = 30) -> floa
     """Median time to copy an image of `side` x `side` over another one: the limit set by memory."""
     image, copy = np.ones((side, side), dtype), np.ones((side, side), dtype)
     return median_seconds(partial(np.copyto, copy, image), runs)
+
+
+def memory_bytes(process_id: int, name: str) -> int:
+    """Memory of a process: `VmRSS` is what it has now, `VmHWM` the most that it had."""
+    fields = Path(f"/proc/{process_id}/status").read_text()
+    return int(fields.partition(f"{name}:")[2].split()[0]) * 1024
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -18,6 +18,6 @@ if __name__ == "__main__":
     for kind, masked in product(KINDS, (False, True)):
         image, canvas = random_image(kind, 37, 37), canvas_of(kind, masked)
         draw_on(canvas, image, None, Affine(MATRIX), How())
-        draw_mesh(canvas.rows(), source_of(image), np.array([MATRIX]), same, (False, False))
+        draw_mesh(canvas.target(), source_of(image), np.array([MATRIX]), same, (False, False))
     premultiply_once(np.zeros((2, 2, 4), np.uint8))
     lay_over((0.0, 0.0, 0.0), np.zeros((2, 2, 4), np.uint8))

@@ -62,13 +62,12 @@ def open_stack(url: str, path: str, dtype: str = "uint8") -> StackReader:
     names = path.strip("/").split("/")
     if len(names) != 3 or not all(names):
         raise ParameterError("path", f"{path!r} is not owner/project/stack")
-    if str(np.dtype(dtype)) not in BOX_FORMS:
-        raise ParameterError("dtype", f"{dtype!r} cannot be drawn; choose from {', '.join(BOX_FORMS)}")
     owner, project, name = names
+    dtype = _drawable(dtype)
     address = url.partition(_API)[0].rstrip("/")
     stack = Stack(RenderConnection(address, None, owner, project), name)
     stack.require()
-    return StackReader(stack, str(np.dtype(dtype)))
+    return StackReader(stack, dtype)
 
 
 @dataclass(frozen=True)
@@ -198,11 +197,23 @@ def _drawn(planes: StackPlanes, ranges: Ranges) -> NDArray[Any]:
     return pixels
 
 
+def _drawable(dtype: Any) -> str:
+    """The name of a type of samples; ParameterError for one that cannot be drawn."""
+    try:
+        name = str(np.dtype(dtype))
+    except TypeError:
+        name = str(dtype)
+    if name not in BOX_FORMS:
+        raise ParameterError("dtype", f"{name!r} cannot be drawn; choose from {', '.join(BOX_FORMS)}")
+    return name
+
+
 def _step_of(scale: float) -> int:
-    step = round(1 / scale) if 0 < scale <= 1 else 0
-    if step < 1 or step & (step - 1) or step * scale != 1:
+    """World coordinates per pixel at a scale, a power of 2; ParameterError for other scales."""
+    mantissa, exponent = math.frexp(scale)
+    if mantissa != 0.5 or exponent > 1:
         raise ParameterError("scale", f"{scale!r} is not 1, 0.5, 0.25, and so on")
-    return step
+    return 2 ** (1 - exponent)
 
 
 def _record(tile: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from asap_ingest.volumes.checking.tensorstore_readers import ChunkReader, reader
 from asap_ingest.volumes.checking.volume_check import description_of
 from asap_ingest.volumes.checking.volume_files import VolumeFiles, open_files
 from asap_ingest.volumes.checking.volume_metadata import CheckedScale, Description
-from asap_ingest.volumes.checking.zarr_metadata import DRIVERS
+from asap_ingest.volumes.checking.zarr_metadata import DRIVERS, TENSORSTORE_ERRORS
 from asap_ingest.volumes.tensorstore_extra import require_tensorstore
 
 
@@ -136,17 +136,25 @@ class ScaleReader:
 
     def read(self, ranges: Ranges) -> NDArray[Any]:
         """Samples (z, y, x) of a box that counts from the first voxel."""
-        if self._scale.unread:
-            block = per_axis(lambda along: slice(along.start, along.stop), ranges)
-            return np.asarray(self._tensorstore[block].read().result())
         samples = np.empty(per_axis(len, ranges), self.dtype)
-        for z, y, x in product(*per_axis(_parts, ranges, self.chunk_shape)) if samples.size else ():
-            try:
-                chunk = self._reader.read((x.position, y.position, z.position))
-            except FaultError as error:
-                raise VolumeError(self._volume, str(error)) from error
-            samples[z.target, y.target, x.target] = chunk[z.inside, y.inside, x.inside]
-        return samples
+        try:
+            for z, y, x in product(*per_axis(_parts, ranges, self.chunk_shape)) if samples.size else ():
+                index = x.position, y.position, z.position
+                if self._scale.unread:
+                    self._reader.look(index)  # tensorstore would read a missing chunk as zeros
+                    continue
+                chunk = self._reader.read(index)
+                samples[z.target, y.target, x.target] = chunk[z.inside, y.inside, x.inside]
+        except FaultError as error:
+            raise VolumeError(self._volume, str(error)) from error
+        return self._read_by_tensorstore(ranges) if self._scale.unread else samples
+
+    def _read_by_tensorstore(self, ranges: Ranges) -> NDArray[Any]:
+        block = per_axis(lambda along: slice(along.start, along.stop), ranges)
+        try:
+            return np.asarray(self._tensorstore[block].read().result())
+        except TENSORSTORE_ERRORS as error:
+            raise VolumeError(self._volume, f"scale {self.key}: {error}") from error
 
     @property
     def _reader(self) -> ChunkReader:
@@ -173,7 +181,7 @@ class ScaleReader:
             spec = {"driver": driver, "kvstore": store, "path": f"{self.key}/"}
         try:
             array = tensorstore.open(spec, open=True, read=True).result()
-        except (ValueError, NotImplementedError) as error:
+        except TENSORSTORE_ERRORS as error:
             problem = f"scale {self.key}: {self._scale.unread}; tensorstore cannot read it: {error}"
             raise VolumeError(self._volume, problem) from error
         if array.rank == 4:

@@ -17,14 +17,19 @@ Picked = tuple[int | slice, int | slice, int | slice]
 
 
 def world_index(key: Any, extent: Callable[[], Ranges]) -> tuple[Ranges, Picked]:
-    """An index of up to three numbers or slices, z first.
-
-    Returns its ranges, and the index into the samples of these that leaves out axes with a single number.
+    """Split an index into the box to read, and the index into the samples of this box.
 
     Parameters
     ----------
+    key : int, slice or tuple of these
+        Up to three axes, z first; axes that are left out are read in full.
     extent : callable
-        Called for the ends of open slices and of axes that are left out.
+        Returns the whole extent; called only for open ends of slices and for axes that are left out.
+
+    Returns
+    -------
+    pair of Ranges and Picked
+        The second drops the axes for which the index has a number, as NumPy does.
 
     Raises
     ------

@@ -160,7 +160,7 @@ def test_a_dask_array_draws_when_it_is_computed(opened, stack, monkeypatch):
     assert half.shape == (3, -(-height // 2), -(-width // 2))
     expected = drawn_by_service(stack, 1, *CORNER, half.shape[2] * 2, half.shape[1] * 2, scale=0.5)
     assert np.array_equal(half[0].compute(), expected)
-    for scale in (0.3, 2, 0, float("nan")):
+    for scale in (0.3, 2, 0, -0.5, float("nan"), float("inf")):
         with pytest.raises(ParameterError, match="scale"):
             reader.to_dask(scale)
 
@@ -186,8 +186,9 @@ def test_addresses(stack, tmp_path, service_url):
     for path in ("raw", "a/b/c/d", "a//c"):
         with pytest.raises(ParameterError, match="owner/project/stack"):
             asap_ingest.open_stack(service_url, path)
-    with pytest.raises(ParameterError, match="uint8, uint16"):
-        asap_ingest.open_stack(service_url, path_of(stack), dtype="float32")
+    for dtype in ("float32", "int", "byte8", None):
+        with pytest.raises(ParameterError, match="uint8, uint16"):
+            asap_ingest.open_stack(service_url, path_of(stack), dtype=dtype)
 
 
 def test_an_exported_volume_has_the_pixels_of_the_stack_at_the_same_index(opened, render, tmp_path):

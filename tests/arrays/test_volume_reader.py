@@ -3,6 +3,7 @@
 import json
 import pickle
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,3 +123,18 @@ def test_encodings_that_tensorstore_reads(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorstore", None)
     with pytest.raises(ParameterError, match=r"pip install 'asap_ingest\[volumes\]'"):
         open_volume(tmp_path / "labels")[:]
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [(Path.unlink, "missing"), (lambda path: path.write_bytes(b"x" * 9), "Corrupted")],
+)
+def test_a_defective_chunk_that_tensorstore_reads_is_named(tmp_path, damage, problem):
+    encoding = {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [8, 8, 8]}
+    written_by_tensorstore(tmp_path, np.ones((5, 20, 30), np.uint32), **encoding)
+    chunk = tmp_path / "4_4_40" / "-14-0_8-24_4-9"
+    damage(chunk)
+    volume = open_volume(tmp_path)
+    assert np.all(volume[4:9, 8:24, -30:-14] == 1)
+    with pytest.raises(VolumeError, match=f"{chunk.name}.*{problem}"):
+        volume[:]

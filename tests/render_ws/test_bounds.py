@@ -98,9 +98,9 @@ def test_no_tiles_give_no_boxes() -> None:
 def test_tiles_together_have_the_boxes_of_all_border_points(
     tiles: list[tuple[tuple[float, float, float], list[tuple[float, ...]]]],
 ) -> None:
-    outlines = [(*size, specs(*(" ".join(map(repr, row)) for row in rows))) for size, rows in tiles]
-    together = derive_boxes(outlines)
-    for (width, height, cell, transforms), found in zip(outlines, together, strict=True):
+    frames = [(*size, specs(*(" ".join(map(repr, row)) for row in rows))) for size, rows in tiles]
+    together = derive_boxes(frames)
+    for (width, height, cell, transforms), found in zip(frames, together, strict=True):
         points = border_points(width, height, cell)
         for spec in transforms:
             points = build([spec])(points)
@@ -114,11 +114,11 @@ def test_boxes_do_not_depend_on_how_many_are_derived_at_once(
     monkeypatch: pytest.MonkeyPatch, points: int
 ) -> None:
     lens = specs("0 1 0.001 0.0002 0 0.001 0 0 1 0 0.0003 0", name=POLYNOMIAL)
-    outlines = [
+    frames = [
         (100.0, 80.0, 16.0, [*shared, *specs(f"1.01 0.02 -0.03 0.99 {n * 3.3} {n * 7.7}")])
         for n in range(5)
         for shared in ([], lens)
     ]
-    expected = [derive_boxes([outline])[0].tolist() for outline in outlines]
+    expected = [derive_boxes([frame])[0].tolist() for frame in frames]
     monkeypatch.setattr("asap_ingest.render_ws.transforms.bounds.BLOCK_POINTS", points)
-    assert derive_boxes(outlines).tolist() == expected
+    assert derive_boxes(frames).tolist() == expected

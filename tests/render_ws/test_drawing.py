@@ -417,6 +417,6 @@ def test_tiles_loaded_together_are_drawn_in_their_order(
         make_tile(RAMP + 3, "0.9 0.2 -0.2 0.9 5.5 2"),
     ]
     together = picture(*shown).values
-    monkeypatch.setattr(tiles, "GROUP_TILES", 1)
+    monkeypatch.setattr(tiles, "GROUP_BYTES", 0)
     assert np.array_equal(picture(*shown).values, together)
     assert not np.array_equal(picture(*shown[::-1]).values, together)

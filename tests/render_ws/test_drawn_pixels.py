@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asap_ingest.render_ws.drawing.canvas import Canvas
-from asap_ingest.render_ws.drawing.positions import SNAP
+from asap_ingest.render_ws.drawing.positions import TOLERANCE
 from asap_ingest.render_ws.drawing.tile_kernels import SOURCE, draw_mesh, draw_tiles
 from asap_ingest.render_ws.drawing.warps import Warp
 from asap_ingest.render_ws.transforms.classes import Affine
@@ -21,7 +21,7 @@ from tests.examples import examples
 from tests.render_ws.client import leaf
 
 CANVAS_YX = (40, 61)
-NO_TABLE = np.zeros((0, 0, 2), np.float32)
+NO_NODES = np.zeros((0, 0, 2), np.float32)
 LINEAR = st.sampled_from((0.0, 1.0, -1.0, 0.5, 2.0)) | st.floats(-3, 3)
 SHIFT = st.sampled_from((0.0, 7.0, -5.0, 0.25)) | st.floats(-60, 60)
 MATRIX = st.tuples(*[LINEAR, LINEAR, SHIFT] * 2)
@@ -47,7 +47,7 @@ def source_of(image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """A row for the compiled loops, of a whole image."""
     height, width = image.shape[:2]
     addresses = image.ctypes.data, 0 if mask is None else mask.ctypes.data
-    return np.array([(*addresses, height, width, 0, 0, 0, height, width)], SOURCE)
+    return np.array([(*addresses, height, width, 0)], SOURCE)
 
 
 def canvas_of(kind: str, masked: bool) -> Canvas:
@@ -58,7 +58,7 @@ def canvas_of(kind: str, masked: bool) -> Canvas:
 
 def draw_on(canvas: Canvas, image: np.ndarray, mask: np.ndarray | None, forward: Affine, how: How) -> None:
     matrices = np.array([forward.matrix])
-    draw_tiles(canvas.rows(), source_of(image, mask), matrices, NO_TABLE, (how.nearest, how.binary))
+    draw_tiles(canvas.target(), source_of(image, mask), matrices, NO_NODES, (how.nearest, how.binary))
 
 
 def positions(forward: Affine, source_yx: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -68,12 +68,14 @@ def positions(forward: Affine, source_yx: tuple[int, int]) -> tuple[np.ndarray, 
     corners = forward(np.array(list(product((0.0, width - 1.0), (0.0, height - 1.0)))))
     if inverse is None or not np.isfinite(inverse.matrix).all() or not np.isfinite(corners).all():
         return None
-    a, b, c, d, e, f = (round(m) if abs(m - round(m)) < SNAP / 100 else m for m in inverse.matrix)
+    a, b, c, d, e, f = (round(m) if abs(m - round(m)) < TOLERANCE / 100 else m for m in inverse.matrix)
     y, x = np.mgrid[0.0 : CANVAS_YX[0], 0.0 : CANVAS_YX[1]]
     u, v = a * x + (b * y + c), d * x + (e * y + f)
-    (left, top), (right, bottom) = corners.min(axis=0) - SNAP, corners.max(axis=0) + SNAP
+    (left, top), (right, bottom) = corners.min(axis=0) - TOLERANCE, corners.max(axis=0) + TOLERANCE
     covered = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
-    covered &= (u >= -SNAP) & (u <= width - 1 + SNAP) & (v >= -SNAP) & (v <= height - 1 + SNAP)
+    covered &= (
+        (u >= -TOLERANCE) & (u <= width - 1 + TOLERANCE) & (v >= -TOLERANCE) & (v <= height - 1 + TOLERANCE)
+    )
     return np.where(covered, u, np.nan).astype(np.float32), v.astype(np.float32)
 
 
@@ -84,7 +86,9 @@ def sampled(image: np.ndarray, u: np.ndarray, v: np.ndarray, nearest: bool) -> t
         u, v = np.floor(u + np.float32(0.5)), np.floor(v + np.float32(0.5))
         there = (u >= 0) & (v >= 0) & (u < width) & (v < height)
     else:
-        there = (u >= np.float32(-SNAP)) & (v >= np.float32(-SNAP)) & (u < width - 1) & (v < height - 1)
+        there = (
+            (u >= np.float32(-TOLERANCE)) & (v >= np.float32(-TOLERANCE)) & (u < width - 1) & (v < height - 1)
+        )
     i, j = (np.where(there, positions, 0).astype(int) for positions in (u, v))
     across, down = (
         (np.where(there, positions, 0) - whole).astype(np.float32) for positions, whole in ((u, i), (v, j))
@@ -185,9 +189,9 @@ def test_nothing_is_written_beside_the_canvas(
     mesh = triangle_mesh(37, 37, 2)
     for mapped in (None, np.array(points).reshape(5, 2)):
         canvas = Canvas(*CANVAS_YX, values=around[CANVAS_YX[0] : 2 * CANVAS_YX[0]])
-        target = canvas.rows(), source_of(image), np.array([matrix])
+        target = canvas.target(), source_of(image), np.array([matrix])
         if mapped is None:
-            draw_tiles(*target, NO_TABLE, (nearest, False))
+            draw_tiles(*target, NO_NODES, (nearest, False))
         else:
             draw_mesh(*target, (mesh.points, mapped, mesh.triangles), (nearest, False))
     assert set(np.unique(canvas.values)) <= {0, 7, 9}
@@ -225,7 +229,7 @@ def test_a_mesh_that_is_affine_draws_what_the_matrix_draws(
     pictures = [canvas_of(kind, masked) for _ in range(2)]
     draw_on(pictures[0], image, None, forward, How())
     same = mesh.points, mesh.points, mesh.triangles
-    draw_mesh(pictures[1].rows(), source_of(image), np.array([matrix]), same, (False, False))
+    draw_mesh(pictures[1].target(), source_of(image), np.array([matrix]), same, (False, False))
     u, v = positions(forward, (40, 50))
     within = (u > 1e-4) & (u < 49 - 1e-4) & (v > 1e-4) & (v < 39 - 1e-4)
     differing = np.abs(pictures[0].values.astype(float) - pictures[1].values)[within]
@@ -237,8 +241,8 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
     data = "3 1 0 4e-6 2e-6 -3e-6 0 0 1 -2e-6 5e-6 3e-6"
     specs = [leaf(className=POLYNOMIAL, dataString=data)]
     warp = Warp(orjson.dumps(specs), 960.0, 800.0, 64.0)
-    table, level = warp.table(), 4
-    assert table is not None
+    inverse_map, level = warp.inverse_map(), 4
+    assert inverse_map is not None
     image = np.random.default_rng(0).integers(0, 256, (50, 60)).astype(np.uint8)
     source = source_of(image)
     source["level"] = level
@@ -246,9 +250,9 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
     pictures = [canvas_of("gray8", False) for _ in range(2)]
     mesh, mapped = warp.mesh(level, image.shape)
     matrix = np.array([to_canvas.matrix])
-    draw_mesh(pictures[0].rows(), source, matrix, (mesh.points, mapped, mesh.triangles), (False, False))
-    forward = np.array([table.to_warped.then(to_canvas).matrix])
-    draw_tiles(pictures[1].rows(), source, forward, table.nodes, (False, False))
+    draw_mesh(pictures[0].target(), source, matrix, (mesh.points, mapped, mesh.triangles), (False, False))
+    forward = np.array([inverse_map.to_warped.then(to_canvas).matrix])
+    draw_tiles(pictures[1].target(), source, forward, inverse_map.nodes, (False, False))
     differing = np.abs(pictures[0].values.astype(int) - pictures[1].values)
     assert pictures[0].values.mean() > 60
     assert np.count_nonzero(differing) < 0.02 * differing.size
@@ -259,4 +263,4 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
 def test_a_warp_that_folds_the_tile_or_leads_nowhere_has_no_table(data: str) -> None:
     specs = [leaf(className=POLYNOMIAL, dataString=data)]
     with np.errstate(all="ignore"):
-        assert Warp(orjson.dumps(specs), 960.0, 800.0, 64.0).table() is None
+        assert Warp(orjson.dumps(specs), 960.0, 800.0, 64.0).inverse_map() is None

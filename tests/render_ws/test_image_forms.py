@@ -123,7 +123,7 @@ def test_16_bit_gray_of_masked_colours_is_their_ranged_mean_whatever_shows_of_it
     color[..., 0] = 60
     alpha = np.array([[0, 1, 3, 128, 255]] * 3, np.uint8)
     drawn = canvas(color, alpha)
-    drawn.shown = IntensityRange(-255.0, 255.0)
+    drawn.intensity_range = IntensityRange(-255.0, 255.0)
     gray = np.frombuffer(encode(drawn, "raw16-image", PLAIN)[1], ">u2")
     # 60 becomes 158, and 0 becomes 128
     assert gray.tolist() == [138] * 15

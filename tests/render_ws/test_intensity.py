@@ -12,7 +12,7 @@ from asap_ingest.render_ws.drawing.intensity import IntensityRange, range_for_ca
 def shown(values: list[float], dtype: type, low: float, high: float) -> list[int]:
     """What values in a row look like in 8 bits, shown in a range."""
     row = np.array([values], dtype)
-    gray = Canvas(1, len(values), values=row, shown=IntensityRange(low, high)).gray8()
+    gray = Canvas(1, len(values), values=row, intensity_range=IntensityRange(low, high)).gray8()
     assert gray is not None
     return gray[0].tolist()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asap_ingest.render_ws.transforms.inverse import locals_of, with_z, worlds_of
+from asap_ingest.render_ws.transforms.inverse import to_local, to_world, with_z
 from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, TriangleLocator, triangle_mesh
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 
@@ -77,7 +77,7 @@ def test_affine_transforms_go_there_and_back(
     affine = f"{cosine!r} {sine!r} {-sine!r} {cosine!r} {shift[0]!r} {shift[1]!r}"
     tile = spec(*([SAME] if through_mesh else []), f"1 0 {shear!r} 1 0 0", affine)
     local = np.array([where]) * [299, 199]
-    np.testing.assert_allclose(locals_of(tile, worlds_of(tile, local)), local, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(to_local(tile, to_world(tile, local)), local, rtol=1e-9, atol=1e-7)
 
 
 @given(
@@ -91,7 +91,7 @@ def test_points_outside_have_no_way_back(
     turn = f"{math.cos(angle)!r} {math.sin(angle)!r} {-math.sin(angle)!r} {math.cos(angle)!r} 50 60"
     tile = spec(*([SAME] if through_mesh else []), turn)
     outside = max(-where[0], where[0] - 299, -where[1], where[1] - 199)
-    found = locals_of(tile, worlds_of(tile, np.array([where])))
+    found = to_local(tile, to_world(tile, np.array([where])))
     if outside > 1e-4:
         assert np.isnan(found).all()
     elif outside <= 0:
@@ -103,34 +103,34 @@ def test_points_outside_have_no_way_back(
 def test_every_pixel_comes_back(data: str, inner: tuple[str, ...]) -> None:
     tile = spec(*inner, data)
     local = pixels(300, 200, 7)
-    np.testing.assert_allclose(locals_of(tile, worlds_of(tile, local)), local, atol=1e-9)
+    np.testing.assert_allclose(to_local(tile, to_world(tile, local)), local, atol=1e-9)
 
 
 def test_between_the_corners_of_the_mesh_places_are_near() -> None:
     tile = spec(BEND, "0.8 0.6 -0.6 0.8 1e5 -2e5")
     local = inner_pixels()
-    error = np.abs(locals_of(tile, worlds_of(tile, local)) - local).max()
+    error = np.abs(to_local(tile, to_world(tile, local)) - local).max()
     assert 1e-3 < error < 0.25
 
 
 def test_the_last_pixel_is_the_end_of_a_tile() -> None:
     tile = spec("1 0 0 1 1000 1000")
-    found = locals_of(tile, np.array([[1299.0, 1199.0], [1299.5, 1199], [1299, 1199.5], [999.5, 1000]]))
+    found = to_local(tile, np.array([[1299.0, 1199.0], [1299.5, 1199], [1299, 1199.5], [999.5, 1000]]))
     np.testing.assert_array_equal(np.isfinite(found[:, 0]), [True, False, False, False])
 
 
 def test_corners_of_the_mesh_are_exact_and_its_cell_size_counts() -> None:
     tile = spec(BEND, "2 0 0 2 -700 300")
     corners = triangle_mesh(300.0, 200.0, 5).points
-    np.testing.assert_allclose(locals_of(tile, worlds_of(tile, corners)), corners, atol=1e-9)
+    np.testing.assert_allclose(to_local(tile, to_world(tile, corners)), corners, atol=1e-9)
     local = inner_pixels()
     coarse, fine = (
-        np.abs(locals_of(tile, worlds_of(tile, local), cell) - local).max() for cell in (128.0, 16.0)
+        np.abs(to_local(tile, to_world(tile, local), cell) - local).max() for cell in (128.0, 16.0)
     )
     assert 0 < fine < coarse / 16
     assert np.array_equal(
-        locals_of({**tile, "meshCellSize": 16.0}, worlds_of(tile, local)),
-        locals_of(tile, worlds_of(tile, local), 16.0),
+        to_local({**tile, "meshCellSize": 16.0}, to_world(tile, local)),
+        to_local(tile, to_world(tile, local), 16.0),
     )
 
 
@@ -152,20 +152,20 @@ def test_corners_of_the_mesh_are_exact_and_its_cell_size_counts() -> None:
 )
 def test_mirrored_flat_and_endless_tiles_have_no_way_back(data: tuple[str, ...]) -> None:
     tile = spec(*data)
-    points = np.concatenate([worlds_of(tile, pixels(300, 200, 50)), [[0, 0], [5, 5]]])
-    assert np.isnan(locals_of(tile, points)).all()
+    points = np.concatenate([to_world(tile, pixels(300, 200, 50)), [[0, 0], [5, 5]]])
+    assert np.isnan(to_local(tile, points)).all()
 
 
 @pytest.mark.parametrize("data", [(MIRROR, MIRROR), (BEND, MIRROR, MIRROR), (f"0 -1{SAME[3:]}", MIRROR)])
 def test_a_tile_mirrored_twice_has_a_way_back(data: tuple[str, ...]) -> None:
     tile = spec(*data)
     local = inner_pixels()
-    np.testing.assert_allclose(locals_of(tile, worlds_of(tile, local)), local, atol=0.25)
+    np.testing.assert_allclose(to_local(tile, to_world(tile, local)), local, atol=0.25)
 
 
 def test_of_a_folded_tile_only_the_side_that_is_not_turned_over_counts() -> None:
     tile = spec(FOLD, width=101, height=81, meshCellSize=10.0)
-    found = locals_of(tile, worlds_of(tile, np.array([[20.0, 40.0], [80.0, 40.0]])))
+    found = to_local(tile, to_world(tile, np.array([[20.0, 40.0], [80.0, 40.0]])))
     np.testing.assert_allclose(found, [[20, 40], [20, 40]], atol=0.5)
 
 
@@ -175,53 +175,53 @@ def test_of_a_folded_tile_only_the_side_that_is_not_turned_over_counts() -> None
 def test_tiles_without_an_area_have_no_way_back(width: Any, height: Any) -> None:
     for data in ("1 0 0 1 0 0", SAME):
         tile = {**spec(data), "width": width, "height": height}
-        assert np.isnan(locals_of(tile, np.zeros((1, 2)))).all()
+        assert np.isnan(to_local(tile, np.zeros((1, 2)))).all()
 
 
 def test_without_transforms_the_world_is_the_tile() -> None:
     for tile in ({}, {"transforms": {"type": "list", "specList": []}}, spec()):
         points = np.array([[-5.0, 1e9]])
-        assert np.array_equal(worlds_of(tile, points), points)
-        assert np.array_equal(locals_of(tile, points), points)
-        assert locals_of(tile, points) is not points
+        assert np.array_equal(to_world(tile, points), points)
+        assert np.array_equal(to_local(tile, points), points)
+        assert to_local(tile, points) is not points
 
 
 def test_points_that_are_no_numbers_have_no_way_back() -> None:
     odd = np.array([[math.nan, 1], [1, math.inf], [-math.inf, math.nan]])
     for data in ("1 0 0 1 0 0", BEND):
-        assert np.isnan(locals_of(spec(data), odd)).all()
+        assert np.isnan(to_local(spec(data), odd)).all()
 
 
 def test_no_points_give_none() -> None:
     for tile in (spec(), spec("1 0 0 1 0 0"), spec(BEND)):
-        assert locals_of(tile, np.empty((0, 2))).shape == (0, 2)
-        assert worlds_of(tile, np.empty((0, 2))).shape == (0, 2)
+        assert to_local(tile, np.empty((0, 2))).shape == (0, 2)
+        assert to_world(tile, np.empty((0, 2))).shape == (0, 2)
 
 
 def test_transforms_are_applied_one_after_the_other() -> None:
     tile = spec("2 0 0 2 1 1", "0 1 -1 0 10 20")
-    assert worlds_of(tile, np.array([[3.0, 4.0]])).tolist() == [[1.0, 27.0]]
+    assert to_world(tile, np.array([[3.0, 4.0]])).tolist() == [[1.0, 27.0]]
 
 
 def test_what_cannot_be_mapped_is_refused() -> None:
     points = np.zeros((1, 2))
     reference = {"type": "list", "specList": [{"type": "ref", "refId": "L"}]}
-    for mapped in (worlds_of, locals_of):
+    for mapped in (to_world, to_local):
         with pytest.raises(IllegalArgumentError, match="'L'"):
             mapped({**spec(), "transforms": reference}, points)
     sizeless = {name: value for name, value in spec(BEND).items() if name != "width"}
     with pytest.raises(IllegalStateError, match="tile 't' has no width"):
-        locals_of(sizeless, points)
+        to_local(sizeless, points)
     with pytest.raises(IllegalArgumentError, match="meshCellSize"):
-        locals_of(spec(BEND), points, 1e-6)
+        to_local(spec(BEND), points, 1e-6)
 
 
 def test_the_input_stays_as_it_is() -> None:
     points = pixels(300, 200, 50)
     before = points.copy()
     for tile in (spec(), spec("1 0 0 1 2 3"), spec(BEND)):
-        worlds_of(tile, points)
-        locals_of(tile, points)
+        to_world(tile, points)
+        to_local(tile, points)
         assert np.array_equal(points, before)
 
 

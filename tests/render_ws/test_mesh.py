@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.render_ws.drawing.positions import SNAP, rasterise
+from asap_ingest.render_ws.drawing.positions import TOLERANCE, rasterise
 from asap_ingest.render_ws.transforms.triangle_mesh import triangle_mesh
 from tests.examples import examples
 
@@ -35,11 +35,11 @@ def reference(mapped: np.ndarray) -> np.ndarray:
         if area == 0:
             continue
         target = target if area > 0 else target[[0, 2, 1]]
-        inside = (y >= target[:, 1].min() - SNAP) & (y <= target[:, 1].max() + SNAP)
+        inside = (y >= target[:, 1].min() - TOLERANCE) & (y <= target[:, 1].max() + TOLERANCE)
         for (ax, ay), (bx, by) in zip(target, np.roll(target, -1, axis=0), strict=True):
             with np.errstate(all="ignore"):
                 edge = ax + (bx - ax) * (y - ay) / (by - ay)
-            inside &= (by == ay) | np.where(by > ay, x <= edge + SNAP, x >= edge - SNAP)
+            inside &= (by == ay) | np.where(by > ay, x <= edge + TOLERANCE, x >= edge - TOLERANCE)
         shares = np.linalg.solve(np.vstack([target.T, [1, 1, 1]]), np.stack([x, y, 0 * x + 1]).reshape(3, -1))
         target_source = source if area > 0 else source[[0, 2, 1]]
         for values, found in zip(picture, target_source.T @ shares, strict=False):

@@ -90,6 +90,18 @@ def test_a_section_without_any_image_is_an_empty_picture(row: StackClient, tmp_p
     assert answer.headers["x-missing-tile-count"] == "3"
 
 
+def test_a_tile_whose_mask_cannot_be_drawn_does_not_decide_the_range(
+    empty_server_url: str, tmp_path: Path
+) -> None:
+    tiles = [grey_tile(tmp_path, number) for number in range(2)]
+    (tmp_path / "mask.png").write_bytes(b"nothing like an image")
+    tiles[1]["mipmapLevels"]["0"]["maskUrl"] = (tmp_path / "mask.png").as_uri()
+    tiles[1]["maxIntensity"] = 1000.0
+    stack = StackClient(empty_server_url, "bad_mask").create(*tiles, state="COMPLETE")
+    picture = pixels(box(stack, SKIP))
+    assert (picture[40, 50], picture[40, 150]) == (GREYS[0], 0)
+
+
 def test_boxes_in_the_picture_are_scaled_and_shifted(row: StackClient, tmp_path: Path) -> None:
     (tmp_path / "1.png").unlink()
     answer = box(row, SKIP, "50,0,200,80,0.5")

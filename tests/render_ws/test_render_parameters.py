@@ -64,7 +64,13 @@ def test_query_overrides_scale_and_stack_defaults() -> None:
     version = {"defaultChannel": "D", "mipmapPathBuilder": {"rootPath": "/r/"}}
     plain = box_parameters({"scale": None}, [], BOX, version)
     assert (plain.scale, plain.channels, plain.mipmap_path_builder) == (0.1, "D", {"rootPath": "/r/"})
-    query = {"scale": 0.5, "channels": "", "minIntensity": 5.0, "filter": True, "maxTileSpecsToRender": 3}
+    query = {
+        "scale": 0.5,
+        "channels": "",
+        "min_intensity": 5.0,
+        "filter": True,
+        "max_tile_specs_to_render": 3,
+    }
     asked = box_parameters(query, [], BOX, version)
     assert (asked.scale, asked.channels, asked.min_intensity, asked.do_filter) == (0.5, "", 5.0, True)
     assert asked.max_tile_specs == 3
@@ -72,7 +78,7 @@ def test_query_overrides_scale_and_stack_defaults() -> None:
 
 
 def test_filter_list_is_named_and_written() -> None:
-    listed = box_parameters({"filterListName": "default"}, [], BOX, {})
+    listed = box_parameters({"filter_list_name": "default"}, [], BOX, {})
     assert [spec["className"].rpartition(".")[2] for spec in to_json(listed)["filterSpecs"]] == [
         "ValueToNoise",
         "ValueToNoise",
@@ -80,7 +86,7 @@ def test_filter_list_is_named_and_written() -> None:
     ]
     for unknown in ("nope", ""):
         with pytest.raises(IllegalArgumentError, match=f"'{unknown}' not found"):
-            box_parameters({"filterListName": unknown}, [], BOX, {})
+            box_parameters({"filter_list_name": unknown}, [], BOX, {})
 
 
 @pytest.mark.parametrize("channels", ["A__B", "A__0.9__B__0.2", "A__x__B__0.1", "A____B"])
@@ -111,7 +117,7 @@ def test_layer_box_is_cut_to_integers() -> None:
 
 
 def test_json_round_trip() -> None:
-    written = to_json(box_parameters({"minIntensity": 1.0}, [tile(shift(1))], BOX, {"defaultChannel": "q"}))
+    written = to_json(box_parameters({"min_intensity": 1.0}, [tile(shift(1))], BOX, {"defaultChannel": "q"}))
     assert to_json(from_json(written)) == written
 
 
@@ -144,19 +150,22 @@ LABELLED = (shift(1, "lens"), shift(2, "a", "r"), shift(4, "a"), shift(8, "b"))
     ("query", "expected"),
     [
         ({}, ("1248", 5.7)),
-        ({"normalizeForMatching": False}, ("1248", 5.7)),
-        ({"normalizeForMatching": True}, ("1", 0)),
-        ({"excludeAllTransforms": True}, ("", 0)),
-        ({"excludeAllTransforms": False}, ("1248", 15)),
-        ({"excludeAllTransforms": False, "normalizeForMatching": True}, ("1248", 0)),
-        ({"excludeTransformsAfterLast": ["a"]}, ("124", 7)),
-        ({"excludeTransformsAfterLast": ["nope"]}, ("1248", 15)),
-        ({"excludeTransformsAfterLast": [""]}, ("1248", 15)),
-        ({"excludeTransformsAfterLast": []}, ("1248", 5.7)),
-        ({"excludeTransformsAfterLast": ["lens", "r"]}, ("12", 3)),
-        ({"excludeFirstTransformAndAllAfter": ["a"]}, ("1", 1)),
-        ({"excludeFirstTransformAndAllAfter": ["lens"]}, ("", 0)),
-        ({"excludeTransformsAfterLast": ["a"], "excludeFirstTransformAndAllAfter": ["b"]}, ("124", 7)),
+        ({"normalize_for_matching": False}, ("1248", 5.7)),
+        ({"normalize_for_matching": True}, ("1", 0)),
+        ({"exclude_all_transforms": True}, ("", 0)),
+        ({"exclude_all_transforms": False}, ("1248", 15)),
+        ({"exclude_all_transforms": False, "normalize_for_matching": True}, ("1248", 0)),
+        ({"exclude_transforms_after_last": ["a"]}, ("124", 7)),
+        ({"exclude_transforms_after_last": ["nope"]}, ("1248", 15)),
+        ({"exclude_transforms_after_last": [""]}, ("1248", 15)),
+        ({"exclude_transforms_after_last": []}, ("1248", 5.7)),
+        ({"exclude_transforms_after_last": ["lens", "r"]}, ("12", 3)),
+        ({"exclude_first_transform_and_all_after": ["a"]}, ("1", 1)),
+        ({"exclude_first_transform_and_all_after": ["lens"]}, ("", 0)),
+        (
+            {"exclude_transforms_after_last": ["a"], "exclude_first_transform_and_all_after": ["b"]},
+            ("124", 7),
+        ),
     ],
 )
 def test_label_mode(query: dict[str, Any], expected: tuple[str, float]) -> None:
@@ -167,7 +176,7 @@ def test_label_mode(query: dict[str, Any], expected: tuple[str, float]) -> None:
 @pytest.mark.parametrize(("count", "left"), [(0, ""), (1, ""), (2, "1"), (3, "12"), (4, "12")])
 def test_normalisation_without_lens_label_keeps_two_at_most(count: int, left: str) -> None:
     specs = [shift(number) for number in (1, 2, 4, 8)][:count]
-    transforms, x, _ = kept({"normalizeForMatching": True}, *specs)
+    transforms, x, _ = kept({"normalize_for_matching": True}, *specs)
     assert ("".join(transforms), x) == (left, 0)
 
 
@@ -181,7 +190,7 @@ def test_size_and_offset_of_a_tile() -> None:
 
 def test_derived_box_needs_a_size() -> None:
     with pytest.raises(IllegalStateError):
-        tile_parameters({"excludeAllTransforms": True}, tile(width=None), {})
+        tile_parameters({"exclude_all_transforms": True}, tile(width=None), {})
 
 
 @pytest.mark.parametrize(
@@ -208,15 +217,15 @@ def test_source_parameters_show_the_bare_image(kind: str, image: dict[str, str])
 def test_source_parameters_obey_what_the_query_says_of_drawing() -> None:
     query = {
         "scale": 0.25,
-        "minIntensity": 5.0,
-        "maxIntensity": 90.0,
+        "min_intensity": 5.0,
+        "max_intensity": 90.0,
         "filter": True,
-        "binaryMask": True,
-        "excludeMask": True,
-        "convertToGray": True,
-        "fillWithNoise": True,
+        "binary_mask": True,
+        "exclude_mask": True,
+        "convert_to_gray": True,
+        "fill_with_noise": True,
         "channels": "A",
-        "filterListName": "simpleTest",
+        "filter_list_name": "simpleTest",
     }
     found = to_json(source_parameters(query, tile(), "source", 0.5))
     assert (found["scale"], found["minIntensity"], found["maxIntensity"]) == (0.25, 5.0, 90.0)
@@ -225,7 +234,7 @@ def test_source_parameters_obey_what_the_query_says_of_drawing() -> None:
     assert (found["channels"], len(found["filterSpecs"])) == ("A", 1)
 
 
-@pytest.mark.parametrize("query", [{"filterListName": "nope"}, {"channels": "A__0.9__B__0.2"}])
+@pytest.mark.parametrize("query", [{"filter_list_name": "nope"}, {"channels": "A__0.9__B__0.2"}])
 def test_source_parameters_refuse_a_wrong_query_as_if_the_tile_were_wrong(query: dict[str, str]) -> None:
     with pytest.raises(IllegalStateError):
         source_parameters(query, tile(), "source")

@@ -9,9 +9,11 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+import orjson
 import pytest
 
 from asap_ingest.render_ws.drawing.layers import layer_of
+from asap_ingest.render_ws.drawing.warps import shared_warp
 from asap_ingest.render_ws.memory.bounded_cache import BoundedCache
 from asap_ingest.render_ws.transforms.classes import build_leaf
 from asap_ingest.render_ws.transforms.specs import build
@@ -74,15 +76,16 @@ def test_a_spline_is_not_unpacked_beyond_its_landmarks() -> None:
 
 
 def test_meshes_are_kept_by_their_bytes(small_cache: BoundedCache) -> None:
-    """Sixty of these, as many as were kept before, are 500 MB."""
+    """Sixty of these, as many as were kept before, are 700 MB."""
+    specs = orjson.dumps([leaf()])
     tracemalloc.start()
     for number in range(10):
-        triangle_mesh(4000.0 + number, 4000.0, 250)
+        shared_warp(specs, 4000.0, 4000.0, 16.0).mesh(0, (4000, 4000 + number))
     grown = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert grown < 2 * ROOM
-    mesh = triangle_mesh(400.0, 300.0, 10)
-    assert triangle_mesh(400.0, 300.0, 10) is mesh
+    warp = shared_warp(specs, 400.0, 300.0, 40.0)
+    assert warp.mesh(0, (300, 400)) is warp.mesh(0, (300, 400))
 
 
 def test_long_transforms_are_kept_by_their_bytes(small_cache: BoundedCache) -> None:

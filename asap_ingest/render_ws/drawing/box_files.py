@@ -1,7 +1,7 @@
-"""Boxes that were drawn in advance: files in a folder that the stack names.
+"""Boxes that were drawn in advance: files below a folder that the stack names.
 
 `root/1024x1024/0/3407.0/12/7.png` is the box of row 12 and column 7 of level 0; the folder of a layer may
-also be named `3407`. A client chooses the root, so what may be read is decided here.
+also be named `3407`. Clients choose the root, so the checks here decide what they can read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: First bytes of a file by extension; other files are not sent.
 STARTS = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
-#: Up to here a whole z has the same digits as an integer.
+#: Below this, whole numbers are exact in double precision.
 _LARGEST_WHOLE_Z = 1e15
 
 
@@ -40,13 +40,13 @@ def read_box_file(root: str, paths: Iterable[str], extension: str, images: Sourc
     extension : str
         Key of `STARTS`.
     images : SourceImages
-        Has the folders that images may be read from.
+        Knows the folders that images may be read from.
 
     Raises
     ------
     IllegalArgumentError
-        When the root is outside these folders, a symbolic link leads out of the root, or the file is not an
-        image of the format of its extension.
+        If the root is outside these folders, a symbolic link leads out of the root, or the file does not have
+        the format of its extension.
     """
     if "\0" in root:
         raise IllegalArgumentError("materializedBoxRootPath holds a zero byte")
@@ -55,20 +55,18 @@ def read_box_file(root: str, paths: Iterable[str], extension: str, images: Sourc
         file = f"{relative_path}.{extension}"
         path, what = Path(os.path.realpath(folder / file)), f"{root}/{file}"
         if not path.is_relative_to(folder):
-            raise images.problem(what, f"box file '{folder / file}' leads out of its root")
+            raise images.file_error(what, f"box file '{folder / file}' leads out of its root")
         try:
-            content = _image_bytes(path, what, STARTS[extension], images) if path.is_file() else None
+            if path.is_file():
+                return _image_bytes(path, what, STARTS[extension], images)
         except OSError as error:
-            raise images.problem(what, f"box file '{path}' cannot be read: {error.strerror}") from error
-        if content == b"":
-            raise images.problem(what, f"box file '{path}' is not an image of the format of its extension")
-        if content is not None:
-            return content
+            raise images.file_error(what, f"box file '{path}' cannot be read: {error.strerror}") from error
     return None
 
 
 def _image_bytes(path: Path, what: str, start: bytes, images: SourceImages) -> bytes:
-    """The content; empty if it does not begin as it must."""
     with path.open("rb") as file:
-        images.admit(what, f"box file '{path}'", os.fstat(file.fileno()).st_size)
-        return start + file.read() if file.read(len(start)) == start else b""
+        images.check_size(what, f"box file '{path}'", os.fstat(file.fileno()).st_size)
+        if file.read(len(start)) != start:
+            raise images.file_error(what, f"box file '{path}' is not an image of the format of its extension")
+        return start + file.read()

@@ -1,4 +1,4 @@
-"""The picture that tiles are drawn on: its values, its transparency, and the finished 8- or 16-bit picture.
+"""The canvas that tiles are drawn on, and the finished picture: 8-bit gray, 16-bit gray, or RGBA.
 
 Fill, masks and alpha: those of render-ws 4.0.
 """
@@ -18,15 +18,15 @@ from asap_ingest.render_ws.drawing.intensity import (
     Pixels,
     kind_of,
     mean_of_components,
+    picture_to_8bit,
     scale_float,
-    show_finished,
 )
 from asap_ingest.render_ws.drawing.transparency import premultiply_once
 
 
 @dataclass
 class Canvas:
-    """A picture of `height` x `width` pixels: transparent black until something is drawn.
+    """A picture of `height` x `width` pixels: transparent black until its kind is known.
 
     Attributes
     ----------
@@ -34,19 +34,19 @@ class Canvas:
         (height, width) of uint8, uint16 or float32, or (height, width, 3) of uint8.
     alpha : ndarray of uint8, shape (height, width), or None
         255 where opaque; None for an opaque picture.
-    shown : IntensityRange
+    intensity_range : IntensityRange
         Range that turns the values into 8-bit ones.
     outlines : bool
         Whether it holds outlines of tiles instead of their pixels: those have no 16-bit form.
     is_drawn : bool
-        Whether it was started, or made of values.
+        Whether its kind is known: it was started by the first tile, or made of values.
     """
 
     height: int
     width: int
     values: Pixels = None  # type: ignore[assignment]
     alpha: NDArray[np.uint8] | None = None
-    shown: IntensityRange = field(default_factory=IntensityRange)
+    intensity_range: IntensityRange = field(default_factory=IntensityRange)
     outlines: bool = False
 
     def __post_init__(self) -> None:
@@ -68,30 +68,34 @@ class Canvas:
             self.values[:] = gray[:, :, None] if kind == "color" else gray
         self.alpha = np.zeros((self.height, self.width), np.uint8) if has_masks else None
 
-    def rows(self) -> tuple[Pixels, NDArray[np.uint8], tuple[int, ...]]:
-        """The canvas as the compiled loops take it: see `rows.Target`."""
+    def target(self) -> tuple[Pixels, NDArray[np.uint8], tuple[int, ...]]:
+        """The canvas as compiled loops take it: see `rows.Target`."""
         components = (0, 1, 2) if self.values.ndim == 3 else (0,)
         alpha = np.zeros((0, 0), np.uint8) if self.alpha is None else self.alpha
         return self.values.reshape(self.height, -1), alpha, components
 
     def gray16(self) -> NDArray[np.uint16]:
-        """The picture as 16-bit gray, opaque or not: values as they are, the mean of ranged colours."""
+        """The picture as 16-bit gray, without its alpha.
+
+        Gray values stay as they are, float values are scaled from the intensity range, and colours become the
+        mean of their 8-bit components after the range was applied.
+        """
         if self.kind == "color":
-            return mean_of_components(show_finished(self.values, self.shown)).astype(np.uint16)
+            return mean_of_components(picture_to_8bit(self.values, self.intensity_range)).astype(np.uint16)
         if self.kind == "float":
-            low, high = self.shown
+            low, high = self.intensity_range
             return scale_float(self.values, low, high - low, np.uint16)
         return self.values.astype(np.uint16, copy=False)
 
     def gray8(self) -> NDArray[np.uint8] | None:
-        """The picture as opaque 8-bit gray, or None where it has colours or is not opaque."""
+        """The picture as 8-bit gray; None if it has colours or an alpha channel."""
         if self.alpha is not None or self.kind == "color":
             return None
-        return show_finished(self.values, self.shown)
+        return picture_to_8bit(self.values, self.intensity_range)
 
     def rgba(self) -> NDArray[np.uint8]:
         """The picture as (height, width, 4) of uint8: red, green, blue, alpha (not premultiplied)."""
-        shown = show_finished(self.values, self.shown)
+        shown = picture_to_8bit(self.values, self.intensity_range)
         code = cv2.COLOR_RGB2RGBA if shown.ndim == 3 else cv2.COLOR_GRAY2RGBA
         picture: Any = cv2.cvtColor(np.ascontiguousarray(shown), code)
         if self.alpha is None:

@@ -16,7 +16,7 @@ JsonObject = dict[str, Any]
 class Channel:
     """One channel of a tile: its intensity range and its images by mipmap level, ascending.
 
-    `chosen` caches which files a level is drawn from.
+    `chosen` caches the `LevelImages` of levels, for `mipmap_levels.choose_images`.
     """
 
     name: str | None
@@ -27,14 +27,14 @@ class Channel:
 
 
 def parse_channels(text: str | None) -> dict[str | None, float]:
-    """Read `NAME` or `A__0.9__B__0.1`: weights by channel name, {} for None.
+    """Read `NAME` or `A__0.9__B__0.1`: weights by channel name; {} for None.
 
-    An empty text is a name, which no channel has. A last name without a weight does not count.
+    An empty text is a name too, though of no channel. A last name without a weight is ignored.
 
     Raises
     ------
     IllegalArgumentError
-        For a weight that is not a number, and weights above 1 together.
+        For a weight that is not a number, or weights whose sum is above 1.
     """
     if text is None:
         return {}
@@ -54,7 +54,7 @@ def parse_channels(text: str | None) -> dict[str | None, float]:
 
 
 def tile_channels(tile: JsonObject) -> list[Channel]:
-    """The channels of a tile; without `channels` an unnamed one of its own images and range."""
+    """The channels of a tile; if its spec has none, an unnamed one of its own images and range."""
     # older databases hold nulls
     specs = [spec for spec in tile.get("channels") or () if spec]
     return [_channel(spec) for spec in specs or [tile]]

@@ -1,4 +1,4 @@
-"""Drawing: render parameters and source images in, a canvas out.
+"""Drawing of render parameters and source images on a canvas.
 
 Rules: those of render-ws 4.0.
 """
@@ -19,7 +19,7 @@ from asap_ingest.render_ws.drawing.layers import LayerTile, layer_of
 from asap_ingest.render_ws.drawing.outlines import draw_outlines
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
-from asap_ingest.render_ws.drawing.tiles import Job, draw_tiles
+from asap_ingest.render_ws.drawing.tiles import DrawingContext, draw_tiles
 from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS, TooLargeError
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
@@ -43,10 +43,9 @@ def draw(
     Parameters
     ----------
     claim : callable
-        Called with the bytes that the picture is about to take; may raise.
+        Called with the bytes that the picture will take, before they are allocated; may raise.
     missing : MissingTiles, optional
-        Collects the tiles whose images cannot be drawn; the others are drawn. Without it, one such tile is an
-        error.
+        Collects the tiles that cannot be drawn; the others are drawn. Without it, one such tile is an error.
 
     Raises
     ------
@@ -64,7 +63,7 @@ def draw(
     claim(picture_bytes)
     specs = parameters.tile_specs or []
     limit = parameters.max_tile_specs
-    # a limit below 0 does not count
+    # a limit below 0 is none
     if parameters.outlines_only or (limit is not None and 0 <= limit < len(specs)):
         return draw_outlines(shape_yx, parameters)
     check_filters(parameters.filter_specs or [])
@@ -80,9 +79,9 @@ def draw(
     _check_pixels(shape_yx, len(weights), max_pixels)
     claim(picture_bytes * max(0, len(weights) - 1))
     has_masks = not parameters.exclude_mask and any(tile.has_masks for tile in tiles)
-    job = Job(parameters, images, _world_to_canvas(parameters), has_masks, missing)
+    context = DrawingContext(parameters, images, _world_to_canvas(parameters), has_masks, missing)
     pictures = [
-        (_draw_channel(job, tiles, name, len(weights) > 1), weight) for name, weight in weights.items()
+        (_draw_channel(context, tiles, name, len(weights) > 1), weight) for name, weight in weights.items()
     ]
     if not pictures:
         return Canvas(*shape_yx)
@@ -90,7 +89,7 @@ def draw(
 
 
 def canvas_size(parameters: RenderParameters) -> tuple[int, int]:
-    """Height and width of the picture: the scaled size, cut to integers."""
+    """Height and width of the picture: the scaled size, cut to integers; IllegalArgumentError below 1."""
     width, height = (
         truncate_to_int(parameters.scale * size) for size in (parameters.width, parameters.height)
     )
@@ -111,18 +110,20 @@ def _world_to_canvas(parameters: RenderParameters) -> Affine:
     return Affine((scale, 0.0, -parameters.x * scale, 0.0, scale, -parameters.y * scale))
 
 
-def _draw_channel(job: Job, tiles: Sequence[LayerTile], name: str | None, mixing: bool) -> Canvas:
-    """Draw one channel of all tiles that have it on a canvas of its own."""
-    canvas = Canvas(*canvas_size(job.parameters))
+def _draw_channel(
+    context: DrawingContext, tiles: Sequence[LayerTile], name: str | None, mixing: bool
+) -> Canvas:
+    """Draw one channel of all tiles that have it; if `mixing`, all must have it (IllegalStateError)."""
+    canvas = Canvas(*canvas_size(context.parameters))
     drawn = [(tile, channel) for tile in tiles for channel in tile.channels if channel.name == name]
     if mixing and len({tile for tile, _ in drawn}) < len(tiles):
         raise IllegalStateError(f"channels cannot be mixed: a tile has no channel {name!r}")
-    draw_tiles(job, canvas, drawn)
+    draw_tiles(context, canvas, drawn)
     return canvas
 
 
 def _mixed(pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
-    """The weighted sum of the pictures of several channels; its kind and range are those of the first.
+    """The weighted sum of the pictures of channels, of the kind and with the intensity range of the first.
 
     Values are also weighted by their opacity. As in the original, each product is cut to an integer, and sums
     beyond the range of the type wrap around. Negative weights count as 0.
@@ -142,11 +143,11 @@ def _mixed(pictures: Sequence[tuple[Canvas, float]]) -> Canvas:
             alpha += np.trunc(share * opaque).astype(np.int64)
         values[rows] = total.astype(model.dtype)
         opacity[rows] = np.minimum(alpha, 255)
-    return Canvas(first.height, first.width, values, opacity, first.shown)
+    return Canvas(first.height, first.width, values, opacity, first.intensity_range)
 
 
 def _like(picture: Canvas, rows: slice, model: Pixels) -> Pixels:
-    """Rows of a picture, gray ones repeated where the model is in colour, and colour ones averaged."""
+    """Rows of a picture, to be added to the model: gray for all its components, or the mean of colours."""
     values = picture.values[rows]
     if model.ndim == 3 and values.ndim == 2:
         return values[:, :, None]

@@ -1,6 +1,6 @@
-"""Named lists of image filters: known by name and reported, but not applied.
+"""Named lists of image filters. Filters are part of render parameters, but none is applied.
 
-Requests with filters of `OMITTED_FILTERS` get the unfiltered image, which clients accept.
+Images that ask for filters of `OMITTED_FILTERS` come unfiltered, which clients accept; others are refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""URLs of source images: which file one names, if any.
+"""URLs of source images: the paths of the files that they name.
 
-Forms: those of render-ws 4.0. Paths are texts, and cached: a picture of some hundred tiles names thousands of
-files, for which `Path` is slow.
+Forms of URLs: those of render-ws 4.0. Paths are texts, and cached: a picture may have thousands of files, for
+which `Path` is slow.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from urllib.parse import unquote
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 _LOCAL_HOST = "//localhost/"
-#: URLs, and characters of each: at most 40 MB with their paths.
+#: URLs in the cache, and characters of each: at most 40 MB with their paths.
 _CACHED_URLS, _LONGEST_CACHED = 2**14, 1000
 
 
 def local_file_or_none(url: str) -> str | None:
-    """The path of a file, None for a URL of another scheme; IllegalArgumentError for a malformed one."""
+    """The path that a URL names, as `local_path`; None for a URL of another scheme than `file`."""
     return local_path(url) if _scheme(url) in ("", "file") else None
 
 
 def local_path(url: str) -> str:
-    """The path that a URL names: plain, `file:/path`, `file:///path`, `file://localhost/path`.
+    """The path that a URL names: a plain path, `file:/path`, `file:///path` or `file://localhost/path`.
 
     Raises
     ------
     IllegalArgumentError
-        For a URL that does not name a file.
+        For a URL of another scheme, or a malformed one.
     """
     return _cached_path(url) if len(url) <= _LONGEST_CACHED else _path(url)
 

@@ -1,8 +1,7 @@
-"""Intensity ranges: how sample values become 8-bit grey values.
+"""Conversion of samples: sources to the kind of a canvas, finished pictures to 8 bits by a range.
 
-Formulas, and how limits are rounded: those of render-ws 4.0, whose code differs for sources and finished
-pictures of each kind. A canvas is 8-bit gray, 16-bit gray, float or colour; sources are converted to its kind
-first.
+Formulas and the rounding of limits: those of render-ws 4.0, which differ between sources and pictures, and
+between kinds of samples.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Pixels = NDArray[Any]
 #: Channels beyond this maximum hold 16-bit values: their 8-bit sources are widened.
 LARGEST_8BIT = 255.0
 LARGEST_16BIT = 65535.0
-#: Pixels of a band of rows.
+#: Pixels of a band of `row_bands`.
 _BAND_PIXELS = 2**18
 #: Kind of canvas -> type of its samples.
 CANVAS_TYPES: dict[str, Any] = {
@@ -33,14 +32,14 @@ CANVAS_TYPES: dict[str, Any] = {
 
 
 class IntensityRange(NamedTuple):
-    """Values shown as 0 and as 255."""
+    """The sample values that become 0 and 255 in 8 bits."""
 
     low: float = 0.0
     high: float = 255.0
 
 
 def row_bands(height: int, width: int) -> Iterator[slice]:
-    """Bands of rows: temporary arrays that are larger than the picture are made for one band at a time."""
+    """Bands of rows of a picture, so that temporary arrays of 64-bit values stay small."""
     step = max(1, _BAND_PIXELS // max(1, width))
     return (slice(start, start + step) for start in range(0, height, step))
 
@@ -60,8 +59,8 @@ def widen(image: Pixels) -> Pixels:
     return image.astype(np.uint16) << 8
 
 
-def _show(values: Pixels, low: float, extent: float) -> Pixels:
-    """Apply a range of values, from `low` on, to samples: uint8 of the same shape."""
+def _to_8bit(values: Pixels, low: float, extent: float) -> Pixels:
+    """Map samples from the range low to low + extent to 0 to 255: uint8 of the same shape."""
     if values.dtype == np.uint16:
         return _table_16bit(low, extent)[values]
     if values.dtype != np.uint8:
@@ -70,13 +69,13 @@ def _show(values: Pixels, low: float, extent: float) -> Pixels:
     return values if table is None else table[values]
 
 
-def show_finished(values: Pixels, shown: IntensityRange) -> Pixels:
-    """Apply a range to a finished picture: uint8 of the same shape.
+def picture_to_8bit(values: Pixels, intensity_range: IntensityRange) -> Pixels:
+    """Map a finished picture to 8 bits by its range: uint8 of the same shape.
 
-    Its limits are rounded half up for 8-bit gray, and cut to integers for colours and 16-bit gray. The least
-    and greatest value of a 16-bit picture replace a range that is cut to 0, 0.
+    The limits of the range are rounded half up for 8-bit gray, and cut to integers for colours and 16-bit
+    gray. If this makes the range of a 16-bit picture 0, 0, its least and greatest values take its place.
     """
-    kind, (low, high) = kind_of(values), shown
+    kind, (low, high) = kind_of(values), intensity_range
     if kind == "gray16":
         low, high = truncate_to_int(max(low, 0.0)), truncate_to_int(min(high, LARGEST_16BIT))
         if (low, high) == (0, 0):
@@ -85,19 +84,19 @@ def show_finished(values: Pixels, shown: IntensityRange) -> Pixels:
         low, high = truncate_to_int(low), truncate_to_int(high)
     elif kind == "gray8":
         low, high = _rounded(low), _rounded(high)
-    return _show(values, low, high - low)
+    return _to_8bit(values, low, high - low)
 
 
-def _show_source(image: Pixels, own: IntensityRange) -> Pixels:
-    """Apply a source's own range: uint8 of the same shape.
+def _source_to_8bit(image: Pixels, source_range: IntensityRange) -> Pixels:
+    """Map a source image to 8 bits by its range: uint8 of the same shape.
 
-    Its limits are rounded half up for 8-bit gray; for colours the lower one is cut to an integer, but the
-    extent is not; others are taken as they are.
+    The limits of the range are rounded half up for 8-bit gray. For colours the lower limit is cut to an
+    integer, but the extent is not. For other kinds nothing is rounded.
     """
-    kind, (low, high) = kind_of(image), own
+    kind, (low, high) = kind_of(image), source_range
     if kind == "gray8":
-        return _show(image, _rounded(low), _rounded(high) - _rounded(low))
-    return _show(image, truncate_to_int(low) if kind == "color" else low, high - low)
+        return _to_8bit(image, _rounded(low), _rounded(high) - _rounded(low))
+    return _to_8bit(image, truncate_to_int(low) if kind == "color" else low, high - low)
 
 
 def _rounded(limit: float) -> int:
@@ -105,7 +104,7 @@ def _rounded(limit: float) -> int:
 
 
 def scale_float(values: Pixels, low: float, extent: float, dtype: type[np.unsignedinteger[Any]]) -> Pixels:
-    """Float samples, shape (height, width), from a range to all values of a type, rounded half up."""
+    """Map float samples, shape (height, width), from a range to all values of a type, rounded half up."""
     result = np.empty(values.shape, dtype)
     largest = np.iinfo(dtype).max
     for rows in row_bands(*values.shape):
@@ -118,7 +117,7 @@ def scale_float(values: Pixels, low: float, extent: float, dtype: type[np.unsign
 
 @lru_cache(maxsize=64)
 def _table_8bit(low: float, extent: float) -> Pixels | None:
-    """8-bit values of 0 .. 255; None for a range that changes nothing, or is reversed."""
+    """The 8-bit results for samples 0 to 255; None for a range that changes nothing, or is reversed."""
     if (low, extent) == (0, 255) or extent < 0:
         return None
     values = np.arange(256)
@@ -143,40 +142,40 @@ def mean_of_components(color: Pixels) -> Pixels:
 
 
 def is_converted(source: str, canvas: str, widened: bool) -> bool:
-    """Whether `converted` changes pixels of one kind on a canvas of another, or the same."""
+    """Whether `converted` changes pixels of a source of one kind for a canvas of another or the same kind."""
     return source != canvas or canvas == "color" or (widened and source == "gray8")
 
 
-def converted(image: Pixels, canvas: str, own: IntensityRange, widened: bool) -> Pixels:
-    """Bring pixels of a source to the kind of a canvas.
+def converted(image: Pixels, canvas: str, source_range: IntensityRange, widened: bool) -> Pixels:
+    """Convert pixels of a source to the kind of a canvas.
 
     Parameters
     ----------
-    own : IntensityRange
-        Range of the source: for colours, and where the canvas has fewer values.
+    source_range : IntensityRange
+        Used for colours, and where the samples of the canvas have fewer bits than those of the source.
     widened : bool
-        Make 8-bit gray samples 16-bit ones first.
+        Make 16-bit samples of 8-bit gray ones first.
     """
     if widened and image.ndim == 2 and image.dtype == np.uint8:
         image = widen(image)
     source, dtype = kind_of(image), CANVAS_TYPES[canvas]
     if canvas == "color":
-        shown = _show_source(image, own)
+        shown = _source_to_8bit(image, source_range)
         return shown if shown.ndim == 3 else np.repeat(shown[:, :, None], 3, axis=2)
     if source == "color":
-        return mean_of_components(_show_source(image, own)).astype(dtype, copy=False)
+        return mean_of_components(_source_to_8bit(image, source_range)).astype(dtype, copy=False)
     if source == "float" and canvas != "float":
-        return scale_float(image, own.low, own.high - own.low, dtype)
+        return scale_float(image, source_range.low, source_range.high - source_range.low, dtype)
     if (source, canvas) == ("gray16", "gray8"):
-        return _show_source(image, own)
+        return _source_to_8bit(image, source_range)
     return image.astype(dtype, copy=False)
 
 
 def range_for_canvas(requested: IntensityRange, image: Pixels, canvas: str, widened: bool) -> IntensityRange:
-    """The range of a source on a canvas: the requested one, unless that is exactly 0, 0.
+    """The intensity range of a source on a canvas: the requested one, unless that is exactly 0, 0.
 
-    Then 16-bit samples, `widened` ones included, on a 16-bit canvas have the range from their least to their
-    greatest value.
+    In that case 16-bit samples (also `widened` ones) on a 16-bit canvas have the range from their least to
+    their greatest value.
     """
     if requested != IntensityRange(0.0, 0.0) or canvas != "gray16":
         return requested

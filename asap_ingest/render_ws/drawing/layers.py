@@ -1,7 +1,4 @@
-"""Layers: tiles that are drawn together, and what drawing needs of each, derived once.
-
-Layers of stacks that are not being written to are read once, and drawn from memory.
-"""
+"""Tiles as drawing needs them, and a cache of the layers of stacks that are not being written to."""
 
 from __future__ import annotations
 
@@ -38,13 +35,14 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Geometry:
-    """A tile's map to world coordinates: a warp, if it is not affine, and the affine transform behind it.
+    """A tile's map to world coordinates: a warp, if its transforms are not all affine, then `affine`.
 
-    `linear` is the nearest affine transform to both, up to its shift; None for a tile too small for one.
+    `linear` is the affine transform nearest to both together, up to its shift; None for a tile that is too
+    small to fit one.
     """
 
     warp: Warp | None
-    behind: Affine
+    affine: Affine
     linear: Affine | None
 
 
@@ -52,22 +50,25 @@ def geometry_of(specs: Sequence[Spec], width: float, height: float, cell: float)
     """Geometry of a tile of flattened transform specifications; errors as `specs.build`."""
     steps = build_steps(specs)
     warped = warped_steps(steps)
-    behind = merged(steps[warped:])
-    assert isinstance(behind, Affine)
+    affine = merged(steps[warped:])
+    assert isinstance(affine, Affine)
     if not warped:
-        return Geometry(None, behind, fit_affine(behind, width, height, cell))
+        return Geometry(None, affine, fit_affine(affine, width, height, cell))
     warp = shared_warp(orjson.dumps(specs[:warped]), width, height, cell)
     linear = warp.nearest_affine()
-    return Geometry(warp, behind, None if linear is None else linear.then(behind))
+    return Geometry(warp, affine, None if linear is None else linear.then(affine))
 
 
 class LayerTile:
-    """A tile of a layer, and what drawing needs of it, derived by the first use.
+    """A tile, and what drawing derives from its spec: each once, when it is first needed.
 
     Parameters
     ----------
     make_spec : callable
-        Returns the flattened tile spec.
+        Returns the flattened tile spec. That of a stored tile is parsed again by each call: its text takes
+        much less memory than its objects.
+    cell : float
+        Mesh cell size in pixels.
     """
 
     def __init__(self, make_spec: Callable[[], JsonObject], bounds: Bounds, cell: float) -> None:
@@ -75,7 +76,7 @@ class LayerTile:
         self.bounds = bounds
         self._cell = cell
         self._geometry: Geometry | None = None
-        #: States of `folders` when all files were there: see `layer_files`.
+        #: States of `folders` when all files were there, for `layer_files.check_files`.
         self.checked: Any = None
 
     @cached_property
@@ -85,7 +86,7 @@ class LayerTile:
 
     @property
     def tile_id(self) -> str:
-        """Its id, `None` for a tile without."""
+        """Its id; the text `None` for a tile without one."""
         return self._sources[0]
 
     @property
@@ -100,7 +101,7 @@ class LayerTile:
 
     @cached_property
     def folders(self) -> tuple[str, ...] | None:
-        """The folders of its files; None where a URL is malformed."""
+        """The folders of its files; None if a URL is malformed."""
         try:
             paths = [local_file_or_none(url) for url in self.urls]
         except IllegalArgumentError:
@@ -109,14 +110,15 @@ class LayerTile:
 
     @cached_property
     def has_masks(self) -> bool:
-        """Whether one of its images has a mask."""
+        """Whether any of its images has a mask."""
         images = (image for channel in self.channels for image in channel.images.values())
         return any(image.get("maskUrl") is not None for image in images)
 
     def geometry(self, size: Callable[[], tuple[float, float]]) -> Geometry:
-        """Its geometry; `size` reads width and height of its image where the spec lacks them.
+        """Its geometry.
 
-        A geometry by the size of an image is not cached.
+        `size` returns width and height of level 0; it is called if the spec lacks them. Then the geometry is
+        not cached, because the image may be replaced by a larger one.
         """
         if self._geometry is not None:
             return self._geometry
@@ -129,7 +131,7 @@ class LayerTile:
 
 
 class LayerTiles(Sequence[JsonObject]):
-    """Specs of tiles of a layer in memory, in drawing order; each is made when it is used."""
+    """Some tiles in drawing order; as a sequence, their specs, each of which is parsed when it is read."""
 
     def __init__(self, tiles: Sequence[LayerTile]) -> None:
         self.tiles = tiles
@@ -146,68 +148,69 @@ class LayerTiles(Sequence[JsonObject]):
         return np.array([tile.bounds for tile in self.tiles], np.float64).reshape(-1, 4)
 
     def within(self, box: TileFilter) -> LayerTiles:
-        """The tiles that reach into a box, its sides included."""
+        """The tiles whose bounds meet a box, edges included."""
         min_x, min_y, max_x, max_y = self.bounds.T
         seen = np.ones(len(self), bool)
-        for limit, reaches in (
-            (box.min_x, max_x.__ge__),
-            (box.max_x, min_x.__le__),
-            (box.min_y, max_y.__ge__),
-            (box.max_y, min_y.__le__),
-        ):
-            if limit is not None:
-                seen &= reaches(limit)
+        if box.min_x is not None:
+            seen &= max_x >= box.min_x
+        if box.max_x is not None:
+            seen &= min_x <= box.max_x
+        if box.min_y is not None:
+            seen &= max_y >= box.min_y
+        if box.max_y is not None:
+            seen &= min_y <= box.max_y
         return LayerTiles([self.tiles[index] for index in np.flatnonzero(seen).tolist()])
 
 
 def layer_of(specs: Sequence[JsonObject], cell: float = DEFAULT_MESH_CELL_SIZE) -> LayerTiles:
-    """The tiles of flattened specs in drawing order: those in memory, or new ones."""
+    """Tiles of flattened specs in drawing order; a `LayerTiles` is returned as it is."""
     if isinstance(specs, LayerTiles) and cell == DEFAULT_MESH_CELL_SIZE:
         return specs
-    return LayerTiles([LayerTile(partial(_same, spec), _bounds(spec), cell) for spec in specs])
+    return LayerTiles([_tile_of(spec, cell) for spec in specs])
 
 
-def _same(spec: JsonObject) -> JsonObject:
-    return spec
+def _tile_of(spec: JsonObject, cell: float) -> LayerTile:
+    return LayerTile(lambda: spec, _bounds(spec), cell)
 
 
 def _bounds(spec: JsonObject) -> Bounds:
-    """0 for those that a spec lacks: a client may send it."""
+    """The bounds in a spec; 0 for those that it lacks, as a client may send."""
     min_x, min_y, max_x, max_y = (float(spec.get(name) or 0.0) for name in BOX_FIELDS)
     return min_x, min_y, max_x, max_y
 
 
 def bounds_of(specs: Sequence[JsonObject]) -> dict[str, float]:
-    """`minX`, `minY`, `maxX`, `maxY` over some tiles."""
+    """`minX`, `minY`, `maxX`, `maxY` over all tiles, of which there is at least one."""
     bounds = layer_of(specs).bounds
     return dict(zip(BOX_FIELDS, [*bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0)], strict=True))
 
 
-#: Bytes of what is derived from a tile, per byte of its spec.
-_DERIVED = 8
-#: Fields of `TileFilter` that a layer can answer.
+#: Bytes of a tile in memory, with what is derived from it, per byte of its row; bytes of a row besides its
+#: texts; bytes of an entry of the cache.
+_DERIVED, _ROW_BYTES, _ENTRY_BYTES = 8, 125, 1000
+#: Conditions of a `TileFilter` that can be applied to a cached layer.
 _ANSWERED = {"z", "min_x", "max_x", "min_y", "max_y"}
-#: False for a layer that needs more than all the room.
+#: A cached layer; False if it is larger than the whole cache, so that it is not read again to find out.
 _Layer = LayerTiles | Literal[False]
 
 
 class _NoRoomError(Exception):
-    """A layer that takes more than all the room."""
+    """A layer is larger than the whole cache."""
 
 
 class StackLayers:
-    """Cache of layers of COMPLETE and READ_ONLY stacks, `room` bytes of them; for many threads."""
+    """A cache of layers of COMPLETE and READ_ONLY stacks, of at most `room` bytes. Thread-safe."""
 
     def __init__(self, room: int) -> None:
         self._room = room
         self._layers: BoundedCache[_Layer] = BoundedCache(room)
 
     def tiles(self, session: Session, record: StackRecord, which: TileFilter) -> LayerTiles | None:
-        """The tiles of a layer in a box; None where they must be read from the database."""
+        """The tiles that meet the conditions; None if they must be read from the store instead."""
         conditions = {name for name in TileFilter.CONDITIONS if getattr(which, name) is not None}
         if record.state not in (State.COMPLETE, State.READ_ONLY) or not {"z"} <= conditions <= _ANSWERED:
             return None
-        # a change of the stack changes its time
+        # every change of a stack changes the time
         key = record.key, record.modified, which.z
         layer = self._layers.get(key)
         if layer is None:
@@ -218,7 +221,7 @@ class StackLayers:
         return None if layer is False else layer.within(which)
 
     def _read(self, session: Session, key: tuple[int, int, float | None], whole: TileFilter) -> _Layer:
-        size = 1000
+        size = _ENTRY_BYTES
 
         def count(read: int) -> None:
             nonlocal size
@@ -228,10 +231,10 @@ class StackLayers:
 
         layer: _Layer = False
         try:
-            rows = [*counted(session.each_tile(key[0], whole), lambda read: count(125 + read))]
-            layer = stored_layer(rows, TransformLookup(session, key[0], count))
+            rows = [*counted(session.each_tile(key[0], whole), lambda read: count(_ROW_BYTES + read))]
+            layer = _stored_layer(rows, TransformLookup(session, key[0], count))
         except _NoRoomError:
-            size = 500
+            size = _ENTRY_BYTES
         self._layers.keep(key, layer, size)
         return layer
 
@@ -241,16 +244,13 @@ class StackLayers:
         return self._layers.state
 
 
-def stored_layer(rows: Sequence[TileRow], lookup: TransformLookup) -> LayerTiles:
-    """All tiles of a layer, as stored; each is parsed, and its references resolved, when it is used."""
+def _stored_layer(rows: Sequence[TileRow], lookup: TransformLookup) -> LayerTiles:
+    """Tiles of stored rows; the references in them are resolved when a spec is parsed."""
     for refs in {row.refs for row in rows if row.refs is not None}:
         for transform_id in orjson.loads(refs):
             # read while the database is open; a missing one is an error of the tile that needs it
             with suppress(IllegalStateError):
                 lookup.flattened_reference(transform_id)
-    return LayerTiles([_tile(row, lookup) for row in rows])
-
-
-def _tile(row: TileRow, lookup: TransformLookup) -> LayerTile:
-    bounds = row.min_x, row.min_y, row.max_x, row.max_y
-    return LayerTile(partial(lookup.flattened, row), bounds, DEFAULT_MESH_CELL_SIZE)
+    bounds = ((row.min_x, row.min_y, row.max_x, row.max_y) for row in rows)
+    specs = (partial(lookup.flattened, row) for row in rows)
+    return LayerTiles([LayerTile(*tile, DEFAULT_MESH_CELL_SIZE) for tile in zip(specs, bounds, strict=True)])

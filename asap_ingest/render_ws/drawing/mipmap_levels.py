@@ -23,15 +23,15 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 JsonObject = dict[str, Any]
 
-#: More halvings than these leave nothing of an image whose size 32 bits can hold.
+#: Sizes have 32 bits: nothing is left of an image that is halved more often.
 LEVELS = range(32)
-#: Rounding error of a fit: a scale that should be a power of two must not select the finer level.
+#: Rounding error of a fit: without it, a scale of a power of two could select the finer level.
 FIT_ERROR = 1e-12
 
 
 @dataclass(frozen=True)
 class LevelImages:
-    """The files that a tile is drawn from, and how often they are halved to give the level."""
+    """The files that a level of a tile is drawn from, and how often they are halved to make this level."""
 
     image: ImageSource
     mask: ImageSource | None
@@ -39,15 +39,15 @@ class LevelImages:
 
 
 def fit_affine(transform: Transform, width: float, height: float, cell: float) -> Affine | None:
-    """The affine transform nearest to a transform at points `cell` apart (least squares), up to its shift.
+    """Fit an affine transform, without its shift, to a transform: least squares at points `cell` apart.
 
-    None for a tile whose points lie on a line: at most `cell` wide or high.
+    None for a tile that is at most `cell` wide or high: its points lie on a line.
     """
     if not (0 < cell < width and cell < height):
         return None
     if isinstance(transform, Affine):
         return transform
-    check_points(width, height, cell, width / cell * (height / cell))
+    check_points(width / cell * (height / cell), cell)
     x, y = (np.arange(0.0, size, cell) for size in (width, height))
     source = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
     with np.errstate(all="ignore"):
@@ -59,7 +59,7 @@ def fit_affine(transform: Transform, width: float, height: float, cell: float) -
 
 
 def pixel_size(linear: Affine, scale: float) -> float:
-    """Length on the target of a pixel of level 0, the longer of its sides."""
+    """Length in target pixels of the longer side of a pixel of level 0."""
     m00, m01, _, m10, m11, _ = linear.matrix
     a, b, c, d = (scale * value for value in (m00, m10, m01, m11))
     return math.sqrt(max(a * a + b * b, c * c + d * d))
@@ -87,19 +87,19 @@ def best_level(linear: Affine | None, scale: float) -> int:
 def choose_images(
     channel: Channel, level: int, builder: JsonObject | None, is_usable: Callable[[str], bool], tile_id: str
 ) -> LevelImages:
-    """The files to draw a level from.
+    """The files to draw a level from; without a builder, they are cached in the channel.
 
     Parameters
     ----------
     builder : dict or None
-        `mipmapPathBuilder` of the stack: names files of levels that have no explicit entry.
+        `mipmapPathBuilder` of the stack, which names the files of levels that have no explicit entry.
     is_usable : callable
-        Whether a URL names a file that is not empty.
+        Takes a URL; whether it names a file that is not empty.
 
     Raises
     ------
     IllegalArgumentError
-        For a tile without images, or none that is large enough; a pattern that cannot be used.
+        For a tile without images or without a fine enough one, and for a builder that cannot be used.
     """
     known = None if builder else channel.chosen.get(level)
     if known is not None:
@@ -109,7 +109,7 @@ def choose_images(
     first = min(channel.images)
     if builder and level not in channel.images:
         built_level, entry = _built(
-            channel.images[first], first, min(level, _needed(builder, "numberOfLevels")), builder
+            channel.images[first], first, min(level, _required(builder, "numberOfLevels")), builder
         )
         if not all(
             is_usable(url) for url in (entry.get("imageUrl"), entry.get("maskUrl")) if url is not None
@@ -134,7 +134,7 @@ def choose_images(
 
 
 def _built(entry: JsonObject, first: int, level: int, builder: JsonObject) -> tuple[int, JsonObject]:
-    """Level and files that a path builder names; those of the first entry where its pattern does not fit."""
+    """Level and files that a path builder names; those of the first entry if its pattern does not match."""
     url = entry.get("imageUrl") or ""
     pattern = builder.get("imageMipmapPatternString")
     if pattern is None:
@@ -151,11 +151,11 @@ def _built(entry: JsonObject, first: int, level: int, builder: JsonObject) -> tu
 
 def _under_root(url: str, level: int, builder: JsonObject) -> str:
     path = url.partition(":")[2] or url
-    root = _needed(builder, "rootPath").rstrip("/")
-    return f"{root}/{level}{path}.{_needed(builder, 'extension')}"
+    root = _required(builder, "rootPath").rstrip("/")
+    return f"{root}/{level}{path}.{_required(builder, 'extension')}"
 
 
-def _needed(builder: JsonObject, name: str) -> Any:
+def _required(builder: JsonObject, name: str) -> Any:
     if builder.get(name) is None:
         raise IllegalArgumentError(f"the mipmapPathBuilder has no {name}")
     return builder[name]

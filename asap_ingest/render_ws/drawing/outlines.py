@@ -18,15 +18,15 @@ TEXT_OFFSET_YX = (10, 19)
 #: From one letter to the next, and their height with descenders, in pixels.
 LETTER_SPACING = 7
 LETTER_HEIGHT = 12
-#: Narrower boxes have no text, however short: as in the recorded answers.
+#: Narrower boxes have no text, however short it is: as in the recorded answers.
 LEAST_WIDTH_WITH_TEXT = 100
 MOST_LETTERS = 200
 
 
 def draw_outlines(shape_yx: tuple[int, int], parameters: RenderParameters) -> Canvas:
-    """Draw the stored boxes of the tiles as lines of one pixel: green, on a transparent canvas.
+    """Draw the stored bounds of the tiles as green lines, one pixel wide, on a transparent canvas.
 
-    The tile id stands in the upper left corner of boxes that are wide enough for it.
+    Boxes that are wide enough have the tile id in their upper left corner.
     """
     picture = np.zeros((*shape_yx, 4), np.uint8)
     for tile in parameters.tile_specs or []:
@@ -66,7 +66,7 @@ def _text(picture: np.ndarray[Any, Any], text: str, corner_yx: tuple[int, int], 
 
 @lru_cache(maxsize=1024)
 def _letters(text: str) -> np.ndarray[Any, Any]:
-    """Pixels of a text: bool, shape (height, width); letters that the font lacks become `?`."""
+    """The pixels of a text: bool, shape (height, width). Letters that the font lacks become `?`."""
     font = ImageFont.load_default()
     drawn = Image.new("1", (len(text) * LETTER_SPACING, LETTER_HEIGHT))
     canvas = ImageDraw.Draw(drawn)
@@ -78,6 +78,6 @@ def _letters(text: str) -> np.ndarray[Any, Any]:
 def _ends(
     least: float | str | None, greatest: float | str | None, origin: float, scale: float
 ) -> tuple[int, int]:
-    """First and last pixel of a side: its start and length on the canvas are each cut to an integer."""
+    """First and last pixel of a box along an axis; start and length on the canvas are cut to integers."""
     start = truncate_to_int((float(least or 0.0) - origin) * scale)
     return start, start + truncate_to_int((float(greatest or 0.0) - float(least or 0.0)) * scale)

@@ -1,8 +1,7 @@
-"""Compiled loops that map pixels of a canvas to positions in a source: by a matrix, a table, or a mesh.
+"""Compiled loops that map pixels of a canvas to positions in a source: by matrix, inverse map or mesh.
 
-Which pixels a source covers: as in render-ws 4.0. A position is a column u and a row v of a source, rounded
-to single precision; NaN where the source does not reach. Inside a triangle of a mesh a transform is taken as
-affine.
+Which pixels a source covers: as in render-ws 4.0. A position is a column u and a row v of a source, both in
+single precision; u is NaN where the source does not reach.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from asap_ingest.render_ws.transforms.warp_classes import Points
 
 _Positions = NDArray[np.float32]
 
-#: Coordinates nearer than this to a whole pixel are taken as the whole pixel: rounding of products.
-SNAP = 1e-7
+#: Rounding errors of coordinates, in pixels, that must not decide which pixels are drawn.
+TOLERANCE = 1e-7
 
 
 @compiled()
 def inverse(matrix: Any) -> tuple[bool, Matrix]:
-    """Whether a matrix has an inverse, and the inverse, with values near whole numbers rounded."""
+    """Whether a matrix (m00, m01, m02, m10, m11, m12) has an inverse, and that; its values are snapped."""
     a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
     determinant = a * e - b * d
     if determinant == 0 or not math.isfinite(determinant):
@@ -43,16 +42,17 @@ def inverse(matrix: Any) -> tuple[bool, Matrix]:
 
 @compiled()
 def _snapped(value: float) -> float:
+    """The nearest whole number, if the difference is a rounding error, or the value."""
     nearest = np.rint(value)
-    return nearest if abs(value - nearest) < SNAP / 100 else value
+    return nearest if abs(value - nearest) < TOLERANCE / 100 else value
 
 
 @compiled()
 def _enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
-    """Whole positions between two, limited to 0 .. size - 1: the first, and the end."""
-    # limited as floats: what is beyond whole numbers cannot become one
-    first = min(max(0.0, np.ceil(least - SNAP)), float(size))
-    last = max(-1.0, min(size - 1.0, np.floor(greatest + SNAP)))
+    """Begin and end of the pixels 0 to size - 1 that lie between two coordinates."""
+    # limited as floats: a coordinate may be too large for an integer
+    first = min(max(0.0, np.ceil(least - TOLERANCE)), float(size))
+    last = max(-1.0, min(size - 1.0, np.floor(greatest + TOLERANCE)))
     return int(first), max(int(first), int(last) + 1)
 
 
@@ -60,7 +60,7 @@ def _enclosed(least: float, greatest: float, size: int) -> tuple[int, int]:
 def map_to_canvas(
     points: Points, matrix: Any, target: Points, canvas_yx: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """Points on the canvas, and first row and end, first column and end of the pixels that they enclose."""
+    """Write mapped points to `target`; begin and end of the rows, then of the columns, that they enclose."""
     a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
     least_x, greatest_x, least_y, greatest_y = math.inf, -math.inf, math.inf, -math.inf
     for number in range(points.shape[0]):
@@ -76,30 +76,37 @@ def map_to_canvas(
 
 
 @compiled()
-def row_of_matrix(
+def positions_by_matrix(
     back: Matrix, right: float, bottom: float, y: int, x: int, u: _Positions, v: _Positions
 ) -> None:
-    """Positions of the pixels of a row, from column `x` on, in a source of [0, right] x [0, bottom]."""
+    """Write to u, v the positions of pixels of row `y`, from column `x` on, by a matrix.
+
+    `back` maps pixels to a source that covers [0, right] x [0, bottom].
+    """
     a, b, c, d, e, f = back
     constant_u, constant_v = b * y + c, e * y + f
     for index in range(u.size):
         column, row = a * (x + index) + constant_u, d * (x + index) + constant_v
-        inside = column >= -SNAP and column <= right + SNAP and row >= -SNAP and row <= bottom + SNAP
+        inside = -TOLERANCE <= column <= right + TOLERANCE and -TOLERANCE <= row <= bottom + TOLERANCE
         u[index] = np.float32(column if inside else np.nan)
         v[index] = np.float32(row)
 
 
 @compiled()
-def row_of_table(
-    back: Matrix, table: _Positions, source: Any, y: int, x: int, u: _Positions, v: _Positions
+def positions_by_nodes(
+    back: Matrix, nodes: _Positions, source: Any, y: int, x: int, u: _Positions, v: _Positions
 ) -> None:
-    """The same by a table of positions in level 0, interpolated between its nodes; `back` maps to nodes."""
+    """Write to u, v the positions of pixels of row `y`, from column `x` on, by an inverse map.
+
+    `back` maps pixels to nodes of the inverse map, which hold positions in level 0. These are interpolated,
+    then converted to the level of the source.
+    """
     a, b, c, d, e, f = back
     constant_x, constant_y = b * y + c, e * y + f
-    last_x, last_y = table.shape[1] - 1, table.shape[0] - 1
+    last_x, last_y = nodes.shape[1] - 1, nodes.shape[0] - 1
     size = float(1 << source.level)
     offset, part = np.float32((size - 1) / 2), np.float32(1 / size)
-    least, nothing = np.float32(-SNAP), np.float32(np.nan)
+    least, nothing = np.float32(-TOLERANCE), np.float32(np.nan)
     right, bottom = np.float32(source.width - 1), np.float32(source.height - 1)
     for index in range(u.size):
         column, row = a * (x + index) + constant_x, d * (x + index) + constant_y
@@ -107,25 +114,25 @@ def row_of_table(
         if column >= 0 and column < last_x and row >= 0 and row < last_y:
             i, j = np.uint32(column), np.uint32(row)
             across, down = np.float32(column - i), np.float32(row - j)
-            at_u = (_mean(table, i, j, 0, across, down) - offset) * part
-            at_v = (_mean(table, i, j, 1, across, down) - offset) * part
+            at_u = (_bilinear(nodes, i, j, 0, across, down) - offset) * part
+            at_v = (_bilinear(nodes, i, j, 1, across, down) - offset) * part
             if at_u >= least and at_u <= right and at_v >= least and at_v <= bottom:
                 u[index], v[index] = at_u, at_v
 
 
 @compiled()
-def _mean(table: _Positions, i: Any, j: Any, what: int, across: Any, down: Any) -> Any:
-    """Bilinear interpolation between nodes, in single precision."""
+def _bilinear(nodes: _Positions, i: Any, j: Any, what: int, across: Any, down: Any) -> Any:
+    """Value `what` (0 is u, 1 is v) between the nodes at (j, i), interpolated in single precision."""
     right, lower = np.uint32(i + 1), np.uint32(j + 1)
-    first, second = table[j, i, what], table[lower, i, what]
-    above = first + (table[j, right, what] - first) * across
-    below = second + (table[lower, right, what] - second) * across
+    first, second = nodes[j, i, what], nodes[lower, i, what]
+    above = first + (nodes[j, right, what] - first) * across
+    below = second + (nodes[lower, right, what] - second) * across
     return above + (below - above) * down
 
 
 @compiled()
 def _span(target: Points, corners: tuple[int, int, int], row: float) -> tuple[float, float]:
-    """First and last column of a triangle in a row, pixels on its edges included."""
+    """First and last column of a triangle in a row, both on its edges or inside."""
     first, last = -1e9, 1e9
     for index in range(3):
         start, stop = corners[index], corners[(index + 1) % 3]
@@ -136,16 +143,17 @@ def _span(target: Points, corners: tuple[int, int, int], row: float) -> tuple[fl
                 last = min(last, x)
             else:
                 first = max(first, x)
-    return np.ceil(first - SNAP), np.floor(last + SNAP)
+    return np.ceil(first - TOLERANCE), np.floor(last + TOLERANCE)
 
 
 @compiled()
-def _back(second: float, third: float, inverse: tuple[float, float, float, float]) -> tuple[float, float]:
+def _gradient(second: float, third: float, inverse: tuple[float, float, float, float]) -> tuple[float, float]:
+    """Change of a value per column and per row, from its change between the first and each other corner."""
     return second * inverse[0] + third * inverse[2], second * inverse[1] + third * inverse[3]
 
 
 @compiled()
-def _fill(
+def _rasterise_one(
     source: Points,
     target: Points,
     corners: tuple[int, int, int],
@@ -155,29 +163,26 @@ def _fill(
     u: _Positions,
     v: _Positions,
 ) -> None:
-    """One triangle, row by row."""
+    """Write to u, v the positions of the pixels of one triangle."""
     first, second, third = corners
     x, y = target[first]
     dx, dy = target[second, 0] - x, target[second, 1] - y
     ex, ey = target[third, 0] - x, target[third, 1] - y
-    # source = across * x + down * y + constant: the edges of the source over those of the target
+    # u = across_u * column + down_u * row + constant_u, and v alike
     inverse = (ey / area, -ex / area, -dy / area, dx / area)
-    across_u, down_u = _back(
-        source[second, 0] - source[first, 0], source[third, 0] - source[first, 0], inverse
-    )
-    across_v, down_v = _back(
-        source[second, 1] - source[first, 1], source[third, 1] - source[first, 1], inverse
-    )
-    constant_u = source[first, 0] - (across_u * x + down_u * y)
-    constant_v = source[first, 1] - (across_v * x + down_v * y)
+    origin_u, origin_v = source[first]
+    across_u, down_u = _gradient(source[second, 0] - origin_u, source[third, 0] - origin_u, inverse)
+    across_v, down_v = _gradient(source[second, 1] - origin_v, source[third, 1] - origin_v, inverse)
+    constant_u = origin_u - (across_u * x + down_u * y)
+    constant_v = origin_v - (across_v * x + down_v * y)
     height, width = u.shape
     least = min(y, target[second, 1], target[third, 1])
     greatest = max(y, target[second, 1], target[third, 1])
-    # limited as floats: what is beyond whole numbers cannot become one
-    begin_row = int(min(max(np.ceil(least - SNAP), float(top)), float(top + height)))
-    end_row = int(max(min(np.floor(greatest + SNAP), top + height - 1.0), top - 1.0))
-    for row in range(begin_row, end_row + 1):
-        begin, end = _span(target, corners, float(row))
+    first_row, end_row = _enclosed(least - top, greatest - top, height)
+    for index in range(first_row, end_row):
+        row = float(top + index)
+        begin, end = _span(target, corners, row)
+        # compared as floats: a corner may lie too far away for an integer
         begin, end = max(begin, float(left)), min(end, left + width - 1.0)
         if not begin <= end:  # or one of them is NaN
             continue
@@ -185,8 +190,8 @@ def _fill(
         start_v = across_v * begin + down_v * row + constant_v
         place = int(begin) - left
         for step in range(int(end) - int(begin) + 1):
-            u[row - top, place + step] = np.float32(start_u + step * across_u)
-            v[row - top, place + step] = np.float32(start_v + step * across_v)
+            u[index, place + step] = np.float32(start_u + step * across_u)
+            v[index, place + step] = np.float32(start_v + step * across_v)
 
 
 @compiled()
@@ -199,16 +204,18 @@ def rasterise(
     u: _Positions,
     v: _Positions,
 ) -> None:
-    """Positions of all pixels of a part of the canvas by a mesh; of overlapping triangles the last counts.
+    """Write to u, v the positions of all pixels of a part of the canvas, by a mesh.
+
+    A triangle maps by the affine transform that its three points define. Of overlapping ones the last counts.
 
     Parameters
     ----------
-    source, target : ndarray, shape (points, 2)
+    source, target : ndarray of float64, shape (points, 2)
         Points of the mesh on the source and on the canvas, x first.
     triangles : ndarray, shape (n, 3)
         Three points each. Those that are flat or not finite on the canvas are left out.
     top, left : int
-        Row and column of the canvas at which `u` and `v` begin.
+        Row and column of the canvas at which u and v, shape (height, width), begin.
     """
     u[:] = np.nan
     for number in range(triangles.shape[0]):
@@ -220,4 +227,4 @@ def rasterise(
             continue
         if area < 0:  # turned so that inside is left of each edge
             second, third = third, second
-        _fill(source, target, (first, second, third), abs(area), top, left, u, v)
+        _rasterise_one(source, target, (first, second, third), abs(area), top, left, u, v)

@@ -1,4 +1,4 @@
-"""Render parameters: what is to be drawn, from a query or from JSON, and as JSON.
+"""Render parameters: what to draw, from a query or from JSON, and as JSON.
 
 Fields, defaults and query parameters: those of render-ws 4.0.
 """
@@ -45,10 +45,16 @@ _TILES = json_types.full_list_reader("tileSpecs", tile_specs.read_tile)
 
 @dataclass(frozen=True)
 class RenderParameters:
-    """What is to be drawn: see `Box` for geometry; `tile_specs` are flattened and in drawing order.
+    """What to draw. The fields are in the order of the JSON form, which lacks the last three.
 
-    The fields stand in the order of the JSON form; the last three, `max_tile_specs`, `outlines_only` and
-    `fill_seams`, are not in it.
+    Attributes
+    ----------
+    x, y, width, height, scale
+        As of `Box`.
+    tile_specs : sequence of dict or None
+        Flattened tile specs in drawing order.
+    max_tile_specs : int or None
+        Outlines are drawn instead of more tiles than this; None and numbers below 0 are no limit.
     """
 
     tile_spec_url: str | None = None
@@ -89,7 +95,7 @@ class RenderParameters:
     fill_seams: bool = False
 
 
-#: Type of a field -> reader of its JSON; a field without `None` takes null as 0 or false.
+#: Annotation of a field -> reader of its JSON; without `None` in the annotation, null is read as 0 or false.
 _READERS: dict[str, Callable[[Any], Any]] = {
     "str | None": json_types.text,
     "float": _double,
@@ -111,20 +117,20 @@ def _json_name(name: str) -> str:
 
 #: Name in JSON -> field, in the order of the JSON form.
 JSON_FIELDS = {_json_name(field.name): field for field in fields(RenderParameters)[:-3]}
-#: Fields that a query may have as well.
+#: Fields that a query may have too.
 _OF_QUERIES = (
     "scale",
-    "minIntensity",
-    "maxIntensity",
-    "convertToGray",
-    "binaryMask",
-    "excludeMask",
-    "fillWithNoise",
+    "min_intensity",
+    "max_intensity",
+    "convert_to_gray",
+    "binary_mask",
+    "exclude_mask",
+    "fill_with_noise",
 )
 
 
 def to_json(parameters: RenderParameters) -> JsonObject:
-    """The JSON form: fields in their order, those without a value left out."""
+    """The JSON form: the fields that have a value, in their order."""
     values = ((name, getattr(parameters, field.name)) for name, field in JSON_FIELDS.items())
     result = {
         name: json_double(value) if type(value) is float else value
@@ -148,7 +154,7 @@ def from_json(body: Any) -> RenderParameters:
     Raises
     ------
     MalformedBodyError
-        When it is not an object, or a field has the wrong type.
+        If it is not an object, or a field has the wrong type.
     """
     if type(body) is not dict:
         raise MalformedBodyError("render parameters must be an object")
@@ -171,7 +177,7 @@ def box_parameters(
     Parameters
     ----------
     query : mapping
-        Values of a `BoxQuery` by their names in a request; absent parameters may be None.
+        Fields of a `BoxQuery`; absent parameters may be None.
     tiles : sequence of dict
         Flattened tile specs in drawing order.
     box : Box
@@ -186,8 +192,8 @@ def box_parameters(
     """
     channels = version.get("defaultChannel") if query.get("channels") is None else query["channels"]
     parse_channels(channels)
-    filters = query.get("filterListName")
-    given = {JSON_FIELDS[name].name: query[name] for name in _OF_QUERIES if query.get(name) is not None}
+    filters = query.get("filter_list_name")
+    given = {name: query[name] for name in _OF_QUERIES if query.get(name) is not None}
     return RenderParameters(
         **{**vars(box), **given},
         do_filter=bool(query.get("filter")),
@@ -195,11 +201,11 @@ def box_parameters(
         mipmap_path_builder=version.get("mipmapPathBuilder"),
         filter_specs=None if filters is None else named_filters(filters),
         tile_specs=tiles,
-        max_tile_specs=query.get("maxTileSpecsToRender"),
+        max_tile_specs=query.get("max_tile_specs_to_render"),
     )
 
 
 def layer_box(bounds: Mapping[str, float], scale: float) -> Box:
-    """The box of a whole layer, from `minX`, `minY`, `maxX`, `maxY`; its size is cut to integers."""
+    """The box of a whole layer, from its `minX`, `minY`, `maxX`, `maxY`; the size is cut to integers."""
     min_x, min_y, max_x, max_y = (float(bounds[name]) for name in BOX_FIELDS)
     return Box(min_x, min_y, truncate_to_int(max_x - min_x), truncate_to_int(max_y - min_y), scale)

@@ -11,26 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.images.compiled import compiled
-from asap_ingest.render_ws.drawing.positions import SNAP
+from asap_ingest.render_ws.drawing.positions import TOLERANCE
 
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
-#: The canvas, its alpha as uint8 of shape (height, width), and a number for each component of a pixel, of any
-#: value: how many there are is known to the compiler. Alpha has shape (0, 0) for a canvas that is opaque:
-#: there, pixels without value become 0.
+#: The canvas to draw on: its samples; its alpha, uint8 of shape (height, width), or (0, 0) if it is opaque
+#: (then pixels outside the source become 0); and a tuple with one number per component of a pixel. Only the
+#: length of the tuple counts: it is part of its type, so the compiler unrolls loops over components.
 Target = tuple[_Rows, _Rows, tuple[int, ...]]
-#: A record of `tile_kernels.SOURCE`, its image and its mask.
+#: A tile to draw: a record of `tile_kernels.SOURCE`, and its image and mask as arrays.
 Samples = tuple[Any, _Rows, _Rows]
-#: Whether the nearest pixel is taken instead of interpolating between four (then the last row and column have
-#: values, and positions are rounded in place), and whether masks above 0 count as 255.
-How = tuple[bool, bool]
+#: How pixels are sampled: `nearest` takes the nearest pixel instead of interpolating between four; `binary`
+#: makes every mask value above 0 opaque.
+Sampling = tuple[bool, bool]
 
-#: Shortest run that is drawn by a loop of its own, and pixels between two searches for one.
+#: Shortest run that is worth a loop of its own, and pixels that are drawn one by one before the next search.
 _LEAST_RUN, _BETWEEN_RUNS = 8, 32
 
 
 @compiled()
-def _between(rows: _Rows, upper: Any, lower: Any, left: Any, right: Any, across: Any, down: Any) -> Any:
+def _bilinear(rows: _Rows, upper: Any, lower: Any, left: Any, right: Any, across: Any, down: Any) -> Any:
     """Bilinear interpolation between four samples, in single precision."""
     first, second = np.float32(rows[upper, left]), np.float32(rows[lower, left])
     above = first + (np.float32(rows[upper, right]) - first) * across
@@ -39,32 +39,33 @@ def _between(rows: _Rows, upper: Any, lower: Any, left: Any, right: Any, across:
 
 
 @compiled()
-def _blended(there: float, before: float, value: float, share: float) -> tuple[float, float]:
-    """A masked value mixed with the one below it, and the opacity of both together."""
-    if there == 0:
-        return share * value, share
-    rest = before * (1 - share)
-    return (share * value + there * rest) / (share + rest), share + rest
+def _blended(below: float, below_opacity: float, value: float, opacity: float) -> tuple[float, float]:
+    """A masked value over the one on the canvas, and the opacity of both together (0 to 1)."""
+    if below == 0:  # counts as empty, as in render-ws
+        return opacity * value, opacity
+    rest = below_opacity * (1 - opacity)
+    return (opacity * value + below * rest) / (opacity + rest), opacity + rest
 
 
 @compiled()
-def draw_row(target: Target, y: int, x: int, positions: Any, samples: Samples, how: How) -> None:
-    """Row `y` of the canvas, from column `x` on.
+def draw_row(target: Target, y: int, x: int, positions: Any, samples: Samples, sampling: Sampling) -> None:
+    """Draw pixels of row `y` of the canvas, from column `x` on.
 
     Parameters
     ----------
     positions : two ndarrays of float32, shape (n,)
-        Source column u and row v of each pixel; NaN leaves it as it is. The value is 0 outside
-        [0, width - 1) x [0, height - 1): the last row and column of a source come out black.
+        Source column u and row v of each pixel; rounded in place if the nearest pixel is taken. Where u is
+        NaN, the canvas stays as it is. On an opaque canvas, positions outside
+        [0, width - 1) x [0, height - 1) become 0: the last row and column are black (unless `nearest`).
     """
     u, v = positions
-    nearest, _ = how
+    nearest, _ = sampling
     if nearest:
         for index in range(u.size):
             u[index], v[index] = np.floor(u[index] + np.float32(0.5)), np.floor(v[index] + np.float32(0.5))
     canvas, alpha, components = target
     if alpha.size > 0 or nearest or not _has_runs(u):
-        _draw_pixels(target, y, x, positions, samples, how)
+        _draw_pixels(target, y, x, positions, samples, sampling)
         return
     source, image, _ = samples
     index = 0
@@ -72,17 +73,17 @@ def draw_row(target: Target, y: int, x: int, positions: Any, samples: Samples, h
         length = _length_of_run(u, v, index, source)
         if length > 0:
             run = u[index : index + length], v[index : index + length]
-            _draw_run(canvas[y], components, x + index, run, source, image)
+            _draw_run(canvas[y], components, x + index, run, image)
         else:
             length = min(_BETWEEN_RUNS, u.size - index)
             some = u[index : index + length], v[index : index + length]
-            _draw_pixels(target, y, x + index, some, samples, how)
+            _draw_pixels(target, y, x + index, some, samples, sampling)
         index += length
 
 
 @compiled()
 def _has_runs(u: _Positions) -> bool:
-    """Whether neighbouring pixels somewhere come from neighbouring columns, as at the scale of a level."""
+    """Whether somewhere in the row neighbouring pixels come from neighbouring columns of the source."""
     for index in range(0, u.size - _LEAST_RUN, _LEAST_RUN):
         if abs(u[index + _LEAST_RUN] - u[index] - _LEAST_RUN) < 1:
             return True
@@ -91,9 +92,9 @@ def _has_runs(u: _Positions) -> bool:
 
 @compiled()
 def _length_of_run(u: _Positions, v: _Positions, index: int, source: Any) -> int:
-    """Number of pixels, from one on, that come from neighbouring columns of a row.
+    """Number of pixels, from `index` on, that come from neighbouring columns of one row of the source.
 
-    0 where they are few, or the first has no value.
+    0 where they are fewer than `_LEAST_RUN`, or the first lies outside the source.
     """
     ahead = index + _LEAST_RUN
     right, bottom = np.float32(source.width - 1), np.float32(source.height - 1)
@@ -112,16 +113,13 @@ def _length_of_run(u: _Positions, v: _Positions, index: int, source: Any) -> int
 
 
 @compiled()
-def _draw_run(
-    target: _Rows, components: tuple[int, ...], x: int, positions: Any, source: Any, image: _Rows
-) -> None:
-    """Pixels of a run, without branches, so that the compiler vectorises the loop."""
+def _draw_run(target: _Rows, components: tuple[int, ...], x: int, positions: Any, image: _Rows) -> None:
+    """Draw a run; the loop has no branches, so the compiler vectorises it."""
     u, v = positions
     size = len(components)
     i, j = np.int32(u[0]), np.int32(v[0])
-    left, top = (i - source.left) * size, j - source.top
-    upper = image[top][left : left + (u.size + 1) * size]
-    lower = image[top + 1][left : left + (u.size + 1) * size]
+    upper = image[j][i * size : (i + u.size + 1) * size]
+    lower = image[j + 1][i * size : (i + u.size + 1) * size]
     out = target[x * size : (x + u.size) * size]
     half = np.float32(0.5)
     up = half if out.dtype.type(half) == 0 else np.float32(0.0)  # whole numbers are rounded
@@ -135,20 +133,21 @@ def _draw_run(
 
 
 @compiled()
-def _draw_pixels(target: Target, y: int, x: int, positions: Any, samples: Samples, how: How) -> None:
-    """Pixels of a row, one after the other."""
+def _draw_pixels(
+    target: Target, y: int, x: int, positions: Any, samples: Samples, sampling: Sampling
+) -> None:
+    """Draw pixels one after the other: every kind of canvas, mask and sampling."""
     canvas, alpha, components = target
     u, v = positions
     source, image, mask = samples
-    nearest, binary = how
+    nearest, binary = sampling
     size = len(components)
     masked = alpha.size > 0
-    # unsigned indices: signed ones are checked for being negative
-    step, begin_x, begin_y = np.uint32(not nearest), np.int32(source.left), np.int32(source.top)
-    least = np.float32(0.0 if nearest else -SNAP)
+    step = np.uint32(not nearest)
+    least = np.float32(0.0 if nearest else -TOLERANCE)
     right, bottom = np.float32(source.width - step), np.float32(source.height - step)
     # a source of one row has values where rounding puts a position above it
-    last_x, last_y = np.uint32(source.columns - 1), np.uint32(source.rows - 1)
+    last_x, last_y = np.uint32(source.width - 1), np.uint32(source.height - 1)
     half = np.float32(0.5)
     up = half if canvas.dtype.type(half) == 0 else np.float32(0.0)
     for index in range(u.size):
@@ -160,11 +159,11 @@ def _draw_pixels(target: Target, y: int, x: int, positions: Any, samples: Sample
             continue
         i, j = np.int32(column), np.int32(row)
         across, down = column - np.float32(i), row - np.float32(j)
-        near_x, near_y = np.uint32(i - begin_x), np.uint32(j - begin_y)
+        near_x, near_y = np.uint32(i), np.uint32(j)  # signed indices would be checked for being negative
         far_x, far_y = min(np.uint32(near_x + step), last_x), min(np.uint32(near_y + step), last_y)
         opaque = np.uint8(255)
         if masked and source.mask != 0:
-            opaque = np.uint8(_between(mask, near_y, far_y, near_x, far_x, across, down) + half)
+            opaque = np.uint8(_bilinear(mask, near_y, far_y, near_x, far_x, across, down) + half)
             if opaque == 0:
                 continue
             if binary:
@@ -173,12 +172,12 @@ def _draw_pixels(target: Target, y: int, x: int, positions: Any, samples: Sample
         for component in range(size):
             at = (x + index) * size + component
             near, far = np.uint32(near_x * size + component), np.uint32(far_x * size + component)
-            value = canvas.dtype.type(_between(image, near_y, far_y, near, far, across, down) + up)
+            value = canvas.dtype.type(_bilinear(image, near_y, far_y, near, far, across, down) + up)
             if masked:
                 mixed, together = float(value), 1.0
                 if opaque < 255:
-                    there, before = float(canvas[y, at]), alpha[y, x + index] / 255.0
-                    mixed, together = _blended(there, before, mixed, opaque / 255.0)
+                    below, below_opacity = float(canvas[y, at]), alpha[y, x + index] / 255.0
+                    mixed, together = _blended(below, below_opacity, mixed, opaque / 255.0)
                 value = canvas.dtype.type(np.floor(mixed + 0.5))
                 total = max(total, together)
             canvas[y, at] = value

@@ -1,8 +1,9 @@
-"""Fill seams between tiles from their edges.
+"""Filling of seams between tiles from their edges.
 
-The last row and column of a tile are not drawn, and a level lacks the fraction of a pixel at its end: where
-tiles overlap by less than a pixel of the level, a black line would remain between them. Tiles beside empty
-pixels are drawn a second time, with a margin, on a canvas below the picture.
+The last row and column of a tile are not drawn, and a level may lack a fraction of a pixel at its end:
+between tiles that overlap by less than a pixel of the level, a black line would remain. Therefore tiles
+beside empty pixels are drawn a second time, with a margin, on another canvas, whose pixels fill the empty
+ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from asap_ingest.render_ws.drawing.canvas import Canvas
 from asap_ingest.render_ws.drawing.intensity import Pixels
 
-#: One pixel that is not drawn, and up to one that the level lacks.
+#: Pixels that are added to a tile: one that is not drawn, and up to one that the level lacks.
 MARGIN = 2
 #: Pixels of the canvas by which a tile may lie beside its stored box, margin included.
 _AROUND = 6
@@ -26,14 +27,14 @@ def with_margin(image: Pixels) -> Pixels:
 
 
 def empty_pixels(canvas: Canvas) -> NDArray[np.bool_]:
-    """Pixels without a value, shape (height, width): those that are transparent, or 0."""
+    """Whether each pixel is empty: transparent, or 0 on an opaque canvas. Shape (height, width)."""
     if canvas.alpha is not None:
         return canvas.alpha == 0
     return canvas.values == 0 if canvas.values.ndim == 2 else (canvas.values == 0).all(axis=2)
 
 
 def near_empty(empty: NDArray[np.bool_], boxes: NDArray[np.float64]) -> list[bool]:
-    """Whether boxes have empty pixels in or beside them.
+    """Whether each box has empty pixels in it or beside it.
 
     Parameters
     ----------

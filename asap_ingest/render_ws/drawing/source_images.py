@@ -1,6 +1,6 @@
-"""Source images of tiles: from URL to pixels, with a bounded cache of decoded images and their levels.
+"""Source images of tiles: from URLs to pixels, with a cache of decoded images and their levels.
 
-Checks before drawing: those of render-ws 4.0.
+What is checked before drawing: as in render-ws 4.0.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 TIFF_STACK = "IMAGEJ_TIFF_STACK"
 LOADERS = (None, "IMAGEJ_DEFAULT", "IMAGEJ_COMPOSITE", TIFF_STACK)
-#: The one error for all that may be wrong with a file, where its existence must not be disclosed.
+#: The one message for everything that may be wrong with a file whose existence must not be disclosed.
 WITHOUT_REASON = (
     "image '{}' cannot be drawn: it is missing, not a readable image, or outside the folders that "
     "images may be read from; the log of the service says which"
@@ -53,17 +53,17 @@ class ImageSource:
 
 
 class SourceImages:
-    """Loads and caches images; for many threads.
+    """Loads and caches images. Thread-safe.
 
     Parameters
     ----------
     image_roots : sequence of Path or None
-        Folders that images may be read from, symbolic links followed first; None allows any. With them,
-        errors do not disclose what is wrong with a file: that is logged.
+        Folders that images may be read from, after symbolic links are followed; None allows all. If folders
+        are given, errors do not disclose what is wrong with a file: that is logged.
     cache_bytes : int
-        Room for decoded images.
+        Size of the cache of decoded images.
     image_bytes : int
-        Decoded samples of one image, at most, and of all that are being decoded at once.
+        Limit on the decoded samples of one image, and of all images that are being decoded at once.
     """
 
     def __init__(
@@ -77,51 +77,59 @@ class SourceImages:
         self._images: BoundedCache[Image] = BoundedCache(cache_bytes)
         self.image_bytes = image_bytes
         self._decoding = MemoryBudget(image_bytes, "images that are decoded at once", _SETTING)
-        # one reader per image at a time: the others find it in the cache
+        # an image is decoded by one thread at a time: others that need it wait, and find it in the cache
         self._reading = [threading.Lock() for _ in range(64)]
 
     def without_reasons(self) -> SourceImages:
-        """The same images; errors do not disclose what is wrong with a file."""
+        """The same images and cache, whose errors do not disclose what is wrong with a file."""
         quiet = copy.copy(self)
         quiet._discloses = False
         return quiet
 
-    def problem(self, what: str, reason: str) -> IllegalArgumentError:
-        """The error for a file that cannot be used; `what` is as the client wrote it."""
+    def file_error(self, what: str, reason: str) -> IllegalArgumentError:
+        """The error for a file that cannot be used.
+
+        Parameters
+        ----------
+        what : str
+            The file as the client named it: all that the message holds if reasons are not disclosed.
+        reason : str
+            The whole message otherwise.
+        """
         if self._discloses:
             return IllegalArgumentError(reason)
-        # a client wrote part of it: it must not break lines of the log, or fill it
+        # a client wrote part of it, which must neither break lines of the log nor fill it
         _log_once(reason.encode("unicode_escape").decode()[:_LONGEST_LINE])
         return IllegalArgumentError(WITHOUT_REASON.format(what))
 
     def check(self, url: str) -> bool:
-        """Raise IllegalArgumentError, naming the file, when it is missing, empty or must not be read.
+        """Raise IllegalArgumentError if the file of a URL is missing, empty or must not be read.
 
-        URLs of other schemes than `file` are not checked. False for a symbolic link, which stays where it is
-        when its file goes.
+        Returns whether removing the file would change its folder: False for a symbolic link, whose target may
+        lie elsewhere. URLs of other schemes than `file` are not checked.
         """
         path = local_file_or_none(url)
         if path is None:
             return True
         allowed = self._path(url)  # first: the existence of a file outside must not be disclosed
-        facts = self._facts(path, url, follow=False)
-        is_link = stat.S_ISLNK(facts.st_mode)
+        status = self._stat(path, url, follow=False)
+        is_link = stat.S_ISLNK(status.st_mode)
         if is_link:
-            facts = self._facts(allowed, url)
-        if facts.st_size == 0:
-            raise self.problem(url, f"image file '{Path(path)}' is empty")
+            status = self._stat(allowed, url)
+        if status.st_size == 0:
+            raise self.file_error(url, f"image file '{Path(path)}' is empty")
         return not is_link
 
     def is_usable(self, url: str) -> bool:
-        """Whether a URL names a file that is not empty."""
+        """Whether a URL names a file that is not empty; IllegalArgumentError if it must not be read."""
         try:
-            facts = Path(self._path(url)).stat()
+            status = Path(self._path(url)).stat()
         except OSError:
             return False
-        return stat.S_ISREG(facts.st_mode) and facts.st_size > 0
+        return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
     def load(self, source: ImageSource, halvings: int = 0) -> Image:
-        """The pixels of an image, halved `halvings` times.
+        """Read the pixels of an image, and halve them `halvings` times.
 
         Returns
         -------
@@ -131,17 +139,17 @@ class SourceImages:
         Raises
         ------
         IllegalArgumentError
-            When the file is missing, outside the allowed folders, or no image that can be drawn.
+            If the file is missing, outside the allowed folders, or not an image that can be drawn.
         """
         if source.loader == DYNAMIC_MASK:
             image = self._dynamic_mask(source.url)
             for _ in range(halvings):
                 image = halve(image)
             return image
-        page = _page(source)  # first: it is wrong whether or not the file exists
+        page = _page(source)  # first: this error does not depend on the file
         path = self._path(source.url)
-        facts = self._facts(path, source.url)
-        key = (path, facts.st_mtime_ns, facts.st_size, page, halvings)
+        status = self._stat(path, source.url)
+        key = (path, status.st_mtime_ns, status.st_size, page, halvings)
         cached = self._images.get(key)
         if cached is None:
             with self._reading[hash(key[:4]) % len(self._reading)]:
@@ -160,7 +168,7 @@ class SourceImages:
         self._images.clear()
 
     def _read(self, path: Path, key: _Key, url: str) -> Image:
-        """Decode the file, or halve the next finer level; both are cached."""
+        """Decode the file, or halve the next finer level, and cache the result and all levels on the way."""
         *file, halvings = key
         if halvings:
             finer: _Key = (*file, halvings - 1)  # type: ignore[assignment]
@@ -171,10 +179,10 @@ class SourceImages:
                 image = self._decoded(path, key[3], url)
             except UnreadableImageError as error:
                 # its text would disclose some bytes of a file that is not an image
-                raise self.problem(url, f"image file '{path}' is not an image that can be read") from error
+                raise self.file_error(url, f"image file '{path}' is not an image that can be read") from error
             except (ImageError, OSError) as error:
-                raise self.problem(url, f"image file '{path}' {error}") from error
-        # as the compiled loops of drawing take it
+                raise self.file_error(url, f"image file '{path}' {error}") from error
+        # the compiled loops need contiguous rows
         image = np.ascontiguousarray(image)
         image.setflags(write=False)
         self._images.keep(key, image, image.nbytes)
@@ -184,25 +192,25 @@ class SourceImages:
         with self._decoding.claim() as claim:
 
             def admit(head: ImageHead) -> None:
-                self.admit(url, f"image file '{path}'", head.sample_bytes)
+                self.check_size(url, f"image file '{path}'", head.sample_bytes)
                 claim.grow(head.sample_bytes, may_wait=True)
 
-            # one page of a stack only: a cached slice would keep the bytes of all others in memory
+            # only one page of a stack is decoded: a cached slice would keep all pages in memory
             with path.open("rb") as opened:
                 return decode_page(opened, page_index, strips_only=True, admit=admit)
 
-    def admit(self, url: str, what: str, size: int) -> None:
-        """Raise IllegalArgumentError for a file of more bytes, decoded or as sent, than the limit."""
+    def check_size(self, url: str, what: str, size: int) -> None:
+        """Raise IllegalArgumentError if `what` has more bytes, decoded or to be sent, than the limit."""
         if size > self.image_bytes:
             error = TooLargeError(what, f"holds {size} bytes", f"{self.image_bytes} bytes", _SETTING)
-            raise error if self._discloses else self.problem(url, str(error))
+            raise error if self._discloses else self.file_error(url, str(error))
 
     def _dynamic_mask(self, url: str) -> Image:
         try:
             mask = DynamicMask.parse(url, lambda text: truncate_to_int(parse_double(text)))
         except ImageError as error:
             raise IllegalArgumentError(f"mask URL '{url}' {error}") from error
-        self.admit(url, url, mask.width * mask.height)
+        self.check_size(url, url, mask.width * mask.height)
         return mask.pixels()
 
     def _path(self, url: str) -> str:
@@ -210,32 +218,33 @@ class SourceImages:
         return path if self._roots is None else str(self.allowed(Path(path), url))
 
     def allowed(self, path: Path, what: str) -> Path:
-        """The path, its symbolic links followed where the folders to read from are limited.
+        """The path, with symbolic links followed if only some folders may be read.
 
         Raises
         ------
         IllegalArgumentError
-            Naming `what`, when it is outside these folders, or has `..` in it: `a/../b` would disclose what
-            lies at `a`.
+            Naming `what`, if the path is outside these folders, or has `..` in it: `a/../b` would disclose
+            what lies at `a`.
         """
         if self._roots is None:
             return path
         real = Path(os.path.realpath(path))
         if ".." in path.parts or not any(real.is_relative_to(root) for root in self._roots):
-            raise self.problem(what, f"'{path}' is outside the folders that images may be read from")
+            raise self.file_error(what, f"'{path}' is outside the folders that images may be read from")
         return real
 
-    def _facts(self, path: str, url: str, follow: bool = True) -> os.stat_result:
+    def _stat(self, path: str, url: str, follow: bool = True) -> os.stat_result:
         try:
             return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
         except OSError as error:
-            raise self.problem(url, f"cannot find image file '{Path(path)}'") from error
+            raise self.file_error(url, f"cannot find image file '{Path(path)}'") from error
 
 
 def halve(image: Image) -> Image:
-    """Means of 2 x 2 pixels cut to integers, as render makes levels that no file holds.
+    """Average each 2 x 2 block of pixels, as render-ws makes levels that have no file.
 
-    An odd last row or column is left out; an image of one row or column stays as it is.
+    Means of integers are cut to integers. An odd last row or column is left out; an image of one row or
+    column is returned as it is.
     """
     height, width = (size // 2 * 2 for size in image.shape[:2])
     if not height or not width:

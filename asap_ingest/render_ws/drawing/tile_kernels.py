@@ -16,30 +16,24 @@ from asap_ingest.images.compiled import compiled
 from asap_ingest.render_ws.drawing.positions import (
     inverse,
     map_to_canvas,
+    positions_by_matrix,
+    positions_by_nodes,
     rasterise,
-    row_of_matrix,
-    row_of_table,
 )
-from asap_ingest.render_ws.drawing.rows import How, Target, draw_row
+from asap_ingest.render_ws.drawing.rows import Sampling, Target, draw_row
 from asap_ingest.render_ws.transforms.classes import Matrix
 
 _Rows = NDArray[Any]
 _Positions = NDArray[np.float32]
-#: Points of a mesh on the source, and after its transform, of shape (n, 2); three points of each triangle.
+#: Points of a mesh on the source and after the warp, both of shape (n, 2), and triangles, shape (m, 3).
 MappedMesh = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
-#: Pixels of a mesh whose positions are computed in one go: they stay in the processor's cache until drawn.
+#: Pixels of a canvas whose positions by a mesh are computed at once: they stay in the processor's cache.
 _BLOCK_PIXELS = 2**16
 
-#: A tile's samples. `image` and `mask` are addresses of `rows` C-contiguous rows of `columns` pixels (mask 0:
-#: opaque) that begin at the pixel (`top`, `left`) of a whole image, which has `height` x `width` pixels and
-#: is that of a mipmap `level`.
-SOURCE = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("image", "mask", "height", "width", "level", "top", "left", "rows", "columns")
-    ]
-)
+#: The samples of a tile. `image` and `mask` are addresses of C-contiguous arrays of `height` x `width` pixels
+#: of a mipmap `level`; a mask of 0 means opaque.
+SOURCE = np.dtype([(name, np.int64) for name in ("image", "mask", "height", "width", "level")])
 
 
 def _typed_pointer(context: Any, address: Any, like: Any) -> Any:
@@ -56,12 +50,13 @@ _pointer: Any = intrinsic(_typed_pointer)
 
 @compiled()
 def _image_and_mask(source: Any, canvas: _Rows, alpha: _Rows, size: int) -> tuple[_Rows, _Rows]:
-    image = carray(_pointer(source.image, canvas), (source.rows, source.columns * size))
-    return image, carray(_pointer(source.mask, alpha), (source.rows, source.columns))
+    image = carray(_pointer(source.image, canvas), (source.height, source.width * size))
+    return image, carray(_pointer(source.mask, alpha), (source.height, source.width))
 
 
 @compiled()
 def _is_shift(back: Matrix) -> bool:
+    """Whether a matrix only shifts, by whole pixels."""
     a, b, c, d, e, f = back
     return a == 1 and b == 0 and d == 0 and e == 1 and c == np.floor(c) and f == np.floor(f)
 
@@ -70,29 +65,34 @@ def _is_shift(back: Matrix) -> bool:
 def _copy_row(
     canvas: _Rows, size: int, y: int, x: int, end: int, u: int, v: int, source: Any, image: _Rows, step: int
 ) -> None:
-    """Copy columns `x` to `end` of a row from a source that is only shifted, from its column `u` on."""
+    """Copy to columns `x` to `end` of row `y` the pixels of row `v` of a source, from its column `u` on.
+
+    The last `step` rows and columns of the source become 0, as where pixels are interpolated.
+    """
     black = min(end, x + source.width - step - u)
     if v >= source.height - step:
         black = x
-    offset = (u - source.left - x) * size
+    offset = (u - x) * size
     for at in range(x * size, black * size):
-        canvas[y, at] = image[v - source.top, offset + at]
+        canvas[y, at] = image[v, offset + at]
     canvas[y, max(x, black) * size : end * size] = 0
 
 
 @compiled()
 def draw_tiles(
-    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], table: _Positions, how: How
+    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], nodes: _Positions, sampling: Sampling
 ) -> None:
-    """Draw tiles one after the other; later ones are on top. Singular transforms draw nothing.
+    """Draw affine tiles, or tiles that share an inverse map, one over the other.
+
+    Singular matrices draw nothing.
 
     Parameters
     ----------
     sources : ndarray of `SOURCE`, shape (n,)
     forward : ndarray, shape (n, 6)
-        Matrices (m00, m01, m02, m10, m11, m12) to the canvas from pixels of a source or nodes of the table.
-    table : ndarray of float32, shape (rows, columns, 2)
-        Positions (u, v) in level 0 of the sources; of shape (0, 0, 2): the sources are drawn as they are.
+        Matrices (m00, m01, m02, m10, m11, m12) to the canvas, from pixels of sources or nodes.
+    nodes : ndarray of float32, shape (rows, columns, 2)
+        Of the inverse map: positions (u, v) in level 0. Shape (0, 0, 2) if the tiles are affine.
     """
     canvas, alpha, components = target
     size = len(components)
@@ -106,30 +106,30 @@ def draw_tiles(
         if not is_regular:
             continue
         right, bottom = source.width - 1.0, source.height - 1.0
-        if table.size:
-            right, bottom = table.shape[1] - 1.0, table.shape[0] - 1.0
+        if nodes.size:
+            right, bottom = nodes.shape[1] - 1.0, nodes.shape[0] - 1.0
         corners[1::2, 0], corners[2:, 1] = right, bottom
         canvas_yx = canvas.shape[0], width
         top, end_row, left, end = map_to_canvas(corners, forward[number], on_canvas, canvas_yx)
         if end_row <= top or end <= left:
             continue
-        copied = table.size == 0 and alpha.size == 0 and _is_shift(back)
+        copied = nodes.size == 0 and alpha.size == 0 and _is_shift(back)
         for y in range(top, end_row):
             if copied:
                 u0, v0 = left + int(back[2]), y + int(back[5])
-                _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if how[0] else 1)
+                _copy_row(canvas, size, y, left, end, u0, v0, source, image, 0 if sampling[0] else 1)
                 continue
             row_u, row_v = u[: end - left], v[: end - left]
-            if table.size:
-                row_of_table(back, table, source, y, left, row_u, row_v)
+            if nodes.size:
+                positions_by_nodes(back, nodes, source, y, left, row_u, row_v)
             else:
-                row_of_matrix(back, right, bottom, y, left, row_u, row_v)
-            draw_row(target, y, left, (row_u, row_v), (source, image, mask), how)
+                positions_by_matrix(back, right, bottom, y, left, row_u, row_v)
+            draw_row(target, y, left, (row_u, row_v), (source, image, mask), sampling)
 
 
 @compiled()
 def draw_mesh(
-    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], mesh: MappedMesh, how: How
+    target: Target, sources: NDArray[Any], forward: NDArray[np.float64], mesh: MappedMesh, sampling: Sampling
 ) -> None:
     """Draw one tile by a mesh.
 
@@ -137,7 +137,7 @@ def draw_mesh(
     ----------
     sources : ndarray of `SOURCE`, shape (1,)
     forward : ndarray, shape (1, 6)
-        From mapped points to the canvas.
+        Matrix to the canvas, from the points after the warp.
     """
     canvas, alpha, components = target
     points, mapped, triangles = mesh
@@ -154,4 +154,4 @@ def draw_mesh(
         count = min(rows, end_row - begin)
         rasterise(points, on_canvas, triangles, begin, left, u[:count], v[:count])
         for row in range(count):
-            draw_row(target, begin + row, left, (u[row], v[row]), samples, how)
+            draw_row(target, begin + row, left, (u[row], v[row]), samples, sampling)

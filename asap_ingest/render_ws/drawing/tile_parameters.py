@@ -1,6 +1,6 @@
-"""Render parameters of single tiles: label mode, normalisation for matching, source and mask images.
+"""Render parameters of single tiles, also of their source and mask images, and the box around a tile.
 
-Rules: those of render-ws 4.0.
+Rules for leaving out transforms, and for matching: those of render-ws 4.0.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import Any
 from asap_ingest.render_ws.drawing.channels import tile_channels
 from asap_ingest.render_ws.drawing.render_parameters import Box, JsonObject, RenderParameters, box_parameters
 from asap_ingest.render_ws.transforms.bounds import derive_boxes
+from asap_ingest.render_ws.transforms.specs import labels_of
 from asap_ingest.render_ws.wire.java_numbers import truncate_to_int
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError
 from asap_ingest.render_ws.wire.tile_specs import BOX_FIELDS, DEFAULT_MESH_CELL_SIZE, in_field_order
 
-LENS_LABEL = "lens"
-TRANSFORMS_FOR_MATCHING = 2
+#: For matching, tiles are drawn by the transforms up to the last that has this label; if none has it, by this
+#: many, and never by the last.
+LENS_LABEL, TRANSFORMS_FOR_MATCHING = "lens", 2
 NEIGHBOR_FACTOR = 0.3
 
 
@@ -29,7 +31,7 @@ def tile_parameters(
     Parameters
     ----------
     query : mapping
-        Values of a `TileQuery` by their names in a request; absent parameters may be None.
+        Fields of a `TileQuery`; absent parameters may be None.
     tile : dict
         Flattened tile spec.
     version : mapping
@@ -42,7 +44,7 @@ def tile_parameters(
     IllegalStateError
         For a tile without width or height whose box is derived again.
     """
-    normalize = bool(query.get("normalizeForMatching"))
+    normalize = bool(query.get("normalize_for_matching"))
     tile = _with_fewer_transforms(query, tile, normalize)
     min_x, min_y, max_x, max_y = (float(tile.get(name) or 0.0) for name in BOX_FIELDS)
     box = Box(
@@ -56,43 +58,39 @@ def tile_parameters(
 
 def _with_fewer_transforms(query: Mapping[str, Any], tile: JsonObject, normalize: bool) -> JsonObject:
     specs = tile["transforms"]["specList"]
-    after_last = query.get("excludeTransformsAfterLast") or []
-    first_and_after = query.get("excludeFirstTransformAndAllAfter") or []
-    exclude_all = query.get("excludeAllTransforms")
+    after_last = query.get("exclude_transforms_after_last") or []
+    first_and_after = query.get("exclude_first_transform_and_all_after") or []
+    exclude_all = query.get("exclude_all_transforms")
     if exclude_all is not None or after_last or first_and_after:
         rest = [] if exclude_all else _without_labelled(specs, after_last, first_and_after)
     elif normalize:
-        lens = [index for index, spec in enumerate(specs) if LENS_LABEL in _labels(spec)]
+        lens = [index for index, spec in enumerate(specs) if LENS_LABEL in labels_of(spec)]
         rest = specs[: lens[-1] + 1] if lens else specs[:-1][:TRANSFORMS_FOR_MATCHING]
     else:
         return tile
-    outline = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), rest)
-    box = dict(zip(BOX_FIELDS, derive_boxes([outline])[0].tolist(), strict=True))
+    frame = (tile.get("width"), tile.get("height"), float(tile["meshCellSize"]), rest)
+    box = dict(zip(BOX_FIELDS, derive_boxes([frame])[0].tolist(), strict=True))
     return in_field_order({**tile, **box, "transforms": {**tile["transforms"], "specList": rest}})
 
 
 def _without_labelled(
     specs: list[JsonObject], after_last: Sequence[str], first_and_after: Sequence[str]
 ) -> list[JsonObject]:
-    last = [index for index, spec in enumerate(specs) if _labels(spec) & set(after_last)]
+    last = [index for index, spec in enumerate(specs) if set(after_last) & set(labels_of(spec))]
     rest = specs[: last[-1] + 1] if last else specs
-    first = [index for index, spec in enumerate(rest) if _labels(spec) & set(first_and_after)]
+    first = [index for index, spec in enumerate(rest) if set(first_and_after) & set(labels_of(spec))]
     return rest[: first[0]] if first else rest
-
-
-def _labels(spec: JsonObject) -> set[str]:
-    return set((spec.get("metaData") or {}).get("labels") or [])
 
 
 def source_parameters(
     query: Mapping[str, Any], tile: JsonObject, kind: str, scale: float = 1.0
 ) -> RenderParameters:
-    """Parameters of the first image of a tile (`kind` source) or of its mask as an image (`kind` mask).
+    """Parameters of the first image of a tile (`kind` source), or of its mask as an image (`kind` mask).
 
     Parameters
     ----------
     query : mapping
-        Values of a `DrawingQuery` by their names in a request; its scale, if given, overrides `scale`.
+        Fields of a `DrawingQuery`; its scale, if given, overrides `scale`.
 
     Raises
     ------
@@ -126,7 +124,7 @@ def source_parameters(
 
 
 def neighbors_box(tile: JsonObject, width_factor: float | None, height_factor: float | None) -> Box:
-    """The box of a tile with a margin on each side: the factors (default 0.3) times its size.
+    """The box of a tile with a margin on each side of its size times a factor, by default 0.3.
 
     Raises
     ------

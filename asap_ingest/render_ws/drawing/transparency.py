@@ -13,7 +13,7 @@ from asap_ingest.images.compiled import compiled
 
 @compiled()
 def premultiply_once(picture: NDArray[np.uint8]) -> None:
-    """Multiply by alpha, round, divide and round: render holds its pictures premultiplied."""
+    """Multiply colours by alpha, round, divide and round: render-ws holds its pictures premultiplied."""
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
             if picture[y, x, 3] == 255:
@@ -26,7 +26,7 @@ def premultiply_once(picture: NDArray[np.uint8]) -> None:
 
 @compiled()
 def lay_over(background: tuple[float, float, float], picture: NDArray[np.uint8]) -> None:
-    """Put a colour behind a picture, and make it opaque; halves are rounded up."""
+    """Put a colour (0 to 255) behind a picture, which becomes opaque; halves are rounded up."""
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
             if picture[y, x, 3] == 255:

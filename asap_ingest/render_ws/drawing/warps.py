@@ -1,7 +1,8 @@
-"""Transforms that are not affine: meshes over tiles, and tables of the inverse map.
+"""Warps of tiles, and what tiles are drawn by: meshes and inverse maps.
 
-Both are made of the transforms up to the last that is not affine, which the tiles of a section share, a lens
-correction for example. The affine ones behind it are each tile's own, and left to the compiled loops.
+A warp is the transforms of a tile up to the last that is not affine: for example a lens correction, which the
+tiles of a section share. Affine transforms after it, which differ from tile to tile, are left to the compiled
+loops.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from asap_ingest.render_ws.drawing.positions import rasterise
 from asap_ingest.render_ws.transforms.classes import Affine
 from asap_ingest.render_ws.transforms.specs import build
 from asap_ingest.render_ws.transforms.transform_cache import memoised
-from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, triangle_mesh
+from asap_ingest.render_ws.transforms.triangle_mesh import Mesh, columns_of, signed_areas, triangle_mesh
 from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 
-#: Pixels of level 0 between two nodes of a table.
+#: Pixels of level 0 between two nodes of an inverse map.
 NODE_STEP = 8
-#: A warp that spreads a tile over more nodes than these is drawn by its mesh.
+#: A warp that spreads a tile over more nodes than this is drawn by its mesh.
 _MOST_NODES = 2**22
 
 
 @dataclass(frozen=True)
-class Table:
+class InverseMap:
     """The inverse map of a warp on a grid of nodes.
 
     Attributes
@@ -45,7 +46,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Warp:
-    """Transforms of a tile of `width` x `height` pixels, as JSON of their flattened specifications."""
+    """A warp of tiles of `width` x `height` pixels; what is derived from it is cached by its values.
+
+    Attributes
+    ----------
+    specs : bytes
+        JSON of the flattened transform specifications.
+    cell : float
+        Mesh cell size in pixels.
+    """
 
     specs: bytes
     width: float
@@ -53,16 +62,16 @@ class Warp:
     cell: float
 
     def nearest_affine(self) -> Affine | None:
-        """What decides the mipmap level: see `mipmap_levels.fit_affine`."""
+        """The affine transform by which the mipmap level is chosen: see `mipmap_levels.fit_affine`."""
         return self._memoised(self._fit_affine)
 
     def mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
-        """The mesh over an image of a level, and its points after the warp."""
+        """The mesh over the image of a level, of shape `source_yx`, and its points after the warp."""
         return self._memoised(self._make_mesh, level, source_yx)
 
-    def table(self) -> Table | None:
-        """The inverse map, None for a warp that folds the tile: it maps two positions to one."""
-        return self._memoised(self._make_table)
+    def inverse_map(self) -> InverseMap | None:
+        """The inverse map; None for a warp that folds the tile, or needs more than `_MOST_NODES`."""
+        return self._memoised(self._make_inverse_map)
 
     def _memoised(self, make: Any, *arguments: Any) -> Any:
         return memoised((self, make.__name__, *arguments), lambda: make(*arguments), len(self.specs))
@@ -75,11 +84,11 @@ class Warp:
 
     def _make_mesh(self, level: int, source_yx: tuple[int, int]) -> tuple[Mesh, Points]:
         mesh = triangle_mesh(*source_yx[::-1], columns_of(self.width, self.cell))
-        full_size = Affine(from_level(level))(mesh.points)
+        full_size = from_level(level)(mesh.points)
         return mesh, np.ascontiguousarray(self._transform()(full_size))
 
-    def _make_table(self) -> Table | None:
-        # one cell more on each side: positions on the border lie between nodes too
+    def _make_inverse_map(self) -> InverseMap | None:
+        # with one cell more on each side, positions on the border lie between nodes too
         columns = columns_of(self.width, self.cell) + 2
         mesh = triangle_mesh(self.width + 2 * self.cell, self.height + 2 * self.cell, columns)
         source = np.ascontiguousarray(mesh.points - self.cell)
@@ -93,28 +102,26 @@ class Warp:
         size = extent.astype(int)
         u, v = np.empty((2, size[1], size[0]), np.float32)
         rasterise(source, np.ascontiguousarray((warped - first) / NODE_STEP), mesh.triangles, 0, 0, u, v)
-        return Table(
+        return InverseMap(
             np.stack([u, v], axis=2),
             Affine((NODE_STEP, 0.0, float(first[0]), 0.0, NODE_STEP, float(first[1]))),
         )
 
 
 def shared_warp(specs: bytes, width: float, height: float, cell: float) -> Warp:
-    """The same object for equal tiles while it is cached: a thousand tiles share a text of megabytes."""
+    """A warp, the same object for equal ones while it is cached: its text may have megabytes."""
     warp = Warp(specs, width, height, cell)
     return memoised(warp, lambda: warp, len(specs))
 
 
-def from_level(level: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """Matrix from pixels of a level to those of level 0; of an array of levels, its values are arrays."""
+def from_level(level: int) -> Affine:
+    """From pixels of a mipmap level to those of level 0; integers are centres of pixels."""
     size = 2.0**level
     offset = (size - 1) / 2
-    return size, 0.0, offset, 0.0, size, offset
+    return Affine((size, 0.0, offset, 0.0, size, offset))
 
 
 def _folds(warped: Points, triangles: NDArray[np.int64]) -> bool:
-    """Whether some triangles lie upside down beside the others, or are flat."""
-    first, second, third = (warped[triangles[:, corner]] for corner in range(3))
-    (dx, dy), (ex, ey) = (second - first).T, (third - first).T
-    areas = dx * ey - dy * ex
+    """Whether some triangles are flat, or mirrored while others are not."""
+    areas, _ = signed_areas(warped[triangles])
     return not (np.all(areas > 0) or np.all(areas < 0))

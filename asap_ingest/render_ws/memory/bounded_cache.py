@@ -23,9 +23,9 @@ class CacheState:
 
 
 class BoundedCache(Generic[Value]):
-    """Values by key, at most `room` bytes of them; the least recently used are evicted. Thread-safe.
+    """Values by key, of at most `room` bytes together; the least recently used are evicted. Thread-safe.
 
-    A value that is larger than the cache is not stored.
+    A value that is larger than that is not stored.
     """
 
     def __init__(self, room: int) -> None:
@@ -36,7 +36,7 @@ class BoundedCache(Generic[Value]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, *, again: bool = False) -> Value | None:
-        """The value of a key, None if it is not cached; a lookup `again` does not count as hit or miss."""
+        """The value of a key, None if it is not cached; if looked up `again`, it counts as no hit or miss."""
         with self._lock:
             entry = self._values.get(key)
             if not again:

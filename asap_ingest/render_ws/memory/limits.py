@@ -9,7 +9,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 MEGABYTE = 2**20
 MEGAPIXEL = 10**6
-#: Tiles in one answer.
+#: Most tiles in one answer, and in a cached layer.
 MOST_TILES = 50_000
 
 
@@ -21,8 +21,8 @@ def _limit(default: int, setting: str, what: str, unit: int = MEGABYTE) -> Any:
 class Limits:
     """Sizes of single requests, of all requests in progress together, and of caches.
 
-    The defaults suit a machine with 8 GB. MB are 2**20 bytes. `tile_specs`: images of more tiles show
-    outlines, unless the request has a limit of its own; None: no limit.
+    The defaults suit a machine with 8 GB. MB are 2**20 bytes. Images of more than `tile_specs` tiles show
+    outlines, unless the request has a limit of its own; None is no limit.
     """
 
     body_bytes: int = _limit(256, "max_body_mb", "largest request body, MB")
@@ -45,7 +45,7 @@ class Limits:
     image_cache_bytes: int = _limit(512, "image_cache_mb", "cache of decoded images and their levels, MB")
     layer_cache_bytes: int = _limit(256, "layer_cache_mb", "cache of the tiles of layers, MB")
     transform_cache_bytes: int = _limit(
-        256, "transform_cache_mb", "cache of meshes and tables of transforms, MB"
+        256, "transform_cache_mb", "cache of long transforms, meshes and inverse maps, MB"
     )
     tile_specs: int | None = None
 
@@ -64,7 +64,7 @@ class TooLargeError(IllegalArgumentError):
 
 
 class BusyError(TooLargeError):
-    """A request that exceeds a limit only together with others in progress: 413, to be sent again."""
+    """A request that exceeds a limit only together with others in progress: 413, may be sent again."""
 
     status = 413
     headers = {"retry-after": "2"}

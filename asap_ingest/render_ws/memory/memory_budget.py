@@ -1,4 +1,4 @@
-"""Memory budgets of requests in progress: each request claims memory before it uses it, and releases it."""
+"""Memory budgets of requests in progress: a request claims memory before it uses it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WAIT_SECONDS = 30.0
 
 
 class MemoryBudget:
-    """A number of bytes that are claimed by any number of threads.
+    """A number of bytes that threads share by claiming parts of them.
 
     Parameters
     ----------
     limit : int
         Bytes.
     what : str
-        What they are claimed for, in plural, such as `the bodies of requests`; for messages.
+        What they are claimed for, a plural such as `the bodies of requests`; for messages.
     setting : str
         Name of the setting of the limit; for messages.
     """
@@ -41,9 +41,9 @@ class MemoryBudget:
 
 
 class Claim:
-    """The share of one request in a budget.
+    """The part of a budget that one request holds.
 
-    Only a first claim waits: requests that hold something would wait for each other.
+    Only a claim that holds nothing may wait for others: two that hold something could wait for each other.
     """
 
     def __init__(self, budget: MemoryBudget) -> None:
@@ -66,8 +66,8 @@ class Claim:
         TooLargeError
             The claim exceeds the budget alone.
         BusyError
-            The claim exceeds the budget together with others, also after `WAIT_SECONDS` if it may wait and
-            held nothing before.
+            The claim exceeds the budget together with others; if it may wait and held nothing, still so after
+            `WAIT_SECONDS`.
         """
         budget = self._budget
         if self.held + size > budget.limit:
@@ -98,13 +98,16 @@ class Claim:
 
 
 class RequestMemory:
-    """The claims of one request, for its `body` and its `work`, and the size of its answer so far."""
+    """The claims of one request, for its `body` and its `work`, and the size of its answer so far.
+
+    Answers have many parts, so bytes are counted one by one but claimed in larger steps.
+    """
 
     def __init__(self, budgets: ServiceMemory) -> None:
         self._answer_bytes = budgets.limits.answer_bytes
         self.body, self.work = budgets.bodies.claim(), budgets.work.claim()
         self._read = self._written = 0
-        # bytes that need no further claim: claimed already, or too few to count
+        # up to this many counted bytes nothing has to be claimed: small answers do not count
         self._covered = min(SMALL, self._answer_bytes)
         self._claimed = 0
 
@@ -126,7 +129,7 @@ class RequestMemory:
         self.work.settle(size if size > SMALL else 0)
 
     def _cover(self, what: str) -> None:
-        """Claim the counted bytes and a quarter more, to claim rarely: answers have many parts."""
+        """Claim the counted bytes and a quarter more; TooLargeError, naming `what`, beyond the limit."""
         largest = max(self._read, self._written)
         if largest > self._answer_bytes:
             raise TooLargeError(

@@ -1,4 +1,4 @@
-"""Requests for boxes of a grid with levels, and for overviews of layers: the tile sources of CATMAID."""
+"""Requests for boxes of a grid with levels, and for overviews of layers, as CATMAID makes them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 from asap_ingest.render_ws.wire.stack_records import StackRecord
 
 GRID = f"{STACK}/largeDataTileSource/{{width:int32}}/{{height:int32}}"
-#: Form of the image by extension.
+#: Extension -> form of the image, a key of `image_forms.FORMS`.
 FORMS = {"jpg": "jpeg-image", "png": "png-image"}
-#: Levels whose pixels can be counted in 32 bits.
+#: Levels whose pixels have a side of 31 bits at most.
 LEVELS = range(31)
 MOST_TILES_DRAWN = 40
 OVERVIEW_SIZE = 192
@@ -36,14 +36,14 @@ OVERVIEW_SIZE = 192
 
 @dataclass(frozen=True)
 class OverviewQuery(BoxQuery):
-    """Size of an overview, and whether it begins where the stack does."""
+    """Largest side of an overview in pixels, and whether it begins at the corner of the stack."""
 
     max_overview_width_and_height: int | None = None
     translate_origin: bool | None = None
 
 
 def get_box(extension: str, call: Call) -> Response:
-    """Get a box of the grid of a level: from a file that was drawn in advance, or drawn now."""
+    """Get a box of the grid of a level, from a file that was drawn in advance, or drawn now."""
     with call.reading() as session:
         record = require_stack(session, checked_id(call))
     content = _drawn_in_advance(extension, call, record)
@@ -74,7 +74,7 @@ def _build_level(request: PictureRequest) -> RenderParameters:
 
 
 def _with_few_tiles(request: PictureRequest, box: Box) -> RenderParameters:
-    """Parameters of a box; without a limit in the query, the tiles that are drawn are few."""
+    """Parameters of a box; without a limit in the query, more than `MOST_TILES_DRAWN` tiles show outlines."""
     parameters = request.in_box(request.call.path["z"], box, strict=True)
     limit = parameters.max_tile_specs
     return replace(parameters, max_tile_specs=MOST_TILES_DRAWN if limit is None else limit)

@@ -1,10 +1,9 @@
-"""Render parameters of what a path names: its tiles, and how to draw them."""
+"""Render parameters of the part of a stack that a request names: its tiles, and how to draw them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from asap_ingest.render_ws.drawing.layers import bounds_of
 from asap_ingest.render_ws.drawing.render_parameters import (
@@ -34,7 +33,7 @@ LAYER_SCALE = 0.01
 
 @dataclass(frozen=True)
 class DrawingQuery(Query):
-    """Parameters of all images."""
+    """Parameters that all requests for images have."""
 
     scale: float | None = None
     channels: str | None = None
@@ -50,14 +49,14 @@ class DrawingQuery(Query):
 
 @dataclass(frozen=True)
 class BoxQuery(DrawingQuery):
-    """Parameters of boxes and layers: images of more tiles show only outlines."""
+    """Parameters of boxes and layers: an image of more tiles than the limit shows only outlines."""
 
     max_tile_specs_to_render: int | None = None
 
 
 @dataclass(frozen=True)
 class TileQuery(DrawingQuery):
-    """Parameters of single tiles: a part of the tile, and a part of its transforms."""
+    """Parameters of single tiles: which part of the tile is drawn, and by which of its transforms."""
 
     width: int | None = None
     height: int | None = None
@@ -85,7 +84,7 @@ class PictureRequest:
     Attributes
     ----------
     drawn : bool
-        The parameters are drawn, not sent as JSON.
+        Whether the parameters are to be drawn, or sent as JSON.
     """
 
     session: Session
@@ -93,18 +92,13 @@ class PictureRequest:
     call: Call
     drawn: bool
 
-    @property
-    def query(self) -> dict[str, Any]:
-        """Values of the query by their names in a request."""
-        return self.call.query.by_parameter()
-
     def tile(self) -> JsonObject:
-        """The tile named in the path, with references resolved."""
+        """The spec of the tile named in the path, with references resolved."""
         _, row = require_tile(self.session, self.record.stack_id, self.call.path["tile"])
         return transforms_of(self.session, self.record, self.call).flattened(row)
 
     def tiles(self, which: TileFilter) -> Sequence[JsonObject]:
-        """Tiles of the stack in drawing order, not to be modified, with references resolved."""
+        """Specs of tiles of the stack in drawing order, with references resolved; not to be modified."""
         cached = self.call.service.layers.tiles(self.session, self.record, which)
         if cached is not None:
             return cached
@@ -113,9 +107,9 @@ class PictureRequest:
         return [lookup.flattened(row) for row in rows]
 
     def in_box(self, z: float | None, box: Box, strict: bool) -> RenderParameters:
-        """Parameters of a box of a layer, of the tiles of the group in the path if it has one.
+        """Parameters of a box of a layer; only of the tiles of the group in the path, if it names one.
 
-        With `strict`, a wrong query is an IllegalStateError: images of boxes answer 500 for it.
+        With `strict`, a wrong query is an IllegalStateError: images of boxes answer 500, as in render-ws.
         """
         which = TileFilter(
             z=z,
@@ -126,14 +120,14 @@ class PictureRequest:
             group_id=self.call.path.get("group"),
         )
         try:
-            return box_parameters(self.query, self.tiles(which), box, self.record.version)
+            return box_parameters(vars(self.call.query), self.tiles(which), box, self.record.version)
         except IllegalArgumentError as error:
             if not strict:
                 raise
             raise IllegalStateError(str(error)) from error
 
 
-#: Errors: as of reading tiles, and of the functions in `drawing` that make parameters.
+#: Makes render parameters. Errors: as of reading tiles, and of the functions of `drawing` that it calls.
 Build = Callable[[PictureRequest], RenderParameters]
 
 
@@ -145,29 +139,29 @@ def build_box(request: PictureRequest) -> RenderParameters:
 
 
 def build_layer(request: PictureRequest) -> RenderParameters:
-    """Parameters of a whole layer; IllegalArgumentError without tiles."""
+    """Parameters of a whole layer; IllegalArgumentError for one without tiles."""
     record, z = request.record, request.call.path["z"]
     require_data(request.session, record.stack_id)
     tiles = require_tiles(record, z, request.tiles(TileFilter(z=z)))
     box = layer_box(bounds_of(tiles), LAYER_SCALE if request.drawn else 1.0)
-    return box_parameters(request.query, tiles, box, record.version)
+    return box_parameters(vars(request.call.query), tiles, box, record.version)
 
 
 def build_tile(request: PictureRequest) -> RenderParameters:
     """Parameters of one tile."""
-    return tile_parameters(request.query, request.tile(), request.record.version)
+    return tile_parameters(vars(request.call.query), request.tile(), request.record.version)
 
 
 def build_source(kind: str, request: PictureRequest) -> RenderParameters:
-    """Parameters of the image (`kind` source) or mask of a tile as it is on disk."""
+    """Parameters of the image (`kind` source) or the mask (`kind` mask) of a tile as it is in its file."""
     tile, call = request.tile(), request.call
     if request.drawn and call.query.channels is not None:
         raise IllegalStateError(f"the {kind} of a tile has no channels")
-    return source_parameters(request.query, tile, kind, call.path.get("scale", 1.0))
+    return source_parameters(vars(call.query), tile, kind, call.path.get("scale", 1.0))
 
 
 def build_neighborhood(request: PictureRequest) -> RenderParameters:
-    """Parameters of a tile and the tiles around it; on request only outlines."""
+    """Parameters of a tile and the tiles around it, or of their outlines if the query asks for them."""
     tile_id, query = request.call.path["tile"], request.call.query
     _, row = require_tile(request.session, request.record.stack_id, tile_id)
     box = neighbors_box(row.parsed(), query.width_factor, query.height_factor)

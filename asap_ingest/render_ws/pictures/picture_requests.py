@@ -49,10 +49,10 @@ from asap_ingest.render_ws.wire.stack_records import StackRecord
 
 CACHE_CONTROL = "no-transform, max-age=3600"
 COUNT_HEADER, LIST_HEADER = "x-missing-tile-count", "x-missing-tiles"
-#: Clients and proxies take some kilobytes of headers: more tiles than this are only counted.
+#: Clients and proxies limit headers to some kilobytes: further tiles are only counted.
 MOST_LISTED_BYTES = 4000
-#: How long clients cache a picture without some tiles: the files may be added.
-SECONDS_KEPT = 5
+#: How long clients may cache a picture in which tiles are missing: their files may appear soon.
+SECONDS_CACHED = 5
 #: Media type of each image form.
 MEDIA_TYPES = {form: media_type for form, (media_type, _) in FORMS.items()}
 BASIC_FORMS = {form: form for form in ("jpeg-image", "png-image", "tiff-image")}
@@ -65,28 +65,28 @@ PARAMETER_OPERATIONS = Operations("Render parameters")
 
 @dataclass(frozen=True)
 class ViewQuery(Query):
-    """Options that render-ws does not have.
+    """Parameters that render-ws does not have.
 
-    `missing=skip` leaves out tiles that cannot be drawn, `seams=fill` fills the gaps between tiles.
+    `missing=skip` leaves out tiles that cannot be drawn; `seams=fill` fills gaps between tiles.
     """
 
     missing: str | None = None
     seams: str | None = None
 
     def check(self) -> None:
-        """Raise IllegalArgumentError for other values than these two."""
+        """Raise IllegalArgumentError for any other value."""
         for name, value, known in (("missing", self.missing, "skip"), ("seams", self.seams, "fill")):
             if value not in (None, known):
                 raise IllegalArgumentError(f"{name} may be {known!r} or left out, but is {value!r}")
 
 
 def with_view(query: type[Query]) -> type[Query]:
-    """A query with the parameters of `ViewQuery` added."""
+    """A class of queries that have the parameters of `ViewQuery` too."""
     return make_dataclass(f"View{query.__name__}", [], bases=(query, ViewQuery), frozen=True)
 
 
 def image_options(form: str, query: type[Query]) -> dict[str, Any]:
-    """Parameters of `Operations.answers` for an image of part of a stack."""
+    """Keyword arguments of `Operations.answers` for images of part of a stack."""
     return {"produces": MEDIA_TYPES[form], "query": with_view(query), "draws": True, "statuses": (200, 304)}
 
 
@@ -96,9 +96,9 @@ def get_image(form: str, build: Build, call: Call) -> Response:
     Raises
     ------
     IllegalStateError
-        For errors before drawing starts, as in render-ws.
+        For most errors before drawing starts, as in render-ws.
     IllegalArgumentError
-        For a layer without tiles or with a wrong query, and for errors of drawing, such as a missing image.
+        For a layer without tiles, a wrong query of a layer, and errors of drawing, such as a missing image.
     """
     stack_id = checked_id(call)
     with call.reading() as session:
@@ -166,10 +166,10 @@ def _draw(call: Call, parameters: RenderParameters, form: str) -> Response:
 
 
 def _missing_headers(missing: MissingTiles | None) -> dict[str, str]:
-    """Headers of a picture without these tiles; {} for none.
+    """Headers of a picture from which tiles were left out; {} if there are none.
 
-    The count of all, and a JSON list of the first ones: `tileId`, `reason`, and `box` (left, top, right,
-    bottom in pixels of the picture). The list is ASCII.
+    They hold the number of these tiles, and an ASCII JSON list of the first ones, as of
+    `MissingTiles.described`.
     """
     if missing is None or not missing.reasons:
         return {}
@@ -181,14 +181,19 @@ def _missing_headers(missing: MissingTiles | None) -> dict[str, str]:
     return {
         COUNT_HEADER: str(len(missing.reasons)),
         LIST_HEADER: f"[{', '.join(listed)}]",
-        "cache-control": f"no-transform, max-age={SECONDS_KEPT}",
+        "cache-control": f"no-transform, max-age={SECONDS_CACHED}",
     }
 
 
-class Place(NamedTuple):
-    """A path below which there are images, and their render parameters at `parameters_path`.
+class PicturePath(NamedTuple):
+    """A path below which there are images, and their render parameters.
 
-    `forms` are those of the images by the last part of their path.
+    Attributes
+    ----------
+    forms : dict
+        Last part of the path of an image -> its form, a key of `image_forms.FORMS`.
+    parameters_path : str
+        Last part of the path of the render parameters.
     """
 
     path: str
@@ -198,16 +203,16 @@ class Place(NamedTuple):
     parameters_path: str = "render-parameters"
 
 
-PLACES = (
-    Place(f"{STACK}/{BOX}", build_box, BOX_FORMS),
-    Place(f"{GROUP}/{BOX}", build_box, BASIC_FORMS),
-    Place(f"{STACK}/{DVID_BOX}", build_box, DVID_FORMS),
-    Place(f"{GROUP}/{DVID_BOX}", build_box, DVID_FORMS),
-    Place(LAYER, build_layer, BASIC_FORMS),
-    Place(TILE, build_tile, TILE_FORMS, TileQuery),
-    Place(f"{TILE}/withNeighbors", build_neighborhood, {"jpeg-image": "jpeg-image"}, NeighborsQuery),
+PICTURE_PATHS = (
+    PicturePath(f"{STACK}/{BOX}", build_box, BOX_FORMS),
+    PicturePath(f"{GROUP}/{BOX}", build_box, BASIC_FORMS),
+    PicturePath(f"{STACK}/{DVID_BOX}", build_box, DVID_FORMS),
+    PicturePath(f"{GROUP}/{DVID_BOX}", build_box, DVID_FORMS),
+    PicturePath(LAYER, build_layer, BASIC_FORMS),
+    PicturePath(TILE, build_tile, TILE_FORMS, TileQuery),
+    PicturePath(f"{TILE}/withNeighbors", build_neighborhood, {"jpeg-image": "jpeg-image"}, NeighborsQuery),
     *(
-        Place(
+        PicturePath(
             f"{TILE}/{kind}",
             partial(build_source, kind),
             BASIC_FORMS,
@@ -217,13 +222,13 @@ PLACES = (
         for kind in ("source", "mask")
     ),
 )
-for _place in PLACES:
-    for _name, _form in _place.forms.items():
-        PICTURE_OPERATIONS.answers("GET", f"{_place.path}/{_name}", **image_options(_form, _place.query))(
-            partial(get_image, _form, _place.build)
+for _picture in PICTURE_PATHS:
+    for _name, _form in _picture.forms.items():
+        PICTURE_OPERATIONS.answers("GET", f"{_picture.path}/{_name}", **image_options(_form, _picture.query))(
+            partial(get_image, _form, _picture.build)
         )
-    PARAMETER_OPERATIONS.answers("GET", f"{_place.path}/{_place.parameters_path}", query=_place.query)(
-        partial(get_parameters, _place.build)
+    PARAMETER_OPERATIONS.answers("GET", f"{_picture.path}/{_picture.parameters_path}", query=_picture.query)(
+        partial(get_parameters, _picture.build)
     )
 for _form in BASIC_FORMS:
     PICTURE_OPERATIONS.answers(

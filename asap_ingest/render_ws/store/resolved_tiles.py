@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from asap_ingest.render_ws.store import Session
-from asap_ingest.render_ws.transforms.bounds import Outline, derive_boxes
+from asap_ingest.render_ws.transforms.bounds import TileFrame, derive_boxes
 from asap_ingest.render_ws.transforms.specs import flatten, resolve_in_payload
 from asap_ingest.render_ws.wire.json_types import dump
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalStateError, RequestError
@@ -64,13 +64,13 @@ def _resolved(tile: Spec, shared: dict[str, Spec]) -> list[Spec]:
 
 
 def _with_boxes(sent: ResolvedTiles) -> list[Spec]:
-    outlines = [_outline(tile, sent.shared) for tile in sent.tiles]
+    frames = [_frame(tile, sent.shared) for tile in sent.tiles]
     try:
-        boxes: list[list[float]] = derive_boxes(outlines).tolist()
+        boxes: list[list[float]] = derive_boxes(frames).tolist()
     except RequestError:
         # derived again one by one to name the tile
-        for tile, outline in zip(sent.tiles, outlines, strict=True):
-            _require_box(tile, outline)
+        for tile, frame in zip(sent.tiles, frames, strict=True):
+            _require_box(tile, frame)
         raise
     return [
         {**tile, **dict(zip(BOX_FIELDS, box, strict=True))}
@@ -78,16 +78,16 @@ def _with_boxes(sent: ResolvedTiles) -> list[Spec]:
     ]
 
 
-def _outline(tile: Spec, shared: dict[str, Spec]) -> Outline:
+def _frame(tile: Spec, shared: dict[str, Spec]) -> TileFrame:
     width, height = (
         None if (size := tile.get(name)) is None else float(size) for name in ("width", "height")
     )
     return width, height, float(tile["meshCellSize"]), _resolved(tile, shared)
 
 
-def _require_box(tile: Spec, outline: Outline) -> None:
+def _require_box(tile: Spec, frame: TileFrame) -> None:
     try:
-        derive_boxes([outline])
+        derive_boxes([frame])
     except RequestError as error:
         problem = IllegalArgumentError if error.status == IllegalArgumentError.status else IllegalStateError
         raise problem(f"tile '{tile.get('tileId')}': {error}") from error

@@ -1,7 +1,7 @@
 """Bounding boxes of tiles in world coordinates, derived from their transforms.
 
-Sampling and rounding: those of render-ws 4.0. Only the border of a tile is sampled, without the corner
-(width, height).
+Sampling and rounding: those of render-ws 4.0. Only points on the border of a tile are mapped, and the corner
+(width, height) is not one of them.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from asap_ingest.render_ws.transforms.warp_classes import Points, Transform
 from asap_ingest.render_ws.wire.java_numbers import LARGEST_INT, SMALLEST_INT
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 
-#: Points mapped in one go: they stay in the processor's cache.
+#: Points that are mapped at once: they stay in the processor's cache.
 BLOCK_POINTS = 2**14
 LARGEST_DOUBLE = float(np.finfo(np.float64).max)
 
-#: (width, height, mesh cell size, flattened transform specifications) of one tile, sizes in pixels.
-Outline = tuple[float | None, float | None, float, list[Spec]]
+#: What the bounding box of a tile depends on: width, height and mesh cell size in pixels, and its flattened
+#: transform specifications.
+TileFrame = tuple[float | None, float | None, float, list[Spec]]
 
 
-def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
+def derive_boxes(tiles: Sequence[TileFrame]) -> NDArray[np.float64]:
     """Bounding boxes of tiles.
 
     Parameters
     ----------
-    tiles : sequence of (width, height, mesh cell size, flattened transform specifications)
+    tiles : sequence of `TileFrame`
 
     Returns
     -------
     ndarray of float64, shape (n, 4)
-        minX, minY, maxX, maxY. The minimum is truncated toward zero; the maximum is this plus the extent,
+        minX, minY, maxX, maxY. Minima are truncated toward zero; maxima are these plus the extent, which is
         rounded up.
 
     Raises
@@ -54,7 +55,7 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
         if width is None or height is None:
             raise IllegalStateError("width and height of a tile are needed to derive its bounding box")
         steps.append(build_steps(specs))
-        # tiles of a section share one lens correction object: it is applied once
+        # tiles of a section share the objects of a lens correction, so their border is warped once for all
         shared_ids = tuple(map(id, steps[-1][: warped_steps(steps[-1])]))
         groups[float(width), float(height), float(cell), shared_ids, len(steps[-1])].append(index)
     for (width, height, cell, shared_ids, _), members in groups.items():
@@ -71,10 +72,10 @@ def derive_boxes(tiles: Sequence[Outline]) -> NDArray[np.float64]:
 
 
 def border_points(width: float, height: float, cell: float) -> Points:
-    """Sampled points of a tile's border, shape (n, 2); none for a cell size of 0."""
+    """Points on the border of a tile, about `cell` apart, shape (n, 2); none for a cell size of 0."""
     if not cell:
         return np.empty((0, 2))
-    check_points(width, height, cell, (abs(width) + abs(height)) / abs(cell))
+    check_points((abs(width) + abs(height)) / abs(cell), cell)
     xs, ys = _positions(width, cell), _positions(height, cell)
     edges = [(xs, np.zeros_like(xs)), (xs, np.full_like(xs, height)), (np.zeros_like(ys), ys)]
     return np.concatenate([np.stack(edge, axis=1) for edge in [*edges, (np.full_like(ys, width), ys)]])
@@ -88,9 +89,9 @@ def _positions(size: float, cell: float) -> NDArray[np.float64]:
 def _mapped_by_affines(
     points: Points, steps: Sequence[Sequence[Transform]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Map the same points through the affine lists of several tiles: x and y of shape (tiles, points).
+    """Map the same points by the affine steps of several tiles: x and y, both of shape (tiles, points).
 
-    The transforms are applied one by one: a product matrix would round differently, and a box on a
+    The steps are applied one by one: a product of matrices would round differently, and a box that ends on a
     whole pixel could shift by one.
     """
     x, y = (np.broadcast_to(axis, (len(steps), len(points))) for axis in np.ascontiguousarray(points.T))
@@ -102,7 +103,7 @@ def _mapped_by_affines(
 
 
 def _extremes(points: Points) -> list[int]:
-    """Ends of the four edges: an affine map has its extremes there."""
+    """Indices of the ends of the four edges of `border_points`: affine maps have their extremes there."""
     if not len(points):
         return []
     turns = np.flatnonzero(np.any(np.diff(points, axis=0) < 0, axis=1))
@@ -123,5 +124,5 @@ def _boxes(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def truncate_all(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`truncate_to_int` on an array; the results are whole numbers stored as float64, never -0.0."""
+    """`truncate_to_int` for arrays; the results are whole numbers as float64, never -0.0."""
     return np.nan_to_num(np.trunc(np.clip(values, SMALLEST_INT, LARGEST_INT)), nan=0.0) + 0.0

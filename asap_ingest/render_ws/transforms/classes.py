@@ -27,7 +27,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalSta
 
 Matrix = tuple[float, float, float, float, float, float]
 
-# numbers that Python and Java read alike: thousands of matrices are read at once
+# texts of numbers that Python reads as Java does, and faster: a request may hold thousands of matrices
 _PLAIN = re.compile(r"[0-9.eE+\- ]*")
 
 
@@ -64,7 +64,7 @@ IDENTITY = Affine((1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
 
 
 def _project(matrix: tuple[float, ...], points: Points) -> Points:
-    """Projective map; `matrix` holds nine numbers row by row. Points at infinity become NaN or inf."""
+    """Projective map; `matrix` has nine numbers, row by row. Points mapped to infinity become NaN or inf."""
     m, (x, y) = matrix, points.T
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = m[6] * x + m[7] * y + m[8]
@@ -80,7 +80,7 @@ def _expand(coefficients: NDArray[np.float64], points: Points) -> Points:
 
 
 def _shift_along(axis: int, offset: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Transform:
-    """Subtracts a function of one coordinate from that coordinate (0 is x, 1 is y)."""
+    """A transform that subtracts from one coordinate (0 is x, 1 is y) a function of that coordinate."""
 
     def apply(points: Points) -> Points:
         result = points.copy()
@@ -129,7 +129,7 @@ def _homography(data: str) -> Transform:
 
 
 def _polynomial(data: str) -> Transform:
-    """Any number of values: the order is the greatest that they fill, the rest is ignored."""
+    """Read any number of values: the order is the greatest that they suffice for; the rest is ignored."""
     values = [parse_double(field) for field in _fields(data)]
     order = math.trunc(math.nextafter(math.sqrt(len(values) + 0.25) - 1.5, math.inf))
     terms = (order + 1) * (order + 2) // 2

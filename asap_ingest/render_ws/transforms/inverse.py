@@ -1,6 +1,6 @@
-"""Map points of tiles to world coordinates, exactly, and world coordinates to points of tiles, by a mesh.
+"""Mapping of points: local coordinates of tiles to world coordinates, and back by a mesh.
 
-`tile` is a flattened tile spec as parsed JSON; nothing here reads files or a database.
+`tile` is a flattened tile spec as parsed JSON.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from asap_ingest.render_ws.wire.java_numbers import json_double
 from asap_ingest.render_ws.wire.problems import IllegalStateError
 from asap_ingest.render_ws.wire.tile_specs import DEFAULT_MESH_CELL_SIZE
 
-#: Rounding may put a point of the border this many pixels outside.
-SNAP = 1e-7
+#: Rounding may put a point on the border this many pixels outside.
+_BORDER_TOLERANCE = 1e-7
 
 
-def worlds_of(tile: Spec, local: Points) -> Points:
-    """Map points of a tile to world coordinates.
+def to_world(tile: Spec, local: Points) -> Points:
+    """Map local coordinates of a tile to world coordinates.
 
     Parameters
     ----------
     tile : dict
         A flattened tile spec.
     local : ndarray of float64, shape (n, 2)
-        Points in pixels of the tile, x first; they may lie outside of it.
+        In pixels, x first; points may lie outside of the tile.
 
     Returns
     -------
@@ -47,8 +47,8 @@ def worlds_of(tile: Spec, local: Points) -> Points:
         return in_turn(build_steps(_leaves(tile)), local)
 
 
-def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
-    """Map world coordinates to points of a tile.
+def to_local(tile: Spec, world: Points, cell: float | None = None) -> Points:
+    """Map world coordinates to local coordinates of a tile.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
     Returns
     -------
     ndarray of float64, shape (n, 2)
-        Pixels of the tile, not rounded. Without transforms the input; with affine ones the exact inverse
-        within [0, width - 1] x [0, height - 1]; with others the inverse of the mesh's triangles. NaN for
-        points outside of that, for all points of a mirrored tile and of one that is flat in the world.
+        In pixels, not rounded. For a tile without transforms the input; with affine ones only, the exact
+        inverse within [0, width - 1] x [0, height - 1]; with others, that of the triangles of a mesh. NaN for
+        points outside of the tile, and for all points of a tile that is mirrored or flat in the world.
 
     Raises
     ------
@@ -77,27 +77,29 @@ def locals_of(tile: Spec, world: Points, cell: float | None = None) -> Points:
     if not specs:
         return world.copy()
     steps = build_steps(specs)
-    # tiles of a section share what comes before the affine ones at the end: one mesh serves them all
-    inner = warped_steps(steps)
-    outer = merged(steps[inner:])
-    assert isinstance(outer, Affine)
+    # tiles of a section share the warp, so one mesh serves them all; the affine transform after it is exact
+    warped = warped_steps(steps)
+    affine = merged(steps[warped:])
+    assert isinstance(affine, Affine)
     width, height = _size(tile)
-    back = outer.inverse()
-    if back is None or _is_flat(outer) or not 1 < min(width, height) <= max(width, height) < math.inf:
-        return np.full_like(world, np.nan)
-    m00, m01, _, m10, m11, _ = outer.matrix
+    back = affine.inverse()
+    m00, m01, _, m10, m11, _ = affine.matrix
     mirrored = m00 * m11 < m01 * m10
+    has_area = 1 < min(width, height) <= max(width, height) < math.inf
+    if back is None or _is_flat(affine) or not has_area or (mirrored and not warped):
+        return np.full_like(world, np.nan)
     with np.errstate(all="ignore"):
         before = back(world)
-        if inner == 0:
-            return _inside(before, width, height, mirrored)
+        if not warped:
+            return _inside(before, width, height)
         size = float(tile.get("meshCellSize", DEFAULT_MESH_CELL_SIZE)) if cell is None else cell
-        mesh_of = orjson.dumps(specs[:inner]), width, height, size, mirrored
-        return memoised(("locator", *mesh_of), lambda: _locator(*mesh_of), len(mesh_of[0])).sources_of(before)
+        warp = orjson.dumps(specs[:warped]), width, height, size, mirrored
+        locator = memoised(("locator", *warp), lambda: _locator(*warp), len(warp[0]))
+        return locator.sources_of(before)
 
 
 def with_z(tile: Spec, points: Points) -> list[list[float | str]]:
-    """[x, y, z] of points of shape (n, 2), z being that of the tile; [x, y] for a tile without z."""
+    """Points of shape (n, 2) as [x, y, z] for JSON, with the z of the tile; [x, y] for a tile without z."""
     z = [tile["z"]] if "z" in tile else []
     if np.isfinite(points).all():
         return [[*point, *z] for point in points.tolist()]
@@ -121,16 +123,15 @@ def _is_flat(affine: Affine) -> bool:
     return abs(m00 * m11 - m01 * m10) <= FLAT * (abs(m00 * m11) + abs(m01 * m10))
 
 
-def _inside(local: Points, width: float, height: float, mirrored: bool) -> Points:
-    if mirrored:
-        return np.full_like(local, np.nan)
-    x, y = local.T
-    outside = ~((x >= -SNAP) & (x <= width - 1 + SNAP) & (y >= -SNAP) & (y <= height - 1 + SNAP))
-    local[outside] = np.nan
-    return local
+def _inside(local: Points, width: float, height: float) -> Points:
+    """The local coordinates, with NaN for points outside of the tile."""
+    last = np.array([width - 1, height - 1])
+    inside = ((local >= -_BORDER_TOLERANCE) & (local <= last + _BORDER_TOLERANCE)).all(axis=1, keepdims=True)
+    return np.where(inside, local, np.nan)
 
 
 def _locator(specs: bytes, width: float, height: float, cell: float, mirrored: bool) -> TriangleLocator:
+    """Inverts a warp (JSON of its specifications); `mirrored`: so is the affine transform after it."""
     mesh = triangle_mesh(width, height, columns_of(width, cell))
     mapped = in_turn(build_steps(orjson.loads(specs)), mesh.points)
     return TriangleLocator(mesh, mapped, mirrored)

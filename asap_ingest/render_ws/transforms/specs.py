@@ -1,7 +1,7 @@
-"""Transform specifications: references resolved, lists flattened, and the transforms built from them.
+"""Transform specifications: resolving references, flattening lists, and building transforms from them.
 
-Rules: those of render-ws 4.0. A specification is parsed JSON; a flattened one is a list of leaf and
-interpolated specifications without references.
+Rules: those of render-ws 4.0. A specification is parsed JSON. Flattening makes a list of leaf and
+interpolated specifications, without references.
 """
 
 from __future__ import annotations
@@ -41,15 +41,18 @@ def _interpolate(a: Transform, b: Transform, share: float, points: Points) -> Po
 def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec]:
     """Flatten the transforms of a tile that is being stored.
 
-    References are looked up once, by the keys of `shared`. A shared transform may hold no references
-    itself: their ids count as missing.
+    Parameters
+    ----------
+    shared : mapping
+        The shared transforms that are sent with the tile, by id. They must not hold references: ids in these
+        count as missing.
 
     Raises
     ------
     IllegalArgumentError
-        Naming the ids that stay unresolved.
+        For ids that are missing; it names them.
     """
-    if not _labels(list_spec) and all(spec.get("type") == "leaf" for spec in children(list_spec)):
+    if not labels_of(list_spec) and all(spec.get("type") == "leaf" for spec in children(list_spec)):
         return [*children(list_spec)]
     missing = []
     for wanted in dict.fromkeys(references(list_spec)):
@@ -64,13 +67,14 @@ def resolve_in_payload(list_spec: Spec, shared: Mapping[str, Spec]) -> list[Spec
 def flatten(list_spec: Spec, lookup: Lookup) -> list[Spec]:
     """Replace references by their targets and lists by their members, in order.
 
-    Labels of a list are added to those of its members. An interpolated transform stays one entry, its
-    two sides flattened.
+    Labels of a list are added to those of its members. An interpolated transform stays one entry, whose sides
+    are flattened.
 
     Raises
     ------
     IllegalStateError
-        For a missing target, a reference whose target is a reference, more than ten references in a row.
+        For a missing target, a reference whose target is a reference, more than `MAX_PASSES` references in a
+        row.
     """
     return list(_flattened(list_spec, lookup, MAX_PASSES))
 
@@ -80,7 +84,7 @@ def _flattened(spec: Spec, lookup: Lookup, passes: int) -> Iterator[Spec]:
     if kind == "ref":
         yield from _flattened(_target(str(spec.get("refId")), lookup, passes), lookup, passes - 1)
     elif kind == "list":
-        labels = _labels(spec)
+        labels = labels_of(spec)
         for child in children(spec):
             for leaf in _flattened(child, lookup, passes):
                 yield _with_labels(leaf, labels)
@@ -102,14 +106,15 @@ def _target(wanted: str, lookup: Lookup, passes: int) -> Spec:
     return target
 
 
-def _labels(spec: Spec) -> list[str]:
+def labels_of(spec: Spec) -> list[str]:
+    """The labels in the metadata of a specification."""
     return (spec.get("metaData") or {}).get("labels") or []
 
 
 def _with_labels(leaf: Spec, labels: Sequence[str]) -> Spec:
     if not labels:
         return leaf
-    all_labels = list(dict.fromkeys([*_labels(leaf), *labels]))
+    all_labels = list(dict.fromkeys([*labels_of(leaf), *labels]))
     # in the order of fields in answers
     head: Spec = {key: leaf[key] for key in ("type", "id") if key in leaf}
     labelled: Spec = {**head, "metaData": {}, **leaf}
@@ -122,7 +127,7 @@ def _as_one(specs: list[Spec]) -> Spec:
 
 
 def build(specs: Sequence[Spec]) -> Transform:
-    """The transform of a flattened list: see `merged`.
+    """The transform of a flattened list.
 
     Raises
     ------
@@ -133,7 +138,7 @@ def build(specs: Sequence[Spec]) -> Transform:
 
 
 def merged(steps: Sequence[Transform]) -> Transform:
-    """Combine transforms into one; neighbouring affine ones become one `Affine`."""
+    """Combine transforms, applied in order, into one; neighbouring affine ones become one `Affine`."""
     result: list[Transform] = []
     for step in steps:
         if isinstance(step, Affine) and result and isinstance(result[-1], Affine):
@@ -145,15 +150,15 @@ def merged(steps: Sequence[Transform]) -> Transform:
 
 
 def warped_steps(steps: Sequence[Transform]) -> int:
-    """Number of steps up to the last one that is not affine.
+    """Number of steps up to the last one that is not affine, which are called the warp.
 
-    Tiles of a section share these, a lens correction for example; the affine ones behind it are their own.
+    Tiles of a section share the warp, for example a lens correction; the affine steps after it differ.
     """
     return max((depth for depth, step in enumerate(steps, 1) if not isinstance(step, Affine)), default=0)
 
 
 def build_steps(specs: Sequence[Spec]) -> list[Transform]:
-    """The transforms of a flattened list one by one, nothing merged; errors as `build`."""
+    """The transforms of a flattened list one by one, without merging affine ones; errors as `build`."""
     return [_build_one(spec) for spec in specs]
 
 
@@ -169,7 +174,7 @@ def _build_one(spec: Spec) -> Transform:
     for field in ("className", "dataString"):
         if not isinstance(spec.get(field), str):
             raise IllegalArgumentError(f"no {field} in the transform with id {spec.get('id')!r}")
-    # tiles of a section share lens corrections, whose data is long; matrices are read faster than looked up
+    # lens corrections are long, and tiles share them; matrices are parsed faster than they are looked up
     leaf = spec["className"], spec["dataString"]
     if len(leaf[1]) < CACHED_LENGTH:
         return build_leaf(*leaf)

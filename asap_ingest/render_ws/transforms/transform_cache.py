@@ -1,4 +1,4 @@
-"""Cache of long transforms, meshes and tables of transforms, for all requests of a process."""
+"""The cache of what is derived from transforms: parsed long ones, meshes, inverse maps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from asap_ingest.render_ws.memory.bounded_cache import BoundedCache
 from asap_ingest.render_ws.memory.limits import DEFAULT_LIMITS
 
 TRANSFORM_CACHE: BoundedCache[Any] = BoundedCache(DEFAULT_LIMITS.transform_cache_bytes)
-#: Bytes of an entry beside its arrays and texts.
+#: Bytes of an entry besides its arrays and texts.
 _ENTRY = 500
 _Value = TypeVar("_Value")
 
 
 def memoised(key: Hashable, make: Callable[[], _Value], key_bytes: int = 0) -> _Value:
-    """The cached value of a key, made where there is none; `key_bytes` are those of texts in the key."""
-    # in a tuple: None may be what was made
+    """The cached value of a key, made if there is none; `key_bytes` is the size of texts in the key."""
+    # a tuple around the value tells a cached None from a missing one
     cached: tuple[_Value] | None = TRANSFORM_CACHE.get(key)
     if cached is None:
         cached = (make(),)
@@ -26,7 +26,7 @@ def memoised(key: Hashable, make: Callable[[], _Value], key_bytes: int = 0) -> _
 
 
 def array_bytes(value: Any) -> int:
-    """Bytes of the arrays in an object, tuple or partial function, and in what these hold."""
+    """Bytes of the arrays in an object's attributes, a tuple, or the arguments of a partial function."""
     if hasattr(value, "nbytes"):
         return int(value.nbytes)
     if isinstance(value, partial):

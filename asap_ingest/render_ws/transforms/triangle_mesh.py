@@ -1,6 +1,7 @@
-"""Triangle meshes over tiles: inside a triangle a transform is taken as affine, and can be inverted.
+"""Triangle meshes over tiles: inside a triangle a transform is taken as affine, so that it can be inverted.
 
-Layout: that of render-ws 4.0. A mesh covers the pixels of an image, [0, width - 1] x [0, height - 1].
+Layout: that of render-ws 4.0. A mesh covers the centres of the pixels of an image, [0, width - 1] x
+[0, height - 1].
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.render_ws.transforms.transform_cache import memoised
 from asap_ingest.render_ws.transforms.warp_classes import Points
 from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
@@ -20,51 +20,47 @@ Indices = NDArray[np.int64]
 
 #: Points at which a tile may be sampled: 4096 x 4096 pixels with cells of 4 pixels.
 MOST_POINTS = 2**20
-#: An area below this share of the two products that it is computed from is a rounding error.
+#: A determinant below this share of the two products that it is the difference of is a rounding error.
 FLAT = 1e-12
 #: Rounding may put a point of an edge this far outside, as a share of the triangle.
-SNAP = 1e-9
-#: Entries of triangles in cells, and pairs of points and triangles that are tested in one go.
+_EDGE_TOLERANCE = 1e-9
+#: Pairs of a triangle and a grid cell that are stored, and pairs of a point and a triangle that are tested at
+#: once.
 MOST_ENTRIES, BLOCK = 2**24, 2**19
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Points of shape (n, 2), x first, and triangles: three point indices each, shape (m, 3)."""
+    """Points of shape (n, 2), x first, and triangles of shape (m, 3): three indices of points each."""
 
     points: Points
     triangles: Indices
 
 
-def check_points(width: float, height: float, cell: float, points: float) -> None:
-    """Raise IllegalArgumentError for more than `MOST_POINTS`, or a number of points that is not finite."""
+def check_points(points: float, cell: float) -> None:
+    """Raise IllegalArgumentError if a tile needs more points than `MOST_POINTS`, or infinitely many."""
     if not points <= MOST_POINTS:
         raise IllegalArgumentError(
-            f"a tile of {width:g} x {height:g} pixels with mesh cells of {cell:g} pixels needs {points:g} "
-            f"points, the limit is {MOST_POINTS}: give it a larger meshCellSize"
+            f"a tile with mesh cells of {cell:g} pixels needs {points:g} points, the limit is {MOST_POINTS}: "
+            "give it a larger meshCellSize"
         )
 
 
 def columns_of(width: float, cell: float) -> int:
-    """Points per row of the mesh of a tile."""
+    """Points in a row of the mesh of a tile; the fewest, 2, for a cell size that is not above 0."""
     if not cell > 0:
         return 2
-    check_points(width, 1.0, cell, width / cell)
+    check_points(width / cell, cell)
     return max(2, math.trunc(width / cell + 0.5))
 
 
 def triangle_mesh(width: float, height: float, columns: int) -> Mesh:
-    """Nearly equilateral triangles over [0, width - 1] x [0, height - 1].
+    """Cover [0, width - 1] x [0, height - 1] with triangles that are nearly equilateral.
 
     Rows of `columns` points alternate with rows of one point less, shifted by half a step.
     """
-    return memoised(("mesh", width, height, columns), lambda: _mesh(width, height, columns))
-
-
-def _mesh(width: float, height: float, columns: int) -> Mesh:
-    # rows are as far apart as makes triangles nearly equilateral
     rows = max(2, math.floor(height / (math.sqrt(3) * width / (columns - 1)) + 0.5) + 1)
-    check_points(width, height, width / columns, 2.0 * rows * columns)
+    check_points(2.0 * rows * columns, width / columns)
     step_x, step_y = (width - 1) / (columns - 1), (height - 1) / (rows - 1)
     corners = _grid(np.arange(columns) * step_x, np.arange(rows) * step_y)
     centres = _grid((np.arange(columns - 1) + 0.5) * step_x, (np.arange(rows - 1) + 0.5) * step_y)
@@ -89,14 +85,17 @@ def _grid(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Points:
 
 
 def _expanded(first: Indices, end: Indices) -> tuple[Indices, Indices]:
-    """All integers of the ranges first[i] to end[i], the end left out: the i of each, and the integers."""
+    """The integers of half-open ranges first[i] to end[i], joined: the i of each, and the integers."""
     count = end - first
     owner = np.repeat(np.arange(len(first)), count)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count) + first[owner]
 
 
 class TriangleLocator:
-    """Finds triangles of a mapped mesh by a grid of square cells, about as many as triangles.
+    """Inverts the mapping of a mesh: finds the triangle around each mapped point.
+
+    The bounds of the mapped mesh are divided into a grid of equal cells, about as many as triangles, and for
+    each cell the triangles that may reach into it are stored.
 
     Parameters
     ----------
@@ -111,41 +110,43 @@ class TriangleLocator:
     def __init__(self, mesh: Mesh, mapped: Points, mirrored: bool) -> None:
         source, target = mesh.points[mesh.triangles], mapped[mesh.triangles]
         with np.errstate(all="ignore"):
-            area, scale = _areas(target)
-            turned = (area < 0) != (_areas(source)[0] < 0)
-            counts = np.isfinite(area) & (np.abs(area) > FLAT * scale) & (turned == mirrored)
-        source, target, area = source[counts], target[counts], area[counts]
+            area, scale = signed_areas(target)
+            is_mirrored = (area < 0) != (signed_areas(source)[0] < 0)
+            usable = np.isfinite(area) & (np.abs(area) > FLAT * scale) & (is_mirrored == mirrored)
+        source, target, area = source[usable], target[usable], area[usable]
         (dx, dy), (ex, ey) = _edges(target)
-        # weigh @ (point - origin) are the weights of the second and third corner
+        # barycentric @ (point - origin): the weights of the second and third corner
         self.origin = target[:, 0]
-        self.weigh = np.stack([np.stack([ey, -ex], 1), np.stack([-dy, dx], 1)], 1) / area[:, None, None]
+        self.barycentric = np.stack([np.stack([ey, -ex], 1), np.stack([-dy, dx], 1)], 1) / area[:, None, None]
         # the first corner before mapping, and the other two relative to it
         source[:, 1:] -= source[:, :1]
         self.source = source
         self._fill_cells(target)
 
     def _fill_cells(self, corners: NDArray[np.float64]) -> None:
-        """Note the triangles whose boxes touch each cell i: members[starts[i] : starts[i + 1]]."""
+        """Store the triangles whose bounds touch cell i as members[starts[i] : starts[i + 1]]."""
         count = len(corners)
         low, high = corners.min(axis=1, initial=np.inf), corners.max(axis=1, initial=-np.inf)
-        self.number = max(1, int(min(math.sqrt(count), math.sqrt(MOST_ENTRIES / max(1, count)))))
+        # cells along a side of the grid, lower corner of the grid, and size of a cell
+        self.side = max(1, int(min(math.sqrt(count), math.sqrt(MOST_ENTRIES / max(1, count)))))
         self.corner = low.min(axis=0, initial=np.inf)
-        self.step = (high.max(axis=0, initial=-np.inf) - self.corner) / self.number
-        margin = SNAP * (high - low)
+        self.step = (high.max(axis=0, initial=-np.inf) - self.corner) / self.side
+        margin = _EDGE_TOLERANCE * (high - low)
         first, last = self._cells(low - margin), self._cells(high + margin)
+        # a row of cells that a triangle touches, then each cell of that row
         triangle, row = _expanded(first[:, 1], last[:, 1] + 1)
         entry, column = _expanded(first[triangle, 0], last[triangle, 0] + 1)
-        cell = row[entry] * self.number + column
+        cell = row[entry] * self.side + column
         order = np.argsort(cell, kind="stable")
-        self.starts = np.searchsorted(cell[order], np.arange(self.number**2 + 1))
+        self.starts = np.searchsorted(cell[order], np.arange(self.side**2 + 1))
         self.members = triangle[entry][order]
 
     def _cells(self, points: Points) -> Indices:
-        """Column and row of the cell of each point, shape (n, 2); points outside count to the nearest."""
-        return np.clip((points - self.corner) / self.step, 0, self.number - 1).astype(np.int64)
+        """Column and row of each point's cell, shape (n, 2); outside the grid, of the nearest cell."""
+        return np.clip((points - self.corner) / self.step, 0, self.side - 1).astype(np.int64)
 
     def sources_of(self, points: Points) -> Points:
-        """Points before mapping of mapped points, shape (n, 2); NaN for those in none of the triangles."""
+        """Map points, shape (n, 2), back to the mesh; NaN for those that lie in no triangle."""
         result = np.full_like(points, np.nan)
         usable = np.flatnonzero(np.isfinite(points).all(axis=1))
         if not len(self.members):
@@ -158,18 +159,20 @@ class TriangleLocator:
 
     def _sources_of_block(self, points: Points) -> Points:
         column, row = self._cells(points).T
-        cells = row * self.number + column
-        owner, place = _expanded(self.starts[cells], self.starts[cells + 1])
-        triangle = self.members[place]
-        offset = (points[owner] - self.origin[triangle])[:, :, None]
-        second, third = (self.weigh[triangle] @ offset)[:, :, 0].T
-        inside = np.minimum(np.minimum(second, third), 1 - second - third)
-        # of several triangles, at an edge or a fold, the one whose edges are farthest away comes last
-        best = np.lexsort((inside, owner))
-        best = best[inside[best] >= -SNAP]
+        cells = row * self.side + column
+        # pairs of a point and a triangle of its cell, and the least of the three weights
+        point, member = _expanded(self.starts[cells], self.starts[cells + 1])
+        triangle = self.members[member]
+        offset = (points[point] - self.origin[triangle])[:, :, None]
+        second, third = (self.barycentric[triangle] @ offset)[:, :, 0].T
+        least = np.minimum(np.minimum(second, third), 1 - second - third)
+        # in order, so that of several triangles, at an edge or a fold, the one with the largest weight is
+        # written last
+        best = np.lexsort((least, point))
+        best = best[least[best] >= -_EDGE_TOLERANCE]
         result = np.full_like(points, np.nan)
         corner, to_second, to_third = np.moveaxis(self.source[triangle[best]], 1, 0)
-        result[owner[best]] = corner + second[best, None] * to_second + third[best, None] * to_third
+        result[point[best]] = corner + second[best, None] * to_second + third[best, None] * to_third
         return result
 
 
@@ -178,7 +181,10 @@ def _edges(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([(corners[:, corner] - corners[:, 0]).T for corner in (1, 2)])
 
 
-def _areas(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Twice the signed area of each triangle, and the sum of the magnitudes of its two products."""
+def signed_areas(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Twice the signed area of triangles with corners of shape (n, 3, 2), and a scale of its rounding error.
+
+    The area is the difference of two products, the scale the sum of their magnitudes.
+    """
     (dx, dy), (ex, ey) = _edges(corners)
     return dx * ey - dy * ex, np.abs(dx * ey) + np.abs(dy * ex)

@@ -22,17 +22,19 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError, IllegalSta
 Points = NDArray[np.float64]
 #: Maps points from one coordinate system to another; the input stays as it is.
 Transform = Callable[[Points], Points]
-#: Weights, sources and targets relative to their centroids, and points to points in the target.
+#: Fits a model to landmarks for each point, and maps the point by it. Arguments: weights of the landmarks,
+#: shape (points, landmarks); their sources and targets, both (points, landmarks, 2); points, (points, 2). All
+#: coordinates, also those returned, are relative to the weighted centroids of sources or targets.
 Fit = Callable[[NDArray[np.float64], Points, Points, Points], Points]
 
-#: Landmarks of a transform, and points times landmarks that are mapped: some seconds of computing.
+#: Limits on the landmarks of a transform, and on points times landmarks: some seconds of computing.
 MOST_LANDMARKS, MOST_PAIRS = 2**16, 2**30
-#: Points times landmarks that are mapped in one go: 8 MB of distances for a spline.
+#: Points times landmarks that are mapped at once: 8 MB of distances for a spline.
 SPLINE_BLOCK, FIT_BLOCK = 2**20, 2**18
 
 
 def monomials(points: Points, lowest: int) -> Iterator[NDArray[np.float64]]:
-    """x^2, xy, y^2, x^3, ... of points of shape (n, 2), from a degree on: each of shape (n,)."""
+    """Yield x^2, xy, y^2, x^3, ... of points of shape (n, 2), from a degree on, each of shape (n,)."""
     x, y = points[:, 0], points[:, 1]
     for degree in count(lowest):
         for power in range(degree + 1):
@@ -70,10 +72,10 @@ def _bend_plate(
 
 
 def _move(fit: Fit, alpha: float, landmarks: NDArray[np.float64], points: Points) -> Points:
-    """Map each point by a model fitted to landmarks, of which near ones weigh most.
+    """Map each point by a model that is fitted to the landmarks, near ones weighing most.
 
-    Landmarks are x and y of source and target, and a weight, shape (n, 5). One at squared distance d of a
-    point weighs weight / d**alpha there. A point on a landmark goes where the landmark goes.
+    `landmarks` has shape (n, 5): x and y of the source, x and y of the target, weight. At the squared
+    distance d of a point, a landmark weighs weight / d**alpha. A point on a landmark moves with it.
     """
     sources, targets = landmarks[:, :2], landmarks[:, 2:4]
     x, y = (points[:, axis, None] - sources[None, :, axis] for axis in (0, 1))
@@ -91,7 +93,7 @@ def _move(fit: Fit, alpha: float, landmarks: NDArray[np.float64], points: Points
 
 
 def _in_blocks(landmarks: int, pairs: int, apply: Transform, points: Points) -> Points:
-    """Map points in blocks that bound the memory used; IllegalArgumentError beyond `MOST_PAIRS`."""
+    """Map points in blocks of `pairs` points times landmarks; IllegalArgumentError beyond `MOST_PAIRS`."""
     if len(points) * landmarks > MOST_PAIRS:
         raise IllegalArgumentError(
             f"{len(points)} points mapped by {landmarks} landmarks are {len(points) * landmarks} pairs, the "
@@ -149,7 +151,7 @@ def lens_correction(data: str) -> Transform:
     Raises
     ------
     ValueError
-        For a field that is not a number (two blanks in a row make an empty field), a wrong number of fields.
+        For a wrong number of fields, or one that is not a number: two blanks in a row make an empty field.
     """
     fields = data.rstrip(" ").split(" ")
     degree = int(fields[0])
@@ -169,7 +171,7 @@ def thin_plate_spline(data: str) -> Transform:
     ValueError
         For another first word, counts that are not numbers, text that cannot be decoded.
     IllegalStateError
-        Where fields, or values in a field, are missing.
+        If fields, or values in a field, are missing.
     """
     fields = data.split(" ")
     if len(fields) >= 2 and fields[0] != "ThinPlateSplineR2LogR":
@@ -189,10 +191,10 @@ def thin_plate_spline(data: str) -> Transform:
 
 
 def _decode_doubles(text: str, count: int) -> NDArray[np.float64]:
-    """Base64 of big-endian doubles, compressed by zlib unless it starts with `@`; at most `count`."""
+    """Decode Base64 of big-endian doubles, compressed by zlib unless it starts with `@`: at most `count`."""
     raw = base64.b64decode(text.removeprefix("@"))
     if not text.startswith("@"):
-        # no more than is needed: a few bytes may unpack to gigabytes
+        # no more is unpacked than needed: a few bytes may become gigabytes
         unpacking = zlib.decompressobj()
         try:
             raw = unpacking.decompress(raw, 8 * count + 1)
@@ -212,7 +214,7 @@ def moving_least_squares(data: str) -> Transform:
         For text that is not a number, an unknown model, another dimension than 2, a wrong number of values,
         too many landmarks.
     """
-    # what exceeds the limit stays one field
+    # the rest of a text with too many landmarks is not split
     fields = data.split(maxsplit=3 + 5 * MOST_LANDMARKS)
     _check_landmarks(-((3 - len(fields)) // 5))
     if len(fields) < 8 or (len(fields) - 3) % 5 or fields[0] not in FITS or fields[1] != "2":
