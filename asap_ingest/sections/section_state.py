@@ -88,23 +88,21 @@ class RunState:
         self._settings = orjson.loads(orjson.dumps(without_secrets(settings)))
         self._records: dict[str, SectionRecord] = {}
 
-    def read(self, anew: bool = False) -> None:
-        """Read the records of the file; none with `anew`.
+    def read(self) -> None:
+        """Read the records of the file, if there is one.
 
         Raises
         ------
         ParameterError
             The file is of a run with other settings, or is not such a file.
         """
-        if anew:
-            return
         try:
             state = read_object(self.uri)
-            version, settings = state["version"], state["settings"]
+            version, settings = state["version"], dict(state["settings"])
             records = [SectionRecord(**record) for record in state["sections"]]
         except MissingFileError:
             return
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise _refused(f"{self.uri}: is not the state of a run; name another file") from error
         if version != _VERSION:
             raise _refused(f"{self.uri}: is of version {version}, not {_VERSION}; name another file")
