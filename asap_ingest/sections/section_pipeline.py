@@ -142,7 +142,7 @@ class SectionPipeline:
         moved = each.result.mipmaps.count(outcome)
         section = each.result.section
         self._progress.at(each.number, self._of, section.run.stack.name, section.z)
-        self._progress.advance(outcome.item.image.first_of, moved, failures=outcome.error is not None)
+        self._progress.advance(outcome.item.image.tile_count, moved, failures=outcome.error is not None)
 
     def _add_jobs(self, each: _Active, placed: IngestedSection, jobs: list[PyramidJob]) -> None:
         """Take what `place_section` found: the tiles that need a pyramid, and those that have one."""
@@ -150,7 +150,7 @@ class SectionPipeline:
         placed.seconds, each.result = each.result.seconds, placed
         each.jobs.extend(jobs)
         self._progress.expect(tiles - placed.section.tiles)
-        self._progress.skip(tiles - sum(job.image.first_of for job in jobs))
+        self._progress.skip(tiles - sum(job.image.tile_count for job in jobs))
 
     def _end(self, each: _Active, error: Exception | None) -> IngestedSection:
         if isinstance(error, ServiceUnreachableError):

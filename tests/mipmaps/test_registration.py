@@ -4,7 +4,7 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.mipmaps.levels import Levels
-from asap_ingest.mipmaps.registration import new_levels, register_levels, tile_change
+from asap_ingest.mipmaps.registration import new_pyramids, register_levels, tile_change
 from asap_ingest.storage.folder_listings import FolderListings
 
 LEVELS = Levels("/out", "jpg", 2)
@@ -26,7 +26,7 @@ def channels_tile():
 
 
 def registered(spec, levels=LEVELS):
-    register_levels(new_levels(spec, levels))
+    register_levels(new_pyramids(spec, levels))
     return spec
 
 
@@ -56,8 +56,8 @@ def test_what_stood_at_a_level_is_replaced_and_further_levels_stay():
 
 @pytest.mark.parametrize("levels", [{}, {"0": {}}, {"0": {"maskUrl": "/m.png"}}])
 def test_tiles_without_an_image(levels):
-    assert [new.images for new in new_levels(tile(mipmapLevels=levels), LEVELS)] == [[]]
-    assert all(new.images for new in new_levels(channels_tile(), LEVELS))
+    assert [new.images for new in new_pyramids(tile(mipmapLevels=levels), LEVELS)] == [[]]
+    assert all(new.images for new in new_pyramids(channels_tile(), LEVELS))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def write_levels(folder, *names):
 
 def missing(listings, folder, *names):
     of = Levels(str(folder / "mipmaps"), "tif", 2)
-    pyramids = [new_levels(tile((folder / name).as_uri()), of) for name in names]
+    pyramids = [new_pyramids(tile((folder / name).as_uri()), of) for name in names]
     return [len(listings.missing(new.images)) for (new,) in pyramids]
 
 
@@ -123,7 +123,7 @@ def test_folders_that_are_done_with_are_forgotten(tmp_path, asked):
 
 
 def change(spec, stands_as):
-    return tile_change(spec, new_levels(spec, LEVELS), stands_as)
+    return tile_change(spec, new_pyramids(spec, LEVELS), stands_as)
 
 
 def test_change_tells_only_the_levels_that_differ():
@@ -136,7 +136,7 @@ def test_change_tells_only_the_levels_that_differ():
 
 def test_change_of_channels():
     spec, stands_as = channels_tile(), channels_tile()
-    register_levels(new_levels(stands_as, LEVELS)[:1])
+    register_levels(new_pyramids(stands_as, LEVELS)[:1])
     levels = {str(n): {"imageUrl": f"file:///out/{n}/data/b.tif.jpg"} for n in (1, 2)}
     assert change(spec, stands_as) == {"tileId": "t", "channels": {"TdTomato": levels}}
 
