@@ -78,7 +78,7 @@ def _row(words: str, place: str, axes: str, faults: Faults) -> TableRow:
 
 
 def _in_whole_sections(rows: list[TableRow]) -> TableContent:
-    """Registration of three axes gives parts of a section; a tile belongs to the nearest one, halves up."""
+    """Round z to whole sections, halves up: registration along three axes gives fractions."""
     moved = [row for row in rows if row.z is not None and not row.z.is_integer()]
     whole = tuple(row if row.z is None else replace(row, z=float(math.floor(row.z + 0.5))) for row in rows)
     words = f"z was rounded to whole sections for {len(moved)} of {len(rows)} tiles"
