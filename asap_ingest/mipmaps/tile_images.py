@@ -89,7 +89,7 @@ def _mask_of(entry: Mapping[str, Any], shape_yx: Shape) -> Source | DynamicMask 
 
 
 def refuse_other_size(shape_yx: tuple[int, ...], tile_yx: Shape) -> None:
-    """Raise ImageError if an image or mask differs in size from its tile; tiles without a size have none."""
+    """Raise ImageError if an image or mask differs in size from its tile, where that size is known."""
     if tile_yx is not None and shape_yx[:2] != tile_yx:
         raise ImageError(
             f"has {shape_yx[1]} x {shape_yx[0]} pixels, but the tile {tile_yx[1]} x {tile_yx[0]}; "

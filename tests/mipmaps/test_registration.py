@@ -1,4 +1,4 @@
-"""Levels into tilespecs: which files are looked for, what is set, what is told of it."""
+"""New levels of tilespecs: which files are missing, what is set, which changes are reported."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_tiles_without_an_image(levels):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def listed(monkeypatch):
     """Folders that were listed, in that order."""
     folders, file_names_in = [], storage.file_names_in
 
@@ -87,20 +87,20 @@ def missing(listings, folder, *names):
     return [len(listings.missing(new.images)) for (new,) in pyramids]
 
 
-def test_folders_are_listed_once(tmp_path, asked):
+def test_folders_are_listed_once(tmp_path, listed):
     write_levels(tmp_path, "a.tif", "b #1%.tif")
     listings = FolderListings(names_only=True)
     assert missing(listings, tmp_path, "a.tif", "b #1%.tif", "absent.tif") == [0, 0, 2]
-    assert len(asked) == 2
+    assert len(listed) == 2
 
 
-def test_a_section_in_the_same_folder_needs_no_new_listing(tmp_path, asked):
+def test_a_section_in_the_same_folder_needs_no_new_listing(tmp_path, listed):
     write_levels(tmp_path, "a.tif", "b.tif")
     listings = FolderListings(names_only=True)
     for name in ("a.tif", "b.tif"):
         listings.start_section()
         assert missing(listings, tmp_path, name) == [0]
-    assert len(asked) == 2
+    assert len(listed) == 2
 
 
 def test_files_that_come_between_two_sections_are_seen(tmp_path):
@@ -113,20 +113,20 @@ def test_files_that_come_between_two_sections_are_seen(tmp_path):
     assert missing(listings, tmp_path, "b.tif") == [0]
 
 
-def test_folders_that_are_done_with_are_forgotten(tmp_path, asked):
+def test_folders_that_are_done_with_are_forgotten(tmp_path, listed):
     write_levels(tmp_path / "one", "a.tif")
     listings = FolderListings(names_only=True)
     for folder in ("one", "two", "three", "one"):
         listings.start_section()
         missing(listings, tmp_path / folder, "a.tif")
-    assert len(asked) == 8
+    assert len(listed) == 8
 
 
 def change(spec, stands_as):
     return tile_change(spec, new_pyramids(spec, LEVELS), stands_as)
 
 
-def test_change_tells_only_the_levels_that_differ():
+def test_a_change_lists_only_levels_that_differ():
     levels = registered(tile(), Levels("/out", "jpg", 1))["mipmapLevels"]
     spec = tile(mipmapLevels=levels)
     level_2 = {"2": {"imageUrl": "file:///out/2/data/a.tif.jpg"}}
@@ -142,7 +142,7 @@ def test_change_of_channels():
 
 
 def test_change_of_another_stack():
-    told = change(tile(), None)
-    assert told is not None
-    assert (told["add"], set(told["set"])) == (True, {"1", "2"})
+    added = change(tile(), None)
+    assert added is not None
+    assert (added["add"], set(added["set"])) == (True, {"1", "2"})
     assert change(tile(minX=3.0), registered(tile(minX=2.0))) == {"tileId": "t", "replace": ["minX"]}
