@@ -84,7 +84,8 @@ def _summaries(folder: str, times: dict[str, float]) -> list[dict[str, Any]]:
     def read(name: str) -> dict[str, Any] | None:
         try:
             summary = read_object(storage.join(folder, name))
-            # what the page needs: raises where it is missing
+            json.dumps(summary, allow_nan=False)  # raises for NaN, which pages cannot hold
+            # raises if something is missing that the page needs
             float(summary["z"]), summary["medians"].items(), summary["page"], summary["tiles"]
         except (StorageError, ValueError, TypeError, KeyError, AttributeError):
             return None

@@ -441,7 +441,11 @@ def test_a_section_that_drifts_stands_out(tmp_path, tiles):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{", b'{"z": 3}', b'{"z": {}, "medians": {}, "page": 1, "tiles": 1}']
+    "content",
+    [
+        *(b"", b"[]", b"{", b'{"z": 3}', b'{"z": {}, "medians": {}, "page": 1, "tiles": 1}'),
+        b'{"z": 3, "medians": {"mean": NaN}, "page": "section_3.html", "tiles": 1}',
+    ],
 )
 def test_files_of_others_are_left_out_of_the_index(tmp_path, tiles, content):
     (tmp_path / "reports").mkdir()
