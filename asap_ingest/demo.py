@@ -25,7 +25,7 @@ from asap_ingest.ingest_section import StepSummary, summarise, summary_table
 from asap_ingest.render.service_process import running_service
 from asap_ingest.render.stack import RenderConnection, Stack
 from asap_ingest.render_ws import CLIENT_SCRIPTS
-from asap_ingest.simulation.acquisition import Acquisition, simulate_section, simulated_section
+from asap_ingest.simulation.acquisition import Acquisition, find_section, simulate_section
 from asap_ingest.storage.json_documents import read_object, write_object
 from asap_ingest.web.access_token import token_of_environment, token_query
 
@@ -71,7 +71,7 @@ def run_demo(folder: Path, acquisition: Acquisition, serve: bool) -> None:
 def acquired_section(folder: Path, acquisition: Acquisition) -> Path:
     """The metafile of the simulated section, which is made unless an earlier demo has left it."""
     rows, columns = acquisition.grid_shape
-    metafile = simulated_section(folder, acquisition)
+    metafile = find_section(folder, acquisition)
     if metafile is not None:
         say(f"{rows} x {columns} tiles of an earlier run: {metafile}")
         return metafile

@@ -51,7 +51,7 @@ def generate_mipmaps(run: MipmapRun, executor: Executor, report: MipmapReport | 
     with Progress(noun="tile") as progress:
         for outcome in executor.run(job, jobs_of(run, report, progress)):
             moved = report.count(outcome)
-            progress.advance(outcome.item.image.first_of, moved, failures=outcome.error is not None)
+            progress.advance(outcome.item.image.tile_count, moved, failures=outcome.error is not None)
     report.close(time.perf_counter() - start)
     return report
 

@@ -71,7 +71,8 @@ class IngestSections(RenderStep):
         require_writable(args["output_dir"])
         try:
             with state.held():
-                state.read(anew=args["force_redo"])
+                if not args["force_redo"]:
+                    state.read()
                 return self._watch(state, rule) if args["watch"] or args["once"] else self._all(state, rule)
         except StateInUseError as error:
             if not args["once"]:
@@ -132,7 +133,8 @@ class IngestSections(RenderStep):
         return self.finish(output_of(args, state.uri, list(state), {}), failed)
 
     def _dry_run(self, state: RunState, rule: ZRule) -> int:
-        state.read(anew=self.args["force_redo"])
+        if not self.args["force_redo"]:
+            state.read()
         records = self._planned(state, rule)
         left = estimate(records, pyramid_settings(self.args), self.args.get("image_directory"), self.workers)
         lines = left.lines(len(records), self.workers)

@@ -251,8 +251,9 @@ def test_other_parameters_need_another_state(parameters):
     assert run(parameters, levels=3, force_redo=True)[0] == 0
 
 
-def test_a_state_that_is_none_is_refused(parameters, tmp_path):
-    (tmp_path / "state.json").write_text("{}")
+@pytest.mark.parametrize("content", ["{}", '{"version": 1, "settings": ["stack"], "sections": []}'])
+def test_a_file_that_is_no_state_is_refused(parameters, tmp_path, content):
+    (tmp_path / "state.json").write_text(content)
     with pytest.raises(ParameterError, match="is not the state of a run"):
         run(parameters, state_file=str(tmp_path / "state.json"))
 

@@ -31,7 +31,7 @@ def test_the_total_is_that_of_all_sections_from_the_start(render, tmp_path):
     )
     with Progress(stream=stream, interval_s=0) as progress:
         for job in jobs_of(run, MipmapReport(), progress):
-            progress.advance(job.image.first_of)
+            progress.advance(job.image.tile_count)
     lines = [json.loads(line)["progress"] for line in stream.getvalue().splitlines()]
     assert [line["of"] for line in lines] == [9] * 9
     assert [(line["section"], line["sections"], line["z"]) for line in lines[1:3]] == [

@@ -1,4 +1,4 @@
-"""The jobs of apply_mipmaps_to_render, one for each section: examine, write, copy, verify."""
+"""The jobs of apply_mipmaps_to_render: each handles one section. Verification has a job for each tile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.path_builder import require_expressible
 from asap_ingest.mipmaps.registration import (
     Pyramids,
-    new_levels,
+    new_pyramids,
     register_levels,
     tile_change,
     usable_levels,
@@ -40,7 +40,7 @@ class SectionJob:
     faults : tuple of Failure
         Faults that verification found: these tiles get no levels.
     run : str
-        Jobs of one run share listings of folders within a process.
+        Names the run: its jobs in one process share folder listings. Another run needs new ones.
     """
 
     source: Stack
@@ -59,7 +59,7 @@ class SectionJob:
 
 @dataclass(frozen=True)
 class SectionReport:
-    """Result of a section's job; only `examine_section` lists changes."""
+    """What a job did, or would do, in a section; only `examine_section` lists changes."""
 
     tiles: int
     tiles_with_levels: int
@@ -125,13 +125,13 @@ def _pyramids(job: SectionJob, tiles: Tiles) -> tuple[Pyramids, list[Failure]]:
     usable, failures = usable_levels(tiles, job.levels, listings, faulty)
     if job.with_builder:
         for tile_id, tile in tiles.items():
-            require_expressible(tile_id, new_levels(tile, job.levels), job.levels)
+            require_expressible(tile_id, new_pyramids(tile, job.levels), job.levels)
     return usable, [*job.faults, *failures]
 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pause garbage collection: JSON has no cycles, and looking for them takes as long as all the rest."""
+    """Pause garbage collection: JSON has no cycles, and the search for them would double the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -149,13 +149,13 @@ def _listings(run: str) -> FolderListings:
 def _write(job: SectionJob, resolved: dict[str, Any]) -> None:
     if job.overwrite:
         job.target.delete_section(job.z)
-    # the boxes do not change with the pyramid; a tile that was stored without one needs it derived
-    complete = all("minX" in tile and "maxY" in tile for tile in resolved["tileIdToSpecMap"].values())
-    job.target.put_resolved_tiles(resolved, derive_data=not complete)
+    # new levels do not change bounds, so the service derives them only if a tile was stored without
+    have_bounds = all("minX" in tile and "maxY" in tile for tile in resolved["tileIdToSpecMap"].values())
+    job.target.put_resolved_tiles(resolved, derive_data=not have_bounds)
 
 
 class TileCheck(NamedTuple):
-    """A tile to verify: of each of its images the files, the size of level 0, and their sample type."""
+    """A tile to verify; `images` are the arguments of `faults_of` for each of its images and masks."""
 
     z: float
     tile_id: str
@@ -163,7 +163,7 @@ class TileCheck(NamedTuple):
 
 
 def verified(jobs: Sequence[SectionJob], executor: Executor) -> list[SectionJob]:
-    """The jobs with the faults of their tiles' files, which are all read and decoded."""
+    """Copies of the jobs with the faults of their levels: all files are read and decoded."""
     faults: dict[float, list[Failure]] = {job.z: [] for job in jobs}
     for outcome in executor.run(_verify_tile, _tile_checks(jobs)):
         check, result = outcome.item, outcome.value
@@ -174,12 +174,12 @@ def verified(jobs: Sequence[SectionJob], executor: Executor) -> list[SectionJob]
 
 
 def _tile_checks(jobs: Iterable[SectionJob]) -> Iterator[TileCheck]:
-    """One check a tile, section by section, read when they are needed."""
+    """One check for each tile; a section's tiles are read when its first check is needed."""
     for job in jobs:
         for tile_id, tile in job.source.tiles(job.z).items():
             images = [
-                (uris, new.level_0.shape_yx, sample_type)
-                for new in new_levels(tile, job.levels)
+                (uris, new.present.shape_yx, sample_type)
+                for new in new_pyramids(tile, job.levels)
                 for uris, sample_type in ((new.images, None), (new.mask_files, "uint8"))
             ]
             yield TileCheck(job.z, tile_id, images)

@@ -1,10 +1,10 @@
-"""Where the levels of images lie, and which of them are there: the one place that knows it.
+"""Where the levels of images are stored, and which of them exist. No other module knows the rule.
 
-The rule is that of render's `mipmapPathBuilder`: `<root>/<n>/<level-0 path>.<extension>`. The step that
-writes levels and the step that registers them both call `Levels.uris`.
+It is that of render's `mipmapPathBuilder`: `<root>/<n>/<level-0 path>.<extension>`. The step that writes
+levels and the step that registers them both call `Levels.uris`.
 
-Slices of a TIFF stack lie as if the stack were a folder of images, below a folder of their own, so that
-they cannot collide with another image: `<root>/slices/<n>/<level-0 path>/<slice>.<extension>`.
+Slices of a TIFF stack are stored as if the stack were a folder of images. They have a folder of their own, so
+that they cannot collide with other images: `<root>/slices/<n>/<level-0 path>/<slice>.<extension>`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXTENSIONS = {"tiff": "tif", "tif": "tif", "png": "png", "jpg": "jpg", "jpeg": "
 
 # below the root; the other folders there are numbers
 _SLICES = "slices"
-# names that are equal in paths and URIs: nearly all
+# names that need no percent-encoding: nearly all
 _PLAIN_NAME = re.compile(r"[\w~-][\w.~-]*", re.ASCII).fullmatch
 
 
@@ -45,6 +45,7 @@ class Levels:
     count: int
 
     def __post_init__(self) -> None:
+        # with a name below it, any root becomes a URI without a slash at its end
         uri = storage.as_uri(storage.join(self.root, "0"))
         object.__setattr__(self, "root", uri.removesuffix("/0"))
 
@@ -75,15 +76,14 @@ class Levels:
         folder, _, name = image_uri.rpartition("/")
         is_absolute = folder.startswith("/") or ":" in folder
         if is_absolute and not folder.endswith("/") and _PLAIN_NAME(name):
-            below = f"{_below_root(folder, is_local)}/{name}".lstrip("/")
+            below = f"{_folder_below_root(folder, is_local)}/{name}".lstrip("/")
         else:
-            below = _below_root.__wrapped__(image_uri, is_local)
+            below = _below_root(image_uri, is_local)
         return [f"{root}/{level}/{below}.{extension}" for level in range(1, self.count + 1)]
 
 
-@lru_cache(maxsize=1024)
 def _below_root(uri: str, is_local: bool) -> str:
-    """The level-0 path, without its leading slash, as it is written in URIs below a root.
+    """A level-0 path, without its leading slash, as URIs below a local or remote root contain it.
 
     `..` is resolved, so that no level lies outside of the root.
     """
@@ -94,16 +94,20 @@ def _below_root(uri: str, is_local: bool) -> str:
     return quote_from_bytes(os.fsencode(path)) if is_local else path
 
 
+# the tiles of a section share a few folders
+_folder_below_root = lru_cache(maxsize=1024)(_below_root)
+
+
 def levels_to_write(
     image_uri: str, level_uris: Sequence[str], listings: FolderListings, since: float = 0.0
 ) -> tuple[int, ...]:
-    """Levels (1 and up) that do not exist, or are older than level 0 or than `since`.
+    """The levels, 1 and up, that do not exist or are older than level 0 or `since` (seconds of the epoch).
 
-    All of them where level 0 does not exist: the job that reads it reports that.
+    All levels if level 0 does not exist: the job that reads it reports the failure.
     """
     source = listings.time(storage.as_uri(image_uri))
     if source is None:
         return tuple(range(1, len(level_uris) + 1))
-    oldest = max(source, since)
-    written = enumerate(map(listings.time, level_uris), start=1)
-    return tuple(level for level, time in written if time is None or time < oldest)
+    outdated_before = max(source, since)
+    times = enumerate(map(listings.time, level_uris), start=1)
+    return tuple(level for level, time in times if time is None or time < outdated_before)

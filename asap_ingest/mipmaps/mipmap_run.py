@@ -124,7 +124,7 @@ def jobs_of(run: MipmapRun, report: MipmapReport, progress: Progress) -> Iterato
         jobs = section_jobs(run, tiles, report)
         progress.at(number, len(run.z_values), run.stack.name, z)
         progress.expect(report.tiles - before - counts.get(z, 0))
-        progress.skip(report.tiles - before - sum(job.image.first_of for job in jobs))
+        progress.skip(report.tiles - before - sum(job.image.tile_count for job in jobs))
         yield from jobs
 
 
@@ -142,7 +142,7 @@ def section_jobs(run: MipmapRun, tiles: Collection[TileSpec], report: MipmapRepo
             continue
         job = _job(run, image, listings)
         skipped = run.settings.levels.count - len(job.levels or ())
-        report.tiles += image.first_of
+        report.tiles += image.tile_count
         report.files_skipped += skipped
         # existing levels may have been made for a tile of another size: then the job checks the size
         if skipped < run.settings.levels.count or run.verify or image.has_other_sizes:
@@ -164,15 +164,12 @@ def _job(run: MipmapRun, image: TileImage, listings: FolderListings) -> PyramidJ
 
 
 def _failures(outcome: Outcome[PyramidJob, PyramidResult]) -> list[Failure]:
-    job, error = outcome.item, outcome.error
-    reason = error.problem if isinstance(error, StorageError) else str(error) or type(error).__name__
-    # a level's error names the level, which is not the image
-    named = (
-        reason
-        if not isinstance(error, StorageError) or error.uri == job.image.source.uri
-        else f"{error.uri}: {reason}"
-    )
-    return [Failure(tile_id, job.image.source.name, named) for tile_id in job.image.tile_ids]
+    """A failure of each tile that uses the image."""
+    image, error = outcome.item.image, outcome.error
+    reason = outcome.reason
+    if isinstance(error, StorageError) and error.uri == image.source.uri:
+        reason = error.problem  # the failure has the URI; that of a level stays in the reason
+    return [Failure(tile_id, image.source.name, reason) for tile_id in image.tile_ids]
 
 
 def pyramid_settings(args: Mapping[str, Any]) -> PyramidSettings:

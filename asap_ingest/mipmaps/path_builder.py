@@ -1,6 +1,6 @@
-"""Render's mipmapPathBuilder: the levels of all tiles of a stack in one record.
+"""Render's mipmapPathBuilder: one record of a stack names the levels of all its tiles.
 
-Render joins text: `<rootPath>/<level><level-0 URL behind its first colon>.<extension>`.
+Render concatenates: `<rootPath>/<level><level-0 URL after its first colon>.<extension>`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from asap_ingest import storage
 from asap_ingest.errors import ParameterError
 from asap_ingest.images.dynamic_masks import DynamicMask, is_dynamic
 from asap_ingest.mipmaps.levels import Levels
-from asap_ingest.mipmaps.registration import NewLevels
+from asap_ingest.mipmaps.registration import NewPyramid
 
 PathBuilder = dict[str, Any]
 
@@ -22,7 +22,7 @@ _FIELD = "mipmap_path_builder"
 
 
 def path_builder(levels: Levels) -> PathBuilder:
-    """The builder that names the files of these levels."""
+    """The builder of a stack whose tiles have these levels."""
     return {
         "rootPath": _root(levels.root) + "/",
         "numberOfLevels": levels.count,
@@ -31,12 +31,12 @@ def path_builder(levels: Levels) -> PathBuilder:
 
 
 def with_most_levels(wanted: PathBuilder, present: Mapping[str, Any] | None, stack: str) -> PathBuilder:
-    """The builder that a stack gets: with the larger number of levels of the two.
+    """The wanted builder, combined with the one that the stack has: the larger number of levels counts.
 
     Raises
     ------
     ParameterError
-        The present builder names files of another root, of another extension, or by a pattern.
+        The present builder has another root, another extension, or a pattern.
     """
     if not present:
         return wanted
@@ -51,29 +51,29 @@ def with_most_levels(wanted: PathBuilder, present: Mapping[str, Any] | None, sta
 
 def names_same_files(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two builders name the same files."""
-    return _place(one) == _place(other)
+    return _file_rule(one) == _file_rule(other)
 
 
-def require_expressible(tile_id: str, pyramids: Sequence[NewLevels], levels: Levels) -> None:
-    """Check that the builder's rule names the files of the levels.
+def require_expressible(tile_id: str, pyramids: Sequence[NewPyramid], levels: Levels) -> None:
+    """Check that render would find the levels of a tile by the builder alone.
 
     Raises
     ------
     ParameterError
-        Masks beside JPEG images, which are PNG, and masks that are computed; slices of a TIFF stack;
-        level 0 with `..` or behind a URL in an object store.
+        Masks that are PNG beside JPEG images, or computed; slices of a TIFF stack; level 0 with `..`, or at a
+        URL that levels in an object store do not contain as it is.
     """
     root = _root(levels.root)
     for new in pyramids:
         for source, uris, kind in (
-            (new.level_0.image, new.images, "image"),
-            (new.level_0.mask, new.masks, "mask"),
+            (new.present.image, new.images, "image"),
+            (new.present.mask, new.masks, "mask"),
         ):
             if source is None or not uris:
                 continue
             uri = source.url if isinstance(source, DynamicMask) else source.uri
             built = f"{root}/1{uri.partition(':')[2] or uri}.{levels.extension}"
-            if not _is_file(built, uris[0]):
+            if not _names_file(built, uris[0]):
                 raise ParameterError(_FIELD, f"tile {tile_id}: {_reason(kind, built, uris[0])}")
 
 
@@ -94,13 +94,15 @@ def _root(root: str) -> str:
     return root.rstrip("/") if path is None else quote(str(path)).rstrip("/")
 
 
-def _is_file(built: str, uri: str) -> bool:
+def _names_file(built: str, uri: str) -> bool:
+    """Whether the name that render builds is that of the file at a URI."""
     path = storage.local_path(uri)
     # file systems take repeated slashes as one, object stores do not
     return built == uri if path is None else re.sub("/+", "/", unquote(built)) == str(path)
 
 
-def _place(builder: Mapping[str, Any]) -> tuple[Any, ...]:
+def _file_rule(builder: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the names of files depend on: root as a URI, extension, pattern."""
     root = str(builder.get("rootPath", ""))
     uri = storage.as_uri(f"file:{root}" if root.startswith("/") else root)
     return uri.rstrip("/"), builder.get("extension"), builder.get("imageMipmapPatternString")

@@ -1,4 +1,4 @@
-"""One job: read level 0 of an image once, write its levels."""
+"""One job: read level 0 of an image, write its levels, verify them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest import storage
-from asap_ingest.errors import FaultyLevelsError, ImageError
+from asap_ingest.errors import FaultyLevelsError, ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import (
     Downsampling,
@@ -28,7 +28,7 @@ from asap_ingest.images.memory import ReusedMemory
 from asap_ingest.mipmaps.grey_values import level_warning, need_16_bits
 from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.tile_images import TileImage, refuse_other_size
-from asap_ingest.mipmaps.verify import level_0_head, opened, verify_pyramid
+from asap_ingest.mipmaps.verify import SAMPLE_TYPES, Fault, faults_of, level_0_head, opened, reason_of
 
 Image = NDArray[Any]
 
@@ -64,15 +64,15 @@ class PyramidJob:
     Attributes
     ----------
     image : TileImage
-        An image of another size than its tiles is refused; its intensity ranges decide whether 16-bit levels
-        can become 8-bit ones.
+        An image of another size than its tiles is refused. Its intensity ranges decide whether levels of a
+        16-bit image can have 8 bits.
     levels : tuple of int, optional
         The levels to write; None: all of the settings.
     draw : callable, optional
-        `draw(level, shape_yx)` returns a 16-bit gray image of that level as bytes of a file, where
-        `shape_yx` is that of level 0: the render service draws the levels.
+        `draw(level, shape_yx)` has the render service draw a level; it returns a file with a 16-bit gray
+        image. `shape_yx` is the (height, width) of level 0.
     drawn_wide : bool
-        A drawing of an 8-bit image holds its values in the high byte.
+        Drawings of an 8-bit image hold its values in the high byte.
     """
 
     image: TileImage
@@ -118,7 +118,7 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
         Levels written before the error stay; each is whole.
     """
     levels = tuple(range(1, job.settings.levels.count + 1)) if job.levels is None else job.levels
-    if not levels:  # all are there, maybe those of tiles of another size
+    if not levels:  # all exist, but may have been made for tiles of another size
         refuse_other_size(level_0_head(job.image.source).shape_yx, job.image.shape_yx)
         return PyramidResult()
     clock = StageClock()
@@ -142,7 +142,7 @@ def build_pyramid(job: PyramidJob) -> PyramidResult:
 
 
 def build_and_verify(job: PyramidJob) -> PyramidResult:
-    """Build a pyramid, then read every level of the settings again.
+    """Build a pyramid, then read all its levels again, also those that this job did not write.
 
     Raises
     ------
@@ -154,6 +154,23 @@ def build_and_verify(job: PyramidJob) -> PyramidResult:
     if faults:
         raise FaultyLevelsError(faults)
     return result
+
+
+def verify_pyramid(job: PyramidJob) -> list[Fault]:
+    """Faults of the levels of a job's image.
+
+    Size and type follow from the header of level 0, whose pixels are not decoded. If level 0 cannot be read,
+    that is the only fault.
+    """
+    uri = job.image.source.uri
+    try:
+        head = level_0_head(job.image.source)
+        refuse_other_size(head.shape_yx, job.image.shape_yx)
+    except (StorageError, ImageError) as error:
+        return [Fault(uri, reason_of(error))]
+    if head.tile_type not in SAMPLE_TYPES:
+        return [Fault(uri, f"has {head.tile_type} samples, must have {' or '.join(SAMPLE_TYPES)}")]
+    return faults_of(job.level_uris, head.shape_yx, job.level_type(head.tile_type))
 
 
 class StageClock:
@@ -172,7 +189,7 @@ class StageClock:
 
 
 def _level_0(job: PyramidJob, clock: StageClock) -> tuple[Image, int]:
-    """Pixels, and the number of bytes that were read: of a stack no more than the slice."""
+    """Pixels, and the number of bytes that were read: of a TIFF stack those of the slice."""
     with clock.stage("read"), opened(job.image.source.uri) as file:
         image = formats.decode_page(file, job.image.source.page_index, memory=_LEVEL_0_MEMORY)
         bytes_read = image.nbytes if job.image.source.slice_number is not None else file.seek(0, os.SEEK_END)

@@ -6,6 +6,7 @@ A tile whose image lacks a level gets none; a bad mask costs a tile its mask, no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from asap_ingest.errors import ImageError, StorageError
@@ -13,9 +14,9 @@ from asap_ingest.images.dynamic_masks import DYNAMIC_MASK, DynamicMask
 from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.tile_images import (
     Failure,
-    Level0,
     Shape,
     Source,
+    TilePyramid,
     TileSpec,
     pyramids_of,
     refuse_other_size,
@@ -24,24 +25,24 @@ from asap_ingest.mipmaps.tile_images import (
 from asap_ingest.mipmaps.verify import level_0_head
 from asap_ingest.storage.folder_listings import FolderListings
 
-# render's names of levels 1 and up
+# render's names of levels 1 and up: made once, as every tile needs them
 _NAMES = tuple(str(level) for level in range(1, 100))
 
 
-class NewLevels(NamedTuple):
-    """Levels 1 and up of one pyramid of a tile.
+class NewPyramid(NamedTuple):
+    """The levels that a pyramid of a tile is to get.
 
     Attributes
     ----------
-    level_0 : Level0
-        Where it stands in the tilespec.
+    present : TilePyramid
+        The pyramid as the tilespec has it.
     images, masks : list of str
         URIs of levels 1 to n; empty where level 0 names no image, or no mask, that can be read.
     computed_masks : bool
         Render computes the masks: there are no files.
     """
 
-    level_0: Level0
+    present: TilePyramid
     images: list[str]
     masks: list[str]
     computed_masks: bool = False
@@ -60,34 +61,34 @@ class NewLevels(NamedTuple):
         return entries
 
 
-#: New levels by tile id.
-Pyramids = dict[str, list[NewLevels]]
+#: By tile id: one for each pyramid of the tile.
+Pyramids = dict[str, list[NewPyramid]]
 
 
-def new_levels(tile: TileSpec, levels: Levels) -> list[NewLevels]:
-    """Levels of the tile's pyramid, or of each channel's."""
-    return [_new_levels(level_0, levels) for level_0 in pyramids_of(tile)]
+def new_pyramids(tile: TileSpec, levels: Levels) -> list[NewPyramid]:
+    """The levels that each pyramid of a tile is to get, whether or not their files exist."""
+    return [_new_pyramid(present, levels) for present in pyramids_of(tile)]
 
 
-def _new_levels(level_0: Level0, levels: Levels) -> NewLevels:
-    image, mask = level_0.image, level_0.mask
+def _new_pyramid(present: TilePyramid, levels: Levels) -> NewPyramid:
+    image, mask = present.image, present.mask
     images = [] if image is None else levels.uris(image.uri, image.slice_number)
     if isinstance(mask, DynamicMask):
-        return NewLevels(level_0, images, mask.level_urls(levels.count), computed_masks=True)
+        return NewPyramid(present, images, mask.level_urls(levels.count), computed_masks=True)
     masks = [] if mask is None else levels.uris(mask.uri, mask.slice_number, is_mask=True)
-    return NewLevels(level_0, images, masks)
+    return NewPyramid(present, images, masks)
 
 
-def register_levels(pyramids: Sequence[NewLevels]) -> None:
+def register_levels(pyramids: Sequence[NewPyramid]) -> None:
     """Set levels 1 to n in the tilespec; level 0 stays as it is, and so do further levels."""
     for new in pyramids:
-        new.level_0.mipmap_levels.update(new.entries())
+        new.present.mipmap_levels.update(new.entries())
 
 
 def tile_change(
-    tile: TileSpec, pyramids: Sequence[NewLevels], registered: TileSpec | None
+    tile: TileSpec, pyramids: Sequence[NewPyramid], registered: TileSpec | None
 ) -> dict[str, Any] | None:
-    """How a tile with new levels differs from the tile that a stack has, `registered`.
+    """How a tile with new levels differs from `registered`, the tile that a stack has by its id.
 
     Returns
     -------
@@ -104,14 +105,14 @@ def tile_change(
         names = sorted((tile.keys() | registered.keys()).difference(pyramid_fields))
         differing = [name for name in names if tile.get(name) != registered.get(name)]
         change |= {"replace": differing} if differing else {}
-    known = {level_0.channel: level_0.mipmap_levels for level_0 in pyramids_of(registered or {})}
+    known = {present.channel: present.mipmap_levels for present in pyramids_of(registered or {})}
     for new in pyramids:
-        before = known.get(new.level_0.channel, {})
+        before = known.get(new.present.channel, {})
         levels = {level: entry for level, entry in new.entries().items() if before.get(level) != entry}
-        if levels and new.level_0.channel is None:
+        if levels and new.present.channel is None:
             change["set"] = levels
         elif levels:
-            change.setdefault("channels", {})[new.level_0.channel] = levels
+            change.setdefault("channels", {})[new.present.channel] = levels
     return {"tileId": tile["tileId"], **change} if change else None
 
 
@@ -121,18 +122,20 @@ def usable_levels(
     listings: FolderListings,
     faulty: Mapping[str, set[str]],
 ) -> tuple[Pyramids, list[Failure]]:
-    """New levels of the tiles whose files all exist, and the failures of the others.
+    """The pyramids of the tiles whose files all exist, and the failures of the others.
+
+    A tile whose masks alone are missing or faulty gets the levels of its images.
 
     Parameters
     ----------
     faulty : mapping of str to set of str
         By tile id, the files in which verification found a fault.
     """
-    proposed = {tile_id: new_levels(tile, levels) for tile_id, tile in tiles.items()}
+    proposed = {tile_id: new_pyramids(tile, levels) for tile_id, tile in tiles.items()}
     failures = _without_misfits(proposed)
     usable: Pyramids = {}
     for tile_id, pyramids in proposed.items():
-        if any(new.level_0.faults for new in pyramids):
+        if any(new.present.faults for new in pyramids):
             failures += unusable_sources([tiles[tile_id]])
         if not all(new.images for new in pyramids):
             continue
@@ -152,40 +155,41 @@ def usable_levels(
 
 
 def _without_misfits(proposed: Pyramids) -> list[Failure]:
-    """Remove levels of images and masks that have not the size of their tile; a failure for each.
+    """Remove the levels of images and masks that differ in size from their tile; a failure for each.
 
-    Only those are looked at that tiles of several sizes share. That their levels exist proves nothing: they
-    were made for one of the tiles.
+    Only files that tiles of several sizes share are examined: their levels may have been made for another of
+    these tiles.
     """
     shapes: dict[Source, set[Shape]] = {}
     for pyramids in proposed.values():
         for new in pyramids:
-            for source in (new.level_0.image, new.level_0.mask):
+            for source in (new.present.image, new.present.mask):
                 if isinstance(source, Source):
-                    shapes.setdefault(source, set()).add(new.level_0.shape_yx)
-    shared = {source: of_tiles for source, of_tiles in shapes.items() if len(of_tiles) > 1}
-    reasons = {(source, shape): _misfit(source, shape) for source in shared for shape in shared[source]}
-    failures = []
+                    shapes.setdefault(source, set()).add(new.present.shape_yx)
+    shared = {source for source, of_tiles in shapes.items() if len(of_tiles) > 1}
+    misfit, failures = cache(_misfit), []
     for tile_id, pyramids in proposed.items() if shared else ():
         for number, new in enumerate(pyramids):
-            place = new.level_0
+            image, mask = new.present.image, new.present.mask
             wrong = {
-                source: reasons[source, place.shape_yx]
-                for source in (place.image, place.mask)
-                if isinstance(source, Source) and reasons.get((source, place.shape_yx))
+                source: problem
+                for source in (image, mask)
+                if isinstance(source, Source) and source in shared
+                if (problem := misfit(source, new.present.shape_yx))
             }
-            failures += [Failure(tile_id, source.name, str(reason)) for source, reason in wrong.items()]
-            images = [] if place.image in wrong else new.images
-            pyramids[number] = new._replace(images=images, masks=[] if place.mask in wrong else new.masks)
+            failures += [Failure(tile_id, source.name, problem) for source, problem in wrong.items()]
+            images, masks = [] if image in wrong else new.images, [] if mask in wrong else new.masks
+            pyramids[number] = new._replace(images=images, masks=masks)
     return failures
 
 
-def _misfit(source: Source, shape_yx: Shape) -> str | None:
+def _misfit(source: Source, shape_yx: Shape) -> str:
+    """Why a file cannot have the levels of a tile of this shape; empty if it can."""
     try:
         refuse_other_size(level_0_head(source).shape_yx, shape_yx)
-    except (ImageError, StorageError, OSError) as error:
+    except (ImageError, StorageError) as error:
         return str(error)
-    return None
+    return ""
 
 
 def _missing(tile_id: str, uris: Sequence[str]) -> Failure:

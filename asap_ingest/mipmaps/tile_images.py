@@ -6,7 +6,6 @@ Level 0 of a tilespec names an image file, a slice of a TIFF stack, or a mask th
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -80,17 +79,17 @@ def _mask_of(entry: Mapping[str, Any], shape_yx: Shape) -> Source | DynamicMask 
         As `_source_of`; a dynamic mask that cannot be read, or of another size than the tile.
     """
     uri, loader = entry.get("maskUrl"), entry.get("maskLoaderType")
-    if not uri or loader != DYNAMIC_MASK:
-        if uri and is_dynamic(uri):
-            raise ImageError(f"is computed, which takes maskLoaderType {DYNAMIC_MASK}, not {loader!r}")
-        return _source_of(entry, "mask")
-    mask = DynamicMask.parse(uri)
-    refuse_other_size(mask.shape_yx, shape_yx)
-    return mask
+    if uri and loader == DYNAMIC_MASK:
+        mask = DynamicMask.parse(uri)
+        refuse_other_size(mask.shape_yx, shape_yx)
+        return mask
+    if uri and is_dynamic(uri):
+        raise ImageError(f"is computed, which takes maskLoaderType {DYNAMIC_MASK}, not {loader!r}")
+    return _source_of(entry, "mask")
 
 
 def refuse_other_size(shape_yx: tuple[int, ...], tile_yx: Shape) -> None:
-    """Raise ImageError where an image or mask has not the size of its tile."""
+    """Raise ImageError if an image or mask differs in size from its tile, where that size is known."""
     if tile_yx is not None and shape_yx[:2] != tile_yx:
         raise ImageError(
             f"has {shape_yx[1]} x {shape_yx[0]} pixels, but the tile {tile_yx[1]} x {tile_yx[0]}; "
@@ -98,12 +97,9 @@ def refuse_other_size(shape_yx: tuple[int, ...], tile_yx: Shape) -> None:
         )
 
 
-_Key = tuple[Source, bool, Shape]
-
-
 @dataclass(frozen=True)
 class Failure:
-    """Why a tile has not all of its levels."""
+    """Why a tile lacks levels."""
 
     tileId: str  # noqa: N815 - render's name, as it stands in the output JSON
     image: str
@@ -112,18 +108,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class TileImage:
-    """A level-0 image or mask that one or more tiles of a section use.
+    """A level-0 image or mask, and what matters of the tiles of a section that use it.
 
     Attributes
     ----------
     shape_yx : tuple of int or None
         (height, width) of these tiles; None where their tilespecs lack it.
     channel : str or None
-        The channel of the first tile that shows it; None for tiles without channels.
+        Channel of the first of these tiles; None for tiles without channels.
     maximum_intensity : float
-        Of that tile or channel.
-    first_of : int
-        Number of tiles whose first image this is: every tile is counted once.
+        Of the first tile, in that channel.
+    tile_count : int
+        Tiles of which this is the first image. Over all images, every tile is counted once.
     ranges : frozenset of (float, float)
         Intensity ranges of all tiles and channels that show the image, also those of other sizes.
     has_other_sizes : bool
@@ -136,20 +132,24 @@ class TileImage:
     shape_yx: Shape = None
     channel: str | None = None
     maximum_intensity: float = 255.0
-    first_of: int = 0
+    tile_count: int = 0
     ranges: frozenset[Range] = frozenset()
     has_other_sizes: bool = False
 
 
 @dataclass(frozen=True)
-class Level0:
-    """A pyramid in a tilespec: that of a tile, or of one of its channels.
+class TilePyramid:
+    """The pyramid of a tile, or of one of its channels, as the tilespec has it.
 
     Attributes
     ----------
+    mipmap_levels : dict
+        `mipmapLevels` of the tilespec itself, not a copy.
+    channel : str or None
+        None for tiles without channels.
     shape_yx : tuple of int or None
         (height, width) of the tile.
-    shown : tuple of float
+    intensity_range : tuple of float
         Minimum and maximum intensity.
     image, mask
         None where level 0 names none, or one that cannot be read.
@@ -160,26 +160,24 @@ class Level0:
     mipmap_levels: dict[str, Any]
     channel: str | None
     shape_yx: Shape
-    shown: Range
+    intensity_range: Range
     image: Source | None = None
     mask: Source | DynamicMask | None = None
     faults: tuple[tuple[str, str], ...] = ()
 
 
-def pyramids_of(tile: TileSpec) -> Iterator[Level0]:
-    """The pyramids of a tile: one, or one a channel. `mipmap_levels` are the tile's own dicts."""
+def pyramids_of(tile: TileSpec) -> Iterator[TilePyramid]:
+    """The pyramid of a tile without channels, or one for each channel."""
     height, width = (_number(tile.get(side), 0) for side in ("height", "width"))
     shape_yx = (int(height), int(width)) if height and width else None
     for channel in tile.get("channels") or [tile]:
         mipmap_levels = channel.setdefault("mipmapLevels", {})
-        yield Level0(
+        low, high = (channel.get(name) for name in ("minIntensity", "maxIntensity"))
+        yield TilePyramid(
             mipmap_levels,
             channel.get("name") if tile.get("channels") else None,
             shape_yx,
-            (
-                _number(channel.get("minIntensity"), DEFAULT_RANGE[0]),
-                _number(channel.get("maxIntensity"), DEFAULT_RANGE[1]),
-            ),
+            (_number(low, DEFAULT_RANGE[0]), _number(high, DEFAULT_RANGE[1])),
             *_sources(mipmap_levels.get("0") or {}, shape_yx),
         )
 
@@ -209,37 +207,38 @@ def _sources(
 
 
 def images_of(tiles: Iterable[TileSpec]) -> list[TileImage]:
-    """The distinct images and masks of the tiles, in their order.
+    """The distinct images and masks of the tiles, in the order of their first use.
 
     An image that tiles of several sizes share is listed once for each size: it fits one of them at most.
     """
-    users: dict[_Key, list[str]] = {}
-    shown_by: dict[_Key, Level0] = {}
-    first_of: Counter[_Key] = Counter()
-    ranges: dict[tuple[Source, bool], set[Range]] = {}
+    # uses by file and whether it is a mask, then by size: tile id, its pyramid, whether the tile is counted
+    files: dict[tuple[Source, bool], dict[Shape, list[tuple[str, TilePyramid, bool]]]] = {}
     for tile in tiles:
-        for number, level_0 in enumerate(pyramids_of(tile)):
-            for source, is_mask in ((level_0.image, False), (level_0.mask, True)):
+        for number, pyramid in enumerate(pyramids_of(tile)):
+            for source, is_mask in ((pyramid.image, False), (pyramid.mask, True)):
                 if isinstance(source, Source):
-                    key = (source, is_mask, level_0.shape_yx)
-                    users.setdefault(key, []).append(tile["tileId"])
-                    shown_by.setdefault(key, level_0)
-                    first_of[key] += number == 0 and not is_mask
-                    ranges.setdefault((source, is_mask), set()).add(level_0.shown)
-    sizes = Counter(key[:2] for key in users)
-    return [
-        TileImage(
-            key[0],
-            tuple(tile_ids),
-            *key[1:],
-            channel=shown_by[key].channel,
-            maximum_intensity=shown_by[key].shown[1],
-            first_of=first_of[key],
-            ranges=frozenset(ranges[key[:2]]),
-            has_other_sizes=sizes[key[:2]] > 1,
-        )
-        for key, tile_ids in users.items()
-    ]
+                    by_size = files.setdefault((source, is_mask), {})
+                    use = tile["tileId"], pyramid, number == 0 and not is_mask
+                    by_size.setdefault(pyramid.shape_yx, []).append(use)
+    images = []
+    for (source, is_mask), by_size in files.items():
+        ranges = frozenset(pyramid.intensity_range for uses in by_size.values() for _, pyramid, _ in uses)
+        for shape_yx, uses in by_size.items():
+            first = uses[0][1]
+            images.append(
+                TileImage(
+                    source,
+                    tuple(tile_id for tile_id, _, _ in uses),
+                    is_mask,
+                    shape_yx,
+                    channel=first.channel,
+                    maximum_intensity=first.intensity_range[1],
+                    tile_count=sum(is_counted for _, _, is_counted in uses),
+                    ranges=ranges,
+                    has_other_sizes=len(by_size) > 1,
+                )
+            )
+    return images
 
 
 def unusable_sources(tiles: Iterable[TileSpec]) -> list[Failure]:
@@ -247,6 +246,6 @@ def unusable_sources(tiles: Iterable[TileSpec]) -> list[Failure]:
     return [
         Failure(tile["tileId"], uri, reason)
         for tile in tiles
-        for level_0 in pyramids_of(tile)
-        for uri, reason in level_0.faults
+        for pyramid in pyramids_of(tile)
+        for uri, reason in pyramid.faults
     ]

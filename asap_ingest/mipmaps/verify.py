@@ -1,23 +1,18 @@
-"""Whether the levels of an image are right: there, whole, of the expected size and type."""
+"""Reads images and their levels: whether levels exist, can be decoded, and have the right size and type."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from asap_ingest import storage
 from asap_ingest.errors import ImageError, StorageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
 from asap_ingest.images.pixels import ImageHead
-from asap_ingest.mipmaps.tile_images import Source, refuse_other_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from asap_ingest.mipmaps.pyramid import PyramidJob
+from asap_ingest.mipmaps.tile_images import Source
 
 #: Samples that levels may have.
 SAMPLE_TYPES = ("uint8", "uint16")
@@ -40,41 +35,24 @@ def faults_of(
     shape_yx : tuple of int or None
         (height, width) of level 0; None where the tilespec lacks it.
     sample_type : str or None
-        Of `SAMPLE_TYPES`; None where either will do, as long as all levels of the image have it.
+        Of `SAMPLE_TYPES`; None: any of them, but the same for all levels.
     """
+    allowed = SAMPLE_TYPES if sample_type is None else (sample_type,)
     faults = []
     for level, uri in enumerate(uris, start=1):
         try:
             image = formats.decode(storage.read_bytes(uri), strips_only=True)
         except (StorageError, ImageError) as error:
-            faults.append(Fault(uri, _reason(error)))
+            faults.append(Fault(uri, reason_of(error)))
             continue
-        wanted = " or ".join(SAMPLE_TYPES) if sample_type is None else sample_type
         expected = image.shape[:2] if shape_yx is None else level_shape(shape_yx, level)
         if image.shape[:2] != expected:
             faults.append(Fault(uri, f"is {_size(image.shape)}, must be {_size(expected)}"))
-        elif str(image.dtype) not in wanted.split(" or "):
-            faults.append(Fault(uri, f"has {image.dtype} samples, must have {wanted}"))
+        elif str(image.dtype) not in allowed:
+            faults.append(Fault(uri, f"has {image.dtype} samples, must have {' or '.join(allowed)}"))
         else:
-            sample_type = str(image.dtype)
+            allowed = (str(image.dtype),)
     return faults
-
-
-def verify_pyramid(job: PyramidJob) -> list[Fault]:
-    """Faults of the levels of a job's image.
-
-    Size and type follow from the header of level 0, whose pixels are not decoded. A level 0 that
-    cannot be read is the only fault then.
-    """
-    try:
-        head = level_0_head(job.image.source)
-        refuse_other_size(head.shape_yx, job.image.shape_yx)
-    except (StorageError, ImageError) as error:
-        return [Fault(job.image.source.uri, _reason(error))]
-    if head.tile_type not in SAMPLE_TYPES:
-        reason = f"has {head.tile_type} samples, must have {' or '.join(SAMPLE_TYPES)}"
-        return [Fault(job.image.source.uri, reason)]
-    return faults_of(job.level_uris, head.shape_yx, job.level_type(head.tile_type))
 
 
 def level_0_head(source: Source) -> ImageHead:
@@ -113,5 +91,6 @@ def _size(shape: Sequence[int]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: StorageError | ImageError) -> str:
+    """What is wrong with a file, without its URI."""
     return error.problem if isinstance(error, StorageError) else str(error)

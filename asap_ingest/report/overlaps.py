@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asap_ingest.report.section_picture import is_place
+from asap_ingest.report.section_picture import can_be_placed
 from asap_ingest.report.section_tiles import Box, ReportTile
 
 Shift = tuple[float, float, float]  # dx, dy, correlation
@@ -64,7 +64,7 @@ def overlaps_of(tiles: Sequence[ReportTile]) -> list[Overlap]:
 
 
 def _is_upright(tile: ReportTile) -> bool:
-    if tile.shape_yx is None or not is_place(tile.box):
+    if tile.shape_yx is None or not can_be_placed(tile.box):
         return False
     height, width = tile.shape_yx
     return abs(tile.box[2] - tile.box[0] - width) <= 2 and abs(tile.box[3] - tile.box[1] - height) <= 2

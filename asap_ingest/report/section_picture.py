@@ -24,8 +24,18 @@ _LEFT_OUT = 0.001
 
 
 @dataclass(frozen=True)
-class Layout:
-    """From the stage's pixels to the sheet's; the sheet is `width` x `height`."""
+class SheetLayout:
+    """Size of a contact sheet, and where boxes lie on it.
+
+    Attributes
+    ----------
+    left, top : float
+        The sheet's upper left corner in the stage's pixels of level 0.
+    scale : float
+        Pixels of the sheet for one of the stage.
+    width, height : int
+        Pixels of the sheet.
+    """
 
     left: float
     top: float
@@ -43,20 +53,20 @@ class Layout:
         return slice(first, min(max(round(high * self.scale), first + 1), size))
 
 
-def is_place(box: Box) -> bool:
-    """Whether a tile with this box can be placed: NaN, infinite and inverted boxes cannot."""
+def can_be_placed(box: Box) -> bool:
+    """Whether a box is a position on a sheet: not NaN, infinite or inverted."""
     return all(abs(edge) < _FARTHEST for edge in box) and box[0] <= box[2] and box[1] <= box[3]
 
 
-def layout(boxes: Iterable[Box]) -> Layout | None:
-    """A sheet that holds all boxes that can be placed; None without any."""
-    edges = np.array([box for box in boxes if is_place(box)], np.float64)
+def sheet_layout(boxes: Iterable[Box]) -> SheetLayout | None:
+    """The layout of a sheet with all boxes that can be placed; None if there are none."""
+    edges = np.array([box for box in boxes if can_be_placed(box)], np.float64)
     if not len(edges):
         return None
     (left, top), (right, bottom) = edges[:, :2].min(axis=0).tolist(), edges[:, 2:].max(axis=0).tolist()
     scale = LONGEST_SIDE / max(right - left, bottom - top, 1.0)
     width, height = (max(1, round(side * scale)) for side in (right - left, bottom - top))
-    return Layout(left, top, scale, width, height)
+    return SheetLayout(left, top, scale, width, height)
 
 
 def fitted(image: NDArray[Any], area: tuple[slice, slice]) -> NDArray[Any]:
@@ -72,8 +82,8 @@ def fitted(image: NDArray[Any], area: tuple[slice, slice]) -> NDArray[Any]:
 class ContactSheet:
     """A canvas for small pictures, 8-bit ones in the high byte; later ones cover earlier ones."""
 
-    def __init__(self, sheet: Layout) -> None:
-        self._values = np.zeros((sheet.height, sheet.width), np.uint16)
+    def __init__(self, layout: SheetLayout) -> None:
+        self._values = np.zeros((layout.height, layout.width), np.uint16)
         self._covered = np.zeros(self._values.shape, bool)
 
     def paste(self, picture: NDArray[Any], area: tuple[slice, slice]) -> None:
@@ -88,11 +98,11 @@ class ContactSheet:
         return formats.encode(np.where(self._covered, grey, np.uint8(_BACKGROUND)), "jpg")
 
 
-class GreyLevels:
-    """Counts of the grey values of pictures.
+class GreyHistogram:
+    """Grey values of all pictures of a section, counted.
 
-    As long as all of them have 8 bit, values are 0 to 255; with one of 16 bit they are 0 to 65535,
-    and those of 8 bit count as their high byte.
+    Values are 0 to 255 while all pictures have 8 bits. With the first picture of 16 bits they become
+    0 to 65535, and 8-bit values are taken as high bytes.
     """
 
     def __init__(self) -> None:
@@ -100,7 +110,7 @@ class GreyLevels:
         self._is_8bit = True
 
     def add(self, counts: NDArray[np.int64]) -> None:
-        """Add a picture's counts: 256 of one with 8 bit, 65536 of one with 16."""
+        """Add a picture's counts: 256 for 8 bits, 65536 for 16."""
         if len(counts) == 256:
             self._counts[::STEP_OF_8_BIT] += counts
         else:

@@ -13,7 +13,8 @@ from typing import Any
 
 from asap_ingest import storage
 from asap_ingest.errors import StorageError
-from asap_ingest.report.section_facts import LABELS, facts_of, measure, summary_of
+from asap_ingest.report.outliers import distribution_of
+from asap_ingest.report.section_facts import LABELS, facts_of, summary_of
 from asap_ingest.report.section_tiles import SectionSummary
 from asap_ingest.report.survey import Survey
 from asap_ingest.secrets import with_masked_texts
@@ -49,20 +50,20 @@ def write_section_report(folder: str, section: SectionSummary) -> str:
     StorageError
         A page could not be written.
     """
-    result = Survey(section)
-    picture = base64.b64encode(result.picture).decode()
-    facts = facts_of(result)
+    survey = Survey(section)
+    picture = base64.b64encode(survey.picture).decode()
+    facts = facts_of(survey)
     title = f"{section.stack}, section {section.z_text}"
     uri = storage.as_uri(storage.join(folder, f"section_{section.z_text}.html"))
     storage.write_bytes(uri, _page("section", title, facts, picture))
-    summary = json.dumps(with_masked_texts(summary_of(result)), indent=1)
+    summary = json.dumps(with_masked_texts(summary_of(survey)), indent=1)
     storage.write_bytes(storage.join(folder, f"section_{section.z_text}.json"), summary.encode())
     _write_index(folder)
     return uri
 
 
 def _write_index(folder: str) -> None:
-    """Write the page of all sections; repeat while other runs add theirs, which may overwrite it."""
+    """Write the page of all sections, again if another run added a summary meanwhile."""
     while True:
         times = _summary_times(folder)
         sections = _summaries(folder, times)
@@ -78,11 +79,13 @@ def _summary_times(folder: str) -> dict[str, float]:
 
 
 def _summaries(folder: str, times: dict[str, float]) -> list[dict[str, Any]]:
-    """The summaries by z, without files that are not summaries."""
+    """The summaries, sorted by z; other files are skipped."""
 
     def read(name: str) -> dict[str, Any] | None:
         try:
             summary = read_object(storage.join(folder, name))
+            json.dumps(summary, allow_nan=False)  # raises for NaN, which pages cannot hold
+            # raises if something is missing that the page needs
             float(summary["z"]), summary["medians"].items(), summary["page"], summary["tiles"]
         except (StorageError, ValueError, TypeError, KeyError, AttributeError):
             return None
@@ -94,15 +97,15 @@ def _summaries(folder: str, times: dict[str, float]) -> list[dict[str, Any]]:
 
 
 def _drift(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Median and limits over the sections of every measure's median; sections outside stand out."""
+    """For each measure: median and limits of the sections' medians, and the sections outside the limits."""
     result = []
     for name in LABELS:
-        medians = {at: section["medians"].get(name) for at, section in enumerate(sections)}
-        numbers = {at: float(value) for at, value in medians.items() if isinstance(value, int | float)}
+        medians = ((index, section["medians"].get(name)) for index, section in enumerate(sections))
+        numbers = {index: float(value) for index, value in medians if isinstance(value, int | float)}
         if numbers:
-            over = measure(name, numbers)
+            over = distribution_of(name, numbers)
             result.append(
-                {"name": name, "median": over.median, "limits": over.limits, "out": [*over.deviations]}
+                {"name": name, "median": over.median, "limits": over.limits, "out": [*over.outliers]}
             )
     return result
 

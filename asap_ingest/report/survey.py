@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from asap_ingest import storage
 from asap_ingest.errors import AsapIngestError, StorageError
 from asap_ingest.execution.machine_resources import usable_cores
+from asap_ingest.report.outliers import Distribution, distribution_of
 from asap_ingest.report.overlaps import Shift, Strip, overlaps_of, shift_between, strip_of
-from asap_ingest.report.section_facts import Measure, measure
 from asap_ingest.report.section_picture import (
     STEP_OF_8_BIT,
     ContactSheet,
-    GreyLevels,
+    GreyHistogram,
+    can_be_placed,
     fitted,
-    is_place,
-    layout,
+    sheet_layout,
 )
 from asap_ingest.report.section_tiles import SectionSummary
 from asap_ingest.report.tile_measures import (
@@ -32,7 +32,7 @@ from asap_ingest.report.tile_measures import (
     at_measured_size,
     gray_image,
     level_to_read,
-    measured,
+    measure_picture,
 )
 from asap_ingest.storage import ReaderThreads
 
@@ -45,8 +45,8 @@ Values = dict[int, float]  # tile index -> value
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """A tile's picture as it is measured, and results for it.
+class _MeasuredTile:
+    """A tile's picture at the size on which it is measured, and what follows from it.
 
     Attributes
     ----------
@@ -64,14 +64,14 @@ class _Measured:
 
 
 class Survey:
-    """Results for a section's report.
+    """Measures the tiles of a section when it is made; holds the results.
 
     A picture of every tile is read once. One that cannot be read is a failure of its tile.
 
     Attributes
     ----------
-    sheet : layout of the contact sheet; None without a tile that can be placed
-    levels : grey values of all pictures
+    layout : of the contact sheet; None without a tile that can be placed
+    grey : grey values of all pictures
     shading : ndarray of float, shape (32, 32), or None
         Median over the tiles of their brightness at a place, divided by the tile's mean: 1 everywhere
         under flat illumination.
@@ -82,11 +82,11 @@ class Survey:
 
     def __init__(self, section: SectionSummary) -> None:
         self.section = section
-        self.sheet = layout(tile.box for tile in section.tiles)
-        self.levels = GreyLevels()
+        self.layout = sheet_layout(tile.box for tile in section.tiles)
+        self.grey = GreyHistogram()
         self.values: dict[str, Values] = {MEAN: {}, CONTRAST: {}}
         self.failures: dict[int, str] = {}
-        self._canvas = ContactSheet(self.sheet) if self.sheet else None
+        self._canvas = ContactSheet(self.layout) if self.layout else None
         self._shadings: list[NDArray[np.float32]] = []
         self._overlaps = overlaps_of(section.tiles)
         self._overlaps_of: dict[int, list[int]] = {}
@@ -104,7 +104,7 @@ class Survey:
         # the unit of a grey value is known when all tiles were read
         for name in (MEAN, CONTRAST):
             of_tiles = self.values[name].items()
-            self.values[name] = {index: value / self.levels.step for index, value in of_tiles}
+            self.values[name] = {index: value / self.grey.step for index, value in of_tiles}
         residuals = self.values[RESIDUAL] = {}
         for overlap, shift in self.shifts:
             if shift is not None:
@@ -114,12 +114,16 @@ class Survey:
     @property
     def picture(self) -> bytes:
         """The contact sheet, JPEG."""
-        return self._canvas.jpeg(*self.levels.limits) if self._canvas else b""
+        return self._canvas.jpeg(*self.grey.limits) if self._canvas else b""
 
     @cached_property
-    def measures(self) -> list[Measure]:
-        """The measures that any tile has."""
-        return [measure(name, dict(sorted(of.items()))) for name, of in self.values.items() if of]
+    def distributions(self) -> list[Distribution]:
+        """Those of the measures that any tile has."""
+        return [
+            distribution_of(name, dict(sorted(values.items())))
+            for name, values in self.values.items()
+            if values
+        ]
 
     def _measure_tiles(self) -> None:
         tiles = self.section.tiles
@@ -130,9 +134,11 @@ class Survey:
             for first in range(0, len(indices), _READ_AT_ONCE):
                 block = indices[first : first + _READ_AT_ONCE]
                 contents = list(readers.map(self._read, block))
-                for index, result in zip(block, computers.map(self._measured, block, contents), strict=True):
+                for index, result in zip(
+                    block, computers.map(self._measure_tile, block, contents), strict=True
+                ):
                     self._add_tile(index, result if isinstance(result, str) else None)
-                    if isinstance(result, _Measured):
+                    if isinstance(result, _MeasuredTile):
                         self._add_picture(index, result)
                         self._match(index, result.picture, computers)
 
@@ -141,38 +147,40 @@ class Survey:
         tile = self.section.tiles[index]
         if not tile.level_uris:
             return "no mipmap levels"
-        level = level_to_read(tile, self.sheet)
+        level = level_to_read(tile, self.layout)
         try:
             return storage.read_bytes(tile.level_uris[level - 1])
         except StorageError as error:
             return f"level {level}: {error}"
 
-    def _measured(self, index: int, content: bytes | str) -> _Measured | str:
+    def _measure_tile(self, index: int, content: bytes | str) -> _MeasuredTile | str:
         """Results for a tile, or the reason why there are none."""
         import cv2
 
         if isinstance(content, str):
             return content
         tile = self.section.tiles[index]
-        level = level_to_read(tile, self.sheet)
+        level = level_to_read(tile, self.layout)
         try:
             image = gray_image(content)
-            on_sheet = fitted(image, self.sheet.area(tile.box)) if self.sheet and is_place(tile.box) else None
+            on_sheet = None
+            if self.layout and can_be_placed(tile.box):
+                on_sheet = fitted(image, self.layout.area(tile.box))
             picture = at_measured_size(image, level, tile.shape_yx)
-            values = measured(picture)
+            values = measure_picture(picture)
         except AsapIngestError as error:
             return f"level {level} {error}"
         counts = np.bincount(picture.ravel(), minlength=1 << 8 * picture.dtype.itemsize)
         sides = (_SHADING_SIDE, _SHADING_SIDE)
         shading = cv2.resize(picture.astype(np.float32), sides, interpolation=cv2.INTER_AREA)
         flat = shading.astype(np.float32) / values[MEAN] if values[MEAN] > 0 else None
-        return _Measured(picture, on_sheet, counts, values, flat)
+        return _MeasuredTile(picture, on_sheet, counts, values, flat)
 
     def _add_tile(self, index: int, problem: str | None) -> None:
         tile = self.section.tiles[index]
         # a failed tile is known to lack its levels
         reasons = [tile.failure or problem]
-        if not is_place(tile.box):
+        if not can_be_placed(tile.box):
             reasons.append(f"cannot be placed: its box is {tile.box}")
         if any(reasons):
             self.failures[index] = "; ".join(filter(None, reasons))
@@ -180,10 +188,10 @@ class Survey:
             if name not in NAMES and math.isfinite(score):
                 self.values.setdefault(name, {})[index] = float(score)
 
-    def _add_picture(self, index: int, result: _Measured) -> None:
-        if self._canvas and self.sheet and result.on_sheet is not None:
-            self._canvas.paste(result.on_sheet, self.sheet.area(self.section.tiles[index].box))
-        self.levels.add(result.counts)
+    def _add_picture(self, index: int, result: _MeasuredTile) -> None:
+        if self._canvas and self.layout and result.on_sheet is not None:
+            self._canvas.paste(result.on_sheet, self.layout.area(self.section.tiles[index].box))
+        self.grey.add(result.counts)
         step = STEP_OF_8_BIT if len(result.counts) == 256 else 1
         for name, value in result.values.items():
             factor = step if name in (MEAN, CONTRAST) else 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from asap_ingest.errors import ImageError
 from asap_ingest.images import formats
 from asap_ingest.images.downsample import level_shape
-from asap_ingest.report.section_picture import Layout, is_place
+from asap_ingest.report.section_picture import SheetLayout, can_be_placed
 from asap_ingest.report.section_tiles import ReportTile
 
 #: Longest side of the level on which tiles are measured: the same for all sections with such tiles.
@@ -20,14 +20,14 @@ MEASURED_SIDE = 1024
 MEAN, CONTRAST, FOCUS, ASTIGMATISM = NAMES = ("mean", "contrast", "focus", "astigmatism")
 
 
-def level_to_read(tile: ReportTile, sheet: Layout | None) -> int:
-    """The coarsest level that is as fine as the contact sheet and the measures need; 1 and up."""
+def level_to_read(tile: ReportTile, layout: SheetLayout | None) -> int:
+    """The coarsest level that is fine enough for the contact sheet and the measures; 1 and up."""
     last = len(tile.level_uris)
     if tile.shape_yx is None:
         return last
     rows, columns = (0, 0)
-    if sheet is not None and is_place(tile.box):
-        rows, columns = (side.stop - side.start for side in sheet.area(tile.box))
+    if layout is not None and can_be_placed(tile.box):
+        rows, columns = (side.stop - side.start for side in layout.area(tile.box))
     for level in range(last, 1, -1):
         height, width = level_shape(tile.shape_yx, level)
         fits = width >= columns and height >= rows
@@ -52,7 +52,7 @@ def gray_image(content: bytes) -> NDArray[Any]:
 
 
 def at_measured_size(image: NDArray[Any], level: int, shape_yx: tuple[int, int] | None) -> NDArray[Any]:
-    """A level, read as finely as the contact sheet needs, reduced to the size on which tiles are measured.
+    """A level at the size on which tiles are measured: reduced if the contact sheet needed a finer one.
 
     `shape_yx` is the (height, width) of level 0, where the tilespec has it.
     """
@@ -60,16 +60,16 @@ def at_measured_size(image: NDArray[Any], level: int, shape_yx: tuple[int, int] 
 
     height, width = image.shape
     sides = (height << level, width << level) if shape_yx is None else shape_yx
-    measured = level
-    while max(level_shape(sides, measured)) > MEASURED_SIDE:
-        measured += 1
-    if measured == level:
+    target = level
+    while max(level_shape(sides, target)) > MEASURED_SIDE:
+        target += 1
+    if target == level:
         return image
-    rows, columns = level_shape((height, width), measured - level)
+    rows, columns = level_shape((height, width), target - level)
     return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
-def measured(image: NDArray[Any]) -> dict[str, float]:
+def measure_picture(image: NDArray[Any]) -> dict[str, float]:
     """Mean, standard deviation, focus and astigmatism of a gray image.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Tiles that are in a stack at a z where a section is to be written: of the same section, or of another.
+"""What becomes of tiles that are already at the z of a new section.
 
 Tiles do not name their metafile. It is searched for beside their images, and only where a z holds tiles that
 the new metafile does not list.
@@ -19,8 +19,8 @@ from asap_ingest.temca.metafile import Metafile, Region, read_metafile
 _UNKNOWN = "another source, of which no metafile lies beside the images"
 
 
-class Source(Protocol):
-    """What lists the tiles of a section: a metafile, or a table, which has no region."""
+class TileList(Protocol):
+    """A metafile, or a table of tiles, whose region is None; `source` is its path or URI."""
 
     @property
     def source(self) -> str: ...
@@ -49,15 +49,14 @@ class Occupancy:
     before : set of str
         Ids of its tiles.
     removed : set of str
-        Those that the section does not have and that are to be removed: of its earlier imaging, or all with
-        `overwrite_zlayer`.
+        Ids of those to remove; none of them is a tile of the section.
     """
 
     before: Set[str] = frozenset()
     removed: Set[str] = frozenset()
 
     def keeps_others(self, tile_ids: Set[str]) -> bool:
-        """Whether tiles stay that the section does not have."""
+        """Whether tiles stay at z that are not among these."""
         return bool(self.before - self.removed - tile_ids)
 
 
@@ -68,17 +67,19 @@ class OccupiedZ:
     Attributes
     ----------
     overwrite : bool
-        All are removed.
+        Remove all of them.
     append : bool
-        All are kept. With neither, those of the same region are removed, which was imaged again, those of
-        other regions of the same section are kept, and those of another section are refused.
+        Keep all of them. With neither, tiles of the same region are removed, because it was imaged again;
+        tiles of other regions of the same section are kept; tiles of another section are an error.
     """
 
     overwrite: bool = False
     append: bool = False
 
-    def apply(self, stack: Stack, z: float, source: Source, tile_ids: Set[str]) -> Occupancy:
-        """Decide what becomes of the tiles at z; only their ids are read if the source lists them all.
+    def apply(self, stack: Stack, z: float, new: TileList, tile_ids: Set[str]) -> Occupancy:
+        """Decide what becomes of the tiles at z when those of `new` are written, whose ids are `tile_ids`.
+
+        Only ids are read if all tiles at z are among them.
 
         Raises
         ------
@@ -94,11 +95,11 @@ class OccupiedZ:
         tiles = stack.tiles(z)
         removed: set[str] = set()
         for other, ids in _by_metafile(tiles[tile_id] for tile_id in others if tile_id in tiles):
-            if other is not None and _is_same_region(source, other):
+            if other is not None and _is_same_region(new, other):
                 removed.update(ids)
-            elif other is None or not _is_same_section(source.region, other.region):
+            elif other is None or not _is_same_section(new.region, other.region):
                 name = _UNKNOWN if other is None else other.source
-                raise OccupiedError(source.source, stack.name, z, name, ids)
+                raise OccupiedError(new.source, stack.name, z, name, ids)
         return Occupancy(before, removed)
 
 
@@ -111,7 +112,7 @@ def _tile_ids(stack: Stack, z: float) -> set[str]:
         raise
 
 
-def _is_same_region(new: Source, old: Metafile) -> bool:
+def _is_same_region(new: TileList, old: Metafile) -> bool:
     is_same_file = storage.as_uri(new.source) == storage.as_uri(old.source)
     return is_same_file or (new.region is not None and new.region == old.region)
 
@@ -121,9 +122,9 @@ def _is_same_section(new: Region | None, old: Region | None) -> bool:
 
 
 def _by_metafile(tiles: Iterable[TileSpec]) -> Iterator[tuple[Metafile | None, list[str]]]:
-    """Tile ids by the metafile that lists their images; None for those that none lists.
+    """Tile ids by the metafile that lists their images; None for images that no metafile lists.
 
-    A single metafile beside images is taken for theirs: it was written again with other tiles.
+    A folder's only metafile counts for all of its images: it may have been rewritten with other tiles.
     """
     by_folder: dict[str, dict[str, str]] = {}
     for tile in tiles:
@@ -131,19 +132,19 @@ def _by_metafile(tiles: Iterable[TileSpec]) -> Iterator[tuple[Metafile | None, l
         folder, _, name = uri.rpartition("/")
         by_folder.setdefault(folder, {})[tile["tileId"]] = name
     for folder, names in sorted(by_folder.items()):
-        left, there = dict(names), []
+        unlisted, metafiles = dict(names), []
         for metafile in _metafiles_in(folder):
-            if not left:
+            if not unlisted:
                 break
-            there.append(metafile)
-            listed = {storage.as_uri(storage.join(folder, tile.image)) for tile in metafile.tiles}
-            known = [tile_id for tile_id, name in left.items() if f"{folder}/{name}" in listed]
-            if known:
-                yield metafile, known
-            for tile_id in known:
-                del left[tile_id]
-        if left:
-            yield there[0] if len(there) == 1 else None, list(left)
+            metafiles.append(metafile)
+            images = {storage.as_uri(storage.join(folder, tile.image)) for tile in metafile.tiles}
+            listed = [tile_id for tile_id, name in unlisted.items() if f"{folder}/{name}" in images]
+            if listed:
+                yield metafile, listed
+            for tile_id in listed:
+                del unlisted[tile_id]
+        if unlisted:
+            yield metafiles[0] if len(metafiles) == 1 else None, list(unlisted)
 
 
 def _metafiles_in(folder: str) -> Iterator[Metafile]:

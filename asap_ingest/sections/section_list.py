@@ -44,7 +44,8 @@ def find_metafiles(given: Sequence[str]) -> list[str]:
 def natural_key(path: str) -> list[tuple[int, int | str]]:
     """Sort key by which the numbers in names count as numbers."""
     parts = re.split(r"([0-9]+)", path)
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts if part]
+    # not isdigit: that takes superscripts, of which int makes no number
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 
 
 def _named(name: str) -> list[str]:
@@ -112,23 +113,28 @@ def _read_table(path: str) -> dict[str, float]:
     """z by URI of the metafile, and by file names that are unique; paths are relative to the table."""
     try:
         text = storage.read_bytes(path).decode("utf-8-sig")
-    except (AsapIngestError, UnicodeDecodeError) as error:
+        has_tabs = path.lower().endswith(".tsv") or ("\t" in text and "," not in text)
+        reader = csv.reader(io.StringIO(text), delimiter="\t" if has_tabs else ",")
+        rows = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
+    except (AsapIngestError, UnicodeDecodeError, csv.Error) as error:
         raise _refused(f"{path}: cannot be read: {error}") from error
-    separator = "\t" if path.lower().endswith(".tsv") or ("\t" in text and "," not in text) else ","
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(map(str.strip, row))]
-    if rows and [cell.strip().lower() for cell in rows[0][:2]] == ["path", "z"]:
+    if rows and [cell.strip().lower() for cell in rows[0][1][:2]] == ["path", "z"]:
         rows = rows[1:]
-    table: dict[str, float] = {}
-    by_name: dict[str, list[float]] = {}
-    for number, row in enumerate(rows, start=1):
-        if len(row) < 2:
-            raise _refused(f"{path}: row {number} has one column; each row is path,z")
-        name, z = row[0].strip(), _number(row[1], f"{path}: row {number}")
+    by_uri: dict[str, float] = {}
+    by_name: dict[str, set[str]] = {}
+    for line, cells in rows:
+        if len(cells) < 2:
+            raise _refused(f"{path}: line {line} has one column; each row is path,z")
+        name, z = cells[0].strip(), _number(cells[1], f"{path}: line {line}")
         is_whole = "://" in name or name.startswith(("/", "file:"))
-        table[storage.as_uri(name if is_whole else storage.join(storage.parent(path), name))] = z
-        by_name.setdefault(name.rpartition("/")[2], []).append(z)
-    unique = {name: values[0] for name, values in by_name.items() if len(values) == 1}
-    return unique | table
+        uri = storage.as_uri(name if is_whole else storage.join(storage.parent(path), name))
+        if by_uri.setdefault(uri, z) != z:
+            raise _refused(
+                f"{path}: line {line} gives z {z:g} for {name}, which has z {by_uri[uri]:g} above; keep one"
+            )
+        by_name.setdefault(name.rpartition("/")[2], set()).add(uri)
+    unique = {name: by_uri[uris.pop()] for name, uris in by_name.items() if len(uris) == 1}
+    return unique | by_uri
 
 
 def _number(text: str, where: str) -> float:

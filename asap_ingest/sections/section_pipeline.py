@@ -2,9 +2,9 @@
 
     place_section --> pyramids of its tiles --> finish_section
 
-Each is a job of its own. What an outcome leads to is handed out with the next item, and the next section is
-placed while tiles of the one before still wait, so workers stay busy from section to section. Two sections
-are held at a time, or as many small ones as keep the workers busy: memory does not grow with their number.
+Each arrow leads to further jobs, which the executor gets when it asks for its next item. A section is placed
+while tiles of the one before still wait, so that workers stay busy. Two sections are in memory at a time, or
+as many small ones as keep all workers busy: memory does not grow with the number of sections.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _JOBS_AHEAD = 4
 
 @dataclass(frozen=True)
 class Work:
-    """A job of a section, by the section's number in the run."""
+    """A call `job(item)` for the section with this number in the run."""
 
     number: int
     job: Callable[[Any], Any]
@@ -39,13 +39,13 @@ class Work:
 
 
 def do(work: Work) -> Any:
-    """The one job that workers run."""
+    """Run a `Work`: the executor has one function for all kinds."""
     return work.job(work.item)
 
 
 @dataclass
 class _Active:
-    """A section in work, and its jobs that wait."""
+    """A section in work: its waiting jobs, and the number of running ones."""
 
     number: int
     result: IngestedSection
@@ -55,6 +55,7 @@ class _Active:
     since: float = field(default_factory=time.perf_counter)
 
     def lap(self, step: str) -> None:
+        """Store the seconds since the last lap as those of a step."""
         now = time.perf_counter()
         self.result.seconds[step], self.since = now - self.since, now
 
@@ -108,7 +109,7 @@ class SectionPipeline:
         return not untouched or waiting + to_come < self._ahead
 
     def take(self, outcome: Outcome[Work, Any]) -> IngestedSection | None:
-        """Handle the outcome of a job; the section that it completed, if any.
+        """Handle the outcome of a job; return the section if this ended it.
 
         Raises
         ------
@@ -142,15 +143,15 @@ class SectionPipeline:
         moved = each.result.mipmaps.count(outcome)
         section = each.result.section
         self._progress.at(each.number, self._of, section.run.stack.name, section.z)
-        self._progress.advance(outcome.item.image.first_of, moved, failures=outcome.error is not None)
+        self._progress.advance(outcome.item.image.tile_count, moved, failures=outcome.error is not None)
 
     def _add_jobs(self, each: _Active, placed: IngestedSection, jobs: list[PyramidJob]) -> None:
-        """Take what `place_section` found: the tiles that need a pyramid, and those that have one."""
+        """Take the result of `place_section`; tiles that need no pyramid are done."""
         tiles = placed.mipmaps.tiles
         placed.seconds, each.result = each.result.seconds, placed
         each.jobs.extend(jobs)
         self._progress.expect(tiles - placed.section.tiles)
-        self._progress.skip(tiles - sum(job.image.first_of for job in jobs))
+        self._progress.skip(tiles - sum(job.image.tile_count for job in jobs))
 
     def _end(self, each: _Active, error: Exception | None) -> IngestedSection:
         if isinstance(error, ServiceUnreachableError):
@@ -161,8 +162,8 @@ class SectionPipeline:
 
 
 def ingest(pipeline: SectionPipeline, executor: Executor) -> Iterator[IngestedSection]:
-    """Run all jobs of a pipeline; yields the sections in the order in which they end."""
-    # closed at once, not when an error is garbage collected: that ends the workers
+    """Run all jobs of a pipeline; yield the sections in the order in which they end."""
+    # closing ends the workers: at once, not when the generator is garbage collected
     with closing(executor.run(do, pipeline)) as outcomes:
         for outcome in outcomes:
             ended = pipeline.take(outcome)

@@ -25,7 +25,7 @@ _SECONDS_PER_SECTION = 0.2
 
 
 def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -> list[SectionRecord]:
-    """A record for each metafile, in the state: known ones as they are, changed and new ones planned.
+    """The records of metafiles, which are added to the state: new and changed metafiles are planned.
 
     Sections keep the z that they have in the state. A region that was imaged again replaces its earlier
     imaging, which is SUPERSEDED.
@@ -33,7 +33,7 @@ def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -
     Raises
     ------
     ParameterError
-        A metafile is not there, or the rule gives no z, or another one than before.
+        A metafile is missing; the rule gives no z for it, or another z than before.
     """
     listings = FolderListings()
     records = []
@@ -50,10 +50,13 @@ def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -
             )
         if known is not None and known.stamp == list(stamp):
             record = known
-            record.metafile = metafile  # the file has it without user and password
+            record.metafile = metafile  # the state file has it without user and password
         else:
             record = _new_record(metafile, list(map(float, stamp)))
-            record.z = known.z if known is not None else _next_z(record, state, z_start) if z is None else z
+            if known is not None:
+                record.z = known.z
+            else:
+                record.z = _next_z(record, state, z_start) if z is None else z
         state.add(record)
         records.append(record)
     _mark_superseded(state)
@@ -61,7 +64,7 @@ def plan(metafiles: Sequence[str], state: RunState, rule: ZRule, z_start: int) -
 
 
 def _new_record(metafile: str, stamp: list[float]) -> SectionRecord:
-    """A record with the values of a metafile; one that cannot be read is reported later."""
+    """A record with the values of a metafile; reading one that is invalid fails when it is ingested."""
     record = SectionRecord(metafile, 0.0, stamp)
     with suppress(AsapIngestError):
         content = read_metafile(metafile)
@@ -72,6 +75,7 @@ def _new_record(metafile: str, stamp: list[float]) -> SectionRecord:
 
 
 def _next_z(record: SectionRecord, state: RunState, z_start: int) -> float:
+    """The z of the earlier imaging of the same region, or the first z after all others."""
     for other in state:
         if record.region is not None and other.region == record.region:
             return other.z
@@ -93,7 +97,7 @@ def _mark_superseded(state: RunState) -> None:
 
 
 def refuse_shared_z(records: Iterable[SectionRecord]) -> None:
-    """Raise ParameterError where two sections would lie at one z, before anything is written."""
+    """Raise ParameterError if two records of different sections have the same z."""
     first: dict[float, SectionRecord] = {}
     for record in records:
         if record.status == SUPERSEDED:
@@ -114,9 +118,12 @@ class Estimate:
 
     Attributes
     ----------
-    read, written : bytes
-    free : bytes, or None where the output is in an object store
-    seconds : None where no image can be read
+    read, written : int
+        Bytes.
+    free : int or None
+        Bytes where levels are written; None for an object store.
+    seconds : float or None
+        None if no image can be read.
     """
 
     sections: int = 0
@@ -144,11 +151,12 @@ class Estimate:
 def estimate(
     records: Iterable[SectionRecord], settings: PyramidSettings, image_directory: str | None, workers: int
 ) -> Estimate:
-    """What the records that are not finished will take: reads metafiles, lists folders of images.
+    """Estimate bytes and seconds of the records that are not finished.
 
-    The time is that of one pyramid, made to measure it, times the number of tiles.
+    Metafiles are read and folders of images listed. One pyramid is built in a temporary folder, and its time
+    multiplied by the number of tiles.
     """
-    total = Estimate(free=_free(settings.levels.root))
+    total = Estimate(free=_free_bytes(settings.levels.root))
     listings = FolderListings()
     probe: str | None = None
     for record in records:
@@ -182,7 +190,7 @@ def _level_bytes(metafile: Metafile, settings: PyramidSettings) -> int:
 
 
 def _seconds_per_tile(image: str, settings: PyramidSettings) -> float:
-    """Time of making a pyramid, after it was made once to load the code."""
+    """Time of building a pyramid; 0 if it fails. It is built twice, because the first time loads code."""
     with TemporaryDirectory() as folder:
         job = PyramidJob(
             TileImage(Source(image), ("",)), replace(settings, levels=replace(settings.levels, root=folder))
@@ -196,7 +204,7 @@ def _seconds_per_tile(image: str, settings: PyramidSettings) -> float:
         return time.perf_counter() - start
 
 
-def _free(folder: str) -> int | None:
+def _free_bytes(folder: str) -> int | None:
     path = storage.local_path(folder)
     if path is None:
         return None

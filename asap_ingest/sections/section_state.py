@@ -37,11 +37,11 @@ class SectionRecord:
     Attributes
     ----------
     stamp : list
-        Time and size of the metafile: another stamp is another imaging.
+        Time and size of the metafile: if they change, it is ingested again.
     region : list, optional
         Specimen, grid and number of the region, where the metafile has them.
     begun_at : float
-        Seconds since the epoch by the clock of the state's file system; levels that are older are made anew.
+        Seconds since the epoch, by the clock of the state's file system. Older levels are replaced.
     failures : list of dict
         Tiles that failed: tileId, image, reason.
     error : str, optional
@@ -88,23 +88,21 @@ class RunState:
         self._settings = orjson.loads(orjson.dumps(without_secrets(settings)))
         self._records: dict[str, SectionRecord] = {}
 
-    def read(self, anew: bool = False) -> None:
-        """Read the records of the file; none with `anew`.
+    def read(self) -> None:
+        """Read the records of the file, if there is one.
 
         Raises
         ------
         ParameterError
             The file is of a run with other settings, or is not such a file.
         """
-        if anew:
-            return
         try:
             state = read_object(self.uri)
-            version, settings = state["version"], state["settings"]
+            version, settings = state["version"], dict(state["settings"])
             records = [SectionRecord(**record) for record in state["sections"]]
         except MissingFileError:
             return
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise _refused(f"{self.uri}: is not the state of a run; name another file") from error
         if version != _VERSION:
             raise _refused(f"{self.uri}: is of version {version}, not {_VERSION}; name another file")
@@ -123,7 +121,7 @@ class RunState:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Lock the file inside; the lock is released also when this process is killed.
+        """Hold a lock on the state file; the system releases it if this process is killed.
 
         Raises
         ------
@@ -145,7 +143,7 @@ class RunState:
     def begin(self, record: SectionRecord) -> None:
         """Record that a section is in work, before its first file is written."""
         if record.status != BEGUN:
-            # the file's last change, by the clock of the same file system: what this run writes is newer
+            # when the state file last changed, by the clock of its file system: all that follows is newer
             record.begun_at = record.begun_at or storage.modified_time(self.uri) or 0.0
             record.status = BEGUN
             self.write()
@@ -162,7 +160,7 @@ class RunState:
 
 
 def _key(metafile: str) -> str:
-    """What identifies a metafile: its URI as the file has it, which shows no user and password."""
+    """What identifies a metafile: its URI without user and password, as the state file has it."""
     return masked(storage.as_uri(metafile))
 
 

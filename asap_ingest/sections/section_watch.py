@@ -41,7 +41,7 @@ class _Seen:
             say(text)
 
     def waits(self, problem: str) -> bool:
-        """Report what the section waits for, before which it cannot settle; False: it is not complete."""
+        """Report the problem of an incomplete section, which must settle anew; always False."""
         self.stamps = ()
         self.report(problem)
         return False

@@ -44,11 +44,11 @@ class Section:
     tilespecs : TileSpecSettings
         Its z among them.
     run : MipmapRun
-        Of the stack that gets the tiles without levels, and this z alone.
+        Its stack gets the tiles without levels; its only z is that of the section.
     target : Stack
-        Gets the tiles with levels; may be the same.
+        Gets the tiles with levels; may be the same stack.
     tiles : int
-        Their number, as far as it is known before.
+        Their number as planned; 0 if unknown.
     """
 
     metafile: str
@@ -66,14 +66,14 @@ class Section:
 
 @dataclass
 class IngestedSection:
-    """The results of a section: a report a step, as far as it came, or the error that ended it.
+    """The results of a section so far: a report for each step, or the error that ended it.
 
     Attributes
     ----------
     stale : frozenset of str
-        Ids of tiles to remove from a target of its own.
+        Ids of tiles to remove from the target, if that is another stack.
     clear_target : bool
-        All tiles of the target at that z are to be removed: one request does it.
+        They are all tiles of the target at this z, so one request removes them.
     """
 
     section: Section
@@ -92,7 +92,7 @@ class IngestedSection:
 
     @property
     def failures(self) -> list[Failure]:
-        """Of both steps; a level that is missing because its image could not be read is listed once."""
+        """Failures of both steps: a tile that lacks levels because its pyramid failed is listed once."""
         failed = {failure.tileId for failure in self.mipmaps.failures}
         further = [] if self.applied is None else self.applied.failures
         return [*self.mipmaps.failures, *(failure for failure in further if failure.tileId not in failed)]

@@ -33,9 +33,9 @@ class SectionsRun:
     parameters : mapping
         Of the command.
     source, target : Stack
-        That gets the tiles, and that gets them with levels; may be the same.
+        The first gets the tiles, the second gets them with levels; may be the same.
     warnings : list of ImageWarning
-        Printed so far.
+        Those printed so far.
     """
 
     parameters: Mapping[str, Any]
@@ -47,12 +47,17 @@ class SectionsRun:
     warnings: list[ImageWarning] = field(default_factory=list)
 
     def run(self, records: Sequence[SectionRecord], of: int) -> None:
-        """Ingest sections, the last ones of a run of `of`; the stacks are LOADING meanwhile.
+        """Ingest sections while the stacks are LOADING.
+
+        Parameters
+        ----------
+        of : int
+            Number of all sections of the run, as progress shows it; these are the last ones.
 
         Raises
         ------
         ServiceUnreachableError, StackStateError
-            Finished sections are in the state.
+            Results of the sections that ended before are in the state.
         """
         version = self._version(records)
         loading = stacks_loading(self.parameters, self.source, self.target, version)
@@ -62,7 +67,7 @@ class SectionsRun:
             first = of - len(records) + 1
             pipeline = SectionPipeline(self._sections(records), self.workers, progress, first, of)
             for ended in ingest(pipeline, self.executor):
-                self._take(by_metafile[ended.section.metafile], ended)
+                self._record_result(by_metafile[ended.section.metafile], ended)
 
     def require_service(self) -> None:
         """Raise before the work if the service is down, or the stacks cannot be written."""
@@ -70,9 +75,9 @@ class SectionsRun:
             stack.writable_state()
 
     def replan_missing(self, records: Sequence[SectionRecord]) -> int:
-        """Plan again the done sections that are no longer in the stack; returns their number."""
-        there = set() if self.target.state() is None else set(self.target.z_values())
-        missing = [record for record in records if record.status == DONE and float(record.z) not in there]
+        """Plan done sections again if they are no longer in the stack; return their number."""
+        present = set() if self.target.state() is None else set(self.target.z_values())
+        missing = [record for record in records if record.status == DONE and float(record.z) not in present]
         for record in missing:
             record.status = PLANNED
         return len(missing)
@@ -92,7 +97,7 @@ class SectionsRun:
             self.state.begin(record)
             yield replace(section, run=run, tiles=record.tiles)
 
-    def _take(self, record: SectionRecord, ended: IngestedSection) -> None:
+    def _record_result(self, record: SectionRecord, ended: IngestedSection) -> None:
         """Write the results of a section into the state, print its warnings, log its first failure."""
         record.failures = [asdict(failure) for failure in ended.failures]
         record.error = None if ended.error is None else str(ended.error) or type(ended.error).__name__
@@ -100,9 +105,8 @@ class SectionsRun:
         record.report = report_of(ended)
         record.warnings = [asdict(warning) for warning in ended.all_warnings]
         self.state.write()
-        print_warnings(
-            [new for new in ended.all_warnings if add_warning(self.warnings, ImageWarning(**asdict(new)))]
-        )
+        # copies, as the counts of those in the list grow
+        print_warnings([new for new in ended.all_warnings if add_warning(self.warnings, replace(new))])
         if record.error is not None:
             logger.error("section z %g: %s", record.z, record.error)
         elif record.failures:

@@ -39,9 +39,9 @@ class Acquisition:
     tile_shape_yx : pixels of a tile, (height, width)
     bits : 16 writes the 12-bit samples of the camera times 16, as uint16; 8 writes their high byte, as uint8
     overlap : part of a tile's side that its neighbour shows too, 0 up to but not including 1
-    jitter_px : largest distance of tiles from the regular grid, in each axis, included in the stage position;
-        reduced to a quarter of the overlap, so that neighbours always touch
-    stage_error_px : largest error of the stage position, in each axis
+    jitter_px : largest distance of tiles from the regular grid, in each axis; stage positions include it.
+        At most a quarter of the overlap is used, so that neighbours always touch
+    stage_error_px : largest difference, in each axis, between stage position and imaged place
     pixel_size_nm : nanometres per pixel; at least 2, because stage positions are whole nanometres
     seed : the tissue; the same seed gives the same bytes
 
@@ -172,11 +172,10 @@ def simulate_section(
     return metafile
 
 
-def simulated_section(directory: Path, acquisition: Acquisition, section: int = 0) -> Path | None:
-    """The metafile of a section that `simulate_section` has written there before; None if it has not.
+def find_section(directory: Path, acquisition: Acquisition, section: int = 0) -> Path | None:
+    """The metafile of a section if `simulate_section` wrote it into this folder before, else None.
 
-    It is the same acquisition if metadata and stage positions are equal, and complete if every image has its
-    size: the metafile is written last.
+    Metadata and stage positions must be those of the acquisition, and all images must have their full size.
     """
     metafile = _metafile(directory, acquisition, section)
     try:

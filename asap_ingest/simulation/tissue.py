@@ -113,7 +113,7 @@ def _balls(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
     ]
     if min(shape_yx) >= _BODY_SPACING:
         layers = _layers(depth, _BODY_SPACING)
-        parts += [_bodies(shape_yx, np.random.default_rng([seed, 9, layer]), layer) for layer in layers]
+        parts += [_cell_bodies(shape_yx, np.random.default_rng([seed, 9, layer]), layer) for layer in layers]
         # a vessel runs through all sections, between cell bodies
         vessel = (0.95 * _BODY_SPACING, 1.05 * _BODY_SPACING, depth, 820, 0, VESSEL, 820, 0)
         parts.append(np.array([vessel], np.float32))
@@ -123,12 +123,12 @@ def _balls(shape_yx: tuple[int, int], seed: int, depth: float) -> Floats:
 
 
 def _thickness(radius: float) -> float:
-    """Of a layer of curves, in pixels: half the length of a curve."""
+    """Pixels of depth for one layer of curves of this radius: half the length of a curve."""
     return _BALLS_OF_CELL * (_STEP * radius) / 2
 
 
 def _layers(depth: float, thickness: float) -> range:
-    """Numbers, from 0, of the layer at a depth and its neighbours."""
+    """Numbers of the layer at a depth and its two neighbours; layer n ends at n times the thickness."""
     layer = int(depth // thickness)
     return range(layer, layer + 3)
 
@@ -153,18 +153,18 @@ def _neurites(
     radii = size * np.exp(0.3 * np.sin(2 * np.pi * phase + (0.25 + 0.35 * wave) * along))
     # mitochondria lie in the swellings of three quarters of the thicker neurites
     largest = np.where((size > 20) & (other < 0.75), np.clip(0.55 * size, 17, 46), 0)
-    bodies = np.sqrt(np.maximum(radii**2 - (size * np.exp(0.3)) ** 2 + largest**2, 0))
-    bodies[bodies < 12] = 0
+    mitochondria = np.sqrt(np.maximum(radii**2 - (size * np.exp(0.3)) ** 2 + largest**2, 0))
+    mitochondria[mitochondria < 12] = 0
     is_myelinated = (size > 50) & (wave < 0.09)
     balls = np.empty((count, _BALLS_OF_CELL, len(COLUMNS)), np.float32)
     balls[..., :3] = places + (middles - places[:, _BALLS_OF_CELL // 2])[:, np.newaxis]
-    columns = (radii, cell, np.where(is_myelinated, MYELINATED, NEURITE), size, bodies)
+    columns = (radii, cell, np.where(is_myelinated, MYELINATED, NEURITE), size, mitochondria)
     for number, column in enumerate(columns, start=RADIUS):
         balls[..., number] = column
     return balls.reshape(-1, len(COLUMNS))
 
 
-def _bodies(shape_yx: tuple[int, int], rng: np.random.Generator, layer: int) -> Floats:
+def _cell_bodies(shape_yx: tuple[int, int], rng: np.random.Generator, layer: int) -> Floats:
     """Cell bodies, one in a cube of `_BODY_SPACING`."""
     cubes = np.indices([-(-side // _BODY_SPACING) for side in shape_yx[::-1]]).reshape(2, -1).T
     count = len(cubes)

@@ -62,8 +62,8 @@ def nearest_balls(balls: Any, top: Any, shape_yx: Any) -> Any:
 
 
 @compiled()
-def _competing(x: Any, y: Any, top: Any, balls: Any, nearest: Any, chosen: Any) -> Any:
-    """Set `chosen` to the balls that compete around a place, each once; their number."""
+def _candidates(x: Any, y: Any, top: Any, balls: Any, nearest: Any, chosen: Any) -> Any:
+    """Write the balls that compete around a place into `chosen`, each once; return their number."""
     row = min(max(int(y - top + REACH), 0) // GRID, nearest.shape[0] - 2)
     column = min(max(int(x + REACH), 0) // GRID, nearest.shape[1] - 2)
     count = 0
@@ -110,34 +110,39 @@ def _owner(x: Any, y: Any, balls: Any, chosen: Any, count: Any) -> Any:
 
 
 @compiled()
-def _between(fields: Any, number: Any, row: Any, column: Any, b: Any, a: Any) -> Any:
-    """A field in a cell of its grid, at the parts `b` and `a` of the cell's height and width."""
-    above = fields[number, row, column] * (1 - a) + fields[number, row, column + 1] * a
-    below = fields[number, row + 1, column] * (1 - a) + fields[number, row + 1, column + 1] * a
-    return above * (1 - b) + below * b
+def _interpolated(fields: Any, number: Any, row: Any, column: Any, down: Any, right: Any) -> Any:
+    """A field between places of its grid; `down` and `right` are fractions of the step to the next place."""
+    above = fields[number, row, column] * (1 - right) + fields[number, row, column + 1] * right
+    below = fields[number, row + 1, column] * (1 - right) + fields[number, row + 1, column + 1] * right
+    return above * (1 - down) + below * down
 
 
 @compiled()
 def _line(depth: Any, width: Any) -> Any:
-    """1 at depth 0, 0 far from it."""
+    """A bell curve over depth: 1 at 0, less than 0.002 (taken as 0) from 2.5 widths on."""
     part = np.float32(depth / width)
     return math.exp(-part * part) if -2.5 < part < 2.5 else np.float32(0)
 
 
 @compiled()
 def _cover(depth: Any, width: Any) -> Any:
-    """0 outside, 1 inside, with an edge of this width."""
+    """0 at negative depths (outside), 1 at positive ones, with a ramp of this width between them."""
     return np.float32(min(max(depth / width + 0.5, 0.0), 1.0))
 
 
 @compiled()
 def _scattered(x: Any, y: Any, z: Any, spacing: Any) -> Any:
-    """The way to the nearest of points that are scattered in space, and a random number from 0 to 1.
+    """The nearest of points that are scattered in space.
 
-    It is the nearest one if it is within half of the spacing.
+    Only four points are examined: a point that is further than half of the spacing may not be the nearest.
+
+    Returns
+    -------
+    tuple
+        Offset of the point in x, y and z; a random number from 0 to 1 that belongs to it.
     """
     layer, nearest = round(z / spacing), np.float32(1e30)
-    way_x, way_y, chance = np.float32(0), np.float32(0), np.float32(0)
+    offset_x, offset_y, chance = np.float32(0), np.float32(0), np.float32(0)
     for place in range(4):
         column, row = math.floor(x / spacing - 0.5) + place % 2, math.floor(y / spacing - 0.5) + place // 2
         # a hash of the three numbers
@@ -146,8 +151,8 @@ def _scattered(x: Any, y: Any, z: Any, spacing: Any) -> Any:
         dx = (column + (number & 0x3FF) / 1024) * spacing - x
         dy = (row + (number >> 10 & 0x3FF) / 1024) * spacing - y
         if dx * dx + dy * dy < nearest:
-            nearest, way_x, way_y, chance = dx * dx + dy * dy, dx, dy, (number >> 20) / 4096
-    return way_x, way_y, layer * spacing - z, chance
+            nearest, offset_x, offset_y, chance = dx * dx + dy * dy, dx, dy, (number >> 20) / 4096
+    return offset_x, offset_y, layer * spacing - z, chance
 
 
 @compiled()
@@ -166,12 +171,12 @@ def _mitochondrion(depth: Any, x: Any, y: Any, phase: Any) -> Any:
 def _nucleus(depth: Any, lumps: Any, sheets: Any) -> Any:
     """Grey of pale chromatin with clumps, dark at the rim, and of an envelope of two membranes."""
     clumps = lumps + 0.45 * sheets + 2.2 * math.exp(-max(depth, 0.0) / 45) - 1.35
-    body = 160 - 32 * _cover(clumps, 1.3)
-    return body - 85 * (_line(depth + 6, 2.2) + _line(depth - 3, 2.2)) + 14 * _line(depth + 1.5, 2.0)
+    chromatin = 160 - 32 * _cover(clumps, 1.3)
+    return chromatin - 85 * (_line(depth + 6, 2.2) + _line(depth - 3, 2.2)) + 14 * _line(depth + 1.5, 2.0)
 
 
 @compiled()
-def _inside(ball: Any, x: Any, y: Any, z: Any, power: Any, distance: Any, lumps: Any, sheets: Any) -> Any:
+def _cell_grey(ball: Any, x: Any, y: Any, z: Any, power: Any, distance: Any, lumps: Any, sheets: Any) -> Any:
     """Grey of a place in a cell.
 
     Parameters
@@ -195,14 +200,15 @@ def _inside(ball: Any, x: Any, y: Any, z: Any, power: Any, distance: Any, lumps:
         return grey + _cover(nucleus + 10, 3.0) * (_nucleus(nucleus, lumps, sheets) - grey)
     if distance > 16 and (kind == SOMA or lumps < -0.4):  # endoplasmic reticulum
         grey -= 50 * _line(sheets, 0.1) * _cover(distance - 20, 8.0)
-    body = ball[MITOCHONDRION] - from_middle if ball[MITOCHONDRION] > 0 else np.float32(-9)
+    # how deep the place lies in a mitochondrion; -9: there is none
+    within = ball[MITOCHONDRION] - from_middle if ball[MITOCHONDRION] > 0 else np.float32(-9)
     if kind == SOMA:
         dx, dy, dz, chance = _scattered(x, y, z, 190)
         cell, long = chance, dx * math.cos(6 * chance) + dy * math.sin(6 * chance)
-        body = (36 if chance < 0.7 else -9) - math.sqrt(dx * dx + dy * dy + dz * dz / 9 - 0.7 * long * long)
-    body = min(body, distance - 8)
-    if body > -3:
-        grey += _cover(body + 1, 2.0) * (_mitochondrion(body, x, y, 40 * cell) - grey)
+        within = (36 if chance < 0.7 else -9) - math.sqrt(dx * dx + dy * dy + dz * dz / 9 - 0.7 * long * long)
+    within = min(within, distance - 8)
+    if within > -3:
+        grey += _cover(within + 1, 2.0) * (_mitochondrion(within, x, y, 40 * cell) - grey)
     elif (
         kind == NEURITE and distance > 11 and (sheets > 0.3 if size > 55 else lumps > 0.5 and _is_axon(cell))
     ):
@@ -245,19 +251,19 @@ def shade(band: Any, top: Any, depth: Any, balls: Any, nearest: Any, fields: Any
         for first_column in range(0, band.shape[1], GRID):
             beside = first_column // GRID
             x, y = first_column + fields[0, at, beside], first_row + top + fields[1, at, beside]
-            count = _competing(x + GRID / 2, y + GRID / 2, top, balls, nearest, chosen)
+            count = _candidates(x + GRID / 2, y + GRID / 2, top, balls, nearest, chosen)
             for row in range(first_row, min(first_row + GRID, band.shape[0])):
-                b = np.float32((row - first_row) / GRID)
+                down = np.float32((row - first_row) / GRID)
                 for column in range(first_column, min(first_column + GRID, band.shape[1])):
-                    a = np.float32((column - first_column) / GRID)
-                    x = column + _between(fields, 0, at, beside, b, a)
-                    y = row + top + _between(fields, 1, at, beside, b, a)
+                    right = np.float32((column - first_column) / GRID)
+                    x = column + _interpolated(fields, 0, at, beside, down, right)
+                    y = row + top + _interpolated(fields, 1, at, beside, down, right)
                     ball, power, distance, steep = _owner(x, y, balls, chosen, count)
-                    lumps = _between(fields, 2, at, beside, b, a)
-                    sheets = _between(fields, 3, at, beside, b, a)
+                    lumps = _interpolated(fields, 2, at, beside, down, right)
+                    sheets = _interpolated(fields, 3, at, beside, down, right)
                     grey = np.float32(172)
                     if ball >= 0:
-                        grey = _inside(balls[ball], x, y, depth, power, distance, lumps, sheets)
+                        grey = _cell_grey(balls[ball], x, y, depth, power, distance, lumps, sheets)
                     if distance < 15:
                         is_axon = balls[ball, KIND] == NEURITE and _is_axon(balls[ball, CELL])
                         density = _cover(lumps - 1.2, 0.25) if is_axon else np.float32(0)

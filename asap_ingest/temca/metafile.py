@@ -107,7 +107,7 @@ def read_metafile(uri: str) -> Metafile:
 
 def parse_metafile(document: Any, source: str) -> Metafile:
     """Check a metafile's parsed JSON; `source` names it in errors."""
-    value = partial(_value, source, _sections(document, source))
+    value = partial(_value, source, _merged_parts(document, source))
     metadata, camera = value("metadata", _mapping), value("metadata.camera_info", _mapping)
     data = value("data", _list)
     if not data:
@@ -154,7 +154,8 @@ def _value(source: str, document: Any, path: str, check: Callable[[Any], Any], b
         raise MetafileError(source, begin, f"{describe_value(value)} must be {error}") from error
 
 
-def _sections(document: Any, source: str) -> dict[str, Any]:
+def _merged_parts(document: Any, source: str) -> dict[str, Any]:
+    """The objects of the list as one: `metadata` and `data`."""
     if not isinstance(document, list) or not all(isinstance(part, dict) for part in document):
         raise MetafileError(source, "$", "must be a list of objects with the keys metadata and data")
     return {name: value for part in document for name, value in part.items()}

@@ -98,7 +98,7 @@ def _has_content(line: str) -> bool:
 
 
 def _lines(text: str, delimiter: str, faults: Faults) -> Iterator[tuple[str, list[str]]]:
-    """`line 7` and the stripped cells of the lines that have any."""
+    """The place, like `line 7`, and the stripped cells of each line that has content."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
     )
@@ -112,7 +112,10 @@ def _lines(text: str, delimiter: str, faults: Faults) -> Iterator[tuple[str, lis
 
 
 def _columns(names: Sequence[str], place: str, faults: Faults) -> tuple[dict[str, int], str | None]:
-    """The column of each field, and the unit in the names of x and y; empty without any known name."""
+    """The column number of each field, and the unit in the names of x and y.
+
+    Without any known name there are no columns: the first line is a tile, then.
+    """
     columns: dict[str, int] = {}
     units: dict[str, None] = {}
     for number, name in enumerate(names):

@@ -35,7 +35,7 @@ def read_fiji(text: str, source: str) -> TableContent:
     """
     faults = Faults(source)
     rows: list[TableRow] = []
-    axes = None
+    axes: str | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         words, place = line.strip(), f"line {number}"
         key, is_setting, value = (part.strip() for part in words.partition("="))
@@ -43,9 +43,11 @@ def read_fiji(text: str, source: str) -> TableContent:
             continue
         if is_setting and ";" not in key:
             if key.casefold() == "dim":
-                axes = "xyz" if value == "3" else "xy"
+                before, axes = axes, "xyz" if value == "3" else "xy"
                 if value not in ("2", "3"):
                     faults.add(f"{place}, dim", f"{shown(value)} is not 2 or 3", "write dim = 2")
+                elif before not in (None, axes):
+                    faults.add(f"{place}, dim", f"{value} follows dim = {len(before)}", "split the file")
         elif axes is None:
             faults.add(place, "stands before the number of axes", "begin with dim = 2")
             faults.refuse()
@@ -76,7 +78,7 @@ def _row(words: str, place: str, axes: str, faults: Faults) -> TableRow:
 
 
 def _in_whole_sections(rows: list[TableRow]) -> TableContent:
-    """Registration of three axes gives parts of a section; a tile belongs to the nearest one, halves up."""
+    """Round z to whole sections, halves up: registration along three axes gives fractions."""
     moved = [row for row in rows if row.z is not None and not row.z.is_integer()]
     whole = tuple(row if row.z is None else replace(row, z=float(math.floor(row.z + 0.5))) for row in rows)
     words = f"z was rounded to whole sections for {len(moved)} of {len(rows)} tiles"

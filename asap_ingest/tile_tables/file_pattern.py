@@ -1,7 +1,7 @@
-"""File names with the position of a tile on a grid: `tiles/tile_{row}_{col}.tif`.
+"""File names with the grid position of a tile: `tiles/tile_{row}_{col}.tif`.
 
-`{row}`, `{col}` (or `{column}`) and `{z}` match digits, `*` matches anything but a slash; each may be part of
-the name of a folder, and may occur twice, with the same value.
+`{row}`, `{col}` (or `{column}`) and `{z}` match digits, `*` matches anything but a slash, in names of files
+and of folders. A field that occurs twice must have the same digits.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ def read_pattern(pattern: str) -> TableContent:
     ParameterError
         The pattern has no rows or columns, or other fields.
     TileTableError
-        No file matches, or two have the same position.
+        No file matches, or two have the same grid position.
     StorageError
     """
     faults = Faults(pattern)
     local = storage.local_path(pattern)
     folder, parts = _split(pattern if local is None else str(local))
-    rows = sorted(_rows(folder, _expression(parts), len(parts)), key=lambda row: (_place(row), row.place))
+    rows = sorted(_rows(folder, _expression(parts), len(parts)), key=lambda row: (_position(row), row.place))
     for before, row in pairwise(rows):
-        if _place(before) == _place(row):
-            problem = f"is at the place of {before.place}"
-            faults.add(row.place, problem, "name each place once, or narrow the pattern")
+        if _position(before) == _position(row):
+            problem = f"has the grid position of {before.place}"
+            faults.add(row.place, problem, "rename one of them, or narrow the pattern")
     if not rows:
         names = sorted(storage.names_in(folder))
-        listed = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
-        there = f"{len(names)} names: {listed}" if names else "no files"
+        examples = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+        content = f"{len(names)} names: {examples}" if names else "no files"
         remedy = f"correct {shown(pattern)}; {{row}} and {{col}} stand for digits"
-        faults.add("", f"no file has such a name; {folder} has {there}", remedy)
+        faults.add("", f"no file matches; {folder} has {content}", remedy)
     faults.refuse()
     return TableContent(tuple(rows), notes=tuple(_gaps(rows)))
 
@@ -109,26 +109,29 @@ def _names_below(folder: str, depth: int) -> Iterator[str]:
             yield from (f"{name}/{below}" for below in _names_below(storage.join(folder, name), depth - 1))
 
 
-def _place(row: TableRow) -> tuple[float, int, int]:
+def _position(row: TableRow) -> tuple[float, int, int]:
+    """z, row and column."""
     return row.z or 0.0, row.row or 0, row.column or 0
 
 
 def _gaps(rows: list[TableRow]) -> Iterator[str]:
-    """A message for each section with positions of the grid that have no file."""
+    """A message for each section with grid positions that have no file."""
     by_z: dict[float, set[tuple[int, int]]] = {}
-    for row in rows:
-        z, line, column = _place(row)
-        by_z.setdefault(z, set()).add((line, column))
-    for z, places in by_z.items():
-        lines, columns = (_range({place[axis] for place in places}) for axis in (0, 1))
-        count = len(lines) * len(columns) - len(places)
-        # numbers may be dates: a grid can have far more places than there are files
-        missing = ((row, column) for row in lines for column in columns if (row, column) not in places)
+    for z, row, column in map(_position, rows):
+        by_z.setdefault(z, set()).add((row, column))
+    for z, present in by_z.items():
+        (first_row, last_row), (first_column, last_column) = (
+            (min(numbers), max(numbers)) for numbers in zip(*present, strict=True)
+        )
+        # numbers may be dates: a grid can have far more positions than there are files, or than len() can be
+        count = (last_row - first_row + 1) * (last_column - first_column + 1) - len(present)
+        missing = (
+            f"row {row} column {column}"
+            for row in range(first_row, last_row + 1)
+            for column in range(first_column, last_column + 1)
+            if (row, column) not in present
+        )
         if count:
-            first = ", ".join(f"row {row} column {column}" for row, column in islice(missing, _SHOWN))
             section = f"z {z:g}: " if len(by_z) > 1 else ""
-            yield f"{section}{count} places of the grid have no file: {first}{', ...' * (count > _SHOWN)}"
-
-
-def _range(numbers: set[int]) -> range:
-    return range(min(numbers), max(numbers) + 1)
+            examples = ", ".join(islice(missing, _SHOWN)) + (", ..." if count > _SHOWN else "")
+            yield f"{section}{count} grid positions have no file: {examples}"

@@ -1,6 +1,6 @@
 """From a tile table to tiles: picks the reader, reads the sizes of the images, places the tiles.
 
-No other module of this folder opens files.
+The readers get text; only this module and `file_pattern` use storage.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def read_tile_table(
     if is_pattern:
         if image_directory is not None and _is_relative(source):
             source = storage.join(image_directory, source)
-        return _placed(read_pattern(source), source, z, storage.parent(source), placement)
+        return _place_tiles(read_pattern(source), source, z, storage.parent(source), placement)
     text = _text(storage.read_bytes(source), source)
     read = next((reader for line, reader in _READERS if line.search(text)), read_delimited)
-    return _placed(read(text, source), source, z, image_directory or storage.parent(source), placement)
+    return _place_tiles(read(text, source), source, z, image_directory or storage.parent(source), placement)
 
 
 def _text(content: bytes, source: str) -> str:
@@ -89,13 +89,13 @@ def _text(content: bytes, source: str) -> str:
     return text
 
 
-def _placed(
+def _place_tiles(
     content: TableContent, source: str, z: float | None, folder: str, placement: Placement
 ) -> TileTable:
     rows, notes, faults = content.rows, list(content.notes), Faults(source)
     z_values = _z_of_rows(rows, z, source, notes)
     uris = [_image_uri(row.image, folder) for row in rows]
-    _refuse_twice(rows, uris, z_values, faults)
+    _refuse_duplicates(rows, uris, z_values, faults)
     heads = _heads(rows, uris, faults)
     sizes = [(head.shape_yx[1], head.shape_yx[0]) for head in heads]
     corners = positions(content, sizes, placement, source).tolist()
@@ -125,10 +125,10 @@ def _z_of_rows(rows: Sequence[TableRow], z: float | None, source: str, notes: li
     return [float(z)] * len(rows)
 
 
-def _refuse_twice(
+def _refuse_duplicates(
     rows: Sequence[TableRow], uris: Sequence[str], z_values: Sequence[float], faults: Faults
 ) -> None:
-    """An image is one tile of its section."""
+    """Add a fault for each row whose image is that of an earlier row at the same z."""
     first: dict[tuple[float, str], TableRow] = {}
     for row, uri, z in zip(rows, uris, z_values, strict=True):
         before = first.setdefault((z, uri), row)
@@ -139,7 +139,7 @@ def _refuse_twice(
 
 
 def _heads(rows: Sequence[TableRow], uris: Sequence[str], faults: Faults) -> list[ImageHead]:
-    """The headers of the images, which have the sizes in the table; pixels are not decoded."""
+    """Read the headers of the images, and refuse sizes that differ from those in the table."""
     with ReaderThreads(_READ_AT_ONCE) as readers:
         heads = list(readers.map(_head, uris))
     for row, uri, head in zip(rows, uris, heads, strict=True):
@@ -169,10 +169,10 @@ def _head(uri: str) -> ImageHead | StorageError | ImageError:
 def _names(
     rows: Sequence[TableRow], uris: Sequence[str], z_values: Sequence[float], folder: str
 ) -> list[str]:
-    """A name for each tile that no other of its section has.
+    """Names of the tiles, unique in each section.
 
-    The file's without extension; where that is not enough, with the folders below that of the table, or all,
-    and then with the extension.
+    File names without extension, if they suffice; else with the folders below that of the table; else with
+    the extension too.
     """
     paths = [PurePosixPath(_path(uri).removeprefix(f"{_path(folder).rstrip('/')}/")) for uri in uris]
     choices = (
@@ -217,5 +217,8 @@ def _image_uri(image: str, folder: str) -> str:
         return storage.as_uri(image)
     if "/" not in image:
         image = image.replace("\\", "/")
-    scheme, separator, path = storage.join(folder, image).partition("://")
-    return storage.as_uri(f"{scheme}{separator}{posixpath.normpath(path)}" if separator else scheme)
+    path = storage.join(folder, image)
+    if "://" in path:  # for local paths, as_uri removes ".."
+        scheme, _, key = path.partition("://")
+        path = f"{scheme}://{posixpath.normpath(key)}"
+    return storage.as_uri(path)

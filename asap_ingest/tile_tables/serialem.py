@@ -37,7 +37,7 @@ _POSITIONS = {"AlignedPieceCoords": "xyz", "PieceCoordinates": "xyz", "StagePosi
 
 @dataclass(frozen=True)
 class _Section:
-    """A part of the file: its kind and name, its place, and for each key (place, value)."""
+    """A part of the file, `[kind = name]`: `values` has (place, value) for each key."""
 
     kind: str
     name: str
@@ -73,13 +73,13 @@ def read_serialem(text: str, source: str) -> TableContent:
         note = (
             "placed by StagePosition, as if the camera stood along the axes of the stage: look at the picture"
         )
-        return TableContent(rows, "um", True, True, pixel_size, (note,))
+        return TableContent(rows, "um", y_up=True, is_centre=True, pixel_size_nm=pixel_size, notes=(note,))
     notes = (f"placed by {key}",) if key != "PieceCoordinates" else ()
-    return TableContent(rows, PIXEL, True, False, pixel_size, notes)
+    return TableContent(rows, PIXEL, y_up=True, pixel_size_nm=pixel_size, notes=notes)
 
 
 def _sections(text: str, faults: Faults) -> list[_Section]:
-    """The head of the file, then every section with a name in brackets."""
+    """The lines above the first brackets, as a section without kind and name, then every other section."""
     sections = [_Section("", "", "")]
     for number, line in enumerate(text.splitlines(), start=1):
         words, place = line.strip(), f"line {number}"
@@ -95,7 +95,11 @@ def _sections(text: str, faults: Faults) -> list[_Section]:
 
 
 def _best_key(images: Sequence[_Section]) -> str:
-    """Piece coordinates if any image has them: gaps in them are faults, as stage positions are coarse."""
+    """The key that gives all positions.
+
+    If some images have piece coordinates, those without are faults: stage positions are too coarse to
+    replace them.
+    """
     if all("AlignedPieceCoords" in image.values for image in images):
         return "AlignedPieceCoords"
     has_pieces = any("PieceCoordinates" in image.values for image in images)

@@ -73,7 +73,9 @@ def positions(
     else:
         if placement.overlap_percent is not None:
             raise ParameterError("overlap_percent", f"{source} has x and y; leave it out")
-        corners = np.array([(row.x, row.y) for row in content.rows], np.float64) * _pixels(content, placement)
+        corners = np.array([(row.x, row.y) for row in content.rows], np.float64) * _pixels_per_unit(
+            content, placement
+        )
         corners = _upper_left(corners, shape_xy, y_up, content.is_centre)
     corners = np.round(corners, _DECIMALS) + 0.0
     far = (np.abs(corners) + shape_xy > _FARTHEST).any(axis=1)
@@ -104,10 +106,10 @@ def affine_about_centre(
     dict
         M00, M10, M01, M11, B0, B1 of render's AffineModel2D.
     """
-    quarter, rest = divmod(degrees, 90)
-    # quarters are exact: a sine of 1e-16 would make every pixel a mean of two
+    quarters, rest = divmod(degrees, 90)
+    # turns by 90 degrees are exact: with a sine of 1e-16, every pixel would be interpolated from two
     cosine, sine = (math.cos(math.radians(rest)), math.sin(math.radians(rest)))
-    for _ in range(int(quarter) % 4):
+    for _ in range(int(quarters) % 4):
         cosine, sine = -sine, cosine
     centre_x, centre_y = (size[0] - 1) / 2, (size[1] - 1) / 2
     return {
@@ -120,8 +122,8 @@ def affine_about_centre(
     }
 
 
-def _pixels(content: TableContent, placement: Placement) -> float:
-    """Pixels in one unit of the table."""
+def _pixels_per_unit(content: TableContent, placement: Placement) -> float:
+    """Pixels for one unit of x and y."""
     if placement.units and content.unit and placement.units != content.unit:
         raise ParameterError(
             "units", f"{placement.units!r}: the table has x and y in {content.unit}; leave it out"

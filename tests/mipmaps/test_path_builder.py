@@ -5,7 +5,7 @@ import pytest
 from asap_ingest.errors import ParameterError
 from asap_ingest.mipmaps.levels import Levels
 from asap_ingest.mipmaps.path_builder import path_builder, require_expressible, with_most_levels
-from asap_ingest.mipmaps.registration import new_levels
+from asap_ingest.mipmaps.registration import new_pyramids
 
 BUILDER = {"rootPath": "/out/", "numberOfLevels": 6, "extension": "tif"}
 
@@ -52,7 +52,7 @@ def require(root, image, mask=None, extension="tif"):
     levels = Levels(root, extension, 2)
     entry = {"imageUrl": image} | ({"maskUrl": mask} if mask else {})
     tile = {"tileId": "t", "mipmapLevels": {"0": entry}}
-    require_expressible("t", new_levels(tile, levels), levels)
+    require_expressible("t", new_pyramids(tile, levels), levels)
 
 
 @pytest.mark.parametrize("image", ["/data/a.tif", "file:/data/a.tif", "file:///data/a%20b%231.tif"])

@@ -1,10 +1,10 @@
-"""Levels into tilespecs: which files are looked for, what is set, what is told of it."""
+"""New levels of tilespecs: which files are missing, what is set, which changes are reported."""
 
 import pytest
 
 from asap_ingest import storage
 from asap_ingest.mipmaps.levels import Levels
-from asap_ingest.mipmaps.registration import new_levels, register_levels, tile_change
+from asap_ingest.mipmaps.registration import new_pyramids, register_levels, tile_change
 from asap_ingest.storage.folder_listings import FolderListings
 
 LEVELS = Levels("/out", "jpg", 2)
@@ -26,7 +26,7 @@ def channels_tile():
 
 
 def registered(spec, levels=LEVELS):
-    register_levels(new_levels(spec, levels))
+    register_levels(new_pyramids(spec, levels))
     return spec
 
 
@@ -56,12 +56,12 @@ def test_what_stood_at_a_level_is_replaced_and_further_levels_stay():
 
 @pytest.mark.parametrize("levels", [{}, {"0": {}}, {"0": {"maskUrl": "/m.png"}}])
 def test_tiles_without_an_image(levels):
-    assert [new.images for new in new_levels(tile(mipmapLevels=levels), LEVELS)] == [[]]
-    assert all(new.images for new in new_levels(channels_tile(), LEVELS))
+    assert [new.images for new in new_pyramids(tile(mipmapLevels=levels), LEVELS)] == [[]]
+    assert all(new.images for new in new_pyramids(channels_tile(), LEVELS))
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def listed(monkeypatch):
     """Folders that were listed, in that order."""
     folders, file_names_in = [], storage.file_names_in
 
@@ -83,24 +83,24 @@ def write_levels(folder, *names):
 
 def missing(listings, folder, *names):
     of = Levels(str(folder / "mipmaps"), "tif", 2)
-    pyramids = [new_levels(tile((folder / name).as_uri()), of) for name in names]
+    pyramids = [new_pyramids(tile((folder / name).as_uri()), of) for name in names]
     return [len(listings.missing(new.images)) for (new,) in pyramids]
 
 
-def test_folders_are_listed_once(tmp_path, asked):
+def test_folders_are_listed_once(tmp_path, listed):
     write_levels(tmp_path, "a.tif", "b #1%.tif")
     listings = FolderListings(names_only=True)
     assert missing(listings, tmp_path, "a.tif", "b #1%.tif", "absent.tif") == [0, 0, 2]
-    assert len(asked) == 2
+    assert len(listed) == 2
 
 
-def test_a_section_in_the_same_folder_needs_no_new_listing(tmp_path, asked):
+def test_a_section_in_the_same_folder_needs_no_new_listing(tmp_path, listed):
     write_levels(tmp_path, "a.tif", "b.tif")
     listings = FolderListings(names_only=True)
     for name in ("a.tif", "b.tif"):
         listings.start_section()
         assert missing(listings, tmp_path, name) == [0]
-    assert len(asked) == 2
+    assert len(listed) == 2
 
 
 def test_files_that_come_between_two_sections_are_seen(tmp_path):
@@ -113,20 +113,20 @@ def test_files_that_come_between_two_sections_are_seen(tmp_path):
     assert missing(listings, tmp_path, "b.tif") == [0]
 
 
-def test_folders_that_are_done_with_are_forgotten(tmp_path, asked):
+def test_folders_that_are_done_with_are_forgotten(tmp_path, listed):
     write_levels(tmp_path / "one", "a.tif")
     listings = FolderListings(names_only=True)
     for folder in ("one", "two", "three", "one"):
         listings.start_section()
         missing(listings, tmp_path / folder, "a.tif")
-    assert len(asked) == 8
+    assert len(listed) == 8
 
 
 def change(spec, stands_as):
-    return tile_change(spec, new_levels(spec, LEVELS), stands_as)
+    return tile_change(spec, new_pyramids(spec, LEVELS), stands_as)
 
 
-def test_change_tells_only_the_levels_that_differ():
+def test_a_change_lists_only_levels_that_differ():
     levels = registered(tile(), Levels("/out", "jpg", 1))["mipmapLevels"]
     spec = tile(mipmapLevels=levels)
     level_2 = {"2": {"imageUrl": "file:///out/2/data/a.tif.jpg"}}
@@ -136,13 +136,13 @@ def test_change_tells_only_the_levels_that_differ():
 
 def test_change_of_channels():
     spec, stands_as = channels_tile(), channels_tile()
-    register_levels(new_levels(stands_as, LEVELS)[:1])
+    register_levels(new_pyramids(stands_as, LEVELS)[:1])
     levels = {str(n): {"imageUrl": f"file:///out/{n}/data/b.tif.jpg"} for n in (1, 2)}
     assert change(spec, stands_as) == {"tileId": "t", "channels": {"TdTomato": levels}}
 
 
 def test_change_of_another_stack():
-    told = change(tile(), None)
-    assert told is not None
-    assert (told["add"], set(told["set"])) == (True, {"1", "2"})
+    added = change(tile(), None)
+    assert added is not None
+    assert (added["add"], set(added["set"])) == (True, {"1", "2"})
     assert change(tile(minX=3.0), registered(tile(minX=2.0))) == {"tileId": "t", "replace": ["minX"]}

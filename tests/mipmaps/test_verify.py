@@ -13,9 +13,9 @@ from asap_ingest import storage
 from asap_ingest.execution import executor
 from asap_ingest.images import formats
 from asap_ingest.mipmaps.levels import Levels
-from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid
+from asap_ingest.mipmaps.pyramid import PyramidJob, PyramidSettings, build_pyramid, verify_pyramid
 from asap_ingest.mipmaps.tile_images import Source, TileImage
-from asap_ingest.mipmaps.verify import Fault, faults_of, verify_pyramid
+from asap_ingest.mipmaps.verify import Fault, faults_of
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import pytest
 
 from asap_ingest import storage
 from asap_ingest.images import formats
+from asap_ingest.report.outliers import MOST_DEVIATIONS, distribution_of
 from asap_ingest.report.overlaps import overlaps_of
-from asap_ingest.report.section_facts import MOST_DEVIATIONS, measure
-from asap_ingest.report.section_picture import LONGEST_SIDE, layout
+from asap_ingest.report.section_picture import LONGEST_SIDE, sheet_layout
 from asap_ingest.report.section_report import INDEX, write_section_report
 from asap_ingest.report.section_tiles import ReportTile, SectionSummary, throughput_texts
-from asap_ingest.report.tile_measures import level_to_read, measured
+from asap_ingest.report.tile_measures import level_to_read, measure_picture
 
 SIDE = 640  # level-0 pixels of a tile
 
@@ -126,7 +126,7 @@ def test_tiles_lie_as_on_the_stage_later_ones_on_top(tmp_path):
     ],
 )
 def test_the_sheet_is_as_long_whatever_the_section(boxes, size):
-    sheet = layout(boxes)
+    sheet = sheet_layout(boxes)
     assert (sheet.width, sheet.height) == size
     rows, columns = sheet.area(boxes[0])
     assert columns.start < columns.stop == size[0]
@@ -187,9 +187,9 @@ def test_scores_of_the_metafile_are_judged_too(tmp_path, tiles):
 
 def test_the_rule_is_the_robust_one_and_stands_on_the_page(tmp_path, tiles):
     values = dict(enumerate([1.0, 2, 3, 4, 5, 6, 7, 8, 9, 100]))
-    found = measure("focus_score", values)
+    found = distribution_of("focus_score", values)
     assert (found.median, found.deviation) == (5.5, pytest.approx(1.4826 * 2.5))
-    assert found.deviations == {9: pytest.approx(94.5 / (1.4826 * 2.5))}
+    assert found.outliers == {9: pytest.approx(94.5 / (1.4826 * 2.5))}
     low, high = found.limits
     assert high - low == pytest.approx(2 * MOST_DEVIATIONS * found.deviation)
     rule = report_on(tmp_path, tiles).facts["rule"]
@@ -200,8 +200,8 @@ def test_the_rule_is_the_robust_one_and_stands_on_the_page(tmp_path, tiles):
     "values", [[1.0] * 50, [1.0] * 50 + [99.0], [1.0, 2, 3, 1000], [0.1 + 0.2] * 9 + [0.3] * 8]
 )
 def test_few_or_equal_values_have_no_outliers(values):
-    found = measure("mean", dict(enumerate(values)))
-    assert found.deviations == {}
+    found = distribution_of("mean", dict(enumerate(values)))
+    assert found.outliers == {}
     assert found.limits is None
 
 
@@ -257,7 +257,7 @@ def test_measures_are_those_of_the_formulas():
     x, y = (cv2.Scharr(samples, cv2.CV_64F, *axis)[1:-1, 1:-1] for axis in ((1, 0), (0, 1)))
     tensor = [[np.sum(x * x), np.sum(x * y)], [np.sum(x * y), np.sum(y * y)]]
     least, most = np.linalg.eigvalsh(tensor)
-    assert measured(image) == pytest.approx(
+    assert measure_picture(image) == pytest.approx(
         {
             "mean": samples.mean(),
             "contrast": samples.std(),
@@ -265,13 +265,13 @@ def test_measures_are_those_of_the_formulas():
             "astigmatism": (most - least) / (most + least),
         }
     )
-    wide = measured(image.astype(np.uint16) * 256)
-    assert wide["focus"] == pytest.approx(measured(image)["focus"])
+    wide = measure_picture(image.astype(np.uint16) * 256)
+    assert wide["focus"] == pytest.approx(measure_picture(image)["focus"])
 
 
 @pytest.mark.parametrize("shape_yx", [(1, 1), (1, 9), (2, 2), (9, 9)])
 def test_pictures_without_edges_have_no_focus(shape_yx):
-    assert measured(np.full(shape_yx, 9, np.uint8)) == {"mean": 9, "contrast": 0}
+    assert measure_picture(np.full(shape_yx, 9, np.uint8)) == {"mean": 9, "contrast": 0}
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_the_level_that_is_read_fits_the_sheet_and_the_measures():
 
     def level(columns, side=3840):
         boxes = [(at * side, 0, (at + 1) * side, side) for at in range(columns)]
-        return level_to_read(ReportTile("a", boxes[0], uris, (side, side)), layout(boxes))
+        return level_to_read(ReportTile("a", boxes[0], uris, (side, side)), sheet_layout(boxes))
 
     assert [level(columns) for columns in (1, 2, 10)] == [1, 2, 2]
     assert level(1, side=512) == 1
@@ -441,7 +441,11 @@ def test_a_section_that_drifts_stands_out(tmp_path, tiles):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{", b'{"z": 3}', b'{"z": {}, "medians": {}, "page": 1, "tiles": 1}']
+    "content",
+    [
+        *(b"", b"[]", b"{", b'{"z": 3}', b'{"z": {}, "medians": {}, "page": 1, "tiles": 1}'),
+        b'{"z": 3, "medians": {"mean": NaN}, "page": "section_3.html", "tiles": 1}',
+    ],
 )
 def test_files_of_others_are_left_out_of_the_index(tmp_path, tiles, content):
     (tmp_path / "reports").mkdir()

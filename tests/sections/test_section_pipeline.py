@@ -45,7 +45,7 @@ def value_of(work):
     if work.job is place_section:
         tiles = work.item.tiles
         jobs = [
-            PyramidJob(TileImage(Source(f"/images/{n}.tif"), (f"{n}",), first_of=1), SETTINGS)
+            PyramidJob(TileImage(Source(f"/images/{n}.tif"), (f"{n}",), tile_count=1), SETTINGS)
             for n in range(tiles)
         ]
         return IngestedSection(work.item, UploadReport(tiles, tiles, 0, 0, 0.1), MipmapReport(tiles)), jobs

@@ -17,7 +17,7 @@ import tifffile
 from asap_ingest.errors import ParameterError, StorageError
 from asap_ingest.execution.progress import Progress
 from asap_ingest.simulation import acquisition, tissue
-from asap_ingest.simulation.acquisition import Acquisition, simulate_section, simulated_section
+from asap_ingest.simulation.acquisition import Acquisition, find_section, simulate_section
 
 REAL_METAFILE = Path(__file__).parents[2].parent / "shared" / "data" / "TEMCA_metafile.json"
 SMALL = Acquisition(grid_shape=(2, 3), tile_shape_yx=(300, 400), overlap=0.25, jitter_px=9, seed=5)
@@ -241,9 +241,9 @@ def test_tiny_tiles(tmp_path, shape):
 
 
 def test_a_section_that_was_simulated_before_is_found(tmp_path):
-    assert simulated_section(tmp_path, SMALL) is None
+    assert find_section(tmp_path, SMALL) is None
     metafile = simulate_section(tmp_path, SMALL)
-    assert simulated_section(tmp_path, SMALL) == metafile
+    assert find_section(tmp_path, SMALL) == metafile
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_section_that_was_simulated_before_is_found(tmp_path):
 )
 def test_another_acquisition_is_not_taken_for_it(tmp_path, change):
     simulate_section(tmp_path, SMALL)
-    assert simulated_section(tmp_path, dataclasses.replace(SMALL, **change)) is None
+    assert find_section(tmp_path, dataclasses.replace(SMALL, **change)) is None
 
 
 @pytest.mark.parametrize("damage", ["no tile", "a cut tile", "a cut metafile", "another file"])
@@ -266,7 +266,7 @@ def test_a_damaged_section_is_not_taken(tmp_path, damage):
         tile.write_bytes(tile.read_bytes()[:-300])
     else:
         metafile.write_bytes(metafile.read_bytes()[:999] if damage == "a cut metafile" else b"[3]")
-    assert simulated_section(tmp_path, SMALL) is None
+    assert find_section(tmp_path, SMALL) is None
 
 
 def test_progress_counts_to_the_end(tmp_path):

@@ -51,6 +51,10 @@ def test_registered_z_is_that_of_the_nearest_section():
     [
         ("dim = 2\n", "has no tiles (give lines like tile.tif; ; (0.0, 0.0))"),
         ("dim = 4\n", "line 1, dim: '4' is not 2 or 3 (write dim = 2)"),
+        (
+            "dim=3\na.tif; ; (0, 0, 1)\ndim=2\nb.tif; ; (0, 0)\n",
+            "line 3, dim: 2 follows dim = 3 (split the file)",
+        ),
         ("a.tif; ; (0, 0)\n", "line 1: stands before the number of axes (begin with dim = 2)"),
         ("dim=2\na.tif (0, 0)\n", "line 2: 'a.tif (0, 0)' cannot be read (write it like tile.tif; ; (x, y))"),
         ("dim=2\na.tif; ; (0, 0, 1)\n", "line 2: (0, 0, 1) has 3 numbers, dim is 2"),

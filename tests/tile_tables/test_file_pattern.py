@@ -53,17 +53,23 @@ def test_what_the_pattern_has_besides_fields_stands_for_itself(files):
     assert len(read_pattern(f"{folder}/t.{{row}}+({{col}}).tif").rows) == 1
 
 
-def test_places_without_a_file_are_noted(files):
+def test_positions_without_a_file_are_noted(files):
     folder = files("t_0_0.tif", "t_0_2.tif", "t_1_1.tif", "t_1_2.tif")
     assert read_pattern(f"{folder}/t_{{row}}_{{col}}.tif").notes == (
-        "2 places of the grid have no file: row 0 column 1, row 1 column 0",
+        "2 grid positions have no file: row 0 column 1, row 1 column 0",
     )
 
 
-def test_grids_of_dates_are_not_counted_place_by_place(files):
+def test_grids_of_dates_are_not_counted_one_by_one(files):
     folder = files("t_20260105_0.tif", "t_99999999999_1.tif")
     (note,) = read_pattern(f"{folder}/t_{{row}}_{{col}}.tif").notes
-    assert note.startswith("199959479788 places of the grid have no file: row 20260105 column 1, ")
+    assert note.startswith("199959479788 grid positions have no file: row 20260105 column 1, ")
+
+
+def test_a_grid_with_more_rows_than_a_length_can_be(files):
+    folder = files("t_0_0.tif", f"t_{10**20}_0.tif")
+    (note,) = read_pattern(f"{folder}/t_{{row}}_{{col}}.tif").notes
+    assert note.startswith(f"{10**20 - 1} grid positions have no file: row 1 column 0, row 2 column 0, ")
 
 
 @pytest.mark.parametrize(
@@ -84,10 +90,10 @@ def test_a_pattern_without_files_says_what_is_there(files):
     folder = files("u_0_0.tif", "a.csv", "b", "c")
     with pytest.raises(TileTableError) as refused:
         read_pattern(f"{folder}/t_{{row}}_{{col}}.tif")
-    assert f"no file has such a name; {folder} has 4 names: 'a.csv', 'b', 'c', ..." in str(refused.value)
+    assert f"no file matches; {folder} has 4 names: 'a.csv', 'b', 'c', ..." in str(refused.value)
 
 
-def test_two_files_at_one_place_are_named(files):
+def test_two_files_at_one_position_are_named(files):
     folder = files("t_1_1.tif", "t_01_1.tif")
-    with pytest.raises(TileTableError, match=r"t_1_1.tif: is at the place of t_01_1.tif"):
+    with pytest.raises(TileTableError, match=r"t_1_1.tif: has the grid position of t_01_1.tif"):
         read_pattern(f"{folder}/t_{{row}}_{{col}}.tif")
