@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import math
 import re
 import struct
-import zlib
 from collections.abc import Callable
 from operator import add, floordiv, sub
 from typing import Any, TypeVar
@@ -26,27 +24,9 @@ Answer = TypeVar("Answer", bytes, int)
 _NAME = re.compile(r"(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)")
 _TIFF = ".tiff"
 #: What decoders raise for damaged bytes.
-_DAMAGED = (
-    *(OSError, EOFError, ValueError, LookupError, RuntimeError, TypeError, MemoryError),
-    *(struct.error, zlib.error),
-)
-
-
-def _by_imagecodecs(name: str) -> Callable[[bytes], bytes]:
-    def decode(content: bytes) -> bytes:
-        import imagecodecs
-
-        return bytes(getattr(imagecodecs, f"{name}_decode")(content))
-
-    return decode
-
-
-#: Decoders by the suffixes of file names that cloud-volume writes.
-SUFFIXES: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".br": _by_imagecodecs("brotli"),
-    ".zstd": _by_imagecodecs("zstd"),
-}
+_DAMAGED = (OSError, ValueError, LookupError, RuntimeError, TypeError, MemoryError, struct.error)
+#: Decoders of imagecodecs by the suffixes of file names that cloud-volume writes.
+_DECODERS = {".gz": "gzip_decode", ".br": "brotli_decode", ".zstd": "zstd_decode"}
 
 
 class PrecomputedChunks:
@@ -59,7 +39,7 @@ class PrecomputedChunks:
 
     def __init__(self, files: VolumeFiles, scale: CheckedScale) -> None:
         self._files, self._scale = files, scale
-        self._suffixes: list[str] = ["", *SUFFIXES, _TIFF]
+        self._suffixes: list[str] = ["", *_DECODERS, _TIFF]
 
     def read(self, index: Triple) -> Chunk:
         """Samples (z, y, x); only of scales that are not `unread`."""
@@ -68,7 +48,7 @@ class PrecomputedChunks:
         if suffix == _TIFF:
             return _tiff_samples(content, name, self._scale.shape_xyz(index), self._scale.dtype)
         if suffix:
-            content = decompress(content, suffix, name)
+            content = decompress(content, suffix, name, bytes_of(self._scale, index))
         return samples_of(content, name, self._scale, index)
 
     def look(self, index: Triple) -> None:
@@ -100,18 +80,20 @@ class PrecomputedChunks:
         for suffix in self._suffixes:
             answer = ask(f"{name}{suffix}")
             if answer is not None:
-                of_its_kind = [_TIFF] if suffix == _TIFF else ["", *SUFFIXES]
+                of_its_kind = [_TIFF] if suffix == _TIFF else ["", *_DECODERS]
                 self._suffixes = sorted(of_its_kind, key=suffix.__ne__)
                 return f"{name}{suffix}", answer
         raise FaultError(f"{name}{_TIFF}" if self._suffixes == [_TIFF] else name, "missing")
 
 
-def decompress(content: bytes, suffix: str, place: str) -> bytes:
-    """Decompress bytes; a FaultError at a place if they are damaged."""
+def decompress(content: bytes, suffix: str, place: str, most: int) -> bytes:
+    """Decompress to at most so many bytes; a FaultError at a place if there are more, or they are damaged."""
+    import imagecodecs
+
     try:
-        return SUFFIXES[suffix](content)
+        return bytes(getattr(imagecodecs, _DECODERS[suffix])(content, out=most))
     except _DAMAGED as error:
-        raise FaultError(place, f"cannot be decompressed: {error}") from error
+        raise FaultError(place, f"cannot be decompressed to at most {most:,} bytes: {error}") from error
 
 
 def samples_of(content: bytes, place: str, scale: CheckedScale, index: Triple) -> Chunk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,10 @@ def read_json(files: VolumeFiles, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FaultError(name, f"holds a {type(value).__name__}; it must hold an object")
     return value
+
+
+#: Larger numbers are no positions or sizes: arithmetic with them would fail.
+_MOST_WHOLE, _MOST_FLOAT = 2**63 - 1, sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -71,14 +75,14 @@ class Fields:
     def whole_numbers(self, name: str, least: int) -> Triple:
         """Three whole numbers."""
         x, y, z = values = self._three(name)
-        if not all(type(number) is int and number >= least for number in values):
+        if not all(type(number) is int and least <= number <= _MOST_WHOLE for number in values):
             raise self.wrong(name)
         return x, y, z
 
     def numbers(self, name: str) -> Lengths:
         """Three finite numbers."""
         x, y, z = values = self._three(name)
-        if not all(type(number) in (int, float) and math.isfinite(number) for number in values):
+        if not all(type(number) in (int, float) and abs(number) <= _MOST_FLOAT for number in values):
             raise self.wrong(name)
         return x, y, z
 

@@ -97,7 +97,7 @@ class ShardedChunks:
         content = self._stored(index, slice(None))
         try:
             if self._is_gzipped:
-                content = decompress(content, ".gz", "")
+                content = decompress(content, ".gz", "", bytes_of(self._scale, index))
             return samples_of(content, "", self._scale, index)
         except FaultError as error:
             raise self._fault(index, error.problem) from error

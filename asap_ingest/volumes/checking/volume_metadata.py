@@ -102,6 +102,8 @@ class Description:
 def factor_of(scale: CheckedScale, finer: CheckedScale) -> Triple | None:
     """Voxels of a finer scale, along x, y and z, in one voxel of a scale; None if not whole numbers."""
     ratios = per_axis(lambda long, short: long / short, scale.resolution_nm, finer.resolution_nm)
+    if math.inf in ratios:
+        return None
     factor = per_axis(round, ratios)
     whole = (
         number >= 1 and abs(ratio - number) <= _CLOSE * number
