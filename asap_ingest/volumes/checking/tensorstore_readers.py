@@ -154,7 +154,7 @@ class ShardedChunks:
 
     def _number(self, index: Triple) -> bytes:
         """The compressed Morton code of a chunk: bits of x, y and z in turn, as long as an axis has bits."""
-        counts, number, position = self._scale.counts, 0, 0
+        counts, number, position = self._scale.chunk_counts, 0, 0
         for bit in range(max(counts).bit_length()):
             for at, count in zip(index, counts, strict=True):
                 if 1 << bit < count:

@@ -64,7 +64,7 @@ def check_volume(files: VolumeFiles, depth: str, progress: Progress, root: str) 
     if depth == "levels":
         return Check(findings, volume)
     levels = [Level(scale, reader_of(files, scale)) for scale in volume.scales]
-    chunks = sum(scale.chunks for scale in volume.scales)
+    chunks = sum(scale.chunk_count for scale in volume.scales)
     progress.expect(chunks)
     walk = Walk(levels, volume.is_segmentation, findings, lambda size: progress.advance(bytes_=size))
     count = _compared(volume, findings) if depth == "voxels" else 0

@@ -51,20 +51,20 @@ class CheckedScale:
     unread: str = ""
 
     @property
-    def counts(self) -> Triple:
+    def chunk_counts(self) -> Triple:
         """Chunks along each axis."""
         return per_axis(ceil_div, self.size, self.chunk_size)
 
     @property
-    def chunks(self) -> int:
-        return math.prod(self.counts)
+    def chunk_count(self) -> int:
+        return math.prod(self.chunk_counts)
 
     def indices(self) -> Iterator[Triple]:
         """The position of every chunk in the grid, z slowest."""
-        return ((x, y, z) for z, y, x in product(*map(range, reversed(self.counts))))
+        return ((x, y, z) for z, y, x in product(*map(range, reversed(self.chunk_counts))))
 
     def has(self, index: Triple) -> bool:
-        return all(0 <= position < count for position, count in zip(index, self.counts, strict=True))
+        return all(0 <= position < count for position, count in zip(index, self.chunk_counts, strict=True))
 
     def begin(self, index: Triple) -> Triple:
         """First voxel of a chunk, counted from that of the scale."""
