@@ -33,8 +33,8 @@ class PrecomputedChunks:
     """Chunks that are files of their own: little-endian samples, x fastest, or TIFFs with a page per plane.
 
     The suffix of a file's name says which, and how samples are compressed, if they are. The first file that
-    exists decides between TIFFs and samples. A chunk is named by its index (x, y, z); a FaultError names the
-    defective file.
+    exists decides between TIFFs and samples. Chunks are asked for by their index (x, y, z) in the grid; a
+    FaultError names the defective file.
     """
 
     def __init__(self, files: VolumeFiles, scale: CheckedScale) -> None:
@@ -42,7 +42,7 @@ class PrecomputedChunks:
         self._suffixes: list[str] = ["", *_DECODERS, _TIFF]
 
     def read(self, index: Triple) -> Chunk:
-        """Samples (z, y, x); only of scales that are not `unread`."""
+        """Samples (z, y, x) of a chunk; only for scales that are not `unread`."""
         name, content = self._first(index, self._files.read)
         suffix = self._suffixes[0]
         if suffix == _TIFF:
@@ -51,8 +51,8 @@ class PrecomputedChunks:
             content = decompress(content, suffix, name, bytes_of(self._scale, index))
         return samples_of(content, name, self._scale, index)
 
-    def look(self, index: Triple) -> None:
-        """Check, without reading it, that the chunk exists and is as long as it must be."""
+    def look_up(self, index: Triple) -> None:
+        """Raise a FaultError if a chunk does not exist or has a wrong length; its content is not read."""
         name, size = self._first(index, self._files.size)
         if not self._scale.unread and not self._suffixes[0]:
             check_length(name, size, self._scale, index)
@@ -75,19 +75,20 @@ class PrecomputedChunks:
         return f"{self._scale.key}/" + "_".join(f"{start}-{start + length}" for start, length in ranges)
 
     def _first(self, index: Triple, ask: Callable[[str], Answer | None]) -> tuple[str, Answer]:
-        """(file, answer) for the first suffix that exists; the next chunk starts with it."""
+        """(file, answer) for the first suffix with an answer, which is tried first for the next chunk."""
         name = self._name(index)
         for suffix in self._suffixes:
             answer = ask(f"{name}{suffix}")
             if answer is not None:
-                of_its_kind = [_TIFF] if suffix == _TIFF else ["", *_DECODERS]
-                self._suffixes = sorted(of_its_kind, key=suffix.__ne__)
+                others: list[str] = [_TIFF] if suffix == _TIFF else ["", *_DECODERS]
+                others.remove(suffix)
+                self._suffixes = [suffix, *others]
                 return f"{name}{suffix}", answer
         raise FaultError(f"{name}{_TIFF}" if self._suffixes == [_TIFF] else name, "missing")
 
 
 def decompress(content: bytes, suffix: str, place: str, most: int) -> bytes:
-    """Decompress to at most so many bytes; a FaultError at a place if there are more, or they are damaged."""
+    """Decompress to at most `most` bytes; a FaultError if there are more, or if they are damaged."""
     import imagecodecs
 
     try:
@@ -97,7 +98,7 @@ def decompress(content: bytes, suffix: str, place: str, most: int) -> bytes:
 
 
 def samples_of(content: bytes, place: str, scale: CheckedScale, index: Triple) -> Chunk:
-    """The samples (z, y, x) in bytes with x fastest; a FaultError if they are too few or too many."""
+    """Bytes with x fastest as samples (z, y, x); a FaultError if they are too few or too many."""
     check_length(place, len(content), scale, index)
     return np.frombuffer(content, scale.dtype).reshape(scale.shape_xyz(index)[::-1])
 
@@ -112,6 +113,7 @@ def check_length(place: str, length: int, scale: CheckedScale, index: Triple) ->
 
 
 def bytes_of(scale: CheckedScale, index: Triple) -> int:
+    """Length of a chunk's samples in bytes."""
     return math.prod(scale.shape_xyz(index)) * scale.dtype.itemsize
 
 

@@ -27,13 +27,19 @@ def read_json(files: VolumeFiles, name: str) -> dict[str, Any]:
     return value
 
 
-#: Larger numbers are no positions or sizes: arithmetic with them would fail.
+#: JSON has larger numbers, with which arithmetic would fail.
 _MOST_WHOLE, _MOST_FLOAT = 2**63 - 1, sys.float_info.max
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Fields of a JSON object; a wrong one is a FaultError that names it."""
+    """Fields of a JSON object; each method raises a FaultError that names a field with a wrong value.
+
+    Attributes
+    ----------
+    path : str
+        Of the object in the file, ending with a dot: `scales[0].`; empty for the file's own object.
+    """
 
     file: str
     path: str
@@ -41,7 +47,7 @@ class Fields:
 
     @classmethod
     def of(cls, file: str, path: str, value: Any) -> Fields:
-        """Those of a value, which must be an object."""
+        """The fields of a value, which must be an object."""
         if not isinstance(value, dict):
             raise FaultError(file, f"{path}: is {value!r}; it must be an object")
         return cls(file, f"{path}.", value)

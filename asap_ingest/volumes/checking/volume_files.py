@@ -51,13 +51,13 @@ class LocalFiles:
         return status is not None and stat.S_ISDIR(status.st_mode)
 
     def links_out(self) -> list[str]:
-        """Links directly in the folder that lead out of it, as `name -> target`."""
+        """Links in the folder itself, not in folders below, that lead out of it: `name -> target`."""
         home = self._folder.resolve()
         targets = [(entry.name, entry.resolve()) for entry in sorted(self._folder.iterdir())]
         return [f"{name} -> {target}" for name, target in targets if not target.is_relative_to(home)]
 
     def store(self, path: str = "") -> dict[str, Any]:
-        """What tensorstore opens the folder by, or one below it, whose path ends with a slash."""
+        """Specification of tensorstore for the folder, or for one below it, whose path ends with a slash."""
         return {"driver": "file", "path": f"{self._folder}/{path}"}
 
     def _ask(self, question: Callable[[Path], Answer], name: str) -> Answer | None:
@@ -73,7 +73,7 @@ class LocalFiles:
 
 
 class WebFiles:
-    """Files below a URL, as `LocalFiles` has them."""
+    """Files below a URL; the methods are those of `LocalFiles`."""
 
     def __init__(self, url: str) -> None:
         import requests

@@ -20,7 +20,7 @@ _UNREAD = "samples cannot be read here"
 
 @dataclass(frozen=True)
 class CheckedScale:
-    """One resolution; triples are along x, y and z.
+    """One resolution of a volume that is checked; triples are along x, y and z.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class CheckedScale:
     zarr : mapping or None
         The metadata of the array; None in the precomputed format.
     lacks_chunks : bool
-        Chunks of an array may have no file: they hold its fill value.
+        Whether chunks of an array may have no file, which means that they hold its fill value.
     unread : str
-        Why the check cannot read samples, though they may be right; empty where it can.
+        Why samples cannot be read, though they may be right; empty where they can.
     """
 
     key: str
@@ -137,7 +137,7 @@ def scale_faults(volume: Description) -> Iterator[FaultError]:
 
 
 def comparable(scales: tuple[CheckedScale, ...]) -> tuple[int, str]:
-    """Number of scales, from the finest on, whose voxels can be compared; the reason against the next."""
+    """How many scales, from the finest on, can be compared, and why the next cannot; empty if all can."""
     finest = scales[0]
     for number, (finer, scale) in enumerate(zip((finest, *scales), scales, strict=False)):
         if scale.unread:
