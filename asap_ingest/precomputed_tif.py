@@ -16,7 +16,12 @@ from asap_ingest.errors import ParameterError
 from asap_ingest.images.tiff_stacks import PlaneChoice
 from asap_ingest.volumes.axes import Lengths, per_axis
 from asap_ingest.volumes.grid import Box
-from asap_ingest.volumes.sources.missing_planes import STAND_INS, damaged_planes, repeated, without
+from asap_ingest.volumes.sources.missing_planes import (
+    STAND_INS,
+    damaged_planes,
+    with_repeats,
+    without_damaged,
+)
 from asap_ingest.volumes.sources.plane_files import ImagePlanes
 from asap_ingest.volumes.sources.preflight import FaultyFile, find_files, missing_notes, preflight
 from asap_ingest.volumes.writing.write_plan import whole_source
@@ -57,10 +62,10 @@ class PrecomputedTif(VolumeStep):
         damaged = dict(damaged_planes(planes, self.executor))
         faults = [FaultyFile(f"plane {z}:", reason) for z, reason in sorted(damaged.items())]
         _warn(missing_notes(rule, faults))
-        left = without(planes, list(damaged))
+        left = without_damaged(planes, list(damaged))
         if not any(left.planes):
             raise ParameterError("source", f"no plane can be decoded: {faults[0].reason}")
-        return repeated(left) if rule == "repeat" else left
+        return with_repeats(left) if rule == "repeat" else left
 
     def _refuse_own_chunks(self, files: Sequence[str]) -> None:
         """Raise ParameterError if a source file lies in the folder of the volume."""

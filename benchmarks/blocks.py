@@ -10,16 +10,16 @@ import numpy as np
 import tensorstore
 import tinybrain
 
-from asap_ingest.images.plane_reductions import REDUCTIONS, Carry, Step
+from asap_ingest.images.plane_reductions import REDUCTIONS, ReducedPlane, ScaleStep
 from benchmarks.tables import median_seconds, table
 
 DEPTH, SIDE = 64, 512
 
 
 def ours(kind: str, volume: np.ndarray) -> np.ndarray:
-    step = Step((2, 2, 2), (2, 2, 2), volume.shape[1:], volume.dtype)
+    step = ScaleStep((2, 2, 2), (2, 2, 2), volume.shape[1:], volume.dtype)
     reduction = REDUCTIONS[kind](step)
-    done = [reduction.add(Carry(plane, 1)) for plane in volume]
+    done = [reduction.add(ReducedPlane(plane, 1)) for plane in volume]
     return np.stack([reduction.values(carry) for carry in done if carry is not None])
 
 

@@ -24,7 +24,7 @@ EDGES = {
     "mipmaps": "execution images render storage",
     "report": "execution images mipmaps render storage temca",
     "sections": "execution images mipmaps render report storage temca",
-    "volumes": "",
+    "volumes": "images",
     "volumes.sources": "execution images render volumes",
     "volumes.writing": "execution images storage volumes",
     "volumes.serving": "neuroglancer_client volumes web",

@@ -163,10 +163,10 @@ def plan_lines(plan: VolumePlan) -> Iterator[str]:
     for scale in plan.scales:
         sizes = " x ".join(str(length) for length in scale.size)
         sides = " x ".join(f"{length:g}" for length in scale.resolution_nm)
-        yield f"scale {scale.key}: {sizes} voxels of {sides} nm, {scale.chunks:,} chunks"
+        yield f"scale {scale.key}: {sizes} voxels of {sides} nm, {scale.chunk_count:,} chunks"
     settings = plan.settings
     yield (
-        f"{settings.chunk_format} volume in {settings.root}: {plan.chunks:,} chunks, "
+        f"{settings.chunk_format} volume in {settings.root}: {plan.chunk_count:,} chunks, "
         f"{describe_bytes(plan.bytes)} of samples; {len(plan.units):,} parts of "
         f"at most {describe_bytes(plan.memory_bytes)} of memory"
     )

@@ -25,15 +25,15 @@ def read_only(sample_type: Any) -> Any:
 def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
     """Decorate a loop over arrays; it runs without the GIL.
 
+    Loops may call one another, across modules too: after a change of one, its callers are compiled again.
+    Machine code is cached beside the module, or in the user's cache; where neither is writable (a container
+    without HOME, a read-only installation) each process compiles again.
+
     Parameters
     ----------
     signatures : sequence of numba types, optional
         Types to compile for when the module is imported, so that workers forked later have the code; without
-        them, a loop is compiled into its callers.
-
-    Loops may call one another, across modules too: after a change of one, its callers are compiled again.
-    Machine code is cached beside the module, or in the user's cache; where neither is writable (a container
-    without HOME, a read-only installation) each process compiles again.
+        them, a loop is compiled when another loop that calls it is.
     """
 
     njit: Any = numba.njit
@@ -41,7 +41,7 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
     def decorate(loop: Loop) -> Any:
         types = [] if signatures is None else [list(signatures)]
         files = _files_of(loop)
-        # a part of the cache key: numba itself checks only the file of the loop
+        # the name is a part of the cache key; numba itself notices only changes in the file of the loop
         loop.__qualname__ += f"-{crc32(b''.join(path.read_bytes() for path in sorted(files))):08x}"
         try:
             code = njit(*types, nogil=True, cache=True)(loop)
@@ -59,7 +59,7 @@ def compiled(signatures: Sequence[Any] | None = None) -> Callable[[Loop], Loop]:
 
 
 def _files_of(loop: Callable[..., Any]) -> set[Path]:
-    """The file of a loop, and those of the compiled loops that it calls, directly or not."""
+    """The file of a loop, and those of all compiled loops that it calls, directly or through others."""
     files = {Path(loop.__code__.co_filename)}
     for name in loop.__code__.co_names:
         files |= getattr(loop.__globals__.get(name), "source_files", set())
@@ -67,7 +67,7 @@ def _files_of(loop: Callable[..., Any]) -> set[Path]:
 
 
 class _Listener(event.Listener):
-    """Logs that loops are compiled, before it happens."""
+    """Logs that loops are compiled, before they are."""
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith("asap_ingest."):
@@ -82,5 +82,5 @@ event.register("numba:compile", _Listener())
 
 @cache
 def _warn_once(message: str) -> None:
-    """Once in a process; a warning, as it explains a slow start where nothing else is logged."""
+    """Log once in a process; as a warning, because it explains a slow start and only warnings are shown."""
     logger.warning(message)

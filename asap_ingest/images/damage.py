@@ -1,4 +1,4 @@
-"""Errors of image files: one line that says what is wrong, whatever a library raised."""
+"""Errors of image libraries as one line that says what is wrong with a file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from asap_ingest.errors import AsapIngestError, ImageError
 
-# what tifffile logs about a damaged file is raised as ImageError, once
+# tifffile logs damage of a file, which here is raised as an error
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 class UnreadableImageError(ImageError):
-    """A file that is damaged or not an image; the text may quote some of its bytes."""
+    """The file is damaged or not an image; the message may quote some of its bytes."""
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def naming_damage(subject: str = "") -> Iterator[None]:
     Parameters
     ----------
     subject : str
-        What is read, like `page 3`; empty for the file itself.
+        Part of the file that is read, like `page 3`, for the message; empty for the file itself.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def naming_damage(subject: str = "") -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The text of an image library's error; that of Python's own errors does not help a user."""
+    """What is wrong with the file; texts of other errors than those of image libraries do not help a user."""
     library = type(error).__module__.partition(".")[0]
     kinds = OSError, SyntaxError, NotImplementedError
     if library in ("tifffile", "imagecodecs", "PIL") or type(error) in kinds:

@@ -19,7 +19,7 @@ from asap_ingest.images.memory import ReusedMemory
 
 Image = NDArray[Any]
 
-#: Levels whose sums the compiled loops hold: sums of 4**4 samples fit twice the bits of a sample.
+#: Levels that the compiled loops make: sums of 4**4 samples fit into twice the bits of a sample.
 EXACT_LEVELS = 4
 
 #: Names that `PIL_filter` may give: Pillow's resampling filters.
@@ -49,12 +49,12 @@ def level_shape(shape_yx: tuple[int, int], level: int) -> tuple[int, int]:
 
 
 def to_8bit(image: Image) -> Image:
-    """The high byte of 16-bit samples; 8-bit images as they are."""
+    """The high byte of 16-bit samples; 8-bit images unchanged."""
     return as_type(image, np.dtype(np.uint8))
 
 
 def as_type(image: Image, dtype: np.dtype[Any]) -> Image:
-    """uint8 and uint16 images as they are; a uint16 image as uint8 by its high byte."""
+    """The image unchanged if it has this type; a uint16 image as uint8 by its high byte."""
     return image if image.dtype == dtype else (image >> 8).astype(dtype)
 
 
@@ -65,10 +65,14 @@ def levels_of(
     dtype: np.dtype[Any] | None = None,
     memory: ReusedMemory | None = None,
 ) -> Iterator[Image]:
-    """Levels 1 to `levels` of an image, in that order, with samples of `dtype`.
+    """Levels 1 to `levels` of an image, in that order.
 
-    uint8 levels of a uint16 image are those of its high byte. `dtype` defaults to the image's own. With
-    `memory` they may lie in it: they are valid until its next array.
+    Parameters
+    ----------
+    dtype : dtype, optional
+        Of the levels, by default the image's own; uint8 levels of a uint16 image are those of its high byte.
+    memory : ReusedMemory, optional
+        Levels may lie in it; they are then valid until its next array.
     """
     return DOWNSAMPLE_METHODS[how.method](image, levels, how, image.dtype if dtype is None else dtype, memory)
 
@@ -79,21 +83,21 @@ def mean_levels(
     """Block means: level n is the mean over 2**n x 2**n samples of level 0, rounded once.
 
     Halves round up. The sums behind the means lose nothing, so the mean of the image does not
-    drift with the level: it stays within 0.13 grey values of level 0. `memory` as for `levels_of`.
+    drift with the level: it stays within 0.13 grey values of level 0. Parameters as for `levels_of`.
     """
     dtype = image.dtype if dtype is None else dtype
     drop = 8 * (image.dtype.itemsize - np.dtype(dtype).itemsize)
-    # very narrow images have blocks that are not square: the loop below makes these
-    exact = min(levels, EXACT_LEVELS, min(image.shape[:2]).bit_length() - 1)
-    if exact:
-        results, sums = _compiled_levels(
-            image, dtype, drop, exact, np.empty if memory is None else memory.array
-        )
+    # blocks of very narrow images are not square from some level on; only the loop below makes these
+    square = min(image.shape[:2]).bit_length() - 1
+    compiled = min(levels, EXACT_LEVELS, square)
+    if compiled:
+        new_array = np.empty if memory is None else memory.array
+        results, sums = _compiled_levels(image, dtype, drop, compiled, new_array)
         yield from results
     else:
         sums = (image >> drop).astype(np.uint64)
-    block_rows, block_columns = 1 << exact, 1 << exact
-    for _ in range(exact, levels):
+    block_rows, block_columns = 1 << compiled, 1 << compiled
+    for _ in range(compiled, levels):
         block_rows, block_columns = block_rows << (sums.shape[0] > 1), block_columns << (sums.shape[1] > 1)
         sums = _halved_sums(sums)
         count = block_rows * block_columns  # a power of two
@@ -103,7 +107,12 @@ def mean_levels(
 def _compiled_levels(
     image: Image, dtype: np.dtype[Any], drop: int, levels: int, new_array: Callable[..., Image]
 ) -> tuple[list[Image], NDArray[np.uint64]]:
-    """Levels 1 to `levels`, and the sums over the blocks of the last of them."""
+    """Levels 1 to `levels`, and the sums over the blocks of the last of them.
+
+    `drop` is the number of lowest bits that are left out of each sample; `new_array(shape, dtype)` makes the
+    array of all levels. The sums are in the layout of `kernels.mean_levels_of_rows`: bands of rows for all
+    levels but the last.
+    """
     from asap_ingest.images import kernels
 
     height, width, channels = (*image.shape, 1)[:3]
@@ -112,10 +121,9 @@ def _compiled_levels(
     means = new_array((sum(map(prod, shapes)),), dtype)
     strides = [kernels.row_of_sums(shape[1], channels) for shape in shapes]
     bands = [stride * (EXACT_LEVELS * 2 >> level) for level, stride in enumerate(strides[:-1])]
-    numbers, twice = (np.uint16, np.uint32) if dtype == np.uint8 else (np.uint32, np.uint64)
-    sums = np.empty(sum(bands) + strides[-1] * shapes[-1][0], numbers)
-    into = sums, sums.view(twice), means, levels
-    kernels.mean_levels_of_rows(rows, channels, drop, *into)
+    number, twice = (np.uint16, np.uint32) if dtype == np.uint8 else (np.uint32, np.uint64)
+    sums = np.empty(sum(bands) + strides[-1] * shapes[-1][0], number)
+    kernels.mean_levels_of_rows(rows, channels, drop, sums, sums.view(twice), means, levels)
     ends = np.cumsum([prod(shape) for shape in shapes])[:-1]
     results = [part.reshape(shape) for part, shape in zip(np.split(means, ends), shapes, strict=True)]
     last = sums[sum(bands) :].reshape(-1, strides[-1])[:, : shapes[-1][1] * channels]
@@ -123,7 +131,7 @@ def _compiled_levels(
 
 
 def _halved_sums(sums: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sums over 2 x 2 sums; along an axis of one, over that one."""
+    """Sums over 2 x 2 sums; an axis of one stays as it is."""
     if sums.shape[0] > 1:
         rows = sums.shape[0] >> 1 << 1
         sums = sums[:rows:2] + sums[1:rows:2]
@@ -170,7 +178,7 @@ def _median_levels(
 def _pil_levels(
     image: Image, levels: int, how: Downsampling, dtype: np.dtype[Any], memory: ReusedMemory | None
 ) -> Iterator[Image]:
-    """Pillow's resize of level 0, by exactly 2**n; rows and columns that a level leaves out do not count."""
+    """Pillow's resize of level 0, by exactly 2**n, without the rows and columns that a level leaves out."""
     from PIL import Image as PilImage
 
     image = as_type(image, dtype)
@@ -188,10 +196,9 @@ def _pil_levels(
 
 
 def _cropped(image: Image, level: int) -> Image:
-    """The rows and columns that whole blocks cover.
+    """The part of an image that whole blocks of a level cover.
 
-    An axis shorter than 2**level is one block of the largest power of two that fits: what
-    halving `level` times leaves of it.
+    An axis shorter than 2**level has one block, as long as the largest power of two that fits.
     """
     height, width = (
         size >> level << level if size >> level else 1 << (size.bit_length() - 1) for size in image.shape[:2]

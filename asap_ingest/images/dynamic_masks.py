@@ -23,7 +23,7 @@ _START = "mask://outside-box?"
 
 
 def is_dynamic(uri: str) -> bool:
-    """Whether a URL names no file but a mask to compute."""
+    """Whether a URL stands for a mask to compute, not for a file."""
     return uri.startswith(_SCHEME)
 
 
@@ -39,7 +39,7 @@ class DynamicMask(NamedTuple):
 
     @classmethod
     def parse(cls, url: str, number: Callable[[str], int] = lambda text: int(float(text))) -> DynamicMask:
-        """The mask of a URL; `number` reads a whole number, fractions are cut off.
+        """The mask of a URL; `number` turns text to a whole number, by default cutting off fractions.
 
         Raises
         ------
@@ -88,7 +88,7 @@ _NAMES = ("minX", "minY", "maxX", "maxY", "width", "height")
 
 
 def _halved_axis(first: int, end: int, size: int) -> tuple[int, int, int]:
-    """First pixel of the box, the one behind its last, and the number of pixels, of the next level."""
+    """The next level along one axis: first pixel of the box, the one after its last, size of the mask."""
     first, end = max(0, first), min(end, size)
     if size == 1:
         return first, end, 1

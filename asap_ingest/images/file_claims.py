@@ -1,4 +1,4 @@
-"""Checks of sizes, counts and file names that image files claim, before memory is allocated for them."""
+"""Refuse impossible sizes, counts and file names in the headers of image files before they are relied on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from asap_ingest.errors import ImageError
 #: Images up to here are decoded whatever their files hold.
 HARMLESS_BYTES = 1 << 26
 
-#: Decoded bytes per byte of a file, at most, by Pillow's name of the format or tifffile's of the compression.
-#: Blank images and masks come close to it, so this is what the formats allow: deflate packs 258 bytes into
-#: two bits, and samples of 1 bit are decoded to 8; JPEG needs two bits for 8 x 8 samples, in progressive
+#: Most decoded bytes per byte of a file, by Pillow's name of the format or tifffile's of the compression.
+#: They follow from the formats, because blank images and masks come close to them: deflate packs 258 bytes
+#: into two bits, and samples of 1 bit are decoded to 8; JPEG needs two bits for 8 x 8 samples, in progressive
 #: files less; LZW codes of 12 bits stand for up to 4096 bytes.
 DENSITIES = {
     "PNG": 8 * 1032,
@@ -29,13 +29,13 @@ DENSITIES = {
     "DEFLATE": 8 * 1032,
     "ADOBE_DEFLATE": 8 * 1032,
 }
-#: Of others, which allow any: blank images of 4 GB in strips of a few KB come close.
+#: The same of other formats, which have no limit: blank images of 4 GB in strips of a few KB come close.
 OTHER_DENSITY = 1 << 16
-#: Planes of one file, or set of files: of 30 nm, 3 mm of tissue.
+#: Most planes of a file or a set of files: 3 mm of tissue in planes of 30 nm.
 MOST_PLANES = 100_000
 
 _JPEG_START = b"\xff\xd8"
-#: Markers that begin a frame are C0 to CF but for these three.
+#: Of the markers C0 to CF, those that do not begin a frame.
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)
 OME_PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*>")
 _SIZE = re.compile(r"\bSize[ZCT]\s*=\s*[\"'](\d+)[\"']")
@@ -44,14 +44,14 @@ _FILE_NAME = re.compile(r"\bFileName\s*=\s*[\"']([^\"']+)[\"']")
 
 
 def refuse_bomb(form: str | None, decoded: int, stored: int) -> None:
-    """Raise ImageError for an image that cannot be in its file.
+    """Raise ImageError for an image that its file is too small to hold.
 
     Parameters
     ----------
     form : str
-        Key of `DENSITIES`, or another.
+        Format or compression as in `DENSITIES`, or any other.
     decoded, stored : int
-        Bytes of its samples, and of the file that hold them.
+        Bytes of the decoded samples, and bytes of the file that hold them.
     """
     if decoded > max(HARMLESS_BYTES, stored * DENSITIES.get(form or "", OTHER_DENSITY)):
         raise ImageError(
@@ -64,14 +64,15 @@ def jpeg_shape(content: bytes) -> tuple[int, int] | None:
     """(height, width) in the header of a JPEG; None for other content."""
     if not content.startswith(_JPEG_START):
         return None
-    place = 2
-    while place + 9 <= len(content) and content[place] == 0xFF:
-        marker = content[place + 1]
+    position = 2
+    while position + 9 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
         if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES:
-            height, width = struct.unpack_from(">HH", content, place + 5)
+            height, width = struct.unpack_from(">HH", content, position + 5)
             return height, width
         # fill bytes stand alone, other segments have a length
-        place += 1 if marker == 0xFF else 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+        length = int.from_bytes(content[position + 2 : position + 4], "big")
+        position += 1 if marker == 0xFF else 2 + length
     return None
 
 

@@ -32,7 +32,7 @@ from asap_ingest.images.tiff_pages import (
 
 OpenFile: TypeAlias = io.BufferedReader | io.BytesIO
 
-#: Gets the head of an image before it is decoded; may raise.
+#: Called with the head of an image before it is decoded; raises to refuse the image.
 Admit: TypeAlias = Callable[[ImageHead], None]
 #: Larger images are refused, as a damaged header would take all memory: 32,768 x 32,768 pixels of 32 bit.
 MAX_BYTES = 1 << 32
@@ -48,8 +48,8 @@ def refuse_oversized(head: ImageHead) -> None:
 
 
 def decode(content: bytes, page_index: int = 0, strips_only: bool = False) -> Image:
-    """`decode_page` of the bytes of a file."""
-    # closed, as tifffile's objects, which hold each other, would keep the content until they are collected
+    """`decode_page` for a file in memory."""
+    # closed, because tifffile's objects refer to each other and so would keep the content for some time
     with io.BytesIO(content) as file:
         return decode_page(file, page_index, strips_only)
 
@@ -74,7 +74,7 @@ def decode_page(
     memory : ReusedMemory, optional
         For samples that are stored as they are: the next image in it overwrites this one.
     admit : callable
-        Gets the head of the image before it is decoded.
+        See `Admit`.
 
     Returns
     -------
@@ -84,7 +84,9 @@ def decode_page(
     ------
     ImageError
         Not an image, cut short, or samples of other types.
-    OSError, what `admit` raises
+    OSError
+        The file cannot be read.
+    Whatever `admit` raises.
     """
     with _opened(file, page_index, memory) as (head, is_tiled, read):
         if strips_only and is_tiled:
@@ -135,15 +137,15 @@ def _is_tiff(file: BinaryIO) -> bool:
 
 
 def _page_of_stack(tiff: Any, index: int) -> tuple[Any, ImageHead, PlainSamples | None]:
-    """A page with its head, and where its samples lie if they are plain; all of them are in the file.
+    """A page, its head, and where its samples lie if they are plain; a file that is cut short is refused.
 
-    ImageJ writes large stacks with the head of the first page alone.
+    ImageJ writes large stacks with the head of the first page alone; the samples of the others follow.
     """
     if tiff.is_imagej and index >= len(tiff.pages):
         first, series = page_at(tiff, 0), tiff.series[0]
         plain = plain_samples(first)
         if plain is not None and index < series.size // first.size:
-            plain = replace(plain, offset=plain.offset + index * (plain.end - plain.offset))
+            plain = replace(plain, offset=plain.offset + index * plain.byte_count)
             refuse_short_file(plain.end, tiff.filehandle.size)
             return first, page_head(first), plain
     page = page_at(tiff, index)
@@ -153,16 +155,16 @@ def _page_of_stack(tiff: Any, index: int) -> tuple[Any, ImageHead, PlainSamples 
 
 
 def _read_plain(file: Any, plain: PlainSamples, memory: ReusedMemory | None) -> Image:
-    shape = (plain.end - plain.offset,)
+    shape = (plain.byte_count,)
     content = np.empty(shape, np.uint8) if memory is None else memory.array(shape, np.uint8)
     file.seek(plain.offset)
-    # a file may be cut while it is read
+    # the file may have become shorter
     refuse_short_file(plain.end, plain.offset + file.readinto(content.data))
     return plain.arranged(content)
 
 
 def encode(image: Image, extension: str, compression: str = "none") -> bytes:
-    """The bytes of an image file in the format that `ENCODERS` has for the extension.
+    """An image as the bytes of a file, by the encoder that `ENCODERS` has for the extension.
 
     Parameters
     ----------
@@ -177,7 +179,7 @@ def encode(image: Image, extension: str, compression: str = "none") -> bytes:
 
 
 def encoded_parts(image: Image, extension: str, compression: str = "none") -> list[bytes | memoryview]:
-    """The same in parts; samples that are not compressed are not copied."""
+    """`encode` in parts, which are to be joined; samples that are not compressed are not copied."""
     if extension == "tif" and compression == "none":
         # the head depends on shape and type alone, and takes longer to make than the samples
         return [_tiff_head(image.shape, image.dtype), np.ascontiguousarray(image).data.cast("B")]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asap_ingest.images.compiled import compiled, read_only
 from asap_ingest.images.downsample import EXACT_LEVELS
 
-#: Rows of level 1 that are made before the levels above: their sums stay in the processor's first cache.
+#: Rows of level 1 that are made before their coarser levels: the sums stay in the processor's first cache.
 _BAND = 1 << (EXACT_LEVELS - 1)
 
 _Rows = NDArray[Any]
@@ -22,7 +22,7 @@ _Rows = NDArray[Any]
 
 @compiled([int64(int64, int64)])
 def row_of_sums(width: int, channels: int) -> int:
-    """Elements from one row of sums to the next: an even number, so that a row is whole pairs."""
+    """Elements from one row of sums to the next: an even number, so that no pair crosses rows."""
     return (width * channels + 1) >> 1 << 1
 
 
@@ -30,9 +30,9 @@ def row_of_sums(width: int, channels: int) -> int:
 def _halve_rows(
     upper: _Rows, lower: _Rows, drop: int, channels: int, sums: _Rows, level: int, row: _Rows
 ) -> None:
-    """A row of sums over blocks from two rows of samples (their high bits, from `drop` on) or sums.
+    """Make a row of a level from two rows of samples, without their lowest `drop` bits, or of finer sums.
 
-    `row` gets the means: the sums over 4**level, halves up.
+    `sums` gets the sums over 2 x 2 of them, `row` the means: sums over 4**level, halves up.
     """
     number = sums.dtype.type
     for x in range(sums.size // channels):
@@ -49,7 +49,7 @@ def _halve_rows(
 
 @compiled()
 def _halve_byte_rows(upper: _Rows, lower: _Rows, sums: _Rows, row: _Rows) -> None:
-    """The same for level 1 of bytes, which come in pairs as uint16: half as many steps."""
+    """The same for level 1 of bytes of one channel; `upper` and `lower` hold two of them as a uint16."""
     low, eight = np.uint16(255), np.uint16(8)
     for x in range(sums.size):
         above = np.uint16((upper[x] & low) + (upper[x] >> eight))
@@ -61,7 +61,10 @@ def _halve_byte_rows(upper: _Rows, lower: _Rows, sums: _Rows, row: _Rows) -> Non
 
 @compiled()
 def _halve_sum_rows(upper: _Rows, lower: _Rows, sums: _Rows, level: int, row: _Rows) -> None:
-    """The same for sums of one channel, which come in pairs: two are added at once, as none overflows."""
+    """The same for finer sums of one channel; `upper` and `lower` hold two of them in one number.
+
+    Two are added at once, as none overflows into the other.
+    """
     number, pair = sums.dtype.type, upper.dtype.type
     base = pair(pair(number(-1)) + pair(1))  # known when this is compiled, so that division is a shift
     for x in range(sums.size):
@@ -96,23 +99,33 @@ def _upper_levels(
 ) -> None:
     """Levels 2 to `levels` of a band, from the sums of its rows of level 1.
 
-    `sums` holds a band of each level one after the other, but for the last level, of which it holds all;
-    its rows have `row_of_sums` elements. `pairs` is the same memory in twice as large numbers. `means` holds
-    all of all levels.
+    Parameters
+    ----------
+    top, rows : int
+        First row of the band, and their number, at level 1.
+    height, width : int
+        Of the image, level 0.
+    sums : ndarray
+        Sums of a band of level 1, then of level 2, ...; of the last level all rows. A row has `row_of_sums`
+        elements.
+    pairs : ndarray
+        The memory of `sums` as numbers of twice the bits.
+    means : ndarray
+        Levels 1 to `levels`, all rows, one after the other.
     """
-    below, here = 0, 0
-    place = 0
+    below, here = 0, 0  # first elements of the bands of the finer level and of this one in `sums`
+    level_start = 0  # first element of this level in `means`
     for level in range(2, levels + 1):
         stride_below = row_of_sums(width >> (level - 1), channels)
         stride_here = row_of_sums(width >> level, channels)
         row_here = (width >> level) * channels
-        place += (height >> (level - 1)) * (width >> (level - 1)) * channels
+        level_start += (height >> (level - 1)) * (width >> (level - 1)) * channels
         here = below + (_BAND >> (level - 2)) * stride_below
         top >>= 1
         rows >>= 1
         for r in range(rows):
             target = top + r if level == levels else r
-            sum_start, mean_start = here + target * stride_here, place + (top + r) * row_here
+            sum_start, mean_start = here + target * stride_here, level_start + (top + r) * row_here
             into, mean = sums[sum_start : sum_start + row_here], means[mean_start : mean_start + row_here]
             upper = below + 2 * r * stride_below
             lower = upper + stride_below
@@ -133,7 +146,10 @@ def _upper_levels(
 def mean_levels_of_rows(
     image: _Rows, channels: int, drop: int, sums: _Rows, pairs: _Rows, means: _Rows, levels: int
 ) -> None:
-    """Levels 1 to `levels`, at most `EXACT_LEVELS`, of samples without their lowest `drop` bits."""
+    """Levels 1 to `levels`, at most `EXACT_LEVELS`, of samples without their lowest `drop` bits.
+
+    `sums`, `pairs` and `means` as in `_upper_levels`.
+    """
     in_pairs = image.itemsize == 1 and channels == 1 and image.shape[1] % 2 == 0
     height, width = image.shape[0] >> 1, image.shape[1] // channels
     half, stride = (width >> 1) * channels, row_of_sums(width >> 1, channels)
@@ -165,7 +181,7 @@ def minimum_of_blocks(image: _Rows, level: _Rows) -> None:
 
 @compiled()
 def _insert(label: Any, ordered: _Rows, count: int) -> None:
-    """Put a label into its place among the first `count`, which are ascending."""
+    """Insert a label among the first `count`, which are ascending."""
     while count > 0 and ordered[count - 1] > label:
         ordered[count] = ordered[count - 1]
         count -= 1
@@ -174,7 +190,7 @@ def _insert(label: Any, ordered: _Rows, count: int) -> None:
 
 @compiled()
 def _mode(ordered: _Rows, count: int) -> Any:
-    """The most frequent of the first `count` labels, which are ascending."""
+    """The most frequent of the first `count` labels, which are ascending; the smallest of several."""
     mode, most, run = ordered[0], 0, 0
     if ordered[count - 1] == mode:
         return mode

@@ -1,4 +1,4 @@
-"""Memory that images use one after the other."""
+"""Memory that one image after another is read into."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-#: Alignment of arrays: copies from the file cache, whose pages have it, are up to three times as fast.
+#: Arrays begin at whole pages: copies from the file cache are then up to three times as fast.
 _PAGE = 4096
 
 

@@ -42,9 +42,9 @@ def opened_picture(source: str | BinaryIO) -> Iterator[Any]:
     Raises
     ------
     UnreadableImageError
-        No image of a known format.
+        It is damaged, or of an unknown format.
     ImageError
-        A PNG that Pillow would cut to 8 bit; an image that its file cannot hold.
+        A colour PNG of 16 bit, which Pillow would cut to 8; an image that its file cannot hold.
     """
     from PIL import Image as PilImage
     from PIL import UnidentifiedImageError

@@ -26,15 +26,15 @@ SAMPLE_TYPES = tuple(
 
 
 @dataclass(frozen=True)
-class Carry:
-    """A plane that is carried to coarser scales.
+class ReducedPlane:
+    """A plane of a scale on its way to coarser ones.
 
     Attributes
     ----------
     plane : ndarray, shape (height, width)
         Sums over blocks of the finest scale, or labels.
     depth : int
-        Number of planes of the finest scale in it.
+        Number of planes of the finest scale that it stands for.
     """
 
     plane: Plane
@@ -42,8 +42,8 @@ class Carry:
 
 
 @dataclass(frozen=True)
-class Step:
-    """From one scale to the next.
+class ScaleStep:
+    """What leads from one scale to the next.
 
     Attributes
     ----------
@@ -69,32 +69,32 @@ class MeanReduction:
     Integers are summed as float64 where sums could exceed 64 bits: then means are exact to 53 bits.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: ScaleStep) -> None:
         self._step = step
         self._sums: Plane | None = None
         self._planes = self._depth = 0
         self._sum_type = _sum_type(step)
 
-    def add(self, carry: Carry) -> Carry | None:
+    def add(self, reduced: ReducedPlane) -> ReducedPlane | None:
         """Take the next plane; return a plane of the next scale when its block is complete."""
         with np.errstate(invalid="ignore"):  # infinities of both signs: NaN
-            sums = _sums_of_blocks(carry.plane, self._step.factor[1:], self._sum_type)
+            sums = _sums_of_blocks(reduced.plane, self._step.factor[1:], self._sum_type)
             self._sums = sums if self._sums is None else np.add(self._sums, sums, out=self._sums)
-        self._planes, self._depth = self._planes + 1, self._depth + carry.depth
+        self._planes, self._depth = self._planes + 1, self._depth + reduced.depth
         return self.rest() if self._planes == self._step.factor[0] else None
 
-    def rest(self) -> Carry | None:
-        """The plane of an incomplete last block, None if there is none."""
-        done = None if self._sums is None else Carry(self._sums, self._depth)
+    def rest(self) -> ReducedPlane | None:
+        """The plane of the block in progress; None if it has no plane yet."""
+        done = None if self._sums is None else ReducedPlane(self._sums, self._depth)
         self._sums, self._planes, self._depth = None, 0, 0
         return done
 
-    def values(self, carry: Carry) -> Plane:
+    def values(self, reduced: ReducedPlane) -> Plane:
         """The samples of a plane of this scale."""
-        values = np.empty(carry.plane.shape, self._step.dtype)
-        for rows, columns, count in _blocks(self._step, carry.plane.shape):
-            sums = carry.plane[rows, columns]
-            values[rows, columns] = _mean(sums, count * carry.depth, values.dtype)
+        values = np.empty(reduced.plane.shape, self._step.dtype)
+        for rows, columns, count in _blocks(self._step, reduced.plane.shape):
+            sums = reduced.plane[rows, columns]
+            values[rows, columns] = _mean(sums, count * reduced.depth, values.dtype)
         return values
 
     @property
@@ -105,28 +105,29 @@ class MeanReduction:
 
 
 class ModeReduction:
-    """The same for the most frequent label of a block, of equally frequent ones the smallest.
+    """The most frequent label of each block, of equally frequent ones the smallest.
 
-    From scale to scale, as counts of all labels would take more memory than the volume.
+    Labels are reduced from scale to scale: counts of all labels would take more memory than the volume.
+    The methods are those of `MeanReduction`.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: ScaleStep) -> None:
         self._step = step
-        self._carries: list[Carry] = []
+        self._planes: list[ReducedPlane] = []
 
-    def add(self, carry: Carry) -> Carry | None:
-        self._carries.append(carry)
-        return self.rest() if len(self._carries) == self._step.factor[0] else None
+    def add(self, reduced: ReducedPlane) -> ReducedPlane | None:
+        self._planes.append(reduced)
+        return self.rest() if len(self._planes) == self._step.factor[0] else None
 
-    def rest(self) -> Carry | None:
-        carries, self._carries = self._carries, []
-        if not carries:
+    def rest(self) -> ReducedPlane | None:
+        planes, self._planes = self._planes, []
+        if not planes:
             return None
-        modes = _modes([carry.plane for carry in carries], self._step.factor[1:])
-        return Carry(modes, sum(carry.depth for carry in carries))
+        modes = _modes([reduced.plane for reduced in planes], self._step.factor[1:])
+        return ReducedPlane(modes, sum(reduced.depth for reduced in planes))
 
-    def values(self, carry: Carry) -> Plane:
-        return carry.plane
+    def values(self, reduced: ReducedPlane) -> Plane:
+        return reduced.plane
 
     @property
     def bytes_per_voxel(self) -> int:
@@ -136,10 +137,13 @@ class ModeReduction:
 #: From planes of one scale to planes of the next.
 Reduction = MeanReduction | ModeReduction
 #: Reduction by type of the volume.
-REDUCTIONS: dict[str, Callable[[Step], Reduction]] = {"image": MeanReduction, "segmentation": ModeReduction}
+REDUCTIONS: dict[str, Callable[[ScaleStep], Reduction]] = {
+    "image": MeanReduction,
+    "segmentation": ModeReduction,
+}
 
 
-def _sum_type(step: Step) -> np.dtype[Any]:
+def _sum_type(step: ScaleStep) -> np.dtype[Any]:
     if step.dtype.kind == "f":
         return np.dtype(np.float64)
     # half a block more, for rounding
@@ -176,8 +180,8 @@ def _sums_of_rows(plane: Plane, factor: int, dtype: np.dtype[Any]) -> Plane:
     return sums
 
 
-def _blocks(step: Step, shape_yx: tuple[int, int]) -> Iterator[tuple[slice, slice, int]]:
-    """Regions (rows, columns) whose blocks hold equally many voxels of the finest scale, and their number."""
+def _blocks(step: ScaleStep, shape_yx: tuple[int, int]) -> Iterator[tuple[slice, slice, int]]:
+    """Regions (rows, columns) whose blocks have equally many pixels of the finest scale, with that number."""
     axes = [
         # blocks that are whole, and the last one if it is not
         [(slice(0, length // times), times), (slice(length // times, blocks), length % times)]

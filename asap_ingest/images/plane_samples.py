@@ -32,11 +32,11 @@ class PlaneFile:
     page : int
         Of a TIFF.
     offset : int or None
-        First byte of the samples, where they are stored as they lie in memory.
+        First byte of the samples if they are stored as they lie in memory.
     big_endian : bool
-        Byte order of these.
+        Byte order of such samples.
     directory : int or None
-        First byte of the page's directory in a TIFF, where the samples must be decoded.
+        First byte of the page's directory in a TIFF if the samples must be decoded.
     """
 
     file: str
@@ -57,9 +57,9 @@ class PlaneStack:
     sample_type : str
         NumPy's name of the type that `read_plane` gives.
     stored_type : str
-        The same of the samples in the file.
+        NumPy's name of the type of the samples in the file.
     may_have_colours : bool
-        Whether the planes are gray shows only in the pixels.
+        Only the pixels show whether the planes are gray.
     whole_planes : bool
         Planes can be decoded only as a whole.
     voxel_size_nm : triple of float or None
@@ -113,7 +113,8 @@ def read_plane(
 
     Parameters
     ----------
-    shape_yx, dtype : of the whole plane, when the file was opened first
+    shape_yx, dtype
+        Of the whole plane, as found when the file was first opened.
 
     Returns
     -------
@@ -124,7 +125,7 @@ def read_plane(
     StorageError
         The file cannot be read.
     ImageError
-        It is damaged, or differs from when it was opened first.
+        It is damaged, or has changed since it was first opened.
     """
     try:
         if plane.offset is not None:
@@ -162,7 +163,7 @@ def _decoded(
 def _plain_rows(
     plane: PlaneFile, offset: int, row: tuple[int, np.dtype], rows: slice, columns: slice
 ) -> Image:
-    """`row`: samples in a row, and their type."""
+    """Samples that are stored as they lie in memory; `row` is their number in a row, and their type."""
     width, dtype = row
     stored = dtype.newbyteorder(">" if plane.big_endian else "<")
     whole_rows = columns.stop - columns.start == width

@@ -28,11 +28,11 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 YCBCR = 6
 #: Compressions whose colours tifffile decodes to RGB.
 _JPEG = (6, 7, 33007, 34892)
-#: Those whose strips and tiles are images with a size of their own: JPEG 2000, PNG, WebP, JPEG XL and XR.
+#: Compressions whose strips and tiles are images that state their size: JPEG 2000, PNG, WebP, JPEG XL and XR.
 _IMAGES = (22610, 33003, 33004, 33005, 34712, 34933, 34934, 50001, 50002, 52546)
-#: What compressed strips and tiles may have beside their samples: tables, profiles.
+#: Bytes that compressed strips and tiles may have beside their samples: tables, profiles.
 _OVERHEAD = 1 << 20
-#: Sides of JPEG images may be rounded up to it.
+#: Pixels by which JPEG images may exceed their strip or tile, as sides are rounded up to blocks.
 _BLOCK = 32
 
 
@@ -55,13 +55,18 @@ class PlainSamples:
     shape: tuple[int, int, int, int]
 
     @property
+    def byte_count(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
     def end(self) -> int:
-        return self.offset + prod(self.shape) * self.dtype.itemsize
+        """The first byte after them."""
+        return self.offset + self.byte_count
 
     def arranged(self, content: Image) -> Image:
-        """The samples in bytes from `offset` on, shape (height, width) or (height, width, samples).
+        """The bytes from `offset` on as samples, shape (height, width) or (height, width, samples).
 
-        They are copied only from another byte order than that of this machine, or from separate channels.
+        They are copied only if the byte order is not that of this machine, or channels are separate.
         """
         samples = content.view(self.dtype).reshape(self.shape)
         return _squeezed(samples.transpose(1, 2, 0, 3).reshape(*self.shape[1:3], -1)).astype(
@@ -71,9 +76,9 @@ class PlainSamples:
 
 @dataclass(frozen=True)
 class Segment:
-    """A strip or tile: what it covers of the image, and where its bytes lie.
+    """A strip or tile of a page: the part of the image that it covers, and where its bytes lie.
 
-    `channel` is that of images with separate channels; `offset` is None for background that is not stored.
+    `channel` is 0 but for separate channels; `offset` is None for background that is not stored.
     """
 
     number: int
@@ -141,7 +146,7 @@ def _palette(page: Any) -> NDArray[np.uint8] | None:
 
 
 def plain_samples(page: Any) -> PlainSamples | None:
-    """The place of the samples of a page, None if they must be decoded."""
+    """Where the samples of a page lie; None if they must be decoded."""
     if not page.is_final:
         return None
     channels, _, height, width, samples = page.shaped
@@ -163,7 +168,7 @@ def refuse_short_file(end: int, size: int) -> None:
 
 
 def read_samples(page: Any, rows: slice, columns: slice) -> Image:
-    """Decode what the rows and columns touch.
+    """Decode a part of a page, from the strips or tiles that it touches.
 
     Returns
     -------
@@ -222,11 +227,11 @@ def segments_of(page: Any) -> Iterator[Segment]:
 
 
 def _decoded(page: Any, segment: Segment) -> Image:
-    """Samples (height, width, samples) of a strip or tile; tiles may be larger than what they cover."""
+    """Samples (height, width, samples) of a whole strip or tile, which may reach beyond the image."""
     file, name = page.parent.filehandle, f"strip or tile {segment.number} of it"
     if page.is_tiled:
         height, width = page.tilelength, page.tilewidth
-    else:  # a last strip may have rows behind the image
+    else:  # the last strip may have rows below the image
         height, width = min(page.rowsperstrip, page.shaped[2]), page.shaped[3]
     size = int(height * width * page.shaped[4] * page.dtype.itemsize)
     if segment.length > 2 * size + _OVERHEAD:
@@ -249,7 +254,7 @@ def _decoded(page: Any, segment: Segment) -> Image:
 
 
 def _decoded_image(page: Any, content: bytes, shape: tuple[int, int, int], name: str) -> Image:
-    """Samples of an image of this (height, width, samples); memory is allocated for no other size."""
+    """Samples of a strip or tile that is an image itself, of this (height, width, samples) and no other."""
     samples = np.empty(shape, page.dtype.newbyteorder("="))
     try:
         tifffile.TIFF.DECOMPRESSORS[page.compression](content, out=_squeezed(samples))

@@ -24,7 +24,7 @@ from asap_ingest.images.tiff_pages import (
 )
 from asap_ingest.images.voxel_size import voxel_size_of
 
-#: Leading axes of a TIFF that may be the z axis, unnamed ones and time included.
+#: tifffile's axes that may be z: z itself, time, and axes without a meaning.
 _DEPTH_AXES = "ZTQI"
 #: Names of images beside the main one.
 _SIDE_IMAGES = ("thumbnail", "label", "macro", "map")
@@ -32,14 +32,14 @@ _SIDE_IMAGES = ("thumbnail", "label", "macro", "map")
 
 @dataclass(frozen=True)
 class PlaneChoice:
-    """Which planes of a file are read, where it holds more than a stack; counted from 0."""
+    """Which planes are read from a file that holds more than one stack; numbers count from 0."""
 
     channel: int | None = None
     time: int | None = None
     series: int | None = None
 
 
-#: The only channel, the only time; z, or else time, is the depth.
+#: For a file with one channel and one series; planes lie along z, or along time if there is no z.
 DEFAULT_CHOICE = PlaneChoice()
 
 
@@ -75,7 +75,7 @@ def tiff_stack(file: str, choice: PlaneChoice = DEFAULT_CHOICE) -> PlaneStack:
 
 
 def _refuse_broken_chain(tiff: Any) -> None:
-    """Refuse a file that is cut short between its pages, of which tifffile ignores the rest."""
+    """Refuse a file whose last page names a next one that is not there, which tifffile ignores."""
     form, file, last = tiff.tiff, tiff.filehandle, tiff.pages[-1].offset
     file.seek(last)
     (tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
@@ -87,7 +87,7 @@ def _refuse_broken_chain(tiff: Any) -> None:
 
 
 def _refuse_short_imagej_stack(tiff: Any) -> None:
-    """Refuse a large ImageJ stack with fewer planes than its one head counts, which tifffile accepts."""
+    """Refuse an ImageJ stack with fewer planes than its header says, which tifffile accepts."""
     counted = (tiff.imagej_metadata or {}).get("images", 0)
     held = sum(series.size // series.keyframe.size for series in tiff.series)
     if held < counted:
@@ -113,7 +113,7 @@ def _chosen_series(tiff: Any, wanted: int | None) -> list[Any]:
 
 
 def _are_planes_of_one_stack(listed: Sequence[Any]) -> bool:
-    """Whether pages were written one by one, perhaps with different compression."""
+    """Whether image series are pages of one stack, written one by one and perhaps compressed differently."""
     kinds = {(series.keyframe.shape, series.dtype) for series in listed}
     one_by_one = all(series.kind in ("generic", "uniform") or series.ndim == 2 for series in listed)
     return len(kinds) == 1 and one_by_one and listed[0].kind not in ("ome", "imagej")
@@ -151,13 +151,13 @@ def _plane_numbers(series: Any, choice: PlaneChoice) -> list[int]:
     numbers = np.arange(prod(n for _, n in axes)).reshape([n for _, n in axes])
     chosen = (("C", "channel", choice.channel), ("T", "time", choice.time))
     for axis, name, wanted in chosen:
-        place = next((place for place, (label, _) in enumerate(axes) if label == axis), None)
-        count = 1 if place is None else axes[place][1]
+        position = next((position for position, (label, _) in enumerate(axes) if label == axis), None)
+        count = 1 if position is None else axes[position][1]
         if wanted is not None and wanted >= count:
             raise ImageError(f"has {count} {name}s, counted from 0; {name} {wanted} was asked for")
-        if place is not None and (wanted is not None or (axis == "C" and count == 1)):
-            numbers = np.take(numbers, wanted or 0, axis=place)
-            del axes[place]
+        if position is not None and (wanted is not None or (axis == "C" and count == 1)):
+            numbers = np.take(numbers, wanted or 0, axis=position)
+            del axes[position]
     _refuse_axes(series, [(axis, n) for axis, n in axes if n > 1])
     return numbers.reshape(-1).tolist()
 
@@ -177,17 +177,16 @@ def _refuse_axes(series: Any, left: Sequence[tuple[str, int]]) -> None:
 
 
 def _planes_of(file: str, series: Any, choice: PlaneChoice) -> Iterator[PlaneFile]:
-    """The places of the planes."""
+    """Where the planes of a series lie, in order."""
     head = page_head(series.keyframe)
     refuse_colours(head)
     numbers = _plane_numbers(series, choice)
     plain = plain_samples(series.keyframe) if head.is_gray_as_stored else None
     if plain is not None and series.dataoffset is not None:
-        plane_bytes = plain.end - plain.offset
-        end = series.dataoffset + (max(numbers) + 1) * plane_bytes
+        end = series.dataoffset + (max(numbers) + 1) * plain.byte_count
         refuse_short_file(end, series.keyframe.parent.filehandle.size)
         for number in numbers:
-            offset = series.dataoffset + number * plane_bytes
+            offset = series.dataoffset + number * plain.byte_count
             yield PlaneFile(file, number, offset, plain.dtype.byteorder == ">")
         return
     for number in numbers:

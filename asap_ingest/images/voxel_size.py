@@ -40,7 +40,7 @@ def _ome_voxel_size(metadata: str) -> tuple[float, float, float] | None:
 
 
 def _imagej_voxel_size(tiff: Any) -> tuple[float, float, float] | None:
-    """ImageJ: the resolution tags count pixels per unit, `spacing` is the distance of planes.
+    """Size by ImageJ: resolution tags are pixels per unit along x and y, `spacing` is the distance of planes.
 
     `unit` is that of x; `yunit` and `zunit` exist where the other axes differ.
     """

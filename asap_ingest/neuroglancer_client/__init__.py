@@ -1,7 +1,7 @@
-"""The browser part of Neuroglancer, as the `neuroglancer` package ships it: no second server.
+"""Serve the browser files of the `neuroglancer` package, without the server of that package.
 
-A page of it is at `.../v/NAME/index.html`: it looks for its viewer's name between `/v/` and the next slash,
-any will do.
+The page is at `.../v/NAME/index.html`: it takes what stands between `/v/` and the next slash for its viewer's
+name; any will do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.responses import FileResponse, Response
 
 INDEX = "index.html"
-#: Stands in for the Python viewer that the client would talk to.
+#: Answers the client in place of the Python viewer with which it would communicate.
 SCRIPT = Path(__file__).with_name("neuroglancer_alone.js")
 NO_ICON = "data:,"
 MISSING = (
@@ -28,7 +28,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".ico": "image/x-icon",
 }
-#: It may read data from any server, but loads no script that is not its own; it compiles loops at run time.
+#: The client may read data from any server, but loads only its own scripts; it compiles loops with `eval`.
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -37,8 +37,8 @@ CONTENT_POLICY = (
 
 
 def client_folder() -> Path | None:
-    """Where the client lies; None when the `neuroglancer` package is missing or came without it."""
-    # looked up, not imported: importing it would bring a second web server into this process
+    """The folder of the client's files; None if the `neuroglancer` package is missing or has none."""
+    # not imported, because that would load a second web server into this process
     spec = importlib.util.find_spec("neuroglancer")
     for location in (spec.submodule_search_locations or ()) if spec else ():
         folder = Path(location, "static", "client")
@@ -48,7 +48,7 @@ def client_folder() -> Path | None:
 
 
 def client_file(name: str, icon: str = NO_ICON) -> Response:
-    """One file of the client; 404 with the reason when it is not installed, and for any other name."""
+    """A file of the client; 404 with the reason for any other name, or if the client is not installed."""
     folder = client_folder()
     if folder is None:
         return _text(MISSING, 404)

@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 def per_axis(function: Callable[..., Value], *triples: Sequence[Any]) -> tuple[Value, Value, Value]:
-    """Call a function with the first values of all triples, then with the second and the third ones."""
+    """Apply a function axis by axis: (f(ax, bx), f(ay, by), f(az, bz)) for a function f and triples a, b."""
     x, y, z = map(function, *triples)
     return x, y, z
 

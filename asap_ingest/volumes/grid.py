@@ -38,14 +38,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Sharding:
-    """The grouping of a scale's chunks into files, by the bits of their numbers.
+    """The distribution of a scale's chunks over files (shards) and their parts (minishards).
+
+    The bits of a chunk's number say where it lies; see `shard_grid`.
 
     Attributes
     ----------
     preshift_bits : int
-        How many of the lowest bits may differ between chunks of one minishard.
+        Number of lowest bits, which may differ between chunks of one minishard.
     minishard_bits, shard_bits : int
-        How many of the next bits number the minishard in its shard, and how many the shard.
+        Number of bits above them that number the minishard in its shard, and of those that number the shard.
     data_encoding : str
         `raw` or `gzip`.
     """
@@ -57,7 +59,7 @@ class Sharding:
 
     @property
     def chunk_bits(self) -> int:
-        """The number of bits that count the chunks of one shard."""
+        """Number of bits that may differ between chunks of one shard."""
         return self.preshift_bits + self.minishard_bits
 
 
@@ -98,7 +100,7 @@ class Scale:
         return per_axis(ceil_div, self.size, self.chunk_size)
 
     @property
-    def chunks(self) -> int:
+    def chunk_count(self) -> int:
         return math.prod(self.chunk_counts)
 
     @property
@@ -109,7 +111,7 @@ class Scale:
     def chunks_in(self, box: Box) -> Iterator[Box]:
         """Boxes of the chunks that begin in a box, z slowest; both counted from the first voxel."""
         first = per_axis(ceil_to, box.begin, self.chunk_size)
-        return tiles(Box(first, box.end), self.chunk_size, self.size)
+        return grid_boxes(Box(first, box.end), self.chunk_size, self.size)
 
     def chunk_name(self, chunk: Box) -> str:
         """File name that the precomputed format gives a chunk: `x0-x1_y0-y1_z0-z1`, with the offset."""
@@ -119,8 +121,8 @@ class Scale:
         )
 
 
-def tiles(box: Box, step: Triple, end: Triple) -> Iterator[Box]:
-    """Boxes of a size that begin in a box, z slowest, each cut to an end."""
+def grid_boxes(box: Box, step: Triple, end: Triple) -> Iterator[Box]:
+    """The boxes of `step` voxels that begin in a box, z slowest; the last along an axis are cut to `end`."""
     for z, y, x in product(*reversed(per_axis(range, box.begin, box.end, step))):
         stop = per_axis(lambda start, length, most: min(start + length, most), (x, y, z), step, end)
         yield Box((x, y, z), stop)
@@ -152,8 +154,8 @@ def scales_of(
 ) -> list[Scale]:
     """The scales of a volume, finest first.
 
-    An axis that has come down to one voxel is halved no further, and a scale that would be like the
-    one before is left out: a volume may have fewer scales than `levels`.
+    An axis with one voxel left is not divided further. If that is true of all axes, there are no coarser
+    scales: a volume may have fewer than `levels`.
 
     Raises
     ------
@@ -182,7 +184,7 @@ def scales_of(
 
 
 def numbered(scales: Sequence[Scale]) -> list[Scale]:
-    """The scales in folders `0`, `1`, ...: where readers of OME-Zarr look for them."""
+    """The scales with the keys `0`, `1`, ...: the folders in which readers of OME-Zarr look for them."""
     return [replace(scale, key=str(number)) for number, scale in enumerate(scales)]
 
 

@@ -6,36 +6,36 @@ numbered by the compressed Morton code of their position, so that a run of numbe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from operator import floordiv, mul
 from typing import Any
 
 from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
-from asap_ingest.volumes.grid import Box, Scale, Sharding, tiles
+from asap_ingest.volumes.grid import Box, Scale, Sharding, grid_boxes
 
-#: Least bytes of samples in a shard, if memory and volume allow it; bits of its number of chunks.
+#: A shard has 2**9 to 2**12 chunks, and with these bounds at least so many bytes of samples if it can.
+_LEAST_CHUNK_BITS, _MOST_CHUNK_BITS = 9, 12
 _LEAST_BYTES = 2**27
-_CHUNK_BITS = (9, 12)
-#: log2 of the chunks that one minishard index lists: readers fetch the index before the first chunk.
-_INDEX_BITS = 9
+#: A minishard has at most 2**9 chunks: readers fetch the index of all of them before the first chunk.
+_MOST_PRESHIFT_BITS = 9
 
 
 def sharding_of(scale: Scale, itemsize: int, data_encoding: str, limit_bytes: int) -> Sharding:
-    """The grouping of a scale's chunks into shards of at most `limit_bytes` of samples.
+    """The distribution of a scale's chunks over shards of at most `limit_bytes` of samples.
 
-    Shards have 512 to 4096 chunks, and 128 MB or more if 4096 chunks have that; fewer if the limit or
-    the scale is smaller, but at least one chunk.
+    Shards have 512 to 4096 chunks: as few as make 128 MB. They have fewer if the limit or the scale is
+    smaller, but at least one.
     """
-    chunk_bytes = itemsize * scale.chunk_size[0] * scale.chunk_size[1] * scale.chunk_size[2]
-    least, most = _CHUNK_BITS
-    bits = least
-    while bits < most and chunk_bytes << bits < _LEAST_BYTES:
+    chunk_bytes = itemsize * math.prod(scale.chunk_size)
+    bits = _LEAST_CHUNK_BITS
+    while bits < _MOST_CHUNK_BITS and chunk_bytes << bits < _LEAST_BYTES:
         bits += 1
     while bits > 0 and chunk_bytes << bits > limit_bytes:
         bits -= 1
     total = len(_axes_of_bits(scale.chunk_counts))
     bits = min(bits, total)
-    preshift = min(bits, _INDEX_BITS)
+    preshift = min(bits, _MOST_PRESHIFT_BITS)
     return Sharding(preshift, bits - preshift, total - bits, data_encoding)
 
 
@@ -53,21 +53,21 @@ def sharding_json(sharding: Sharding) -> dict[str, Any]:
 
 
 def shard_boxes(scale: Scale, sharding: Sharding) -> Iterator[Box]:
-    """The voxels of each shard, cut to the scale; every shard has a chunk."""
+    """The box of voxels of each shard, cut to the scale; no shard is empty."""
     axes = _axes_of_bits(scale.chunk_counts)[: sharding.chunk_bits]
     chunks = per_axis(lambda axis: 1 << axes.count(axis), (0, 1, 2))
-    return tiles(scale.box, per_axis(mul, chunks, scale.chunk_size), scale.size)
+    return grid_boxes(scale.box, per_axis(mul, chunks, scale.chunk_size), scale.size)
 
 
 def shard_name(scale: Scale, sharding: Sharding, box: Box) -> str:
-    """File of the shard that holds the chunk at the beginning of a box."""
+    """File name of the shard that holds the chunk at the beginning of a box."""
     number = chunk_number(scale, box) >> sharding.chunk_bits
     digits = ceil_div(sharding.shard_bits, 4)
     return f"{number:0{max(digits, 1)}x}.shard"
 
 
 def chunk_number(scale: Scale, chunk: Box) -> int:
-    """Compressed Morton code: bits of the position along x, y, z in turn, without those that are always 0."""
+    """Compressed Morton code: bits of the index along x, y, z in turn, without those that are always 0."""
     index = list(per_axis(floordiv, chunk.begin, scale.chunk_size))
     number = 0
     for position, axis in enumerate(_axes_of_bits(scale.chunk_counts)):

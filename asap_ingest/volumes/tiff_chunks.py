@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asap_ingest.errors import ImageError
+from asap_ingest.images.damage import naming_damage
 from asap_ingest.volumes.axes import Lengths
 
 Chunk = NDArray[Any]
@@ -56,22 +56,20 @@ def tiff_samples(content: bytes, most_bytes: int | None = None) -> Chunk:
     Raises
     ------
     ImageError
-        The pages are not such planes, or their samples take more than `most_bytes`.
+        It is damaged, its pages are not such planes, or their samples take more than `most_bytes`.
     """
     import tifffile
 
-    try:
-        with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-            samples = _samples_in_one_piece(tiff, content)
-            if samples is None:
-                size = sum(page.nbytes for page in tiff.pages)
-                if most_bytes is not None and size > most_bytes:
-                    raise ImageError(f"has {size:,} bytes of samples; at most {most_bytes:,} are expected")
-                samples = np.stack([page.asarray() for page in tiff.pages])
-    except (tifffile.TiffFileError, ValueError, IndexError, struct.error) as error:
-        raise ImageError(f"is not a TIFF with equal pages: {error}") from error
-    if samples.ndim != 3:
-        raise ImageError(f"has pages of shape {samples.shape[1:]}; a chunk's are (height, width)")
+    with naming_damage(), tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        samples = _samples_in_one_piece(tiff, content)
+        if samples is None:
+            size = sum(page.nbytes for page in tiff.pages)
+            if most_bytes is not None and size > most_bytes:
+                raise ImageError(f"has {size:,} bytes of samples; at most {most_bytes:,} are expected")
+            shapes = sorted({page.shape for page in tiff.pages})
+            if len(shapes) != 1 or len(shapes[0]) != 2:
+                raise ImageError(f"has pages of shapes {shapes}; those of a chunk are equal: (height, width)")
+            samples = np.stack([page.asarray() for page in tiff.pages])
     return samples.astype(samples.dtype.newbyteorder("<"), copy=False)
 
 

@@ -1,4 +1,4 @@
-"""The token that a server may require: its source, and how clients send it."""
+"""The token that a server may require: where it comes from, and how clients send it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from asap_ingest.errors import ParameterError
 
-#: A command line is seen by every user of a machine, the environment of a program by its owner only.
+#: Not an option: all users of a machine see command lines, only their owner sees the environment.
 VARIABLE = "ASAP_INGEST_TOKEN"
-#: In the address that a server prints.
+#: Parameter with the token in the address that a server prints.
 QUERY_NAME = "token"
-#: Name of our servers in the challenge of a 401.
+#: Name of our servers in the header `WWW-Authenticate` of a 401.
 REALM = "asap_ingest"
 _RANDOM_BYTES = 32
 #: Characters of a bearer token (RFC 6750), and too many of them to guess.
@@ -46,7 +46,7 @@ def new_token() -> str:
 
 
 def authorization() -> dict[str, str]:
-    """Header that a client sends: none without a token in the environment; ParameterError for a wrong one."""
+    """Headers that a client sends: none without a token in the environment; ParameterError if it is wrong."""
     token = token_of_environment()
     return {} if token is None else {"Authorization": f"Bearer {token}"}
 

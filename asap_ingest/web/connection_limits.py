@@ -29,7 +29,7 @@ _FULL = "all connections of this server are in use: try again in a moment"
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Limits of connections.
+    """Limits of connections: their number, and how long a server waits for clients.
 
     Attributes
     ----------
@@ -40,13 +40,13 @@ class ConnectionLimits:
     header_bytes : int
         Of a header.
     body_seconds : float
-        Without a byte of a body that is under way.
+        Until the next byte of a request's body.
     body_bytes_per_second : float
-        Mean rate of a body that takes longer than `body_seconds`.
+        Least mean rate of a body that takes longer than `body_seconds`.
     answer_seconds : float
-        Without a byte taken of an answer.
+        Until the client takes the next byte of an answer.
     keep_alive_seconds : int
-        Between requests. Longer than clients pause: a connection closed meanwhile would cost them a retry.
+        Between requests. Longer than the pauses of clients: a closed connection would cost them a retry.
     """
 
     connections: int = 4096
@@ -70,18 +70,19 @@ class Connections:
         self._last_log = float("-inf")
 
     def has_room_for(self, connection: BoundedProtocol) -> bool:
-        """Register a connection; if all are in use, close an idle one for it. False if none is idle."""
+        """Register a connection; if all are in use, close one that waits for its client; False if none."""
         if len(self._open) >= self.limits.connections:
             self.log_full()
-            idle = next((other for other in self._open if other.waits_for_client()), None)
-            if idle is None:
+            waiting = next((other for other in self._open if other.waits_for_client()), None)
+            if waiting is None:
                 return False
-            self.remove(idle)
-            idle.transport.abort()
+            self.remove(waiting)
+            waiting.transport.abort()
         self._open[connection] = None
         return True
 
     def touch(self, connection: BoundedProtocol) -> None:
+        """Move a connection to the end of the order: it is the last that had data."""
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = None
@@ -108,7 +109,7 @@ class Connections:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A connection that is registered, and records since when it waits for its client."""
+    """A connection that registers itself, and records since when it waits for its client."""
 
     def __init__(self, connections: Connections, **settings: Any) -> None:
         super().__init__(**settings)
@@ -148,7 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Record the start of a header, also after a body that was answered early."""
+        """Record the start of a header; needed where the body before it was answered before its end."""
         super().on_message_begin()
         self._header_since, self._header_bytes = self.loop.time(), 0
         self._body_bytes = 0
@@ -159,7 +160,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
 
     def _waits_for_header(self) -> bool:
-        # after an early answer the end of the body is not known here
+        # after an answer to an incomplete body, more of the body may come
         return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
 
     def waits_for_client(self) -> bool:
@@ -171,7 +172,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def close_if_late(self, now: float, limits: ConnectionLimits) -> None:
         """Close a connection whose client takes too long to send a header or a body, or to take its answer.
 
-        A body that comes before its answer is answered 408; the application sees that the client left.
+        If the body is late and nothing has been answered, the client gets 408.
         """
         is_late_body = self._has_late_body(now, limits)
         if is_late_body and not self.cycle.response_started:
@@ -209,7 +210,7 @@ def _late_answer(received: int, limits: ConnectionLimits) -> bytes:
 
 
 def _last_answer(status: str, text: str, *headers: str) -> bytes:
-    """An answer that this layer sends itself, before it closes the connection."""
+    """The bytes of an answer that this layer sends itself before it closes the connection."""
     fields = (
         "connection: close",
         "content-type: text/plain; charset=utf-8",

@@ -1,4 +1,4 @@
-"""Requests with the token of a server pass; all others are answered 401.
+"""Middleware that lets requests with the token of a server pass, and answers 401 to all others.
 
 Programs send it in the header `Authorization`, browsers in a cookie, which they get when they open the
 address with the token.
@@ -45,9 +45,9 @@ class TokenGate:
 
     def _for_request(self, scope: Scope) -> ASGIApp:
         parts = scope["query_string"].decode("latin-1").split("&")
-        in_address, others = _parted(parts)
+        in_address, others = _split_off_tokens(parts)
         if scope["method"] in ("GET", "HEAD") and any(self._is_token(text) for text in in_address):
-            return self._to_address_without(scope, others)
+            return self._redirect_without_token(scope, others)
         sent = self._sent(Headers(scope=scope))
         if any(self._is_token(text) for text in sent):
             return self._app
@@ -64,7 +64,7 @@ class TokenGate:
         cookies = (cookie_parser(header) for header in headers.getlist("cookie"))
         return [*sent, *(values[self._cookie] for values in cookies if self._cookie in values)]
 
-    def _to_address_without(self, scope: Scope, others: list[str]) -> Response:
+    def _redirect_without_token(self, scope: Scope, others: list[str]) -> Response:
         """Move the token from the address, which bookmarks and screenshots show, to a cookie."""
         # relative to the address in the browser, which may have the prefix of a proxy
         last = scope["raw_path"].decode("latin-1").rpartition("/")[2]
@@ -76,8 +76,8 @@ class TokenGate:
         return response
 
 
-def _parted(parts: list[str]) -> tuple[list[str], list[str]]:
-    """The tokens in a query, and its other parts as they stand."""
+def _split_off_tokens(parts: list[str]) -> tuple[list[str], list[str]]:
+    """The tokens in the parts of a query, and its other parts unchanged."""
     start = f"{QUERY_NAME}="
     tokens = [unquote(part.removeprefix(start)) for part in parts if part.startswith(start)]
     return tokens, [part for part in parts if part and not part.startswith(start)]

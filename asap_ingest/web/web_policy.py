@@ -1,4 +1,4 @@
-"""Which web pages may use a service, by the headers `Host` and `Origin` of a request.
+"""Which web pages may use a service, decided from the headers `Host` and `Origin` of a request.
 
 Browsers send requests of any page to any address that they can reach, this machine's included, and only then
 check whether the page may read the answer. `Origin` names the server of the page; other programs send none.
@@ -39,7 +39,7 @@ class Access:
     refusal : str or None
         Why it gets 403.
     reader : str or None
-        Origin whose pages may read the answer; None for no page.
+        `Origin` as the request has it, if its pages may read the answer; else None.
     may_write : bool
         Whether it may change something.
     is_cross_origin : bool
@@ -74,15 +74,15 @@ class WebPolicy:
     any_page: bool = False
 
     def access(self, method: str, scheme: str, headers: Headers) -> Access:
-        """What a request may do."""
+        """What a request may do; `scheme` is that by which it came, `http` or `https`."""
         origin = _origin(headers)
-        asking = None if origin is None else _normal(origin)
-        # other programs than browsers, and pages of the service itself
+        page = None if origin is None else _normalised(origin)
+        # programs other than browsers, and pages of the service itself
         is_own = origin is None or (
-            asking is not None and asking == _normal(f"{scheme}://{headers.get('host', '')}")
+            page is not None and page == _normalised(f"{scheme}://{headers.get('host', '')}")
         )
-        may_write = self.any_page or is_own or asking in self.allow_origins
-        may_read = may_write or (asking is not None and self._is_viewer(asking))
+        may_write = self.any_page or is_own or page in self.allow_origins
+        may_read = may_write or (page is not None and self._is_viewer(page))
         refusal = self.host_refusal(headers)
         if refusal is None and method not in SAFE_METHODS and not may_write:
             refusal = _how_to_let_write(origin or NO_ORIGIN)
@@ -119,7 +119,7 @@ def machine_names() -> frozenset[str]:
 
 
 def host_names(texts: Iterable[str]) -> frozenset[str]:
-    """Names of a service as `Host` has them, and those of this machine.
+    """Valid values of `host_names`, in lower case, with the names of this machine.
 
     Raises
     ------
@@ -135,11 +135,11 @@ def host_names(texts: Iterable[str]) -> frozenset[str]:
 
 def listed_origins(texts: Iterable[str]) -> frozenset[str]:
     """Normalised origins; ParameterError for an invalid one."""
-    return frozenset(map(_listed, texts))
+    return frozenset(map(_listed_origin, texts))
 
 
-def _listed(text: str) -> str:
-    origin = _normal(text)
+def _listed_origin(text: str) -> str:
+    origin = _normalised(text)
     if origin is None:
         problem = f"{text!r} is not an origin: like http://viewer.lab:8000, without path"
         raise ParameterError("allow_origins", problem)
@@ -147,7 +147,7 @@ def _listed(text: str) -> str:
 
 
 def _how_to_let_write(origin: str) -> str:
-    if _normal(origin) is None:
+    if _normalised(origin) is None:
         hint = "have a server send the page, and name that with --allow_origins"
     else:
         hint = "add it with --allow_origins if they should"
@@ -161,7 +161,7 @@ def _origin(headers: Headers) -> str | None:
     return NO_ORIGIN if headers.get("sec-fetch-site") in ("cross-site", "same-site") else None
 
 
-def _normal(origin: str) -> str | None:
+def _normalised(origin: str) -> str | None:
     """An origin in lower case, without the default port; None for an invalid one."""
     match = _ORIGIN.fullmatch(origin.lower())
     if match is None or "*" in match["name"]:
@@ -180,7 +180,7 @@ def _is_loopback(origin: str) -> bool:
 
 
 def _name_in(host: str) -> str | None:
-    """The name in `name`, `name:port`, `[address]:port`, without brackets and a dot at its end."""
+    """The name in `name`, `name:port`, `[address]:port`, without brackets and final dot; None if invalid."""
     match = _HOST.fullmatch(host.lower())
     return match["name"].strip("[]") if match else None
 

@@ -8,25 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.images.plane_reductions import REDUCTIONS, Carry, Step
+from asap_ingest.images.plane_reductions import REDUCTIONS, ReducedPlane, ScaleStep
 from tests.examples import examples
 from tests.images.reference import mean, mode, reference
 
 
 def reduced(array, factor, kind="image", total=None):
     """An array (z, y, x) at the next scale, made plane by plane."""
-    step = Step(factor, total or factor, array.shape[1:], array.dtype)
+    step = ScaleStep(factor, total or factor, array.shape[1:], array.dtype)
     reduction = REDUCTIONS[kind](step)
-    carries = [reduction.add(Carry(plane, 1)) for plane in array] + [reduction.rest()]
+    carries = [reduction.add(ReducedPlane(plane, 1)) for plane in array] + [reduction.rest()]
     return np.stack([reduction.values(carry) for carry in carries if carry is not None])
 
 
 def reduced_twice(array, factors, kind="image"):
     """Over two scales, as one chain."""
     total = tuple(one * other for one, other in zip(*factors, strict=True))
-    first = REDUCTIONS[kind](Step(factors[0], factors[0], array.shape[1:], array.dtype))
-    second = REDUCTIONS[kind](Step(factors[1], total, array.shape[1:], array.dtype))
-    middle = [first.add(Carry(plane, 1)) for plane in array] + [first.rest()]
+    first = REDUCTIONS[kind](ScaleStep(factors[0], factors[0], array.shape[1:], array.dtype))
+    second = REDUCTIONS[kind](ScaleStep(factors[1], total, array.shape[1:], array.dtype))
+    middle = [first.add(ReducedPlane(plane, 1)) for plane in array] + [first.rest()]
     last = [second.add(carry) for carry in middle if carry is not None] + [second.rest()]
     return np.stack([second.values(carry) for carry in last if carry is not None])
 
@@ -94,12 +94,12 @@ def test_sums_of_large_blocks_do_not_overflow(dtype, factor):
 
 def test_blocks_whose_sums_pass_64_bits():
     """Labels of neurons in a huge volume: planes that stand for 2**31 voxels each."""
-    step = Step((4, 1, 1), (4, 2**16, 2**16), (2**16, 2**16), np.dtype(np.uint32))
+    step = ScaleStep((4, 1, 1), (4, 2**16, 2**16), (2**16, 2**16), np.dtype(np.uint32))
     reduction = REDUCTIONS["image"](step)
     largest = 2**32 - 1
     for _ in range(3):
-        assert reduction.add(Carry(np.full((1, 1), float(largest) * 2**32), 1)) is None
-    carry = reduction.add(Carry(np.zeros((1, 1)), 1))
+        assert reduction.add(ReducedPlane(np.full((1, 1), float(largest) * 2**32), 1)) is None
+    carry = reduction.add(ReducedPlane(np.zeros((1, 1)), 1))
     assert reduction.values(carry).tolist() == [[mean([largest] * 3 + [0])]]
 
 
@@ -129,8 +129,8 @@ def test_planes_are_left_as_they_are():
 
 @pytest.mark.parametrize("kind", REDUCTIONS)
 def test_nothing_rests_when_blocks_are_complete(kind):
-    reduction = REDUCTIONS[kind](Step((2, 2, 2), (2, 2, 2), (4, 4), np.dtype(np.uint8)))
-    plane = Carry(np.ones((4, 4), np.uint8), 1)
+    reduction = REDUCTIONS[kind](ScaleStep((2, 2, 2), (2, 2, 2), (4, 4), np.dtype(np.uint8)))
+    plane = ReducedPlane(np.ones((4, 4), np.uint8), 1)
     assert reduction.rest() is None
     assert reduction.add(plane) is None
     assert reduction.add(plane).depth == 2

@@ -139,7 +139,9 @@ def test_label_that_is_no_mode(tmp_path):
     [
         ("size", [18, 11, 7], "scale 2_2_2: size is (18, 11, 7); (37, 21, 13) over (2, 2, 2)"),
         ("resolution", [9, 8, 80], "scale 2_2_2: resolution is (9, 8, 80) nm, not a whole multiple"),
+        ("resolution", [10**400, 8, 80], "info: scales[1].resolution: is [1000"),
         ("voxel_offset", [1, 0, 0], "scale 2_2_2: begins at (8.0, 0.0, 0.0) nm"),
+        ("voxel_offset", [10**400, 0, 0], "info: scales[1].voxel_offset: is [1000"),
         ("size", [19, 11], "info: scales[1].size: is [19, 11]; it must be three numbers"),
         ("size", [19, 11, 0], "info: scales[1].size: is [19, 11, 0]"),
         ("size", [19, 11, True], "info: scales[1].size"),
@@ -153,6 +155,23 @@ def test_label_that_is_no_mode(tmp_path):
 def test_scale_that_is_not_described_right(volume, field, value, problem):
     change_json(volume / "info", lambda info: info["scales"][1].update({field: value}))
     assert [fault for fault in faults_of(volume, "levels") if fault.startswith(problem)]
+
+
+def test_resolutions_whose_ratio_is_no_number(volume):
+    change_json(volume / "info", lambda info: info["scales"][0].update(resolution=[1e-300] * 3))
+    change_json(volume / "info", lambda info: info["scales"][1].update(resolution=[1e300] * 3))
+    assert faults_of(volume, "levels")[0].startswith("scale 2_2_2: resolution is (1e+300, 1e+300, 1e+300) nm")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "n" * 300])
+def test_folders_that_no_file_system_can_have(volume, name):
+    change_json(volume / "info", lambda info: info.update(mesh=name))
+    change_json(volume / "info", lambda info: info["scales"][1].update(key=name))
+    for depth in ("voxels", "chunks"):
+        check = check_precomputed(str(volume), depth)
+        missing = next(group for group in check.findings.groups if group.where == f"scale {name}")
+        assert str(missing.examples[next(iter(missing.examples))]).endswith(": missing")
+        assert f"folder {name} (mesh): info names it, but it is not there" in check.findings.not_known
 
 
 @pytest.mark.parametrize(

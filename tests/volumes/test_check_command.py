@@ -80,9 +80,12 @@ def served_by(handler_class, folder):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            # a thread that goes on after a failed test would keep the run from ending
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture(params=[RangeHandler, WholeFileHandler])
@@ -127,7 +130,7 @@ def test_compressed_chunks_at_a_url(tmp_path, handler):
         damaged, missing = faults_of(f"{url}/v")
         assert missing == "4_4_4/0-8_0-6_0-4: missing"
         assert damaged.startswith("2_2_2/0-8_0-8_0-7")
-        assert "cannot be decompressed: " in damaged
+        assert "cannot be decompressed" in damaged
 
 
 @pytest.mark.slow

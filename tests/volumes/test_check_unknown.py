@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 
 import imagecodecs
 import pytest
@@ -168,8 +169,24 @@ def test_compressed_chunks(volume, suffix, encode):
     (volume / f"2_2_2/0-8_0-8_0-7{suffix}").write_bytes(encode(bytes(447)))
     (volume / f"1_1_1/0-8_0-8_0-8{suffix}").write_bytes(b"cut")
     first, second = faults_of(volume)
-    assert first.startswith(f"1_1_1/0-8_0-8_0-8{suffix}: cannot be decompressed: ")
+    assert first.startswith(f"1_1_1/0-8_0-8_0-8{suffix}: cannot be decompressed to at most 512 bytes: ")
     assert second == f"2_2_2/0-8_0-8_0-7{suffix}: has 447 bytes; 8 x 8 x 7 voxels of uint8 take 448"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "encode"),
+    [(".gz", gzip.compress), (".br", imagecodecs.brotli_encode), (".zstd", imagecodecs.zstd_encode)],
+)
+def test_a_compressed_chunk_is_decompressed_no_further_than_its_samples(volume, suffix, encode):
+    chunk = volume / "1_1_1/0-8_0-8_0-8"
+    chunk.unlink()
+    chunk.with_name(chunk.name + suffix).write_bytes(encode(bytes(2**27)))
+    tracemalloc.start()
+    (fault,) = faults_of(volume)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert fault.startswith(f"1_1_1/{chunk.name}{suffix}: cannot be decompressed to at most 512 bytes: ")
+    assert most < 2**26
 
 
 def test_many_faults_of_one_kind_are_counted(volume, capsys, tmp_path):

@@ -66,7 +66,7 @@ def test_units_write_every_chunk_once_within_the_memory(
         return
     implied = Counter((scale.key, name) for scale in part.scales for name in chunk_names(scale))
     assert written(plan) == implied
-    assert plan.chunks == sum(implied.values())
+    assert plan.chunk_count == sum(implied.values())
     assert plan.memory_bytes <= budget.bytes_per_worker
     for unit in plan.units:
         for scale in unit.scales:

@@ -83,7 +83,7 @@ def test_force_redo_writes_everything(tmp_path):
     damaged.write_bytes(b"damaged")
     assert build(run_of(tmp_path)).chunks_written == 0
     report = build(run_of(tmp_path, force_redo=True))
-    assert (report.units_skipped, report.chunks_written) == (0, run_of(tmp_path).plan.chunks)
+    assert (report.units_skipped, report.chunks_written) == (0, run_of(tmp_path).plan.chunk_count)
     np.testing.assert_array_equal(read_volume(tmp_path, "raw")[0], ARRAY)
 
 
@@ -158,7 +158,7 @@ def test_force_redo_replaces_another_origin(tmp_path):
     build(run_of(tmp_path))
     other = random_array((70, 90, 60), seed=1)
     report = build(run_of(tmp_path, array=other, origin="other", force_redo=True))
-    assert report.chunks_written == run_of(tmp_path).plan.chunks
+    assert report.chunks_written == run_of(tmp_path).plan.chunk_count
     np.testing.assert_array_equal(read_volume(tmp_path, "raw")[0], other)
 
 
@@ -239,7 +239,7 @@ def test_executors_write_the_same_bytes(tmp_path, chunk_format):
         assert len(run.plan.units) > 1
         report = build(run, executor)
         assert report.failures == []
-        assert report.chunks_written == run.plan.chunks
+        assert report.chunks_written == run.plan.chunk_count
         volumes.append(listing(tmp_path / name))
     assert all(volume == volumes[0] for volume in volumes)
 

@@ -87,7 +87,7 @@ def test_folders_elsewhere_are_not_served(
     make_volume(tmp_path / "volume", random_array(SHAPE, "uint64"), kind="segmentation")
     change_info(tmp_path / "volume", mesh=path)
     write(tmp_path, {"meshes/5:0": b"secret"})
-    assert not open_volume(tmp_path / "volume").beside
+    assert not open_volume(tmp_path / "volume").side_folders
     assert "which is not below the volume's folder" in caplog.text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import logging
 import signal
@@ -20,6 +21,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import tensorstore
+import tifffile
 from starlette.responses import Response
 
 from asap_ingest import neuroglancer_client
@@ -324,7 +326,26 @@ def open_files() -> int:
     return found
 
 
-@pytest.mark.parametrize("damage", ["no TIFF", "cut", "shape", "type", "empty"])
+def damaged_deflate(shape_zyx: tuple[int, int, int]) -> bytes:
+    """A TIFF with compressed pages, the first of which cannot be decompressed."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, random_array(shape_zyx), compression="zlib", photometric="minisblack")
+    content = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        start = tiff.pages.first.dataoffsets[0] + 2
+    content[start : start + 10] = b"\xff" * 10
+    return bytes(content)
+
+
+def unequal_pages() -> bytes:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as tiff:
+        for height in (16, 15):
+            tiff.write(random_array((1, height, 16))[0], photometric="minisblack")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("damage", ["no TIFF", "cut", "shape", "type", "empty", "codec", "pages"])
 def test_a_damaged_chunk_is_an_error_that_names_it(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -340,6 +361,8 @@ def test_a_damaged_chunk_is_an_error_that_names_it(
         "shape": (tmp_path / "1_1_1" / "16-32_16-20_0-9.tiff").read_bytes(),
         "type": sixteen_bit,
         "empty": b"",
+        "codec": damaged_deflate((9, 16, 16)),
+        "pages": unequal_pages(),
     }[damage]
     path.write_bytes(content)
     with serving(tmp_path) as url, caplog.at_level(logging.ERROR, logger="asap_ingest"):

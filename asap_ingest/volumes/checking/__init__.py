@@ -1,1 +1,1 @@
-"""Reads volumes back and finds faults. It shares no code with what writes them."""
+"""Reads volumes back and finds their faults; the formats are read without the code that writes them."""

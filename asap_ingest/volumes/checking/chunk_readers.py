@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import math
 import re
 import struct
-import zlib
 from collections.abc import Callable
 from operator import add, floordiv, sub
 from typing import Any, TypeVar
@@ -26,53 +24,35 @@ Answer = TypeVar("Answer", bytes, int)
 _NAME = re.compile(r"(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)")
 _TIFF = ".tiff"
 #: What decoders raise for damaged bytes.
-_DAMAGED = (
-    *(OSError, EOFError, ValueError, LookupError, RuntimeError, TypeError, MemoryError),
-    *(struct.error, zlib.error),
-)
-
-
-def _by_imagecodecs(name: str) -> Callable[[bytes], bytes]:
-    def decode(content: bytes) -> bytes:
-        import imagecodecs
-
-        return bytes(getattr(imagecodecs, f"{name}_decode")(content))
-
-    return decode
-
-
-#: Decoders by the suffixes of file names that cloud-volume writes.
-SUFFIXES: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".br": _by_imagecodecs("brotli"),
-    ".zstd": _by_imagecodecs("zstd"),
-}
+_DAMAGED = (OSError, ValueError, LookupError, RuntimeError, TypeError, MemoryError, struct.error)
+#: Decoders of imagecodecs by the suffixes of file names that cloud-volume writes.
+_DECODERS = {".gz": "gzip_decode", ".br": "brotli_decode", ".zstd": "zstd_decode"}
 
 
 class PrecomputedChunks:
     """Chunks that are files of their own: little-endian samples, x fastest, or TIFFs with a page per plane.
 
     The suffix of a file's name says which, and how samples are compressed, if they are. The first file that
-    exists decides between TIFFs and samples. A chunk is named by its index (x, y, z); a FaultError names the
-    defective file.
+    exists decides between TIFFs and samples. Chunks are asked for by their index (x, y, z) in the grid; a
+    FaultError names the defective file.
     """
 
     def __init__(self, files: VolumeFiles, scale: CheckedScale) -> None:
         self._files, self._scale = files, scale
-        self._suffixes: list[str] = ["", *SUFFIXES, _TIFF]
+        self._suffixes: list[str] = ["", *_DECODERS, _TIFF]
 
     def read(self, index: Triple) -> Chunk:
-        """Samples (z, y, x); only of scales that are not `unread`."""
+        """Samples (z, y, x) of a chunk; only for scales that are not `unread`."""
         name, content = self._first(index, self._files.read)
         suffix = self._suffixes[0]
         if suffix == _TIFF:
             return _tiff_samples(content, name, self._scale.shape_xyz(index), self._scale.dtype)
         if suffix:
-            content = decompress(content, suffix, name)
+            content = decompress(content, suffix, name, bytes_of(self._scale, index))
         return samples_of(content, name, self._scale, index)
 
-    def look(self, index: Triple) -> None:
-        """Check, without reading it, that the chunk exists and is as long as it must be."""
+    def look_up(self, index: Triple) -> None:
+        """Raise a FaultError if a chunk does not exist or has a wrong length; its content is not read."""
         name, size = self._first(index, self._files.size)
         if not self._scale.unread and not self._suffixes[0]:
             check_length(name, size, self._scale, index)
@@ -95,27 +75,30 @@ class PrecomputedChunks:
         return f"{self._scale.key}/" + "_".join(f"{start}-{start + length}" for start, length in ranges)
 
     def _first(self, index: Triple, ask: Callable[[str], Answer | None]) -> tuple[str, Answer]:
-        """(file, answer) for the first suffix that exists; the next chunk starts with it."""
+        """(file, answer) for the first suffix with an answer, which is tried first for the next chunk."""
         name = self._name(index)
         for suffix in self._suffixes:
             answer = ask(f"{name}{suffix}")
             if answer is not None:
-                of_its_kind = [_TIFF] if suffix == _TIFF else ["", *SUFFIXES]
-                self._suffixes = sorted(of_its_kind, key=suffix.__ne__)
+                others: list[str] = [_TIFF] if suffix == _TIFF else ["", *_DECODERS]
+                others.remove(suffix)
+                self._suffixes = [suffix, *others]
                 return f"{name}{suffix}", answer
         raise FaultError(f"{name}{_TIFF}" if self._suffixes == [_TIFF] else name, "missing")
 
 
-def decompress(content: bytes, suffix: str, place: str) -> bytes:
-    """Decompress bytes; a FaultError at a place if they are damaged."""
+def decompress(content: bytes, suffix: str, place: str, most: int) -> bytes:
+    """Decompress to at most `most` bytes; a FaultError if there are more, or if they are damaged."""
+    import imagecodecs
+
     try:
-        return SUFFIXES[suffix](content)
+        return bytes(getattr(imagecodecs, _DECODERS[suffix])(content, out=most))
     except _DAMAGED as error:
-        raise FaultError(place, f"cannot be decompressed: {error}") from error
+        raise FaultError(place, f"cannot be decompressed to at most {most:,} bytes: {error}") from error
 
 
 def samples_of(content: bytes, place: str, scale: CheckedScale, index: Triple) -> Chunk:
-    """The samples (z, y, x) in bytes with x fastest; a FaultError if they are too few or too many."""
+    """Bytes with x fastest as samples (z, y, x); a FaultError if they are too few or too many."""
     check_length(place, len(content), scale, index)
     return np.frombuffer(content, scale.dtype).reshape(scale.shape_xyz(index)[::-1])
 
@@ -130,6 +113,7 @@ def check_length(place: str, length: int, scale: CheckedScale, index: Triple) ->
 
 
 def bytes_of(scale: CheckedScale, index: Triple) -> int:
+    """Length of a chunk's samples in bytes."""
     return math.prod(scale.shape_xyz(index)) * scale.dtype.itemsize
 
 

@@ -1,6 +1,7 @@
-"""Coarser voxels against the voxels that they stand for. Arrays are (z, y, x).
+"""Compare the voxels of a chunk with the finer voxels that they stand for. Arrays are (z, y, x).
 
-Blocks are counted from the first voxel of a scale; those at the upper ends of the axes may be smaller.
+A voxel stands for a block of voxels of the next finer scale, and so of the finest. Blocks are counted from
+the first voxel of a scale; those at the upper ends of the axes may be smaller.
 """
 
 from __future__ import annotations
@@ -17,26 +18,27 @@ Array = NDArray[Any]
 #: A float32 may differ from its mean by half of its last bit; twice that is allowed, and the sum's rounding.
 _FLOAT_SHARE = 2.0**-23
 _SUM_SHARE = 2.0**-40
-#: Number of voxels that stands for one that could not be read: every sum with it is below 0.
+#: Count for a voxel that could not be read: the count of a block with such a voxel is below 0.
 _UNREAD = -(2**48)
 
 
 class Means:
-    """The voxels below a chunk, whose samples are means over the finest scale.
+    """What a chunk of an image must hold: means over the finest scale, collected from all finer chunks.
 
     Parameters
     ----------
     shape, finer_shape : triple of int
-        Voxels of the chunk, and of the scale before that the chunk stands for.
+        Voxels of the chunk; voxels of the next finer scale that it stands for.
     step : triple of int
-        Voxels of the scale before in one.
+        Voxels of the next finer scale in one of the chunk.
 
     Attributes
     ----------
     below : ndarray, shape (2, z, y, x)
-        For each voxel of the chunk the sum over the finest scale, and how many voxels that are.
+        For each voxel of the chunk: sum of the voxels of the finest scale, and their number.
     """
 
+    #: What a wrong voxel is, for the text of the fault.
     wrong = "not the mean of the finest scale"
 
     def __init__(self, shape: Triple, finer_shape: Triple, step: Triple, dtype: np.dtype[Any]) -> None:
@@ -44,31 +46,34 @@ class Means:
         self.below = np.zeros((2, *shape), _sum_type(dtype))
 
     def add(self, finer: Array, begin: Triple) -> None:
-        """Add what a finer chunk has for this one; its first voxel is `begin`, counted from the first one."""
+        """Add what `finest` or `passed_on` gave for a finer chunk.
+
+        `begin` is its first voxel, counted from the first finer voxel that this chunk stands for.
+        """
         with np.errstate(invalid="ignore", over="ignore"):
             add_blocks(self.below, finer, begin, self._step)
 
     def faulty(self, chunk: Array) -> Array:
-        """Where the chunk's voxels are wrong, as bool array."""
+        """Where the chunk's voxels are wrong, as bool array; False where finer voxels could not be read."""
         sums, counts = self.below
         return not_means(chunk, sums, counts) & (counts > 0)
 
     def passed_on(self, chunk: Array | None) -> Array:
-        """What the chunk has for the next scale; sums do not depend on its own samples."""
+        """What the chunk gives to the next coarser one: the sums, which do not depend on its own samples."""
         return self.below
 
     @staticmethod
     def finest(chunk: Array | None, shape: Triple, dtype: np.dtype[Any]) -> Array:
-        """What a chunk of the finest scale has for the next; None is one that could not be read."""
+        """What a chunk of the finest scale gives to the next coarser one; None if it could not be read."""
         below = np.ones((2, *shape), _sum_type(dtype))
         below[0], below[1] = (0, _UNREAD) if chunk is None else (chunk, 1)
         return below
 
 
 class Modes(Means):
-    """The voxels below a chunk, whose samples are the most frequent labels of the scale before.
+    """What a chunk of a segmentation must hold: the most frequent labels of the next finer scale.
 
-    `below` has the labels of the scale before, and 0 for those that could not be read, else 1.
+    `below` has shape (2, finer z, y, x): finer labels, and 1 where they could be read, else 0.
     """
 
     wrong = "not the most frequent label of the scale before"
@@ -102,9 +107,9 @@ def _sum_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def add_blocks(target: Array, part: Array, begin: Triple, step: Triple) -> None:
-    """Add sums over blocks of `step` voxels to a target, which has one voxel for each block.
+    """Add sums over blocks of `step` voxels of a part to a target, which has one voxel for each block.
 
-    Both have a further axis in front. The first voxel of the part is `begin`, counted from the first block.
+    Both have a further axis in front. The part begins at voxel `begin`, counted from the first block's first.
     """
     region = [slice(None)]
     for axis, (first, length) in enumerate(zip(begin, step, strict=True), 1):

@@ -1,4 +1,4 @@
-"""Faults of a volume, and what of it cannot be checked."""
+"""Faults of a volume, and parts of it that cannot be checked."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from asap_ingest.errors import AsapIngestError
 
-#: Faults of one kind that are kept as examples; the others are counted.
+#: How many faults of one kind are kept as examples; all are counted.
 EXAMPLES = 5
 _MOST_KINDS = 100
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.]*")
 
 
 class FaultError(AsapIngestError):
-    """One defect, raised where it keeps something from being read.
+    """One defect of a volume; raised where it prevents further reading.
 
-    `place` is a file or chunk below the volume's folder.
+    `place` is a file or chunk in the volume, or a scale.
     """
 
     def __init__(self, place: str, problem: str) -> None:
@@ -26,7 +26,7 @@ class FaultError(AsapIngestError):
 
 
 class NotKnownError(AsapIngestError):
-    """The volume may be right, but it is of a kind that cannot be checked."""
+    """The volume may be right, but cannot be checked: it has features that are not known here."""
 
 
 @dataclass
@@ -36,11 +36,11 @@ class FaultGroup:
     Attributes
     ----------
     where : str
-        Scale or folder of the faults; the place itself where the fault belongs to no group.
+        Scale or folder of the faults; for a fault of neither its place.
     count : int
         Chunks or files with such a fault. Chunks of a missing shard count one by one.
     examples : dict
-        The first different ones, by their text.
+        The first different faults by their text.
     """
 
     where: str
@@ -64,9 +64,9 @@ class Findings:
     Attributes
     ----------
     notes : list of str
-        Parts that could not be compared or listed.
+        Checks that could not be made.
     not_known : list of str
-        Parts that may be right, but are of a kind that cannot be checked.
+        Parts that may be right, but have features that are not known here.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Findings:
         return sum(group.count for group in self.groups)
 
     def add(self, fault: FaultError, where: str = "") -> None:
-        """Count a fault of a scale or folder; without one the fault is a group of its own."""
+        """Count a fault; `where` is its scale or folder, without which it is a group of its own."""
         key = (where or fault.place, _NUMBER.sub("N", fault.problem))
         if key not in self._groups and len(self._groups) >= _MOST_KINDS:
             key = ("others", "")

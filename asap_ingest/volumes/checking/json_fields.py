@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +27,19 @@ def read_json(files: VolumeFiles, name: str) -> dict[str, Any]:
     return value
 
 
+#: JSON has larger numbers, with which arithmetic would fail.
+_MOST_WHOLE, _MOST_FLOAT = 2**63 - 1, sys.float_info.max
+
+
 @dataclass(frozen=True)
 class Fields:
-    """Fields of a JSON object; a wrong one is a FaultError that names it."""
+    """Fields of a JSON object; each method raises a FaultError that names a field with a wrong value.
+
+    Attributes
+    ----------
+    path : str
+        Of the object in the file, ending with a dot: `scales[0].`; empty for the file's own object.
+    """
 
     file: str
     path: str
@@ -37,7 +47,7 @@ class Fields:
 
     @classmethod
     def of(cls, file: str, path: str, value: Any) -> Fields:
-        """Those of a value, which must be an object."""
+        """The fields of a value, which must be an object."""
         if not isinstance(value, dict):
             raise FaultError(file, f"{path}: is {value!r}; it must be an object")
         return cls(file, f"{path}.", value)
@@ -71,14 +81,14 @@ class Fields:
     def whole_numbers(self, name: str, least: int) -> Triple:
         """Three whole numbers."""
         x, y, z = values = self._three(name)
-        if not all(type(number) is int and number >= least for number in values):
+        if not all(type(number) is int and least <= number <= _MOST_WHOLE for number in values):
             raise self.wrong(name)
         return x, y, z
 
     def numbers(self, name: str) -> Lengths:
         """Three finite numbers."""
         x, y, z = values = self._three(name)
-        if not all(type(number) in (int, float) and math.isfinite(number) for number in values):
+        if not all(type(number) in (int, float) and abs(number) <= _MOST_FLOAT for number in values):
             raise self.wrong(name)
         return x, y, z
 

@@ -18,7 +18,7 @@ from asap_ingest.volumes.checking.volume_metadata import CheckedScale, Descripti
 INFO = "info"
 PROVENANCE = "provenance"
 #: Fields of `info` that name a folder, with the types that the folder's own `info` may have.
-SIDE_TYPES = {
+_SIDE_TYPES = {
     "mesh": ("neuroglancer_legacy_mesh", "neuroglancer_multilod_draco"),
     "skeletons": ("neuroglancer_skeletons",),
     "segment_properties": ("neuroglancer_segment_properties",),
@@ -35,7 +35,7 @@ _MOST_ID = 2**64
 
 
 def read_info(files: VolumeFiles, findings: Findings) -> Description:
-    """The volume as `info` describes it; what did not keep it from being read is added to the findings.
+    """The volume as `info` describes it; defects that do not prevent this are added to the findings.
 
     Raises
     ------
@@ -54,10 +54,10 @@ def read_info(files: VolumeFiles, findings: Findings) -> Description:
     keys = [scale.key for scale in scales]
     if len(set(keys)) < len(keys):
         raise FaultError(INFO, f"scales: two have the same key: {', '.join(keys)}")
-    names = [name for name in info if name not in (*_FIELDS, *SIDE_TYPES)]
+    names = [name for name in info if name not in (*_FIELDS, *_SIDE_TYPES)]
     if names:
         findings.not_known.append(f"{INFO}: fields {', '.join(names)}")
-    check_side_folders(files, info, findings)
+    _check_side_folders(files, info, findings)
     for scale, its_json in zip(scales, described, strict=True):
         if len(its_json["chunk_sizes"]) > 1:
             sizes = f"chunks of other sizes than the first, {scale.chunk_size}"
@@ -66,7 +66,7 @@ def read_info(files: VolumeFiles, findings: Findings) -> Description:
 
 
 def _side_folders(info: dict[str, Any]) -> Iterator[str]:
-    """Folders that fields name, also those whose meaning is not known."""
+    """Folders that fields of `info` name, also fields whose meaning is not known."""
     for name, value in info.items():
         if name not in _FIELDS and isinstance(value, str) and value.strip("/"):
             yield value.strip("/")
@@ -137,35 +137,36 @@ def _unreadable(problem: str) -> FaultError:
     return FaultError(PROVENANCE, f"{problem}, or cloud-volume and igneous may not open the volume")
 
 
-def check_side_folders(files: VolumeFiles, info: Mapping[str, Any], findings: Findings) -> None:
-    """Check the folders that `info` names, as far as their own `info` shows them."""
-    for name in SIDE_TYPES:
+def _check_side_folders(files: VolumeFiles, info: Mapping[str, Any], findings: Findings) -> None:
+    """Check the `info` of the folders of meshes, skeletons and properties that the volume's `info` names."""
+    for name in _SIDE_TYPES:
         if info.get(name):
             try:
-                _check_folder(files, name, Fields(INFO, "", info).get(name, str), findings)
+                _check_side_folder(files, name, Fields(INFO, "", info).get(name, str), findings)
             except FaultError as error:
                 findings.add(error)
 
 
-def _check_folder(files: VolumeFiles, name: str, folder: str, findings: Findings) -> None:
-    file, known = f"{folder}/info", "only its info is read"
-    if files.size(file) is None:
-        is_there = files.has_folder(folder)
-        # meshes of older programs have no info; meshes and skeletons may be made later than the labels
-        if name == "segment_properties" or (name == "skeletons" and is_there):
-            raise FaultError(file, f"missing; the volume's info names the folder as {name}")
-        known = "info names it, but it is not there" if is_there is False else "it has no info"
-    else:
+def _check_side_folder(files: VolumeFiles, name: str, folder: str, findings: Findings) -> None:
+    file = f"{folder}/info"
+    if files.size(file) is not None:
         fields = Fields(file, "", read_json(files, file))
-        fields.expect("@type", *SIDE_TYPES[name])
+        fields.expect("@type", *_SIDE_TYPES[name])
         if name == "segment_properties":
-            return _check_properties(fields.within("inline"))
-    findings.not_known.append(f"folder {folder} ({name}): {known}")
-    return None
+            _check_properties(fields.within("inline"))
+            return
+        reason = "only its info is read"
+    else:
+        exists = files.has_folder(folder)
+        # meshes of older programs have no info; meshes and skeletons may be made later than the labels
+        if name == "segment_properties" or (name == "skeletons" and exists):
+            raise FaultError(file, f"missing; the volume's info names the folder as {name}")
+        reason = "info names it, but it is not there" if exists is False else "it has no info"
+    findings.not_known.append(f"folder {folder} ({name}): {reason}")
 
 
 def _check_properties(inline: Fields) -> None:
-    """Ids are those of labels, and each property has a value for each."""
+    """Raise a FaultError unless ids are labels, each occurs once, and each property has a value for each."""
     ids = inline.get("ids", list)
     for label in ids:
         if not (isinstance(label, str) and label.isdecimal() and int(label) < _MOST_ID):

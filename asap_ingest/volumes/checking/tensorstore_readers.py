@@ -34,7 +34,7 @@ _SHARD_CONTEXT = {"cache_pool": {"total_bytes_limit": 2**22}, "http_request_retr
 
 
 class ZarrChunks:
-    """Chunks of a zarr array, decoded in memory by tensorstore; to be used like `PrecomputedChunks`."""
+    """Chunks of a zarr array, decoded by tensorstore; the methods are those of `PrecomputedChunks`."""
 
     def __init__(self, files: VolumeFiles, scale: CheckedScale, metadata: Mapping[str, Any]) -> None:
         self._files, self._scale, self._metadata = files, scale, metadata
@@ -58,7 +58,7 @@ class ZarrChunks:
         finally:
             del memory[name]
 
-    def look(self, index: Triple) -> None:
+    def look_up(self, index: Triple) -> None:
         name = f"{self._scale.key}/{self._name(index)}"
         size = self._files.size(name)
         if size == 0 or (size is None and not self._scale.lacks_chunks):
@@ -83,7 +83,9 @@ class ZarrChunks:
 
 
 class ShardedChunks:
-    """Chunks in shards of the precomputed format, found by tensorstore; to be used like `PrecomputedChunks`.
+    """Chunks in shards of the precomputed format; the methods are those of `PrecomputedChunks`.
+
+    tensorstore looks them up in the shards.
 
     https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/sharded.md
     """
@@ -97,12 +99,12 @@ class ShardedChunks:
         content = self._stored(index, slice(None))
         try:
             if self._is_gzipped:
-                content = decompress(content, ".gz", "")
+                content = decompress(content, ".gz", "", bytes_of(self._scale, index))
             return samples_of(content, "", self._scale, index)
         except FaultError as error:
             raise self._fault(index, error.problem) from error
 
-    def look(self, index: Triple) -> None:
+    def look_up(self, index: Triple) -> None:
         if self._scale.unread or self._is_gzipped:
             self._stored(index, slice(-1, None))
             return
@@ -120,7 +122,7 @@ class ShardedChunks:
         return match is not None and int(match[1], 16) < 1 << bits
 
     def _stored(self, index: Triple, part: slice) -> bytes:
-        """A part of the bytes of a chunk as they lie in the shard."""
+        """A part of the bytes of a chunk, as they are stored in the shard."""
         try:
             result = self._shards.read(self._number(index), byte_range=part).result()
         except TENSORSTORE_ERRORS as error:
@@ -131,8 +133,8 @@ class ShardedChunks:
 
     def _fault(self, index: Triple, problem: str) -> FaultError:
         """A fault of a chunk, or of its shard if that is missing; StorageError without its server."""
+        # written to memory, the chunk comes to lie in a file with the name of its shard
         shards = self._open("memory://")
-        # where tensorstore would write the chunk
         shards[self._number(index)] = b""
         shard = f"{self._scale.key}/{shards.base.list().result()[0].decode()}"
         if self._files.size(shard) is None:
@@ -144,17 +146,17 @@ class ShardedChunks:
         return self._open(self._files.store(f"{self._scale.key}/"))
 
     def _open(self, base: Any) -> Any:
-        """Shards as tensorstore reads them: the bytes of chunks by their numbers."""
+        """The shards of a scale as a mapping from the numbers of chunks to their stored bytes."""
         import tensorstore
 
-        # chunks come as they are stored: a damaged one is named here
+        # chunks are decompressed here, where a damaged one is named
         metadata = {**self._sharding, "data_encoding": "raw"}
         spec = {"driver": "neuroglancer_uint64_sharded", "base": base, "metadata": metadata}
         return tensorstore.KvStore.open(spec, context=tensorstore.Context(_SHARD_CONTEXT)).result()
 
     def _number(self, index: Triple) -> bytes:
-        """The compressed Morton code of a chunk: bits of x, y and z in turn, as long as an axis has bits."""
-        counts, number, position = self._scale.counts, 0, 0
+        """The compressed Morton code of a chunk: bits of x, y and z in turn, while an axis has more bits."""
+        counts, number, position = self._scale.chunk_counts, 0, 0
         for bit in range(max(counts).bit_length()):
             for at, count in zip(index, counts, strict=True):
                 if 1 << bit < count:

@@ -14,7 +14,7 @@ from asap_ingest.volumes.checking.volume_metadata import Description, comparable
 from asap_ingest.volumes.checking.walk import Level, Walk
 from asap_ingest.volumes.checking.zarr_metadata import ARRAY_FILES, GROUP_FILES, read_zarr
 
-#: How deep a check goes, with its help.
+#: How deep a check goes: names, with their descriptions in the help.
 DEPTHS = {
     "voxels": "every voxel is read and compared",
     "chunks": "chunks are looked up, not read",
@@ -24,7 +24,7 @@ DEPTHS = {
 
 @dataclass(frozen=True)
 class Check:
-    """Results of a check; `description` is None where the volume's own could not be read."""
+    """Results of a check; `description` is None where the metadata could not be read."""
 
     findings: Findings
     description: Description | None = None
@@ -64,7 +64,7 @@ def check_volume(files: VolumeFiles, depth: str, progress: Progress, root: str) 
     if depth == "levels":
         return Check(findings, volume)
     levels = [Level(scale, reader_of(files, scale)) for scale in volume.scales]
-    chunks = sum(scale.chunks for scale in volume.scales)
+    chunks = sum(scale.chunk_count for scale in volume.scales)
     progress.expect(chunks)
     walk = Walk(levels, volume.is_segmentation, findings, lambda size: progress.advance(bytes_=size))
     count = _compared(volume, findings) if depth == "voxels" else 0
@@ -78,7 +78,7 @@ def check_volume(files: VolumeFiles, depth: str, progress: Progress, root: str) 
 
 
 def description_of(files: VolumeFiles, root: str, findings: Findings) -> Description:
-    """Read the metadata of a volume; what did not keep them from being read is added to the findings.
+    """Read the metadata of a volume; defects that do not prevent this are added to the findings.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def description_of(files: VolumeFiles, root: str, findings: Findings) -> Descrip
 
 
 def _compared(volume: Description, findings: Findings) -> int:
-    """Number of scales, from the finest on, that are compared; a note says why the others are not."""
+    """How many scales, from the finest on, are compared; a note says why the others are not."""
     count, reason = comparable(volume.scales)
     if volume.uncompared:
         count, reason = min(count, 1), volume.uncompared
@@ -121,6 +121,7 @@ def _compared(volume: Description, findings: Findings) -> int:
 def _find_other_files(
     files: VolumeFiles, volume: Description, levels: list[Level], findings: Findings
 ) -> None:
+    """Add files that do not belong to the volume, and links that lead out of it, to the findings."""
     names = files.names()
     if names is None:
         findings.notes.append("files that do not belong to the volume: not checked, a server lists no files")

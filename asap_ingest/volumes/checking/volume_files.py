@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from asap_ingest import storage
 from asap_ingest.errors import ParameterError, StorageError
@@ -17,6 +19,10 @@ _WEB = ("http://", "https://")
 #: Prefixes of Neuroglancer's sources.
 _SCHEMES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
 _ABSENT = (403, 404, 410)  # object stores answer 403 where listing is not allowed
+#: Names that metadata give may be longer than a file system allows.
+_NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+
+Answer = TypeVar("Answer")
 
 
 class LocalFiles:
@@ -27,17 +33,12 @@ class LocalFiles:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None if it does not exist."""
-        try:
-            return (self._folder / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        except OSError as error:
-            raise FaultError(name, f"cannot be read: {error.strerror or error}") from error
+        return self._ask(Path.read_bytes, name)
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it does not exist."""
-        path = self._folder / name
-        return path.stat().st_size if path.is_file() else None
+        status = self._ask(Path.stat, name)
+        return status.st_size if status and stat.S_ISREG(status.st_mode) else None
 
     def names(self) -> Iterator[str] | None:
         """All files; None where they cannot be listed."""
@@ -46,21 +47,33 @@ class LocalFiles:
 
     def has_folder(self, name: str) -> bool | None:
         """Whether a folder exists; None if unknown."""
-        return (self._folder / name).is_dir()
+        status = self._ask(Path.stat, name)
+        return status is not None and stat.S_ISDIR(status.st_mode)
 
     def links_out(self) -> list[str]:
-        """Links directly in the folder that lead out of it, as `name -> target`."""
+        """Links in the folder itself, not in folders below, that lead out of it: `name -> target`."""
         home = self._folder.resolve()
         targets = [(entry.name, entry.resolve()) for entry in sorted(self._folder.iterdir())]
         return [f"{name} -> {target}" for name, target in targets if not target.is_relative_to(home)]
 
     def store(self, path: str = "") -> dict[str, Any]:
-        """What tensorstore opens the folder by, or one below it, whose path ends with a slash."""
+        """Specification of tensorstore for the folder, or for one below it, whose path ends with a slash."""
         return {"driver": "file", "path": f"{self._folder}/{path}"}
+
+    def _ask(self, question: Callable[[Path], Answer], name: str) -> Answer | None:
+        """The answer to a question about a file or folder; None if it does not exist."""
+        try:
+            return question(self._folder / name)
+        except ValueError:  # no name of a file: it has a null byte
+            return None
+        except OSError as error:
+            if error.errno in _NO_SUCH_FILE:
+                return None
+            raise FaultError(name, f"cannot be read: {error.strerror or error}") from error
 
 
 class WebFiles:
-    """Files below a URL, as `LocalFiles` has them."""
+    """Files below a URL; the methods are those of `LocalFiles`."""
 
     def __init__(self, url: str) -> None:
         import requests

@@ -20,7 +20,7 @@ _UNREAD = "samples cannot be read here"
 
 @dataclass(frozen=True)
 class CheckedScale:
-    """One resolution; triples are along x, y and z.
+    """One resolution of a volume that is checked; triples are along x, y and z.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class CheckedScale:
     zarr : mapping or None
         The metadata of the array; None in the precomputed format.
     lacks_chunks : bool
-        Chunks of an array may have no file: they hold its fill value.
+        Whether chunks of an array may have no file, which means that they hold its fill value.
     unread : str
-        Why the check cannot read samples, though they may be right; empty where it can.
+        Why samples cannot be read, though they may be right; empty where they can.
     """
 
     key: str
@@ -51,20 +51,20 @@ class CheckedScale:
     unread: str = ""
 
     @property
-    def counts(self) -> Triple:
+    def chunk_counts(self) -> Triple:
         """Chunks along each axis."""
         return per_axis(ceil_div, self.size, self.chunk_size)
 
     @property
-    def chunks(self) -> int:
-        return math.prod(self.counts)
+    def chunk_count(self) -> int:
+        return math.prod(self.chunk_counts)
 
     def indices(self) -> Iterator[Triple]:
         """The position of every chunk in the grid, z slowest."""
-        return ((x, y, z) for z, y, x in product(*map(range, reversed(self.counts))))
+        return ((x, y, z) for z, y, x in product(*map(range, reversed(self.chunk_counts))))
 
     def has(self, index: Triple) -> bool:
-        return all(0 <= position < count for position, count in zip(index, self.counts, strict=True))
+        return all(0 <= position < count for position, count in zip(index, self.chunk_counts, strict=True))
 
     def begin(self, index: Triple) -> Triple:
         """First voxel of a chunk, counted from that of the scale."""
@@ -102,6 +102,8 @@ class Description:
 def factor_of(scale: CheckedScale, finer: CheckedScale) -> Triple | None:
     """Voxels of a finer scale, along x, y and z, in one voxel of a scale; None if not whole numbers."""
     ratios = per_axis(lambda long, short: long / short, scale.resolution_nm, finer.resolution_nm)
+    if math.inf in ratios:
+        return None
     factor = per_axis(round, ratios)
     whole = (
         number >= 1 and abs(ratio - number) <= _CLOSE * number
@@ -135,7 +137,7 @@ def scale_faults(volume: Description) -> Iterator[FaultError]:
 
 
 def comparable(scales: tuple[CheckedScale, ...]) -> tuple[int, str]:
-    """Number of scales, from the finest on, whose voxels can be compared; the reason against the next."""
+    """How many scales, from the finest on, can be compared, and why the next cannot; empty if all can."""
     finest = scales[0]
     for number, (finer, scale) in enumerate(zip((finest, *scales), scales, strict=False)):
         if scale.unread:

@@ -1,7 +1,7 @@
-"""Every chunk of a volume, read, and compared with those of finer scales.
+"""Read every chunk of a volume, and compare it with the finer chunks that it is made of.
 
-The walk goes from a chunk of the coarsest scale down to those that it is made of: each chunk is read
-once, and one of each scale is in memory at a time.
+The walk goes from a chunk of the coarsest scale down to those below it: each chunk is read once, and one of
+each scale is in memory at a time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class Walk:
-    """A walk through the chunks of scales.
+    """A walk through the chunks of all scales.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Walk:
         chunk = None
         try:
             if lookup or level.scale.unread:
-                level.reader.look(index)
+                level.reader.look_up(index)
             else:
                 chunk = level.reader.read(index)
         except FaultError as error:
@@ -75,7 +75,7 @@ class Walk:
         return Modes if self.is_segmentation else Means
 
     def _compare(self, number: int, index: Triple) -> NDArray[Any]:
-        """Read a chunk and all those below it; what it has for the next scale."""
+        """Compare a chunk and all those below it; what it gives to the next coarser one."""
         level = self.levels[number]
         below = self._gather(number, index) if number else None
         chunk = self.read(level, index)
@@ -86,14 +86,14 @@ class Walk:
         return below.passed_on(chunk)
 
     def _gather(self, number: int, index: Triple) -> Means:
-        """Everything below a chunk."""
+        """Compare all chunks below a chunk, and collect what they give to it."""
         finer, scale = self.levels[number - 1].scale, self.levels[number].scale
         begin, shape, step = scale.begin(index), scale.shape_xyz(index), factor_of(scale, finer)
         assert step, "only comparable scales come here"
         first = per_axis(mul, begin, step)
         end = per_axis(min, per_axis(mul, per_axis(add, begin, shape), step), finer.size)
         below = self._comparison(_zyx(shape), _zyx(per_axis(sub, end, first)), _zyx(step), scale.dtype)
-        # chunks are equally large, so each lies below one chunk only
+        # chunks of all scales are equally large, so each lies below one chunk only
         children = per_axis(
             lambda start, stop, length: range(start // length, ceil_div(stop, length)),
             first,

@@ -33,7 +33,7 @@ _NO_CODECS: dict[int, dict[str, Any]] = {
 _SAMPLES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32")
 #: What tensorstore raises for metadata and chunks that it cannot read.
 TENSORSTORE_ERRORS = (ValueError, NotImplementedError, LookupError, OverflowError)
-#: Parts of tensorstore's messages besides the problem: status, driver, file, spec.
+#: What tensorstore's messages have around the problem: status, driver, file, spec.
 _AROUND_PROBLEM = re.compile(
     r"^[A-Z_]+: |Error opening \"\w+\" driver: |Error reading \"[^\"]*\": "
     r"| in (local file \"[^\"]*\"|https?://[^ ]*)(?=: )| \[tensorstore_spec=.*",
@@ -42,7 +42,7 @@ _AROUND_PROBLEM = re.compile(
 
 
 def read_zarr(files: VolumeFiles, zarr_format: int, findings: Findings) -> Description:
-    """The volume as its group and arrays describe it; what is not known of it is added to the findings.
+    """The volume as its group and arrays describe it; features not known here are added to the findings.
 
     Raises
     ------
@@ -76,14 +76,14 @@ def read_zarr(files: VolumeFiles, zarr_format: int, findings: Findings) -> Descr
 
 
 def _uncompared(made_by: Any) -> str:
-    """Why voxels are not compared; other programs take single voxels, or smooth images."""
+    """Why voxels are not compared: other programs may take single voxels, or smooth images."""
     if made_by is None:
         return "the group has no type that says how scales are made"
     return f"made by {made_by!r}, which is not known"
 
 
 def _multiscales(files: VolumeFiles, zarr_format: int) -> list[Fields]:
-    """Multiscales of the group."""
+    """The multiscales in the attributes of the group."""
     file = GROUP_FILES[zarr_format][0]
     group = Fields(file, "", read_json(files, file))
     group.expect("zarr_format", zarr_format)
@@ -117,8 +117,8 @@ def _units(fields: Fields, findings: Findings) -> Lengths:
     units = [str(axis.get("unit") or "none") for axis in axes]
     others = sorted({unit for unit in units if unit not in _NM})
     if others:
-        units_of = f"unit {', '.join(others)} of axes"
-        findings.not_known.append(f"{fields.file}: {units_of}; scales are compared as if it were nm")
+        problem = f"unit {', '.join(others)} of axes; scales are compared as if it were nm"
+        findings.not_known.append(f"{fields.file}: {problem}")
     return per_axis(lambda unit: _NM.get(unit, 1.0), units[::-1])
 
 
@@ -171,12 +171,12 @@ def _position(dataset: Fields) -> tuple[Lengths, Lengths | None]:
 
 
 def _opened(fields: Fields, zarr_format: int) -> tuple[Any, str]:
-    """An array without chunks, and why its codecs cannot be read; empty where they can."""
+    """The array without chunks, and why its codecs cannot decode samples; empty if they can."""
     codecs = _codecs(fields, zarr_format)
     try:
         return open_in_memory(fields.values), ""
     except TENSORSTORE_ERRORS as error:
-        # if it opens without the codecs, these are only unknown here, and may be right
+        # if the array opens without its codecs, they are only not known here, and may be right
         unread = f"codec {', '.join(codecs)}: {problem_of(error)}"
     try:
         return open_in_memory({**fields.values, **_NO_CODECS[zarr_format]}), unread

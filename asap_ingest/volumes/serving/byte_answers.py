@@ -1,4 +1,4 @@
-"""The response to a request for a file of a volume; made in a thread.
+"""Responses to requests for files of a volume, with ranges, tags and compression.
 
 Starlette's `FileResponse` does not fit: often the decoded samples are sent instead of the file. A file stays
 open from the check of its version to the last byte, so that parts of two files are never mixed.
@@ -28,27 +28,25 @@ from asap_ingest.volumes.serving.stored_files import (
 #: A volume may be written again under its address: browsers keep chunks, but revalidate them.
 _CACHE_CONTROL = "no-cache"
 _RANGE = re.compile(r"bytes=\s*([0-9]*)-([0-9]*)\s*")
-#: Smaller content is sent as it is: the headers outweigh what compression saves.
-_LEAST_BYTES = 1024
-#: Larger content is sent as it is: it would have to be in memory as a whole.
-_MOST_BYTES = 64 * 2**20
+#: Content that is compressed: headers outweigh what is saved of less; more would take too much memory.
+_LEAST_BYTES, _MOST_BYTES = 1024, 64 * 2**20
 _PROBE_BYTES = 2048
-#: Content whose probe shrinks less takes longer to compress than to send.
+#: Content of which more than this share remains takes longer to compress than to send.
 _WORTHWHILE = 0.6
-_FAST = 1
-_GZIP_WINDOW = 31
+#: Parameters of zlib: its fastest level, and its window with the header of gzip.
+_FAST, _GZIP_WINDOW = 1, 31
 _log = logging.getLogger(__name__)
 
 
 def message_answer(status: int, text: str, **headers: str) -> Response:
-    """A message for people."""
+    """A message for people, which is not cached."""
     return PlainTextResponse(text, status, {"cache-control": "no-store", **headers})
 
 
 def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head: bool = False) -> Response:
-    """The answer for a path: 404 when the volume has no such file or it was not written.
+    """The response for a path: 404 if the volume can have no such file, or does not have it.
 
-    A damaged file is 500, which viewers do not request again; it is logged once.
+    A damaged file gives 500, upon which viewers do not try again; it is logged once.
     """
     served = volume.find(path)
     if served is None:
@@ -65,7 +63,7 @@ def answer(volume: ServedVolume, path: str, headers: Mapping[str, str], is_head:
     except DamagedFileError as error:
         response = _damaged(volume, stored.version, error)
     finally:
-        # a response in pieces closes the file at its end
+        # a response in pieces closes the file itself
         if not isinstance(response, _InPieces):
             stored.file.close()
     return response
@@ -96,42 +94,45 @@ class _InPieces(StreamingResponse):
 
 
 def _of_file(served: ServedFile, stored: StoredFile, request: Mapping[str, str], is_head: bool) -> Response:
+    """The response for a file that is open; `request` has the headers."""
     version = "-".join((stored.version, *served.left_out))
     tag = f'"{version}"'
     headers = {"etag": tag, "cache-control": _CACHE_CONTROL, "vary": "accept-encoding"}
-    same = matching_tag(request.get("if-none-match", ""), version)
-    if same:
-        return Response(status_code=304, headers=headers | {"etag": same})
+    known_tag = matching_tag(request.get("if-none-match", ""), version)
+    if known_tag:
+        return Response(status_code=304, headers=headers | {"etag": known_tag})
     headers |= {"content-type": served.folder.media_type, "accept-ranges": "bytes"}
     range_header = request.get("range") if request.get("if-range", tag) == tag else None
     accepted = request.get("accept-encoding")
     if stored.encoding and not served.left_out and not range_header and accepts(accepted, stored.encoding):
         return _packed(stored.file.read(), stored.encoding, version, headers)
-    content = None
-    if stored.size > PIECE_BYTES and not (stored.suffix or served.left_out):
-        check_size(served, stored.path, stored.size)
+    content, size = None, stored.size
+    if size > PIECE_BYTES and not (stored.suffix or served.left_out):
+        check_size(served, stored.path, size)
     else:
         content = plain_content(served, stored)
-    size = stored.size if content is None else len(content)
+        size = len(content)
     part = byte_range(range_header, size)
-    if part and part[1] <= 0:
-        return message_answer(416, f"{served.path} has {size} bytes", **{"content-range": f"bytes */{size}"})
-    if content is not None and part is None and served.folder.may_shrink and accepts(accepted, "gzip"):
-        packed = gzipped_if_worthwhile(content)
-        if packed is not None:
-            return _packed(packed, "gzip", version, headers)
-    start, length = part or (0, size)
-    headers["content-length"] = str(length)
-    if part:
+    if part is None:
+        status, start, length = 200, 0, size
+        if content is not None and served.folder.compressible and accepts(accepted, "gzip"):
+            packed = gzipped_if_worthwhile(content)
+            if packed is not None:
+                return _packed(packed, "gzip", version, headers)
+    else:
+        status, (start, length) = 206, part
+        if length <= 0:
+            problem = f"{served.path} has {size} bytes"
+            return message_answer(416, problem, **{"content-range": f"bytes */{size}"})
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{size}"
-    status = 206 if part else 200
+    headers["content-length"] = str(length)
     if content is not None:
         return Response(content[start : start + length], status, headers)
     return Response(None, status, headers) if is_head else _InPieces(stored, start, length, status, headers)
 
 
 def _packed(content: bytes, encoding: str, version: str, headers: Mapping[str, str]) -> Response:
-    """Content in an encoding, with a tag of its own."""
+    """A response with encoded content; each encoding has a tag of its own."""
     return Response(
         content, headers={**headers, "content-encoding": encoding, "etag": f'"{version}-{encoding}"'}
     )
@@ -158,7 +159,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def matching_tag(header: str, version: str) -> str | None:
-    """The tag of a version that `If-None-Match` names: each encoding of a file has one of its own."""
+    """The tag of a version, in any encoding, that `If-None-Match` names; None if it names another or none."""
     tags = [f'"{version}{end}"' for end in ("", "-gzip", "-br", "-zstd")]
     if header.strip() == "*":
         return tags[0]
@@ -178,7 +179,7 @@ def accepts(header: str | None, encoding: str) -> bool:
 
 
 def gzipped_if_worthwhile(content: bytes) -> bytes | None:
-    """Content as gzip; None for what hardly shrinks (noise of a microscope), judged by three small parts."""
+    """Content as gzip; None for what hardly shrinks, such as noise, judged by three small parts."""
     if not _LEAST_BYTES <= len(content) <= _MOST_BYTES:
         return None
     middle = len(content) // 2

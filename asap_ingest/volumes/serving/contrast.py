@@ -17,16 +17,16 @@ from asap_ingest.volumes.serving.stored_files import DamagedFileError, open_stor
 
 #: Percent of the samples that are shown black, and as many white.
 _CUT_OFF_PERCENT = 0.5
-#: Chunks that are read, of the first ones in the folder of the coarsest scale.
-_CHUNKS, _OF_FIRST = 8, 512
-#: Side of the block that is read of formats whose chunks are not plain.
+#: How many chunks are read, and how many files of the coarsest scale they are chosen from.
+_CHUNKS, _LISTED_FILES = 8, 512
+#: Voxels along each side of the block that is read where chunks are not plain samples.
 _BLOCK = 128
 _log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1024)
 def display_range(volume: ServedVolume) -> tuple[float, float] | None:
-    """Low and high end of the samples of some chunks of the coarsest scale.
+    """Low and high end of the samples in a part of the coarsest scale, without the extreme ones.
 
     None for segmentations, for volumes without chunks or with one value only, and for compressed ones if
     `tensorstore` is not installed.
@@ -34,7 +34,7 @@ def display_range(volume: ServedVolume) -> tuple[float, float] | None:
     if volume.kind == "segmentation":
         return None
     is_plain = bool(volume.folders[volume.scales[-1]].data_type)
-    parts = _of_some_chunks(volume) if is_plain else _of_the_middle(volume)
+    parts = _samples_of_some_chunks(volume) if is_plain else _samples_in_the_middle(volume)
     # some types, like bool, have no percentiles
     samples = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
     samples = samples[np.isfinite(samples)]
@@ -44,14 +44,15 @@ def display_range(volume: ServedVolume) -> tuple[float, float] | None:
     return (float(low), float(high)) if low < high else None
 
 
-def _of_some_chunks(volume: ServedVolume) -> list[NDArray[Any]]:
-    """Samples of chunks of the coarsest scale, evenly spaced in the list of names."""
+def _samples_of_some_chunks(volume: ServedVolume) -> list[NDArray[Any]]:
+    """Samples of chunks of the coarsest scale; damaged chunks are logged and left out."""
     key, parts = volume.scales[-1], []
     folder = volume.root / key
-    entries = itertools.islice(folder.iterdir(), _OF_FIRST) if folder.is_dir() else iter(())
+    entries = itertools.islice(folder.iterdir(), _LISTED_FILES) if folder.is_dir() else iter(())
     # stored names may have suffixes that requested names do not have
     names = sorted({entry.name.partition(".")[0] for entry in entries})
     chunks = [served for name in names if (served := volume.find(f"{key}/{name}"))]
+    # evenly spaced in the list of names
     for served in chunks[:: max(1, ceil_div(len(chunks), _CHUNKS))]:
         try:
             stored = open_stored(volume.root, served)
@@ -64,19 +65,19 @@ def _of_some_chunks(volume: ServedVolume) -> list[NDArray[Any]]:
     return parts
 
 
-def _of_the_middle(volume: ServedVolume) -> list[NDArray[Any]]:
+def _samples_in_the_middle(volume: ServedVolume) -> list[NDArray[Any]]:
     """Samples in the middle of the coarsest scale, as tensorstore reads them."""
     if importlib.util.find_spec("tensorstore") is None:
         return []
     import tensorstore
 
-    place: dict[str, Any] = {"scale_index": len(volume.scales) - 1}
+    coarsest: dict[str, Any] = {"scale_index": len(volume.scales) - 1}
     if volume.scheme != "precomputed":
-        place = {"path": volume.scales[-1]}
+        coarsest = {"path": volume.scales[-1]}
     drivers = {"precomputed": "neuroglancer_precomputed", "zarr2": "zarr", "zarr3": "zarr3"}
     spec = {"driver": drivers[volume.scheme], "kvstore": {"driver": "file", "path": f"{volume.root}/"}}
     try:
-        array = tensorstore.open({**spec, **place}, open=True, read=True).result()
+        array = tensorstore.open({**spec, **coarsest}, open=True, read=True).result()
         ends = zip(array.domain.inclusive_min, array.domain.exclusive_max, strict=True)
         middle = (((low + high) // 2, low, high) for low, high in ends)
         block = tuple(

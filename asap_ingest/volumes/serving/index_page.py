@@ -14,12 +14,12 @@ from asap_ingest.volumes.serving.viewer_link import source_url, viewer_url
 #: The page runs no script and loads nothing.
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 _PAGE = Template(Path(__file__).with_name("volume_index.html").read_text(encoding="utf-8"))
-#: Meters of the units in which lengths are shown.
+#: Units in which lengths are shown, with their length in meters.
 _UNITS = ((1e-9, "nm"), (1e-6, "µm"), (1e-3, "mm"), (1.0, "m"))
 
 
 def index_page(volumes: Mapping[str, ServedVolume], base_url: str, has_client: bool) -> str:
-    """The HTML; without the client it has no links to viewers."""
+    """The page as HTML; without the client it has no links to viewers."""
     rows = "\n".join(_row(volume, base_url, has_client) for volume in volumes.values())
     together = "".join(_together(group, base_url) for group in _groups(volumes)) if has_client else ""
     return _PAGE.substitute(rows=rows, together=together)
@@ -54,13 +54,13 @@ def _together(group: Sequence[ServedVolume], base_url: str) -> str:
 
 
 def _groups(volumes: Mapping[str, ServedVolume]) -> Iterator[list[ServedVolume]]:
-    """Volumes of one folder, and images with the labels in them: groups that open together."""
-    inner = {
+    """Volumes that open together: those of one folder, labels in an image being where the image is."""
+    images = {
         f"{image.name}/{path}".lstrip("/"): image.name for image in volumes.values() for path in image.labels
     }
 
     def folder(volume: ServedVolume) -> str:
-        return inner.get(volume.name, volume.name).rpartition("/")[0]
+        return images.get(volume.name, volume.name).rpartition("/")[0]
 
     for _, members in groupby(sorted(volumes.values(), key=folder), key=folder):
         group = list(members)

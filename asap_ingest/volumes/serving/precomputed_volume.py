@@ -25,10 +25,10 @@ _CHUNK = re.compile("_".join([f"{_NUMBER}-{_NUMBER}"] * 3))
 _STORED_CHUNK = re.compile(rf"{_CHUNK.pattern}(\.tiff)?(?:\.gz|\.br|\.zstd)?")
 _SHARD = re.compile(r"[0-9a-f]+\.shard")
 _DATA_TYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
-#: Encodings that do not compress the bytes.
-_PLAIN_ENCODINGS = ("raw", "compressed_segmentation")
-#: Folders beside the scales; all files below them belong to the volume.
-_OTHER_FOLDERS = ("mesh", "skeletons", "segment_properties")
+#: Encodings whose chunks gzip still makes smaller.
+_COMPRESSIBLE_ENCODINGS = ("raw", "compressed_segmentation")
+#: Fields of `info` that name a folder beside the scales; all files below it belong to the volume.
+_SIDE_FIELDS = ("mesh", "skeletons", "segment_properties")
 _NM = 1e-9
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def open_precomputed(root: Path, wanted: str | None) -> ServedVolume:
     if not keys:
         raise DescriptionError("info has no scales")
     chunk_format = _chunk_format(root, info, wanted)
-    beside = _beside(root, info)
+    side_folders = _side_folders(root, info)
     scales = {_key(scale): _scale_folder(scale, info) for scale in info["scales"]}
     return ServedVolume(
         root,
@@ -49,9 +49,9 @@ def open_precomputed(root: Path, wanted: str | None) -> ServedVolume:
         str(info["type"]),
         _axes(info["scales"][0]),
         frozenset({INFO}),
-        {**{path: Folder(may_shrink=True) for path in beside.values()}, **scales},
+        {**{path: Folder(compressible=True) for path in side_folders.values()}, **scales},
         tuple(keys),
-        beside,
+        side_folders,
     )
 
 
@@ -66,7 +66,7 @@ def _key(scale: Mapping[str, Any]) -> str:
 
 
 def _chunk_format(root: Path, info: Any, wanted: str | None) -> str:
-    """Format of the first chunk in the folders of the scales; `wanted` for a volume without chunks."""
+    """Format of the first chunk that a folder of a scale has; for a volume without chunks `wanted` or raw."""
     if any(scale.get("sharding") for scale in info["scales"]):
         return "sharded"
     for scale in info["scales"]:
@@ -92,13 +92,13 @@ def _scale_folder(scale: Mapping[str, Any], info: Mapping[str, Any]) -> Folder:
     if scale.get("sharding"):
         return Folder(_SHARD)
     samples = data_type if encoding == "raw" else ""
-    return Folder(_CHUNK, samples, channels, encoding in _PLAIN_ENCODINGS)
+    return Folder(_CHUNK, samples, channels, encoding in _COMPRESSIBLE_ENCODINGS)
 
 
-def _beside(root: Path, info: Mapping[str, Any]) -> dict[str, str]:
-    """Folders of meshes, skeletons and properties, where they lie below the volume."""
+def _side_folders(root: Path, info: Mapping[str, Any]) -> dict[str, str]:
+    """Paths of the folders of meshes, skeletons and properties by field of `info`, if inside the volume."""
     folders: dict[str, str] = {}
-    for name in _OTHER_FOLDERS:
+    for name in _SIDE_FIELDS:
         path, problem = info.get(name), ""
         if is_plain_path(path):
             folders[name] = str(path)

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-#: A part of a path with one spelling: not empty, not hidden, without separators and control characters.
+#: A name in a path: not empty, not hidden, without separators and control characters.
 _SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
-#: Characters of a path, which leave room for the folder of the volume; bytes of a name, as in file systems.
+#: Of a path in characters, with room for the folder of the volume; of a name in bytes, as in file systems.
 LONGEST_PATH, LONGEST_NAME = 2000, 255
 ANY_FILE = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 
 class DescriptionError(Exception):
-    """Metadata that describe no volume which can be served, and why."""
+    """Why the metadata in a folder describe no volume that can be served."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class Folder:
     names : re.Pattern
         Names of the files below it that belong to the volume.
     data_type : str
-        Type of chunks with plain samples, whose names hold their bounds; empty for other files.
-    may_shrink : bool
-        Whether the content of its files is uncompressed.
+        Of samples, where files are chunks of plain samples whose names hold their bounds; else empty.
+    compressible : bool
+        Whether its files are worth compressing for a response, as their content is not compressed.
     """
 
     names: re.Pattern[str] = ANY_FILE
     data_type: str = ""
     channels: int = 1
-    may_shrink: bool = False
+    compressible: bool = False
     media_type: str = "application/octet-stream"
 
     def file(self, path: str, name: str) -> ServedFile | None:
@@ -58,7 +58,7 @@ class Folder:
         return ServedFile(path, self, (self.channels, *reversed(tuple(shape))))
 
 
-_DOCUMENTS = Folder(may_shrink=True, media_type="application/json")
+_METADATA = Folder(compressible=True, media_type="application/json")
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class ServedFile:
     Attributes
     ----------
     path : str
-        Below the folder of the volume.
+        In the volume.
     shape : tuple of int
         Of plain samples (channels, z, y, x); empty for any other content.
     left_out : tuple of str
-        Fields of a JSON object that are not sent.
+        Fields of a metadata file that are not sent.
     """
 
     path: str
@@ -95,9 +95,9 @@ class Axis:
     length : float
         Side of a voxel in `unit`, which is "m", or empty where the metadata name none.
     start : float
-        First voxel, in voxels.
+        Position of the first voxel, in voxels.
     size : int
-        Voxels.
+        Number of voxels.
     """
 
     name: str
@@ -120,19 +120,19 @@ class ServedVolume:
     root : Path
         Its folder, without links.
     scheme : str
-        Start of Neuroglancer's source URLs of this kind.
+        Of Neuroglancer's source URLs for this format, like `precomputed`.
     kind : str
         `image` or `segmentation`.
     axes : tuple of Axis
         x, y, z; empty where the metadata do not place the volume in space.
-    documents : frozenset of str
-        Files of metadata.
+    metadata_files : frozenset of str
+        Their paths in the volume.
     folders : mapping
-        By their paths.
+        Folders by their paths in the volume.
     scales : tuple of str
         Paths of the folders of the scales, finest first.
-    beside : mapping
-        Folders that may be missing, by the field of `info` that names them.
+    side_folders : mapping
+        Paths of the folders of meshes, skeletons and properties, which may not exist, by field of `info`.
     name : str
         Path in the address of the server; empty for the folder that is served itself.
     labels : tuple of str
@@ -144,19 +144,19 @@ class ServedVolume:
     scheme: str
     kind: str
     axes: tuple[Axis, ...]
-    documents: frozenset[str]
+    metadata_files: frozenset[str]
     folders: Mapping[str, Folder]
     scales: tuple[str, ...]
-    beside: Mapping[str, str] = field(default_factory=dict)
+    side_folders: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     labels: tuple[str, ...] = ()
 
     def find(self, path: str) -> ServedFile | None:
-        """The file at a path; None for a path that is not of the volume."""
-        if path in self.documents:
+        """The file at a path in the volume; None if the volume can have no such file."""
+        if path in self.metadata_files:
             # viewers show nothing of a volume that names a missing folder
-            absent = tuple(name for name, at in self.beside.items() if not (self.root / at).is_dir())
-            return ServedFile(path, _DOCUMENTS, left_out=absent)
+            missing = tuple(name for name, at in self.side_folders.items() if not (self.root / at).is_dir())
+            return ServedFile(path, _METADATA, left_out=missing)
         parts = path.split("/")
         for count in range(len(parts) - 1, -1, -1):
             folder = self.folders.get("/".join(parts[:count]))

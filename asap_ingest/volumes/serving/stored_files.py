@@ -21,12 +21,12 @@ from asap_ingest.volumes.tiff_chunks import tiff_samples
 
 #: Larger files are sent in pieces of this size.
 PIECE_BYTES = 4 * 2**20
-#: The most that a compressed file without a known size may hold.
+#: Limit for decompressed files whose size does not follow from their samples.
 MOST_INFLATED_BYTES = 256 * 2**20
 _log = logging.getLogger(__name__)
 
 _TIFF = ".tiff"
-#: By suffix: HTTP's name of the encoding, and the decoder, called with the most bytes that it may return.
+#: By suffix: HTTP's name of the encoding, and the decoder; `out` is the most bytes that it may return.
 _COMPRESSED: Mapping[str, tuple[str, Callable[..., Any]]] = {
     ".gz": ("gzip", imagecodecs.gzip_decode),
     ".br": ("br", imagecodecs.brotli_decode),
@@ -40,14 +40,16 @@ class DamagedFileError(Exception):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An open file.
+    """An open file of a volume.
 
     Attributes
     ----------
+    path : str
+        In the volume, with the suffix.
     version : str
-        Differs from that of a later file of the same name.
+        By time and length of the file, so that it changes when the file is replaced.
     suffix : str
-        Key of `_COMPRESSED`, or that of a TIFF; empty for a file that is sent as it is.
+        What the stored name has beyond the requested one: key of `_COMPRESSED`, `_TIFF`, or empty.
     """
 
     path: str
@@ -62,7 +64,7 @@ class StoredFile:
         return _COMPRESSED[self.suffix][0] if self.suffix in _COMPRESSED else ""
 
     def pieces(self, start: int, length: int) -> Iterator[bytes]:
-        """A part in pieces."""
+        """The bytes from `start` on in pieces; fewer than `length` if the file has become shorter."""
         self.file.seek(start)
         while length and (piece := self.file.read(min(length, PIECE_BYTES))):
             length -= len(piece)
@@ -70,12 +72,12 @@ class StoredFile:
 
 
 def open_stored(root: Path, served: ServedFile) -> StoredFile:
-    """Open a file; if it does not exist, one with `.gz`, `.br`, `.zstd`, or for samples `.tiff` appended.
+    """Open a file; if it does not exist, one with `.gz`, `.br` or `.zstd` appended, or for samples `.tiff`.
 
     Raises
     ------
     FileNotFoundError
-        There is none, it is not a regular file, or it lies outside of the folder, which is logged.
+        There is none, it is not a regular file, or a link leads out of the volume, which is logged.
     DamagedFileError
         It cannot be opened.
     """
@@ -90,7 +92,7 @@ def open_stored(root: Path, served: ServedFile) -> StoredFile:
 
 def _open(root: Path, path: str, suffix: str) -> StoredFile:
     full = f"{root}/{path}"
-    # opening a pipe must not wait for somebody who writes
+    # O_NONBLOCK: opening a pipe must not wait for a writer
     descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     status = os.fstat(descriptor)
     target = os.path.realpath(full)

@@ -11,7 +11,7 @@ import orjson
 from asap_ingest.volumes.serving.contrast import display_range
 from asap_ingest.volumes.serving.served_volume import ServedVolume
 
-#: The client takes its viewer's name from between `/v/` and the next slash; any name works.
+#: The client takes what stands between `/v/` and the next slash for its viewer's name; any name works.
 CLIENT_PATH = "/neuroglancer/v/volume"
 #: Pixels along the shorter side of a viewer's panel, about.
 _PANEL_PIXELS = 500
@@ -30,7 +30,7 @@ def viewer_url(volumes: Sequence[ServedVolume], base_url: str, query: str = "") 
 
 
 def viewer_state(volumes: Sequence[ServedVolume], base_url: str) -> dict[str, Any]:
-    """State of the client, as its address has it; labels lie over images."""
+    """State of the client, as Neuroglancer keeps it in its address; labels lie over images."""
     ordered = sorted(volumes, key=lambda volume: volume.kind == "segmentation")
     layers = [_layer(volume, base_url) for volume in ordered]
     return {
@@ -53,11 +53,11 @@ def _layer(volume: ServedVolume, base_url: str) -> dict[str, Any]:
 
 
 def _view(volume: ServedVolume) -> dict[str, Any]:
-    """Units, middle and zoom; left to the client if the metadata have no axes of space."""
+    """Units, position and zoom that show all of a volume; left to the client without spatial axes."""
     axes = volume.axes
     if not axes:
         return {"layout": "4panel"}
-    # positions of OME-Zarr are those of the middles of voxels
+    # position n is the lower corner of voxel n, in OME-Zarr its centre
     middle = 0.5 if volume.scheme == "precomputed" else 0.0
     shortest = min(axis.length for axis in axes)
     lengths = [axis.size * axis.length / shortest for axis in axes]

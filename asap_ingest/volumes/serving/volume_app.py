@@ -27,12 +27,12 @@ _PREFLIGHT_SECONDS = 86400
 _EXPOSED = "content-range, content-length, content-encoding, etag, accept-ranges"
 #: Files may lie on a slow file system: more threads than cores.
 _THREADS = 16
-#: Escapes that spell a separator, a dot or an end in another way; each file has one address.
-_TRICKS = (b"%2f", b"%5c", b"%2e", b"%00")
-#: Prefix of a proxy in front that is believed: plain segments, none of dots alone.
+#: Escapes of `/`, `\\`, `.` and the null byte: they would give a file a second address.
+_FORBIDDEN_ESCAPES = (b"%2f", b"%5c", b"%2e", b"%00")
+#: `X-Forwarded-Prefix` of a proxy in front: only plain names are accepted, not `.` and `..`.
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
-#: Returns the volumes by name; called with the requested path, or None for the list of all.
+#: Gives volumes by name: at least those that a requested path may be in, for None all of them.
 Volumes = Callable[[str | None], Mapping[str, ServedVolume]]
 
 
@@ -44,11 +44,11 @@ def build_app(
     Parameters
     ----------
     volumes : mapping
-        By their paths in the address; that of a folder that is a volume itself is empty.
+        By name, see `find_volumes`.
     policy : WebPolicy
         Only its host names count.
     token : str or None
-        What all requests must have; None: nothing.
+        All requests must have it; None for no such requirement.
     """
     readable = CORSMiddleware(
         behind_token(VolumesApp(lambda name: volumes), token),
@@ -67,9 +67,9 @@ def build_app(
 
 
 class VolumesApp:
-    """Reading of volumes; the application around it decides who may read.
+    """Answers requests that read volumes; the application around it decides who may read.
 
-    It answers in threads: a slow disk, or a chunk to decode, delays no other request.
+    It works in threads, so that a slow disk, or a chunk to decode, delays no other request.
     """
 
     def __init__(self, volumes: Volumes) -> None:
@@ -78,7 +78,7 @@ class VolumesApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return  # nothing is to be done at the start and the end
+            return  # the server's start and end need no work
         if scope["method"] in ("GET", "HEAD"):
             work = partial(self._answer, Request(scope))
             response = await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -92,7 +92,7 @@ class VolumesApp:
     def _answer(self, request: Request) -> Response:
         path = request.scope["path"]
         raw_path = request.scope["raw_path"].lower()
-        if not path.startswith("/") or any(trick in raw_path for trick in _TRICKS):
+        if not path.startswith("/") or any(escape in raw_path for escape in _FORBIDDEN_ESCAPES):
             return message_answer(404, "the volume has no file of that name")
         if path.startswith(f"{CLIENT_PATH}/"):
             return client_file(path.removeprefix(f"{CLIENT_PATH}/"))
@@ -111,7 +111,7 @@ class VolumesApp:
 
 
 def _volume_of(volumes: Mapping[str, ServedVolume], path: str) -> tuple[ServedVolume | None, str]:
-    """The volume with the longest name that a path begins with, and the rest of the path."""
+    """The volume with the longest name that a path begins with, if any, and the rest of the path."""
     parts = path.split("/")
     for count in range(len(parts), 0, -1):
         name = "/".join(parts[:count])

@@ -24,7 +24,7 @@ class NoVolumeError(VolumeError):
 
 
 def find_volumes(folder: Path, chunk_format: str | None = None) -> Mapping[str, ServedVolume]:
-    """Volumes by their paths in the address: that of the folder itself is empty.
+    """Volumes by name: their path below the folder, empty for the folder itself.
 
     A folder that is not a volume may have volumes below it; those that cannot be served are logged.
 
@@ -89,7 +89,7 @@ def _with_labels(image: ServedVolume) -> Iterator[ServedVolume]:
 def _below(
     top: Path, folder: Path, name: str, chunk_format: str | None, depth: int = 0
 ) -> Iterator[ServedVolume]:
-    """The volumes below a folder; a line of the log for each that cannot be served."""
+    """The volumes below a folder whose path below `top` is `name`; those that cannot be served are logged."""
     try:
         entries = [entry for entry in sorted(folder.iterdir()) if entry.is_dir()]
     except OSError as error:
@@ -111,7 +111,7 @@ def _below(
 
 
 def _inside(top: Path, folder: Path) -> Path:
-    """The folder; VolumeError if it leads out of the one that is served."""
+    """The folder; VolumeError if a link leads out of `top`."""
     if not folder.resolve().is_relative_to(top):
         raise VolumeError(str(folder), f"leads out of {top} to {folder.resolve()}")
     return folder

@@ -17,9 +17,9 @@ from asap_ingest.volumes.serving.served_volume import (
     read_json,
 )
 
-#: Files of metadata that a folder of a version may have.
-_DOCUMENTS = {3: (ZARR,), 2: (".zgroup", ".zattrs", ".zarray", ".zmetadata")}
-#: Chunks of both versions, whatever separates: `c/0/1/2`, `0.1.2`; `c` of an array without axes.
+#: Names of metadata files, by version of zarr.
+_METADATA_FILES = {3: (ZARR,), 2: (".zgroup", ".zattrs", ".zarray", ".zmetadata")}
+#: Names of chunks in both versions, with either separator: `c/0/1/2`, `0.1.2`; `c` for an array without axes.
 _CHUNK = re.compile(r"(?:c|(?:c[/.])?(?:0|[1-9][0-9]{0,11})(?:[/.](?:0|[1-9][0-9]{0,11}))*)")
 #: Meters of the units of length that OME-Zarr names.
 _METERS = {
@@ -27,14 +27,14 @@ _METERS = {
     **{"centimeter": 1e-2, "decimeter": 1e-1, "meter": 1.0, "kilometer": 1e3, "femtometer": 1e-15},
     **{"inch": 0.0254, "foot": 0.3048, "yard": 0.9144, "mile": 1609.344},
 }
-#: Downsampling method of label volumes, of our own writer and others.
+#: Downsampling method, `type` of a multiscale, that only label volumes have.
 _LABEL_METHOD = "mode"
 
 
 def version_of(root: Path) -> int | None:
-    """Version of zarr by the metadata in a folder; None without any."""
+    """Version of the zarr in a folder, 3 or 2; None if the folder has no zarr."""
     versions = (3, 2)
-    return next((v for v in versions if any((root / name).is_file() for name in _DOCUMENTS[v])), None)
+    return next((v for v in versions if any((root / name).is_file() for name in _METADATA_FILES[v])), None)
 
 
 class BareGroupError(DescriptionError):
@@ -47,18 +47,17 @@ def open_zarr(root: Path, version: int) -> ServedVolume:
     multiscale = attributes["multiscales"][0] if attributes else {}
     paths = _paths(multiscale, version) if attributes else [""]
     finest = read_json(root, _below(paths[0], ZARR if version == 3 else ".zarray"))
-    # readers of the chunks need it: KeyError for an array without type
-    finest["data_type" if version == 3 else "dtype"]
+    _ = finest["data_type" if version == 3 else "dtype"]  # KeyError for an array that has none
     is_labels = "image-label" in attributes or str(multiscale.get("type")).lower() == _LABEL_METHOD
     labels = _labels(root, version) if attributes else ()
-    holders = {"", *(part for path in (*paths, *labels) for part in _above(path))}
+    nodes = {"", *(node for path in (*paths, *labels) for node in _with_parents(path))}
     return ServedVolume(
         root,
         "zarr",
         f"zarr{version}",
         "segmentation" if is_labels else "image",
         _axes(multiscale, finest) if attributes else (),
-        frozenset(_below(folder, name) for folder in holders for name in _DOCUMENTS[version]),
+        frozenset(_below(node, name) for node in nodes for name in _METADATA_FILES[version]),
         {path: Folder(_CHUNK) for path in paths},
         tuple(paths),
         labels=labels,
@@ -77,11 +76,11 @@ def _attributes(root: Path, version: int) -> Mapping[str, Any]:
     else:
         attributes = read_json(root, ".zattrs") if (root / ".zattrs").is_file() else {}
     if not attributes.get("multiscales"):
-        raise BareGroupError(f"{_file_of(version)} is of a group without multiscales of OME-Zarr")
+        raise BareGroupError(f"{_attributes_file(version)} is of a group without multiscales of OME-Zarr")
     return dict(attributes)
 
 
-def _file_of(version: int) -> str:
+def _attributes_file(version: int) -> str:
     return ZARR if version == 3 else ".zattrs"
 
 
@@ -90,16 +89,14 @@ def _paths(multiscale: Mapping[str, Any], version: int) -> list[str]:
     paths = [dataset["path"] for dataset in multiscale["datasets"]]
     for path in paths:
         if not is_plain_path(path):
-            raise DescriptionError(
-                f"{_file_of(version)} has the path {str(path)[:80]!r}: arrays lie in the group, without '..' "
-                "and hidden names"
-            )
+            problem = "arrays lie in the group, without '..' and hidden names"
+            raise DescriptionError(f"{_attributes_file(version)} has the path {str(path)[:80]!r}: {problem}")
     return paths
 
 
 def _labels(root: Path, version: int) -> tuple[str, ...]:
-    """Paths of the groups of labels that lie in the group of an image."""
-    name = _below("labels", _file_of(version))
+    """Paths of the volumes of labels that lie in the group of an image."""
+    name = _below("labels", _attributes_file(version))
     if not (root / name).is_file():
         return ()
     attributes = read_json(root, name)
@@ -130,7 +127,7 @@ def _transformation(node: Mapping[str, Any], kind: str, default: Sequence[float]
     return next((one[kind] for one in given if one["type"] == kind), default)
 
 
-def _above(path: str) -> list[str]:
+def _with_parents(path: str) -> list[str]:
     """A path and all its parents."""
     parts = path.split("/")
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]

@@ -1,4 +1,4 @@
-"""Missing planes: gaps in the numbers of file names, files that cannot be read."""
+"""Missing planes: numbers that file names skip, and files that cannot be read."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from asap_ingest.volumes.sources.plane_files import ImagePlanes
 #: Replacements for a missing plane.
 STAND_INS = ("black", "repeat")
 ON_MISSING = ("refuse", *STAND_INS)
-#: Rows that are decoded at once, to find out whether they can be.
+#: Rows that are decoded at once in the search for damage.
 _ROWS = 2048
 _SHOWN_RANGES = 6
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Numbers that are missing before a file."""
+    """Numbers that are missing between a file and the one before it."""
 
     file: str
     numbers: range
 
 
 def gaps_between(files: Sequence[str]) -> list[Gap]:
-    """Gaps in the numbers of file names that differ in one number alone; none for other names.
+    """Gaps in the numbers of file names, which must be the same but for one ascending number.
 
-    Numbers that all go in steps, like 10, 20, 30, have no gaps.
+    The step between numbers is their greatest common one: 10, 20, 40 lacks 30 only.
     """
     numbers = _numbers_of(files)
     steps = [after - before for before, after in pairwise(numbers)]
@@ -47,13 +47,13 @@ def gaps_between(files: Sequence[str]) -> list[Gap]:
 
 
 def _numbers_of(files: Sequence[str]) -> list[int]:
-    parts = [re.split(r"(\d+)", file) for file in files]
-    if len({len(names) for names in parts}) != 1 or len({tuple(names[::2]) for names in parts}) != 1:
+    """The number in which file names differ, of each name; empty if they differ in more than one."""
+    parts = [re.split(r"(\d+)", file) for file in files]  # text and numbers by turns
+    if len({tuple(part[::2]) for part in parts}) != 1:
         return []
-    counters = [
-        column for column in zip(*(names[1::2] for names in parts), strict=True) if len(set(column)) > 1
-    ]
-    return [int(number) for number in counters[0]] if len(counters) == 1 else []
+    columns = zip(*(part[1::2] for part in parts), strict=True)
+    differing = [column for column in columns if len(set(column)) > 1]
+    return [int(number) for number in differing[0]] if len(differing) == 1 else []
 
 
 def gap_words(gaps: Sequence[Gap]) -> str:
@@ -70,7 +70,7 @@ def gap_words(gaps: Sequence[Gap]) -> str:
 def damaged_planes(planes: ImagePlanes, executor: Executor) -> Iterator[tuple[int, str]]:
     """(z, reason) of planes whose samples cannot be decoded.
 
-    Uncompressed ones are not decoded: the preflight has compared the lengths of their files.
+    Uncompressed planes are not read: the preflight has checked that their files are long enough.
     """
     compressed = (z for z, plane in enumerate(planes.planes) if plane is not None and plane.offset is None)
     for outcome in executor.run(_decode, [planes.part(z, z + 1) for z in compressed]):
@@ -87,16 +87,16 @@ def _decode(plane: ImagePlanes) -> None:
         plane.read(plane.first, slice(top, min(top + step, height)), slice(0, width))
 
 
-def without(planes: ImagePlanes, damaged: Sequence[int]) -> ImagePlanes:
-    """The planes, with None for damaged ones."""
+def without_damaged(planes: ImagePlanes, damaged: Sequence[int]) -> ImagePlanes:
+    """The planes, with None for those whose z is in `damaged`."""
     left: list[PlaneFile | None] = list(planes.planes)
     for z in damaged:
         left[z] = None
     return replace(planes, planes=tuple(left))
 
 
-def repeated(planes: ImagePlanes) -> ImagePlanes:
-    """The planes, with missing ones replaced by the one before; at the beginning, by the first one."""
+def with_repeats(planes: ImagePlanes) -> ImagePlanes:
+    """The planes, with each missing one replaced by the one before; at the beginning, by the first one."""
     shown = next(plane for plane in planes.planes if plane is not None)
     filled = []
     for plane in planes.planes:

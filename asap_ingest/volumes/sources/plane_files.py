@@ -21,7 +21,7 @@ _FINGERPRINT_DIGITS = 12
 
 @dataclass(frozen=True)
 class ImagePlanes:
-    """A stack of planes in files, as a `PlaneSource`.
+    """A stack of planes in files; a `PlaneSource` of `writing`.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class ImagePlanes:
     sample_type : str
         Name of the samples' type, like `uint16`.
     whole_planes : bool
-        Whatever part of a plane is read, all of it is decoded.
+        All of a plane is decoded, whatever part of it is read.
     first : int
-        z of the first of the planes.
+        z of the first plane in `planes`.
     margin : pair of int
         Black columns and rows before the images, which `size` includes.
     """
@@ -53,15 +53,15 @@ class ImagePlanes:
         return replace(self, planes=planes, first=first)
 
     def with_margin(self, before: Triple) -> ImagePlanes:
-        """The planes with black voxels before them along x, y and z."""
+        """The planes with so many black voxels before them along x, y and z."""
         x, y, z = before
         size = per_axis(add, self.size, before)
         return replace(self, planes=(*[None] * z, *self.planes), size=size, margin=(x, y))
 
     def read(self, z: int, rows: slice, columns: slice) -> NDArray[Any] | None:
-        """Samples (height, width) of a part of a plane; of files that allow it, only its rows are read.
+        """Samples (height, width) of a part of a plane; None for a black plane.
 
-        None for a black plane.
+        Only its rows are read where the file allows that.
 
         Raises
         ------
@@ -72,15 +72,16 @@ class ImagePlanes:
         if plane is None:
             return None
         (left, top), (width, height, _) = self.margin, self.size
-        inside_yx = (height - top, width - left)
+        image_yx = (height - top, width - left)
         y = slice(max(rows.start - top, 0), rows.stop - top)
         x = slice(max(columns.start - left, 0), columns.stop - left)
-        black_yx = y.start + top - rows.start, x.start + left - columns.start
-        if black_yx == (0, 0):
-            return read_plane(plane, inside_yx, self.dtype, y, x)
+        # rows and columns of the margin in this part
+        black_rows, black_columns = y.start + top - rows.start, x.start + left - columns.start
+        if not (black_rows or black_columns):
+            return read_plane(plane, image_yx, self.dtype, y, x)
         samples = np.zeros((rows.stop - rows.start, columns.stop - columns.start), self.dtype)
         if y.stop > y.start and x.stop > x.start:
-            samples[black_yx[0] :, black_yx[1] :] = read_plane(plane, inside_yx, self.dtype, y, x)
+            samples[black_rows:, black_columns:] = read_plane(plane, image_yx, self.dtype, y, x)
         return samples
 
     @property
@@ -89,12 +90,12 @@ class ImagePlanes:
         return list(dict.fromkeys(map(os.path.abspath, self._names)))
 
     @property
-    def _names(self) -> dict[str, None]:
-        return dict.fromkeys(plane.file for plane in self.planes if plane is not None)
+    def _names(self) -> list[str]:
+        return [plane.file for plane in self.planes if plane is not None]
 
     def fingerprints(self) -> list[str]:
-        """For each plane a hash of its file's path, length and time, and of its position in it."""
-        states = {name: _state_of(name) for name in self._names}
+        """For each plane a hash of path, length and time of its file, and of its place there; "" if black."""
+        states = {name: _state_of(name) for name in dict.fromkeys(self._names)}
         return ["" if plane is None else _fingerprint(states[plane.file], plane) for plane in self.planes]
 
 

@@ -49,9 +49,9 @@ def _first_of(faults: Sequence[FaultyFile]) -> str:
 
 
 def find_files(*sources: str) -> list[str]:
-    """Files that patterns and names stand for, each once, in natural order: `z9.tif` before `z10.tif`.
+    """Files that names and patterns stand for, each once, in natural order: `z9.tif` before `z10.tif`.
 
-    Folders are left out; a broken link is not, as a plane would be missing. Brackets in the names of
+    Patterns match no folders, but broken links, so that a missing plane is noticed. Brackets in the names of
     existing folders and files are not patterns.
 
     Raises
@@ -75,10 +75,11 @@ def _files_of(source: str) -> list[str]:
         raise ParameterError(
             "source", f"{source!r} is a folder; name its files, like {source.rstrip('/')}/*.tif"
         )
-    # Path.glob knows neither patterns that begin with / nor ** as glob has it
+    # Path.glob supports neither patterns that begin with / nor the ** of glob
     pattern = _with_literal_folders(source)
-    for tried in (pattern, pattern.replace("[", "[[]")):
-        files = [name for name in glob.iglob(tried, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
+    literal_brackets = pattern.replace("[", "[[]")
+    for each in (pattern, literal_brackets):
+        files = [name for name in glob.iglob(each, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
         if files:
             return files
     raise ParameterError("source", f"{source!r} matches no file; in a shell, put the pattern in quotes")
@@ -94,14 +95,14 @@ def _with_literal_folders(source: str) -> str:
 
 
 def natural_key(name: str) -> list[tuple[int, int | str, str]]:
-    """Sort key that compares digits as numbers."""
-    parts = re.split(r"(\d+)", name)
-    return [(1, int(part), part) if place % 2 else (0, part, "") for place, part in enumerate(parts)]
+    """Sort key that compares digits in names as numbers."""
+    parts = re.split(r"(\d+)", name)  # text and numbers by turns
+    return [(1, int(part), part) if index % 2 else (0, part, "") for index, part in enumerate(parts)]
 
 
 @dataclass(frozen=True)
 class SourcePlanes:
-    """The planes of all source files, in order, with other metadata.
+    """The planes of all source files, in order, and what else the preflight learns.
 
     Attributes
     ----------
@@ -119,13 +120,13 @@ class SourcePlanes:
 def preflight(
     source: str, files: Sequence[str], choice: PlaneChoice = DEFAULT_CHOICE, on_missing: str | None = None
 ) -> SourcePlanes:
-    """Check the headers of all files.
+    """Check the headers of all files, and find their planes.
 
     Parameters
     ----------
     on_missing : name in `ON_MISSING` or None
-        `black` and `repeat` keep the positions of planes whose files cannot be used, or whose numbers are
-        missing; `refuse` refuses both; None refuses such files and closes gaps in the numbers.
+        What to do about files that cannot be used and numbers that file names skip: `black` and `repeat` keep
+        the positions of their planes, `refuse` refuses both, None refuses such files and closes gaps.
 
     Raises
     ------
@@ -176,9 +177,9 @@ def missing_notes(on_missing: str | None, faults: Sequence[FaultyFile]) -> Itera
 
 
 def _stacks_of(files: Sequence[str], choice: PlaneChoice) -> Iterator[PlaneStack | FaultyFile]:
-    """The planes of each file; those of a set, whose files refer to each other, once.
+    """The planes of each file; those of a set, whose files refer to each other, only with its first file.
 
-    A file that refers to others is read before them, so that a set is not read once for each of its files.
+    Files are read one by one as long as they belong to sets, then several at once.
     """
     left = list(files)
     while left:
@@ -193,7 +194,7 @@ def _stacks_of(files: Sequence[str], choice: PlaneChoice) -> Iterator[PlaneStack
 
 
 def _members(stack: PlaneStack | FaultyFile) -> set[str]:
-    """All files of a set."""
+    """Real paths of all files in which planes of a file lie, itself included."""
     if isinstance(stack, FaultyFile):
         return {stack.file}
     names = dict.fromkeys((stack.file, *(plane.file for plane in stack.planes)))
@@ -201,7 +202,7 @@ def _members(stack: PlaneStack | FaultyFile) -> set[str]:
 
 
 def _outliers(stacks: Sequence[PlaneStack]) -> Iterable[FaultyFile]:
-    """Files that differ from most others, and stacks among single planes."""
+    """Files that differ from most others in size or type, and files of several planes among others."""
     if not stacks:
         return
     for trait, words in _TRAITS:
@@ -223,7 +224,7 @@ _TRAITS: tuple[tuple[Callable[[PlaneStack], Any], str], ...] = (
 
 
 def _notes(stacks: Sequence[PlaneStack]) -> Iterator[str]:
-    """One line for each kind of note, with the first file that it is about."""
+    """A line for images that are left out and one for rounded samples, each with the first such file."""
     for text_of in (lambda stack: stack.left_out, _rounding):
         noted = [(stack.file, text_of(stack)) for stack in stacks if text_of(stack)]
         if noted:

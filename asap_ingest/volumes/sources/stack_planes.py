@@ -1,4 +1,4 @@
-"""The sections of a stack as planes of a volume; extents and versions of stacks."""
+"""The sections of a stack as planes of a volume; the extent of a stack, and the time of its last change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from asap_ingest.volumes.grid import Box
 
 @dataclass(frozen=True)
 class StackPlanes:
-    """A part of a stack as the service draws it, as a `PlaneSource`.
+    """A part of a stack as the service draws it; a `PlaneSource` of `writing`.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class StackPlanes:
     sections : tuple of float or None
         z of the section that each plane of the extent shows; None for a black plane.
     box_side : int
-        Pixels along x and y of one request at most.
+        Most pixels along x and y of one request.
     step : int
         Side of a pixel in world coordinates, a power of 2.
     """
@@ -89,9 +89,9 @@ def _from(part: slice, whole: slice) -> slice:
 
 
 def stack_bounds(stack: Stack, z_values: Sequence[float]) -> dict[str, float]:
-    """minX, minY, maxX and maxY of a stack; of its sections if it has not been completed.
+    """minX, minY, maxX and maxY of a stack; minima are inclusive, maxima exclusive.
 
-    Tiles lie from the minima up to, not including, the maxima.
+    A stack that has not been completed has no bounds of its own: they are taken from its sections.
     """
     try:
         return stack_json(stack, "/bounds")
@@ -104,12 +104,12 @@ def stack_bounds(stack: Stack, z_values: Sequence[float]) -> dict[str, float]:
 
 
 def stack_json(stack: Stack, path: str) -> Any:
-    """The service's answer at a path below a stack."""
+    """The JSON that the service answers for a path below that of a stack."""
     return stack.connection.session.get(stack.url + path).json()
 
 
 def whole_extent(bounds: dict[str, float], z_values: Sequence[int]) -> Box:
-    """The voxels that hold bounds and sections."""
+    """The smallest box of voxels that holds bounds and sections."""
     begin = (math.floor(bounds["minX"]), math.floor(bounds["minY"]), min(z_values))
     return Box(begin, (math.ceil(bounds["maxX"]), math.ceil(bounds["maxY"]), max(z_values) + 1))
 

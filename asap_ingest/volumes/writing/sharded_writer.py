@@ -11,13 +11,13 @@ from asap_ingest.volumes.grid import Box, Scale, Sharding
 from asap_ingest.volumes.shard_grid import chunk_number, shard_boxes, shard_name, sharding_json
 from asap_ingest.volumes.writing.unit import UnitResult, VolumeSettings
 
-#: Copies of a shard in memory while it is packed, as chunks and as file; measured.
+#: Copies of a shard in memory while it is packed (measured): as chunks and as a file.
 SHARD_COPIES = 3
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of chunks that one job writes; its box is in voxels of the scale."""
+    """A file of chunks, which one job writes; `box` is in voxels of the scale."""
 
     scale: Scale
     sharding: Sharding
@@ -75,7 +75,7 @@ def _packed(shard: Shard, chunks: Iterable[tuple[Box, str]]) -> bytes:
         "base": "memory://",
     }
     packed = tensorstore.KvStore.open(spec).result()
-    # in one transaction: each write of its own would make the whole file again
+    # in one transaction: a write without one makes the whole file again
     with tensorstore.Transaction() as transaction:
         writer = packed.with_transaction(transaction)
         for chunk, uri in chunks:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError
-from asap_ingest.images.plane_reductions import REDUCTIONS, Carry, Reduction, Step
+from asap_ingest.images.plane_reductions import REDUCTIONS, ReducedPlane, Reduction, ScaleStep
 from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
 from asap_ingest.volumes.chunk_formats import CHUNK_FORMATS, ChunkFormat
 from asap_ingest.volumes.grid import Box, Scale
@@ -22,7 +22,7 @@ from asap_ingest.volumes.grid import Box, Scale
 Plane = NDArray[Any]
 #: A chunk is in memory twice while it is written: as array and as bytes.
 _CHUNK_COPIES = 2
-#: And a plane that is decoded as a whole: as samples, and as the file that they come from.
+#: So is a plane that is decoded as a whole: as samples and as the file that they come from.
 _WHOLE_COPIES = 2
 #: Folder for the chunks that are packed into shards later.
 _UNPACKED = ".raw"
@@ -92,16 +92,16 @@ class Unit:
     box : Box
         In voxels of the source; it covers whole chunks of every scale, but for the volume's ends.
     through : tuple of triple of int
-        Factors of finer scales that are computed but not written, so that voxels do not depend on which
-        scales are made together.
+        Factors of finer scales, which other units write. They are computed on the way to `scales`, so that
+        voxels do not depend on which scales are written together.
     whole_planes : bool
         The source decodes all of a plane, whatever part of it is read.
     drawn : bool
-        A service draws the planes of the source, which takes longer than anything else.
+        A service draws the planes of the source; that takes longer than anything else.
     finest : Scale or None
-        The scale whose chunks, written by earlier units, the planes are read from; None for the source.
+        The scale whose chunks, written by earlier units, are read instead of the source; None for the source.
     planes_at_once : int
-        Planes of these chunks in memory; the chunks are read again for the next ones. It divides their depth.
+        Planes of these chunks in memory; chunks are read again for the next planes. It divides their depth.
     wanted : frozenset of str or None
         URIs of the chunks to write; None for all.
     """
@@ -124,7 +124,14 @@ class Unit:
         )
 
     def reductions(self) -> Iterator[tuple[Scale | None, Triple, Reduction | None]]:
-        """Steps of each plane: scale (None if not written), factor from the source, reduction to it."""
+        """The way of each plane through the scales, in order.
+
+        Yields
+        ------
+        (scale, factor, reduction)
+            The scale, None if it is not written; its factor from the source; what makes its planes from those
+            before, None for the planes of the source.
+        """
         width, height, _ = self.box.size
         before: Triple = (1, 1, 1)
         unwritten: list[tuple[Scale | None, Triple]] = [(None, factor) for factor in self.through]
@@ -132,7 +139,7 @@ class Unit:
             reduction = None
             if total != (1, 1, 1):
                 x, y, z = per_axis(floordiv, total, before)
-                step = Step((z, y, x), total[::-1], (height, width), self.source.dtype)
+                step = ScaleStep((z, y, x), total[::-1], (height, width), self.source.dtype)
                 reduction = REDUCTIONS[self.settings.kind](step)
             yield scale, total, reduction
             before = total
@@ -177,22 +184,24 @@ class UnitResult:
 def build_unit(unit: Unit) -> UnitResult:
     """Write all chunks of a unit.
 
+    Generators are chained: each scale takes planes from the one before, writes its chunks and hands its
+    planes on.
+
     Raises
     ------
     MissingFileError, StorageError, ImageError
         Chunks written before the error stay; each is whole.
     """
     sizes: list[int] = []
-    planes = _source_planes(unit) if unit.finest is None else _planes_of_chunks(unit, unit.finest)
-    carries: Iterator[Carry] = (Carry(plane, 1) for plane in planes)
+    read = _source_planes(unit) if unit.finest is None else _planes_of_chunks(unit, unit.finest)
+    planes: Iterator[ReducedPlane] = (ReducedPlane(plane, 1) for plane in read)
     for scale, _, reduction in unit.reductions():
         if reduction is not None:
-            carries = _reduced(carries, reduction)
+            planes = _reduced(planes, reduction)
         if scale is not None:
-            carries = _written(carries, unit, scale, reduction, sizes)
-    deque(carries, maxlen=0)
-    read = unit.box.voxels * unit.source.dtype.itemsize
-    return UnitResult(len(sizes), read, sum(sizes))
+            planes = _written(planes, unit, scale, reduction, sizes)
+    deque(planes, maxlen=0)  # runs the chain, keeps nothing
+    return UnitResult(len(sizes), unit.box.voxels * unit.source.dtype.itemsize, sum(sizes))
 
 
 def _source_planes(unit: Unit) -> Iterator[Plane]:
@@ -207,11 +216,11 @@ def _planes_of_chunks(unit: Unit, finest: Scale) -> Iterator[Plane]:
     """Planes of a unit from the chunks of the finest scale, some planes in memory at a time."""
     (left, top, first), (right, bottom, end) = unit.box.begin, unit.box.end
     for z in range(first, end, unit.planes_at_once):
-        planes = Box((left, top, z), (right, bottom, min(z + unit.planes_at_once, end)))
+        box = Box((left, top, z), (right, bottom, min(z + unit.planes_at_once, end)))
         try:
-            yield from _samples_of_chunks(unit, finest, planes)
-        except MissingFileError:  # chunks that are packed into a shard already
-            yield from _source_planes(replace(unit, box=planes))
+            yield from _samples_of_chunks(unit, finest, box)
+        except MissingFileError:  # an earlier run has packed the chunks into a shard
+            yield from _source_planes(replace(unit, box=box))
 
 
 def _samples_of_chunks(unit: Unit, finest: Scale, box: Box) -> Plane:
@@ -228,10 +237,10 @@ def _samples_of_chunks(unit: Unit, finest: Scale, box: Box) -> Plane:
     return samples
 
 
-def _reduced(carries: Iterator[Carry], reduction: Reduction) -> Iterator[Carry]:
-    """Planes of the next scale; an incomplete last block makes one too."""
-    for carry in carries:
-        reduced = reduction.add(carry)
+def _reduced(planes: Iterator[ReducedPlane], reduction: Reduction) -> Iterator[ReducedPlane]:
+    """Planes of the next scale; those left over at the end make one too."""
+    for finer in planes:
+        reduced = reduction.add(finer)
         if reduced is not None:
             yield reduced
     rest = reduction.rest()
@@ -240,26 +249,26 @@ def _reduced(carries: Iterator[Carry], reduction: Reduction) -> Iterator[Carry]:
 
 
 def _written(
-    carries: Iterator[Carry], unit: Unit, scale: Scale, reduction: Reduction | None, sizes: list[int]
-) -> Iterator[Carry]:
-    """Write the chunks of a scale, and append the bytes of each to `sizes`; its planes are handed on."""
+    planes: Iterator[ReducedPlane], unit: Unit, scale: Scale, reduction: Reduction | None, sizes: list[int]
+) -> Iterator[ReducedPlane]:
+    """Write the chunks of a scale, append the bytes of each to `sizes`, and hand its planes on."""
     box = unit.box_at(scale)
     width, height, depth = box.size
     slab = np.empty((min(depth, scale.chunk_size[2]), height, width), unit.source.dtype)
     z, filled = box.begin[2], 0
-    for carry in carries:
-        slab[filled] = carry.plane if reduction is None else reduction.values(carry)
+    for reduced in planes:
+        slab[filled] = reduced.plane if reduction is None else reduction.values(reduced)
         filled += 1
         if filled == len(slab):
             sizes.extend(_write_chunks(unit, scale, slab, z))
             z, filled = z + filled, 0
-        yield carry
+        yield reduced
     if filled:
         sizes.extend(_write_chunks(unit, scale, slab[:filled], z))
 
 
 def _write_chunks(unit: Unit, scale: Scale, slab: NDArray[Any], z: int) -> Iterator[int]:
-    """Write the chunks of a scale's planes (z, y, x) from `z`; the bytes of each."""
+    """Write the chunks in a layer of a scale, whose planes (z, y, x) begin at `z`; the bytes of each."""
     left, top, _ = unit.box_at(scale).begin
     right, bottom, _ = unit.box_at(scale).end
     for chunk in scale.chunks_in(Box((left, top, z), (right, bottom, z + len(slab)))):

@@ -22,10 +22,10 @@ class ExistingFiles:
         self._listings: dict[str, set[str]] = {}
 
     def units_to_do(self) -> list[Unit]:
-        """Units with chunks that exist neither as files nor in a shard; they write only these."""
-        return [unit for unit in map(self._rest_of, self._plan.units) if unit is not None]
+        """Units whose chunks do not all exist, as files or in shards; they write only the missing ones."""
+        return [unit for unit in map(self._with_missing_only, self._plan.units) if unit is not None]
 
-    def _rest_of(self, unit: Unit) -> Unit | None:
+    def _with_missing_only(self, unit: Unit) -> Unit | None:
         chunks = list(_chunks_of(unit))
         missing = [self._chunk_uri(*chunk) for chunk in chunks if not self._is_done(*chunk)]
         if len(missing) == len(chunks):
@@ -66,7 +66,7 @@ class ExistingFiles:
 
 
 def _holds_one(scale: Scale, box: Box, planes: Sequence[int]) -> bool:
-    """Whether a box of a scale has a part in one of the planes."""
+    """Whether a box of a scale reaches into one of the planes."""
     depth = scale.factor[2]
     return bisect_left(planes, box.begin[2] * depth) < bisect_left(planes, box.end[2] * depth)
 

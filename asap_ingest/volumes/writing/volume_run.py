@@ -1,7 +1,7 @@
 """One run: the units of a volume that are left to do, and their results.
 
 `info`, or the group's metadata, is written last: where it exists, every chunk exists. The origin of the
-voxels is written first, as `provenance`, so that a later run recognises its own chunks.
+voxels is written first, as `provenance`, from which a later run knows whether the chunks are its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from asap_ingest.volumes.writing.volume_resume import ExistingFiles
 from asap_ingest.volumes.writing.write_plan import VolumePlan
 
 PROVENANCE = "provenance"
-#: Fields of descriptions with the size of a voxel.
+#: Fields of metadata that hold the size of a voxel.
 _VOXEL_SIZE_FIELDS = ("resolution", "coordinateTransformations")
 
 Part = TypeVar("Part", Unit, Shard)
@@ -40,7 +40,7 @@ class VolumeRun:
         The sources of the volume and the parameters that decide its voxels, as JSON. A run refuses a
         folder with another origin.
     force_redo : bool
-        False skips units whose chunks all exist.
+        Write all chunks again, also those that exist.
     planes : sequence of str
         Fingerprints of the planes of the finest scale; empty if they have none. Chunks of planes whose
         fingerprint changed since the last run are written again.
@@ -57,7 +57,7 @@ class VolumeRun:
 
     @property
     def description(self) -> dict[str, bytes]:
-        """Files beside the chunks; the last makes the folder a volume."""
+        """Files beside the chunks: name to content; the last makes the folder a volume."""
         settings = self.plan.settings
         dtype = self.plan.units[0].source.dtype
         return settings.format.describe(self.plan.scales, dtype, settings.kind)
@@ -111,7 +111,7 @@ def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> Volu
     progress.expect(len(units) + len(shards))
 
     def run_jobs(job: Callable[[Part], UnitResult], parts: Sequence[Part]) -> None:
-        if report.failures:  # of the jobs that these depend on
+        if report.failures:  # these jobs read what earlier ones write
             return
         for outcome in executor.run(job, parts):
             result = outcome.value
@@ -136,9 +136,9 @@ def build_volume(run: VolumeRun, executor: Executor, progress: Progress) -> Volu
 
 
 def _complete(run: VolumeRun) -> None:
-    """Make the folder a volume: remove chunks that became shards, write the description.
+    """Make the folder a volume: remove chunks that shards hold, write the files beside the chunks.
 
-    An existing description is right, and stays: others may have added meshes or names of labels.
+    Where one of these files exists, it is right and stays: others may have added meshes or names of labels.
     """
     settings = run.plan.settings
     if settings.format.is_sharded:
@@ -152,7 +152,7 @@ def _complete(run: VolumeRun) -> None:
 def _prepare(run: VolumeRun) -> int:
     """Refuse a folder that holds another volume; write provenance before any chunk.
 
-    Removes chunks of changed planes, and returns the number of these planes; 0 if all are new.
+    Removes the chunks of changed planes, and returns the number of these planes; 0 for a new volume.
     """
     uri = storage.join(run.root, PROVENANCE)
     provenance, stored = provenance_json(run), _read(uri)
@@ -160,7 +160,7 @@ def _prepare(run: VolumeRun) -> int:
         return 0
     changed = _planes_to_redo(run, stored, provenance)
     _withdraw(run)
-    # before the new provenance: else a rerun after a kill would take old chunks for its own
+    # before the new provenance is written: otherwise a rerun after a kill would keep the old chunks
     ExistingFiles(run.plan).remove(changed)
     storage.write_bytes(uri, provenance)
     return 0 if changed is None else len(changed)
@@ -172,25 +172,34 @@ def _planes_to_redo(run: VolumeRun, stored: bytes | None, provenance: bytes) -> 
     Raises
     ------
     VolumeError
-        The folder holds something else, or every plane changed.
+        The folder holds something else, or every plane changed; `force_redo` allows this for a volume of the
+        same size and layout.
     """
     names = storage.names_in(run.root)
     if not names:
         return None
+    if stored is None:
+        shown = ", ".join(sorted(names)[:3])
+        problem = f"is not empty and holds no volume of this program ({shown}); name an empty folder"
+        raise VolumeError(run.root, problem)
     ours, theirs = _method_of(provenance), _method_of(stored)
     same_layout = theirs is not None and _layout_of(ours) == _layout_of(theirs)
-    if same_layout and not run.force_redo and _parameters_of(ours) == _parameters_of(theirs):
+    if run.force_redo:
+        if not same_layout:
+            problem = "holds a volume of another size or layout; remove it first, or name another folder"
+            raise VolumeError(run.root, problem)
+        return None
+    if same_layout and _parameters_of(ours) == _parameters_of(theirs):
         old, new = theirs["planes"], ours["planes"]
-        changed = [z for z, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+        changed = [z for z, (before, now) in enumerate(zip(old, new, strict=True)) if before != now]
         if not new or len(changed) < len(new):
             return changed
-    if not (run.force_redo and same_layout):
-        raise VolumeError(run.root, _refusal(stored, names, run.force_redo))
-    return None
+    problem = "holds a volume of other sources or parameters; name another folder, or set force_redo"
+    raise VolumeError(run.root, problem)
 
 
 def _method_of(provenance: bytes | None) -> Any:
-    """The method and sources in a provenance of this program; None for others."""
+    """Parameters, layout, planes and sources in a `provenance` of this program; None for any other."""
     try:
         record = orjson.loads(provenance or b"")
         method = record["processing"][0]["method"]
@@ -200,13 +209,16 @@ def _method_of(provenance: bytes | None) -> Any:
 
 
 def _parameters_of(method: Any) -> Any:
-    """All that decides the voxels besides the planes, whose fingerprints replace the names of sources."""
+    """What decides the voxels besides the planes, with their number.
+
+    Fingerprints of planes include the names of sources, which are left out then.
+    """
     left_out = {"layout", "planes"} | ({"sources"} if method["planes"] else set())
     return {name: value for name, value in method.items() if name not in left_out}, len(method["planes"])
 
 
 def _layout_of(method: Any) -> Any:
-    """The description without the size of a voxel, which does not change the chunks."""
+    """The files beside the chunks, without the size of a voxel, which does not change the chunks."""
     return _without_voxel_size(method.get("layout"))
 
 
@@ -215,15 +227,6 @@ def _without_voxel_size(value: Any) -> Any:
         names = (name for name in value if name not in _VOXEL_SIZE_FIELDS)
         return {name: _without_voxel_size(value[name]) for name in names}
     return [_without_voxel_size(item) for item in value] if isinstance(value, list) else value
-
-
-def _refusal(stored: bytes | None, names: set[str], force_redo: bool) -> str:
-    if stored is None:
-        shown = ", ".join(sorted(names)[:3])
-        return f"is not empty and holds no volume of this program ({shown}); name an empty folder"
-    if force_redo:
-        return "holds a volume of another size or layout; remove it first, or name another folder"
-    return "holds a volume of other sources or parameters; name another folder, or set force_redo"
 
 
 def _withdraw(run: VolumeRun) -> None:

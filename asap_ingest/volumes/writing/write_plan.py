@@ -10,7 +10,7 @@ from operator import mul
 
 from asap_ingest.errors import ParameterError
 from asap_ingest.volumes.axes import Triple, ceil_div, ceil_to, per_axis
-from asap_ingest.volumes.grid import Box, Scale, tiles
+from asap_ingest.volumes.grid import Box, Scale, grid_boxes
 from asap_ingest.volumes.shard_grid import sharding_of
 from asap_ingest.volumes.writing.sharded_writer import SHARD_COPIES, Shard, shards_of
 from asap_ingest.volumes.writing.unit import PlaneSource, Unit, VolumeSettings
@@ -40,10 +40,10 @@ class VolumePlan:
     Attributes
     ----------
     passes : tuple of tuple of Unit
-        Scales that are too large to be made together are made one after the other, from the source or from
-        the chunks of the finest one.
+        Groups of scales that are written together, each group as units of its own; those that read the
+        chunks of the finest scale come after those that write them.
     shards : tuple of Shard
-        Files that the chunks are packed into at last; empty unless sharded.
+        Files into which the chunks are packed at the end; empty unless sharded.
     """
 
     scales: tuple[Scale, ...]
@@ -56,8 +56,8 @@ class VolumePlan:
         return [unit for units in self.passes for unit in units]
 
     @property
-    def chunks(self) -> int:
-        return sum(scale.chunks for scale in self.scales)
+    def chunk_count(self) -> int:
+        return sum(scale.chunk_count for scale in self.scales)
 
     @property
     def bytes(self) -> int:
@@ -73,7 +73,7 @@ class VolumePlan:
 
 
 def plan_volume(part: Unit, budget: Budget) -> VolumePlan:
-    """Divide a volume into units that fit into the memory and keep all workers busy, with little read twice.
+    """Divide a volume into units that fit into the memory and keep all workers busy; little is read twice.
 
     Parameters
     ----------
@@ -87,14 +87,14 @@ def plan_volume(part: Unit, budget: Budget) -> VolumePlan:
     """
     if part.settings.format.is_sharded:
         part = _with_sharding(part, budget)
-    passes = tuple(tuple(_units(group, step)) for group, step in _quickest(part, budget))
+    passes = tuple(tuple(_units(group, unit_size)) for group, unit_size in _quickest_groups(part, budget))
     scales, settings, itemsize = part.scales, part.settings, part.source.dtype.itemsize
     shards = tuple(shard for scale in scales for shard in shards_of(scale, settings, itemsize))
     return VolumePlan(scales, settings, passes, shards)
 
 
 def whole_source(source: PlaneSource, scales: Sequence[Scale], settings: VolumeSettings) -> Unit:
-    """One unit of all of a source and all scales."""
+    """A whole volume as one unit, for `plan_volume` to divide."""
     return Unit(source, tuple(scales), Box((0, 0, 0), source.size), settings)
 
 
@@ -111,46 +111,50 @@ def _with_sharding(part: Unit, budget: Budget) -> Unit:
     )
 
 
-#: Scales that are made together, as one unit, and the size to divide it by.
+#: Scales that are written together: one unit of the whole volume, and the size to divide it by.
 _Group = tuple[Unit, Triple]
 
 
-def _quickest(part: Unit, budget: Budget) -> tuple[_Group, ...]:
-    """The quickest grouping of the scales.
+def _quickest_groups(part: Unit, budget: Budget) -> tuple[_Group, ...]:
+    """The quickest division of the scales into groups, by dynamic programming from the coarsest scale on.
 
-    All at once reads the source once; but chunks of coarse scales cover so much of it that few units
-    are left to share among the workers, or that one does not fit into the memory.
+    One group of all scales reads the source once. But whole chunks of coarse scales cover so much of it that
+    there are few units for the workers, or that a unit does not fit into the memory.
     """
     scales = part.scales
-    # by the number of a scale: time and groups of this scale and all coarser ones
+    # by the number of a scale: cost and groups of this scale and all coarser ones
     best: dict[int, tuple[float, tuple[_Group, ...]]] = {len(scales): (0, ())}
     for first in reversed(range(len(scales))):
         through = tuple(scale.factor for scale in scales[:first] if scale.factor != (1, 1, 1))
         candidates = []
         for source, end in product(_sources(part, first), range(len(scales), first, -1)):
             group = replace(source, scales=scales[first:end], through=through)
-            step = _unit_size(group, budget)
-            if step is not None:
+            unit_size = _quickest_unit_size(group, budget)
+            if unit_size is not None:
                 cost, groups = best[end]
-                candidates.append((cost + _cost(group, step, budget), ((group, step), *groups)))
+                candidates.append((cost + _cost(group, unit_size, budget), ((group, unit_size), *groups)))
         if not candidates:
-            raise _too_little_memory(group, budget)
+            raise _too_little_memory(replace(part, scales=scales[first : first + 1], through=through), budget)
         best[first] = min(candidates, key=lambda candidate: candidate[0])
     return best[0][1]
 
 
 def _sources(part: Unit, first: int) -> list[Unit]:
-    """Sources of scale `first` and coarser ones: the chunks of the finest scale, or the source itself."""
+    """The whole volume with each source that scale `first` and coarser ones can be read from.
+
+    It may be the chunks of the finest scale, some planes at a time, where reading the source itself is slow.
+    """
     if first == 0 or not (part.drawn or part.whole_planes):
         return [part]
     finest = part.scales[0]
     depth = finest.chunk_size[2]
-    planes = [count for count in (depth, depth // 4, depth // 16, 1) if count and depth % count == 0]
-    return [*(replace(part, finest=finest, planes_at_once=count) for count in dict.fromkeys(planes)), part]
+    counts = dict.fromkeys((depth, depth // 4, depth // 16, 1))
+    divisors = [count for count in counts if count and depth % count == 0]
+    return [*(replace(part, finest=finest, planes_at_once=count) for count in divisors), part]
 
 
 def _too_little_memory(group: Unit, budget: Budget) -> ParameterError:
-    needed = _first_part(group, _alignment(group)).memory_bytes
+    needed = _first_unit(group, _alignment(group)).memory_bytes
     return ParameterError(
         "memory",
         f"{budget.memory_bytes:,} bytes for {budget.workers} workers are too few: one column of chunks of "
@@ -159,28 +163,31 @@ def _too_little_memory(group: Unit, budget: Budget) -> ParameterError:
     )
 
 
-def _unit_size(group: Unit, budget: Budget) -> Triple | None:
-    """The quickest size of a unit that fits into the memory, None if none does.
+def _quickest_unit_size(group: Unit, budget: Budget) -> Triple | None:
+    """The quickest size of units that fit into the memory; None if none does.
 
-    Bands as wide as the planes if possible, as files are read by rows; columns only where they must be.
+    Units are as wide as the planes if possible, because files are read by rows.
     """
     size, align = group.box.size, _alignment(group)
-    step = (ceil_to(size[0], align[0]), ceil_to(size[1], align[1]), align[2])
+    unit_size = (ceil_to(size[0], align[0]), ceil_to(size[1], align[1]), align[2])
     fitting = []
     for axis in (1, 0):
         while True:
-            if _first_part(group, step).memory_bytes <= budget.bytes_per_worker:
-                fitting.append(step)
-            if step[axis] <= align[axis] or (axis == 0 and fitting):
+            if _first_unit(group, unit_size).memory_bytes <= budget.bytes_per_worker:
+                fitting.append(unit_size)
+            if unit_size[axis] <= align[axis] or (axis == 0 and fitting):
                 break
-            step = _narrower(step, axis, align[axis])
-    return min(fitting, key=lambda step: _cost(group, step, budget), default=None)
+            unit_size = _narrower(unit_size, axis, align[axis])
+    return min(fitting, key=lambda unit_size: _cost(group, unit_size, budget), default=None)
 
 
-def _cost(group: Unit, step: Triple, budget: Budget) -> float:
-    """Time of a pass: its work shared among the workers, and the others' wait for the last unit."""
+def _cost(group: Unit, unit_size: Triple, budget: Budget) -> float:
+    """Time of a pass, relative to that of reading or writing a voxel.
+
+    The work is shared among the workers; at the end they wait for the last unit.
+    """
     size = group.box.size
-    across, down, _ = counts = per_axis(ceil_div, size, step)
+    across, down, _ = counts = per_axis(ceil_div, size, unit_size)
     reading = math.prod(size)
     if group.finest is not None:
         reading *= group.finest.chunk_size[2] // group.planes_at_once
@@ -190,27 +197,27 @@ def _cost(group: Unit, step: Triple, budget: Budget) -> float:
         # a part of the columns costs as much as all of them: files are read by rows
         reading *= across * (down * _DECODING if group.whole_planes else 1)
     work = reading + sum(group.box_at(scale).voxels for scale in group.scales)
-    largest = work / math.prod(max(1, length / long) for length, long in zip(size, step, strict=True))
+    largest = work / math.prod(max(1, length / long) for length, long in zip(size, unit_size, strict=True))
     # the last term is the overhead of each unit
     return work / budget.workers + largest * (1 - 1 / budget.workers) + math.prod(counts)
 
 
 def _alignment(unit: Unit) -> Triple:
-    """Voxels of the source that whole chunks of all scales cover."""
+    """The smallest box of the source, along x, y and z, that whole chunks of all scales fill."""
     return per_axis(math.lcm, *(per_axis(mul, scale.chunk_size, scale.factor) for scale in unit.scales))
 
 
-def _units(group: Unit, step: Triple) -> Iterator[Unit]:
-    for box in tiles(group.box, step, group.box.end):
+def _units(group: Unit, unit_size: Triple) -> Iterator[Unit]:
+    for box in grid_boxes(group.box, unit_size, group.box.end):
         yield replace(group, box=box, source=group.source.part(box.begin[2], box.end[2]))
 
 
-def _narrower(step: Triple, axis: int, align: int) -> Triple:
-    """About half as wide along an axis, still aligned."""
-    half = min(ceil_to(step[axis] // 2, align), step[axis] - align)
-    return per_axis(lambda number, length: half if number == axis else length, (0, 1, 2), step)
+def _narrower(unit_size: Triple, axis: int, align: int) -> Triple:
+    """About half as long along an axis, still aligned."""
+    half = min(ceil_to(unit_size[axis] // 2, align), unit_size[axis] - align)
+    return per_axis(lambda number, length: half if number == axis else length, (0, 1, 2), unit_size)
 
 
-def _first_part(whole: Unit, step: Triple) -> Unit:
-    """The largest part of a unit that is divided by a size."""
-    return replace(whole, box=Box((0, 0, 0), per_axis(min, step, whole.box.end)))
+def _first_unit(group: Unit, unit_size: Triple) -> Unit:
+    """The first unit of a group, which no other exceeds in size."""
+    return replace(group, box=Box((0, 0, 0), per_axis(min, unit_size, group.box.end)))
