@@ -141,7 +141,7 @@ class ScaleReader:
             for z, y, x in product(*per_axis(_parts, ranges, self.chunk_shape)) if samples.size else ():
                 index = x.position, y.position, z.position
                 if self._scale.unread:
-                    self._reader.look(index)  # tensorstore would read a missing chunk as zeros
+                    self._reader.look_up(index)  # tensorstore would read a missing chunk as zeros
                     continue
                 chunk = self._reader.read(index)
                 samples[z.target, y.target, x.target] = chunk[z.inside, y.inside, x.inside]
