@@ -160,11 +160,11 @@ class SectionTooLargeError(AsapIngestError):
 
 
 class OutOfMemoryError(AsapIngestError):
-    """A job could not allocate memory; `message` is that of the library that failed to."""
+    """A job or program could not allocate memory; `message` is that of the library that failed to."""
 
     def __init__(self, message: str) -> None:
         amount = f" ({message})" if message else ""
-        remedy = "lower pool_size, or raise the limit of memory"
+        remedy = "lower pool_size if it is above 1, or raise the limit of memory"
         super().__init__(f"needs more memory than there is{amount}; {remedy}")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import asap_ingest
-from asap_ingest.errors import EXIT_FAULT, AsapIngestError
+from asap_ingest.errors import EXIT_FAULT, AsapIngestError, OutOfMemoryError
 from asap_ingest.secrets import MaskedRecord, masked
 
 P = ParamSpec("P")
@@ -45,6 +45,8 @@ def program(main: Callable[P, int]) -> Callable[P, int]:
             is_import = isinstance(error.__cause__ or error, ImportError)
             if code is not None and (is_import or isinstance(error, KeyboardInterrupt)):
                 return code
+            if isinstance(error, MemoryError):
+                error = OutOfMemoryError(str(error))
             if not isinstance(error, AsapIngestError):
                 sys.stderr.write(masked(traceback.format_exc()))
                 kind = type(error).__name__

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -78,6 +79,23 @@ def test_a_fault_of_a_program_has_a_code_of_its_own(tmp_path, module, function, 
     assert ran.returncode == EXIT_FAULT == 70, ran.stderr
     assert "Traceback" in ran.stderr
     assert ran.stderr.splitlines()[-1] == "unforeseen KeyError: a fault of asap_ingest; please report it"
+
+
+def test_a_program_whose_memory_is_limited_says_so(tmp_path):
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(2**33)
+    ran = subprocess.run(
+        [sys.executable, "-m", "asap_ingest.merge_reports", "--inputs", "large.json", "--output_json", "o"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32)),
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("asap_ingest.merge_reports: error: needs more memory than there is")
+    assert ran.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("way", ["python -m", "asap-ingest"])

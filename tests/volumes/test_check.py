@@ -1,5 +1,6 @@
 """The check finds each fault of voxels, files and scales: in volumes that were spoiled."""
 
+import json
 import shutil
 
 import numpy as np
@@ -195,6 +196,21 @@ def test_volume_that_was_not_completed(volume):
     (volume / "info").unlink()
     (fault,) = faults_of(volume)
     assert fault.startswith("info: missing")
+
+
+@pytest.mark.parametrize("side", [2000, 10**6])
+def test_a_chunk_of_a_size_that_no_memory_holds_is_a_fault(tmp_path, side):
+    scale = {"key": "1_1_1", "encoding": "raw", "resolution": [1, 1, 1], "voxel_offset": [0, 0, 0]}
+    scale |= {"size": [side] * 3, "chunk_sizes": [[side] * 3]}
+    info = {"type": "image", "data_type": "uint8", "num_channels": 1, "scales": [scale]}
+    (tmp_path / "1_1_1").mkdir()
+    (tmp_path / "info").write_text(json.dumps(info))
+    (tmp_path / f"1_1_1/0-{side}_0-{side}_0-{side}").write_bytes(b"1")
+    check = check_precomputed(str(tmp_path))
+    assert "read, not compared: a chunk has more than 1,000,000,000 voxels" in check.findings.notes[0]
+    assert f"has 1 bytes; {side} x {side} x {side} voxels of uint8 take {side**3}" in str(
+        check.findings.faults[0]
+    )
 
 
 def test_scales_that_are_no_multiples_are_read_and_the_note_says_so(volume):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
 import shutil
 import socket
 import subprocess
@@ -274,6 +275,16 @@ def test_volumes_that_cannot_be_served_do_not_hide_their_neighbours(
     assert f"link: leads out of {tmp_path}/all to {tmp_path}/elsewhere" in caplog.text
     with pytest.raises(VolumeError, match="holds no volume"):
         find_volumes(tmp_path / "all", "tiff")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_volume(tmp_path / "good", random_array(SHAPE))
+    (tmp_path / "locked").mkdir(0o600)
+    assert set(find_volumes(tmp_path)) == {"good"}
+    assert "locked: cannot be read: Permission denied: not served" in caplog.text
+    with pytest.raises(VolumeError, match="locked: cannot be read"):
+        find_volumes(tmp_path / "locked")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from asap_ingest.volumes.checking.faults import FaultError
 
 _CLOSE = 1e-6
 _UNREAD = "samples cannot be read here"
+#: Of chunks with more voxels none is compared, which would take 16 bytes for each.
+_MOST_VOXELS = 10**9
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def comparable(scales: tuple[CheckedScale, ...]) -> tuple[int, str]:
     for number, (finer, scale) in enumerate(zip((finest, *scales), scales, strict=False)):
         if scale.unread:
             return number, _UNREAD
+        if math.prod(scale.shape_xyz((0, 0, 0))) > _MOST_VOXELS:
+            return number, f"a chunk has more than {_MOST_VOXELS:,} voxels"
         if factor_of(scale, finer) is None:
             return number, f"its voxels are not whole blocks of those of scale {finer.key}"
         if scale.chunk_size != finer.chunk_size:

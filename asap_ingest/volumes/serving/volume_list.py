@@ -54,7 +54,10 @@ def open_volume(root: Path, chunk_format: str | None = None, name: str = "") -> 
         There is no volume, it is of another format, or it cannot be served.
     """
     folder = root.resolve()
-    has_info, version = (folder / INFO).is_file(), version_of(folder)
+    try:
+        has_info, version = (folder / INFO).is_file(), version_of(folder)
+    except OSError as error:
+        raise VolumeError(str(root), f"cannot be read: {error.strerror}") from error
     if not has_info and version is None:
         problem = (
             f"holds no volume, and none lies {_DEEPEST} levels down: neither {INFO} nor {ZARR} nor .zgroup; "
@@ -106,8 +109,6 @@ def _below(
                 yield from _below(top, entry, path, chunk_format, depth + 1)
         except VolumeError as error:
             _log.warning("%s: not served", error)
-        except OSError as error:
-            _log.warning("%s cannot be read: %s", error.filename or entry, error.strerror)
 
 
 def _inside(top: Path, folder: Path) -> Path:
