@@ -23,7 +23,7 @@ from asap_ingest.execution.worker_jobs import (
     Value,
     WithStorage,
     limit_to_one_thread,
-    main_module_run_once,
+    main_module_not_run_again,
     pickled_outcome,
 )
 
@@ -123,7 +123,7 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
         # as in the pool, a job whose worker died is retried once
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))
         # as long as the cluster runs, which replaces workers that were killed
-        stack.enter_context(main_module_run_once())
+        stack.enter_context(main_module_not_run_again())
         cluster = LocalCluster(
             n_workers=max(1, workers),
             protocol="tcp://" if security is None else "tls://",
@@ -231,7 +231,7 @@ def _received(
         while True:
             for item in islice(waiting, max(0, window() - len(held))):
                 # as bytes, so that Dask does not search the item for futures
-                future = client.submit(_run_pickled, pickle.dumps((function, item)), pure=False)
+                future = client.submit(_run_pickled, pickle.dumps(function), pickle.dumps(item), pure=False)
                 held[future] = item
                 ready.add(future)
             if not held:
@@ -243,10 +243,9 @@ def _received(
         client.cancel(list(held))
 
 
-def _run_pickled(payload: bytes) -> bytes:
+def _run_pickled(function: bytes, item: bytes) -> bytes:
     limit_to_one_thread()
-    function, item = pickle.loads(payload)
-    return pickled_outcome(function, item)
+    return pickled_outcome(pickle.loads(function), item)
 
 
 def _gathered(client: Any, futures: list[Any]) -> list[bytes | None]:

@@ -93,12 +93,12 @@ def _attempt(function: Function[Any, Any], item: Any) -> tuple[Any, Exception | 
         return None, error
 
 
-def pickled_outcome(function: Function[Any, Any], item: Any) -> bytes:
+def pickled_outcome(function: Function[Any, Any], pickled_item: bytes) -> bytes:
     """(value, error) of the job of an item, pickled in its worker so that another process can read it.
 
     A value or error that pickle cannot carry becomes a RuntimeError with its text.
     """
-    value, error = _attempt(function, item)
+    value, error = _attempt(lambda pickled: function(pickle.loads(pickled)), pickled_item)
     try:
         pickled = pickle.dumps((value, error))
         if error is not None:  # an exception may be pickled and yet fail to be restored
@@ -125,8 +125,9 @@ _main_lock = threading.Lock()
 
 @contextmanager
 def no_main_module() -> Iterator[None]:
-    """Keep a process that starts inside from running this program's main module again; one thread at a time.
+    """Keep a process that starts inside from running this program's main module again.
 
+    Only one thread at a time is in such a block.
     Otherwise a script would need `if __name__ == "__main__":`, as with any use of `multiprocessing`. While
     there is no main module, dill pickles functions of it with the globals that they use.
     """
@@ -140,9 +141,10 @@ def no_main_module() -> Iterator[None]:
 
 
 @contextmanager
-def main_module_run_once() -> Iterator[None]:
-    """The same for a block that takes long: the main module stays, and blocks of several threads may overlap.
+def main_module_not_run_again() -> Iterator[None]:
+    """Keep processes that start in a long block from running this program's main module again.
 
+    Unlike `no_main_module`, it leaves the module in place, and blocks of several threads may overlap.
     Functions of the main module cannot be given to processes that start inside.
     """
     with _main_lock:

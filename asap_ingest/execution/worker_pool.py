@@ -125,13 +125,9 @@ def _serve(pipe: Any, work: WithStorage[Any, Any], environment: dict[str, str]) 
     # the fork server may have started before variables were set, credentials for instance
     os.environ.update(environment)
     limit_to_one_thread()
-
-    def job(pickled_item: bytes) -> Any:
-        return work(pickle.loads(pickled_item))
-
     while True:
         try:
-            pipe.send_bytes(pickled_outcome(job, pipe.recv_bytes()))
+            pipe.send_bytes(pickled_outcome(work, pipe.recv_bytes()))
         except (EOFError, ConnectionError, KeyboardInterrupt):
             return
 
@@ -142,8 +138,8 @@ def _context(function: Function[Any, Any]) -> Any:
     The server also imports the modules that this module names in `WORKERS_LOAD`: they take time to import,
     and are not needed here. Forking this process instead could deadlock, as it may have threads.
     """
-    # pathos for its multiprocessing, which pickles closures and classes of notebooks (dill); its own pools
-    # lose the item of a worker that is killed, which is reported and retried here
+    # pathos for its multiprocessing, which pickles functions of notebooks and scripts by value (dill); its
+    # own pools lose the item of a worker that is killed, which is reported and retried here
     from pathos.helpers import mp
 
     context = mp.get_context("forkserver")

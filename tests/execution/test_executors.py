@@ -11,7 +11,7 @@ import pytest
 from asap_ingest.errors import OutOfMemoryError, ParameterError, WorkerDiedError
 from asap_ingest.execution import PoolExecutor, SerialExecutor, executor
 from asap_ingest.execution.dask_cluster import DaskExecutor, local_scheduler
-from asap_ingest.execution.worker_jobs import main_module_run_once
+from asap_ingest.execution.worker_jobs import main_module_not_run_again
 from tests import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -78,8 +78,8 @@ def test_a_value_that_cannot_be_sent_is_an_error(run_with_workers):
     assert "the job's value cannot be sent" in str(outcome.error)
 
 
-def test_an_item_that_a_worker_of_a_pool_cannot_read_is_a_failure():
-    (outcome,) = PoolExecutor(1).run(jobs.double, [jobs.UnreadableItem()])
+def test_an_item_that_a_worker_cannot_read_is_a_failure(run_with_workers):
+    (outcome,) = run_with_workers.run(jobs.double, [jobs.UnreadableItem()])
     assert "invalid literal for int() with base 10: 'three'" in str(outcome.error)
 
 
@@ -227,7 +227,7 @@ def test_a_pool_takes_functions_of_a_script_with_their_globals(tmp_path):
 def test_the_main_module_is_as_before_however_blocks_overlap():
     main = sys.modules["__main__"]
     before = main.__spec__
-    first, second = main_module_run_once(), main_module_run_once()
+    first, second = main_module_not_run_again(), main_module_not_run_again()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
