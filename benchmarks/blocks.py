@@ -10,17 +10,17 @@ import numpy as np
 import tensorstore
 import tinybrain
 
-from asap_ingest.images.plane_reductions import REDUCTIONS, ReducedPlane, ScaleStep
+from asap_ingest.images.plane_reductions import REDUCTIONS, Coarsening, ReducedPlane
 from benchmarks.tables import median_seconds, table
 
 DEPTH, SIDE = 64, 512
 
 
 def ours(kind: str, volume: np.ndarray) -> np.ndarray:
-    step = ScaleStep((2, 2, 2), (2, 2, 2), volume.shape[1:], volume.dtype)
+    step = Coarsening((2, 2, 2), (2, 2, 2), volume.shape[1:], volume.dtype)
     reduction = REDUCTIONS[kind](step)
     done = [reduction.add(ReducedPlane(plane, 1)) for plane in volume]
-    return np.stack([reduction.values(carry) for carry in done if carry is not None])
+    return np.stack([reduction.values(plane) for plane in done if plane is not None])
 
 
 def by_tinybrain(kind: str, volume: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def naming_damage(subject: str = "") -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with the file; texts of other errors than those of image libraries do not help a user."""
+    """What is wrong with the file: the text of an image library; those of other errors do not help a user."""
     library = type(error).__module__.partition(".")[0]
     kinds = OSError, SyntaxError, NotImplementedError
     if library in ("tifffile", "imagecodecs", "PIL") or type(error) in kinds:

@@ -110,8 +110,7 @@ def _compiled_levels(
     """Levels 1 to `levels`, and the sums over the blocks of the last of them.
 
     `drop` is the number of lowest bits that are left out of each sample; `new_array(shape, dtype)` makes the
-    array of all levels. The sums are in the layout of `kernels.mean_levels_of_rows`: bands of rows for all
-    levels but the last.
+    array of all levels. The sums have the shape of the last level.
     """
     from asap_ingest.images import kernels
 
@@ -122,6 +121,7 @@ def _compiled_levels(
     strides = [kernels.row_of_sums(shape[1], channels) for shape in shapes]
     bands = [stride * (EXACT_LEVELS * 2 >> level) for level, stride in enumerate(strides[:-1])]
     number, twice = (np.uint16, np.uint32) if dtype == np.uint8 else (np.uint32, np.uint64)
+    # of all levels but the last only the rows in work are held: see `kernels.mean_levels_of_rows`
     sums = np.empty(sum(bands) + strides[-1] * shapes[-1][0], number)
     kernels.mean_levels_of_rows(rows, channels, drop, sums, sums.view(twice), means, levels)
     ends = np.cumsum([prod(shape) for shape in shapes])[:-1]

@@ -86,7 +86,8 @@ def decode_page(
         Not an image, cut short, or samples of other types.
     OSError
         The file cannot be read.
-    Whatever `admit` raises.
+    Exception
+        Whatever `admit` raises.
     """
     with _opened(file, page_index, memory) as (head, is_tiled, read):
         if strips_only and is_tiled:

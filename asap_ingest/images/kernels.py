@@ -30,9 +30,10 @@ def row_of_sums(width: int, channels: int) -> int:
 def _halve_rows(
     upper: _Rows, lower: _Rows, drop: int, channels: int, sums: _Rows, level: int, row: _Rows
 ) -> None:
-    """Make a row of a level from two rows of samples, without their lowest `drop` bits, or of finer sums.
+    """Make a row of a level from two rows: of samples, or of the sums of the finer level.
 
-    `sums` gets the sums over 2 x 2 of them, `row` the means: sums over 4**level, halves up.
+    The lowest `drop` bits of samples are left out. `sums` gets the sums over 2 x 2 of them, `row` the means:
+    sums over 4**level, halves up.
     """
     number = sums.dtype.type
     for x in range(sums.size // channels):

@@ -1,4 +1,4 @@
-"""Memory that one image after another is read into."""
+"""Memory that is used again for one image after another."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ class ReducedPlane:
 
 
 @dataclass(frozen=True)
-class ScaleStep:
-    """What leads from one scale to the next.
+class Coarsening:
+    """How the planes of one scale become those of the next.
 
     Attributes
     ----------
@@ -69,19 +69,19 @@ class MeanReduction:
     Integers are summed as float64 where sums could exceed 64 bits: then means are exact to 53 bits.
     """
 
-    def __init__(self, step: ScaleStep) -> None:
-        self._step = step
+    def __init__(self, coarsening: Coarsening) -> None:
+        self._coarsening = coarsening
         self._sums: Plane | None = None
         self._planes = self._depth = 0
-        self._sum_type = _sum_type(step)
+        self._sum_type = _sum_type(coarsening)
 
     def add(self, reduced: ReducedPlane) -> ReducedPlane | None:
         """Take the next plane; return a plane of the next scale when its block is complete."""
         with np.errstate(invalid="ignore"):  # infinities of both signs: NaN
-            sums = _sums_of_blocks(reduced.plane, self._step.factor[1:], self._sum_type)
+            sums = _sums_of_blocks(reduced.plane, self._coarsening.factor[1:], self._sum_type)
             self._sums = sums if self._sums is None else np.add(self._sums, sums, out=self._sums)
         self._planes, self._depth = self._planes + 1, self._depth + reduced.depth
-        return self.rest() if self._planes == self._step.factor[0] else None
+        return self.rest() if self._planes == self._coarsening.factor[0] else None
 
     def rest(self) -> ReducedPlane | None:
         """The plane of the block in progress; None if it has no plane yet."""
@@ -91,8 +91,8 @@ class MeanReduction:
 
     def values(self, reduced: ReducedPlane) -> Plane:
         """The samples of a plane of this scale."""
-        values = np.empty(reduced.plane.shape, self._step.dtype)
-        for rows, columns, count in _blocks(self._step, reduced.plane.shape):
+        values = np.empty(reduced.plane.shape, self._coarsening.dtype)
+        for rows, columns, count in _blocks(self._coarsening, reduced.plane.shape):
             sums = reduced.plane[rows, columns]
             values[rows, columns] = _mean(sums, count * reduced.depth, values.dtype)
         return values
@@ -101,7 +101,7 @@ class MeanReduction:
     def bytes_per_voxel(self) -> int:
         """Bytes in use at most, for each voxel of a plane of the next scale."""
         # sums, and those of the next plane or the two steps of their division
-        return 3 * self._sum_type.itemsize + self._step.dtype.itemsize
+        return 3 * self._sum_type.itemsize + self._coarsening.dtype.itemsize
 
 
 class ModeReduction:
@@ -111,19 +111,19 @@ class ModeReduction:
     The methods are those of `MeanReduction`.
     """
 
-    def __init__(self, step: ScaleStep) -> None:
-        self._step = step
+    def __init__(self, coarsening: Coarsening) -> None:
+        self._coarsening = coarsening
         self._planes: list[ReducedPlane] = []
 
     def add(self, reduced: ReducedPlane) -> ReducedPlane | None:
         self._planes.append(reduced)
-        return self.rest() if len(self._planes) == self._step.factor[0] else None
+        return self.rest() if len(self._planes) == self._coarsening.factor[0] else None
 
     def rest(self) -> ReducedPlane | None:
         planes, self._planes = self._planes, []
         if not planes:
             return None
-        modes = _modes([reduced.plane for reduced in planes], self._step.factor[1:])
+        modes = _modes([reduced.plane for reduced in planes], self._coarsening.factor[1:])
         return ReducedPlane(modes, sum(reduced.depth for reduced in planes))
 
     def values(self, reduced: ReducedPlane) -> Plane:
@@ -131,24 +131,24 @@ class ModeReduction:
 
     @property
     def bytes_per_voxel(self) -> int:
-        return (math.prod(self._step.factor) + 1) * self._step.dtype.itemsize
+        return (math.prod(self._coarsening.factor) + 1) * self._coarsening.dtype.itemsize
 
 
 #: From planes of one scale to planes of the next.
 Reduction = MeanReduction | ModeReduction
 #: Reduction by type of the volume.
-REDUCTIONS: dict[str, Callable[[ScaleStep], Reduction]] = {
+REDUCTIONS: dict[str, Callable[[Coarsening], Reduction]] = {
     "image": MeanReduction,
     "segmentation": ModeReduction,
 }
 
 
-def _sum_type(step: ScaleStep) -> np.dtype[Any]:
-    if step.dtype.kind == "f":
+def _sum_type(coarsening: Coarsening) -> np.dtype[Any]:
+    if coarsening.dtype.kind == "f":
         return np.dtype(np.float64)
     # half a block more, for rounding
-    largest = int(np.iinfo(step.dtype).max) * math.prod(step.total) * 3 // 2
-    for name in ("int32", "int64") if step.dtype.kind == "i" else ("uint32", "uint64"):
+    largest = int(np.iinfo(coarsening.dtype).max) * math.prod(coarsening.total) * 3 // 2
+    for name in ("int32", "int64") if coarsening.dtype.kind == "i" else ("uint32", "uint64"):
         if largest < np.iinfo(name).max:
             return np.dtype(name)
     return np.dtype(np.float64)
@@ -180,12 +180,12 @@ def _sums_of_rows(plane: Plane, factor: int, dtype: np.dtype[Any]) -> Plane:
     return sums
 
 
-def _blocks(step: ScaleStep, shape_yx: tuple[int, int]) -> Iterator[tuple[slice, slice, int]]:
+def _blocks(coarsening: Coarsening, shape_yx: tuple[int, int]) -> Iterator[tuple[slice, slice, int]]:
     """Regions (rows, columns) whose blocks have equally many pixels of the finest scale, with that number."""
     axes = [
         # blocks that are whole, and the last one if it is not
         [(slice(0, length // times), times), (slice(length // times, blocks), length % times)]
-        for length, times, blocks in zip(step.size_yx, step.total[1:], shape_yx, strict=True)
+        for length, times, blocks in zip(coarsening.size_yx, coarsening.total[1:], shape_yx, strict=True)
     ]
     for (rows, height), (columns, width) in product(*axes):
         if rows.start < rows.stop and columns.start < columns.stop:

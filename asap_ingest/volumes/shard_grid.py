@@ -14,18 +14,19 @@ from typing import Any
 from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
 from asap_ingest.volumes.grid import Box, Scale, Sharding, grid_boxes
 
-#: A shard has 2**9 to 2**12 chunks, and with these bounds at least so many bytes of samples if it can.
+#: log2 of the least and most chunks in a shard.
 _LEAST_CHUNK_BITS, _MOST_CHUNK_BITS = 9, 12
+#: A shard gets no more chunks than it needs to hold this many bytes of samples.
 _LEAST_BYTES = 2**27
-#: A minishard has at most 2**9 chunks: readers fetch the index of all of them before the first chunk.
+#: log2 of the most chunks in a minishard: readers fetch its index before its first chunk.
 _MOST_PRESHIFT_BITS = 9
 
 
 def sharding_of(scale: Scale, itemsize: int, data_encoding: str, limit_bytes: int) -> Sharding:
     """The distribution of a scale's chunks over shards of at most `limit_bytes` of samples.
 
-    Shards have 512 to 4096 chunks: as few as make 128 MB. They have fewer if the limit or the scale is
-    smaller, but at least one.
+    Shards have 512 to 4096 chunks: the fewest that hold 128 MiB. They have fewer, but at least one, if the
+    limit or the scale is smaller.
     """
     chunk_bytes = itemsize * math.prod(scale.chunk_size)
     bits = _LEAST_CHUNK_BITS

@@ -8,27 +8,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_ingest.images.plane_reductions import REDUCTIONS, ReducedPlane, ScaleStep
+from asap_ingest.images.plane_reductions import REDUCTIONS, Coarsening, ReducedPlane
 from tests.examples import examples
 from tests.images.reference import mean, mode, reference
 
 
 def reduced(array, factor, kind="image", total=None):
     """An array (z, y, x) at the next scale, made plane by plane."""
-    step = ScaleStep(factor, total or factor, array.shape[1:], array.dtype)
+    step = Coarsening(factor, total or factor, array.shape[1:], array.dtype)
     reduction = REDUCTIONS[kind](step)
-    carries = [reduction.add(ReducedPlane(plane, 1)) for plane in array] + [reduction.rest()]
-    return np.stack([reduction.values(carry) for carry in carries if carry is not None])
+    planes = [reduction.add(ReducedPlane(plane, 1)) for plane in array] + [reduction.rest()]
+    return np.stack([reduction.values(plane) for plane in planes if plane is not None])
 
 
 def reduced_twice(array, factors, kind="image"):
     """Over two scales, as one chain."""
     total = tuple(one * other for one, other in zip(*factors, strict=True))
-    first = REDUCTIONS[kind](ScaleStep(factors[0], factors[0], array.shape[1:], array.dtype))
-    second = REDUCTIONS[kind](ScaleStep(factors[1], total, array.shape[1:], array.dtype))
+    first = REDUCTIONS[kind](Coarsening(factors[0], factors[0], array.shape[1:], array.dtype))
+    second = REDUCTIONS[kind](Coarsening(factors[1], total, array.shape[1:], array.dtype))
     middle = [first.add(ReducedPlane(plane, 1)) for plane in array] + [first.rest()]
-    last = [second.add(carry) for carry in middle if carry is not None] + [second.rest()]
-    return np.stack([second.values(carry) for carry in last if carry is not None])
+    last = [second.add(plane) for plane in middle if plane is not None] + [second.rest()]
+    return np.stack([second.values(plane) for plane in last if plane is not None])
 
 
 SHAPES = st.tuples(st.integers(1, 7), st.integers(1, 9), st.integers(1, 9))
@@ -94,13 +94,13 @@ def test_sums_of_large_blocks_do_not_overflow(dtype, factor):
 
 def test_blocks_whose_sums_pass_64_bits():
     """Labels of neurons in a huge volume: planes that stand for 2**31 voxels each."""
-    step = ScaleStep((4, 1, 1), (4, 2**16, 2**16), (2**16, 2**16), np.dtype(np.uint32))
+    step = Coarsening((4, 1, 1), (4, 2**16, 2**16), (2**16, 2**16), np.dtype(np.uint32))
     reduction = REDUCTIONS["image"](step)
     largest = 2**32 - 1
     for _ in range(3):
         assert reduction.add(ReducedPlane(np.full((1, 1), float(largest) * 2**32), 1)) is None
-    carry = reduction.add(ReducedPlane(np.zeros((1, 1)), 1))
-    assert reduction.values(carry).tolist() == [[mean([largest] * 3 + [0])]]
+    plane = reduction.add(ReducedPlane(np.zeros((1, 1)), 1))
+    assert reduction.values(plane).tolist() == [[mean([largest] * 3 + [0])]]
 
 
 @settings(max_examples=examples(50), deadline=None)
@@ -129,7 +129,7 @@ def test_planes_are_left_as_they_are():
 
 @pytest.mark.parametrize("kind", REDUCTIONS)
 def test_nothing_rests_when_blocks_are_complete(kind):
-    reduction = REDUCTIONS[kind](ScaleStep((2, 2, 2), (2, 2, 2), (4, 4), np.dtype(np.uint8)))
+    reduction = REDUCTIONS[kind](Coarsening((2, 2, 2), (2, 2, 2), (4, 4), np.dtype(np.uint8)))
     plane = ReducedPlane(np.ones((4, 4), np.uint8), 1)
     assert reduction.rest() is None
     assert reduction.add(plane) is None

@@ -29,6 +29,7 @@ from asap_ingest.render_ws.wire.names import CollectionId, StackId
 from asap_ingest.render_ws.wire.stack_records import StackRecord, State
 from asap_ingest.render_ws.wire.tile_rows import TileRow, tile_row
 from asap_ingest.render_ws.wire.tile_specs import read_tile
+from tests.permissions import folder_of_a_plain_user
 from tests.render_ws.client import tile
 
 STACK = StackId("o", "p", "s")
@@ -99,13 +100,11 @@ def test_a_folder_that_is_missing_or_no_folder_is_refused(tmp_path: Path) -> Non
     refusal(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        refusal(tmp_path / "render.db")
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_folder_that_cannot_be_written_is_refused() -> None:
+    with folder_of_a_plain_user() as folder:
+        folder.chmod(0o500)
+        refusal(folder / "render.db")
+        folder.chmod(0o700)
 
 
 def test_versions_are_recorded_and_kept(path: Path) -> None:

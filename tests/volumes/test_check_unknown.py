@@ -182,11 +182,37 @@ def test_a_compressed_chunk_is_decompressed_no_further_than_its_samples(volume, 
     chunk.unlink()
     chunk.with_name(chunk.name + suffix).write_bytes(encode(bytes(2**27)))
     tracemalloc.start()
-    (fault,) = faults_of(volume)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    try:
+        (fault,) = faults_of(volume)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert fault.startswith(f"1_1_1/{chunk.name}{suffix}: cannot be decompressed to at most 512 bytes: ")
     assert most < 2**26
+
+
+def test_a_compressed_chunk_of_several_members(volume):
+    chunk = volume / "1_1_1/0-8_0-8_0-8"
+    samples = chunk.read_bytes()
+    chunk.unlink()
+    compressed = chunk.with_name(f"{chunk.name}.gz")
+    compressed.write_bytes(gzip.compress(samples[:100]) + gzip.compress(samples[100:]))
+    assert faults_of(volume) == []
+    compressed.write_bytes(gzip.compress(samples) + b"more")
+    (fault,) = faults_of(volume)
+    assert fault.startswith(f"1_1_1/{chunk.name}.gz: cannot be decompressed to at most 512 bytes: ")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".br", ".zstd"])
+def test_a_compressed_chunk_of_a_size_that_no_memory_holds(volume, suffix):
+    side = 10**7
+    change_json(
+        volume / "info",
+        lambda info: info["scales"][0].update(size=[side] * 3, chunk_sizes=[[side] * 3]),
+    )
+    chunk = volume / f"1_1_1/0-{side}_0-{side}_0-{side}{suffix}"
+    chunk.write_bytes(gzip.compress(b"1"))
+    assert any(f"{chunk.name}: cannot be decompressed to at most" in fault for fault in faults_of(volume))
 
 
 def test_many_faults_of_one_kind_are_counted(volume, capsys, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import os
 import shutil
 import socket
 import subprocess
@@ -25,6 +24,7 @@ from asap_ingest.serve_precomputed import addresses
 from asap_ingest.volumes.serving import stored_files
 from asap_ingest.volumes.serving.viewer_link import viewer_state
 from asap_ingest.volumes.serving.volume_list import find_volumes, open_volume
+from tests.permissions import folder_of_a_plain_user
 from tests.volumes.serving import ask, serving
 from tests.volumes.volumes import make_volume, random_array
 
@@ -277,14 +277,20 @@ def test_volumes_that_cannot_be_served_do_not_hide_their_neighbours(
         find_volumes(tmp_path / "all", "tiff")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_may_not_be_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make_volume(tmp_path / "good", random_array(SHAPE))
-    (tmp_path / "locked").mkdir(0o600)
-    assert set(find_volumes(tmp_path)) == {"good"}
-    assert "locked: cannot be read: Permission denied: not served" in caplog.text
-    with pytest.raises(VolumeError, match="locked: cannot be read"):
-        find_volumes(tmp_path / "locked")
+    find_volumes(tmp_path)
+    with folder_of_a_plain_user() as top:
+        for name in ("good", "half", "locked"):
+            make_volume(top / name, random_array(SHAPE))
+        (top / "half" / "1_1_1").chmod(0)
+        (top / "locked").chmod(0o600)
+        assert set(find_volumes(top)) == {"good"}
+        assert f"half: {top}/half/1_1_1 cannot be read: Permission denied: not served" in caplog.text
+        assert f"locked: {top}/locked/info cannot be read: Permission denied: not served" in caplog.text
+        with pytest.raises(VolumeError, match="locked/info cannot be read"):
+            find_volumes(top / "locked")
+        (top / "locked").chmod(0o700)
 
 
 @pytest.mark.parametrize(

@@ -338,6 +338,7 @@ def damaged_deflate(shape_zyx: tuple[int, int, int]) -> bytes:
 
 
 def unequal_pages() -> bytes:
+    """A TIFF whose two pages differ in height."""
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as tiff:
         for height in (16, 15):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import math
 import re
 import struct
+import zlib
 from collections.abc import Callable
 from operator import add, floordiv, sub
 from typing import Any, TypeVar
@@ -24,9 +26,32 @@ Answer = TypeVar("Answer", bytes, int)
 _NAME = re.compile(r"(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)")
 _TIFF = ".tiff"
 #: What decoders raise for damaged bytes.
-_DAMAGED = (OSError, ValueError, LookupError, RuntimeError, TypeError, MemoryError, struct.error)
-#: Decoders of imagecodecs by the suffixes of file names that cloud-volume writes.
-_DECODERS = {".gz": "gzip_decode", ".br": "brotli_decode", ".zstd": "zstd_decode"}
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, TypeError, MemoryError, OverflowError),
+    *(struct.error, zlib.error),
+)
+
+
+def _gunzip(content: bytes, most: int) -> bytes:
+    """Decompress all members of a gzip file, to the checksum of the last."""
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        samples = file.read(most + 1)
+    if len(samples) > most:
+        raise ValueError("it has more")
+    return samples
+
+
+def _decoder(name: str) -> Callable[[bytes, int], bytes]:
+    def decode(content: bytes, most: int) -> bytes:
+        import imagecodecs
+
+        return bytes(getattr(imagecodecs, name)(content, out=most))
+
+    return decode
+
+
+#: By the suffixes of file names that cloud-volume writes.
+_DECODERS = {".gz": _gunzip, ".br": _decoder("brotli_decode"), ".zstd": _decoder("zstd_decode")}
 
 
 class PrecomputedChunks:
@@ -89,10 +114,8 @@ class PrecomputedChunks:
 
 def decompress(content: bytes, suffix: str, place: str, most: int) -> bytes:
     """Decompress to at most `most` bytes; a FaultError if there are more, or if they are damaged."""
-    import imagecodecs
-
     try:
-        return bytes(getattr(imagecodecs, _DECODERS[suffix])(content, out=most))
+        return _DECODERS[suffix](content, most)
     except _DAMAGED as error:
         raise FaultError(place, f"cannot be decompressed to at most {most:,} bytes: {error}") from error
 

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 #: A float32 may differ from its mean by half of its last bit; twice that is allowed, and the sum's rounding.
 _FLOAT_SHARE = 2.0**-23
 _SUM_SHARE = 2.0**-40
-#: Count for a voxel that could not be read: the count of a block with such a voxel is below 0.
+#: Count of an unread voxel: so low that the count of every block with one is below 0.
 _UNREAD = -(2**48)
 
 

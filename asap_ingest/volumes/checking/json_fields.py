@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +26,8 @@ def read_json(files: VolumeFiles, name: str) -> dict[str, Any]:
     return value
 
 
-#: JSON has larger numbers, with which arithmetic would fail.
-_MOST_WHOLE, _MOST_FLOAT = 2**63 - 1, sys.float_info.max
+#: JSON has larger numbers; a product of these still fits a float.
+_MOST_WHOLE, _MOST_FLOAT = 2**63 - 1, 1e100
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,12 @@ def _find_other_files(
         folder = name.partition("/")[0]
         if name in known or name.startswith(sides) or folder in others or _is_of_a_scale(name, levels):
             continue
-        if _is_other_zarr_node(files, folder, volume):
+        try:
+            is_node = _is_other_zarr_node(files, folder, volume)
+        except FaultError as error:
+            findings.add(error, folder)
+            continue
+        if is_node:
             others[folder] = None
         else:
             where = folder if folder != name else "files"

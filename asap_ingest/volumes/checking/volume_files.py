@@ -19,7 +19,7 @@ _WEB = ("http://", "https://")
 #: Prefixes of Neuroglancer's sources.
 _SCHEMES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
 _ABSENT = (403, 404, 410)  # object stores answer 403 where listing is not allowed
-#: Names that metadata give may be longer than a file system allows.
+#: Errors that mean that a file does not exist; names from metadata may be too long for a file system.
 _NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 Answer = TypeVar("Answer")

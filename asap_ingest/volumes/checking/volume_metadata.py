@@ -16,7 +16,7 @@ from asap_ingest.volumes.checking.faults import FaultError
 
 _CLOSE = 1e-6
 _UNREAD = "samples cannot be read here"
-#: Of chunks with more voxels none is compared, which would take 16 bytes for each.
+#: Scales with larger chunks are not compared: that would take 16 bytes per voxel.
 _MOST_VOXELS = 10**9
 
 

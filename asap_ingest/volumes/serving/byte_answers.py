@@ -28,7 +28,7 @@ from asap_ingest.volumes.serving.stored_files import (
 #: A volume may be written again under its address: browsers keep chunks, but revalidate them.
 _CACHE_CONTROL = "no-cache"
 _RANGE = re.compile(r"bytes=\s*([0-9]*)-([0-9]*)\s*")
-#: Content that is compressed: headers outweigh what is saved of less; more would take too much memory.
+#: Sizes of content that is compressed: below, headers outweigh the saving; above, it takes too much memory.
 _LEAST_BYTES, _MOST_BYTES = 1024, 64 * 2**20
 _PROBE_BYTES = 2048
 #: Content of which more than this share remains takes longer to compress than to send.

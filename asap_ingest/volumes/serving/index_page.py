@@ -54,7 +54,7 @@ def _together(group: Sequence[ServedVolume], base_url: str) -> str:
 
 
 def _groups(volumes: Mapping[str, ServedVolume]) -> Iterator[list[ServedVolume]]:
-    """Volumes that open together: those of one folder, labels in an image being where the image is."""
+    """Volumes to open together: those of one folder; labels inside an image belong to its folder."""
     images = {
         f"{image.name}/{path}".lstrip("/"): image.name for image in volumes.values() for path in image.labels
     }

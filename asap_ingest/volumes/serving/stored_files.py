@@ -21,7 +21,7 @@ from asap_ingest.volumes.tiff_chunks import tiff_samples
 
 #: Larger files are sent in pieces of this size.
 PIECE_BYTES = 4 * 2**20
-#: Limit for decompressed files whose size does not follow from their samples.
+#: Most bytes of a decompressed file whose size is not known from a shape of samples.
 MOST_INFLATED_BYTES = 256 * 2**20
 _log = logging.getLogger(__name__)
 

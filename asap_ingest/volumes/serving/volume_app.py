@@ -27,12 +27,13 @@ _PREFLIGHT_SECONDS = 86400
 _EXPOSED = "content-range, content-length, content-encoding, etag, accept-ranges"
 #: Files may lie on a slow file system: more threads than cores.
 _THREADS = 16
-#: Escapes of `/`, `\\`, `.` and the null byte: they would give a file a second address.
+#: Escapes of `/`, `\`, `.` and the null byte: they would give a file a second address.
 _FORBIDDEN_ESCAPES = (b"%2f", b"%5c", b"%2e", b"%00")
 #: `X-Forwarded-Prefix` of a proxy in front: only plain names are accepted, not `.` and `..`.
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 
-#: Gives volumes by name: at least those that a requested path may be in, for None all of them.
+#: Called with a requested path or None; returns volumes by name: all for None, else at least those that the
+#: path may be in.
 Volumes = Callable[[str | None], Mapping[str, ServedVolume]]
 
 

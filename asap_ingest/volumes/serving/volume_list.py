@@ -54,22 +54,23 @@ def open_volume(root: Path, chunk_format: str | None = None, name: str = "") -> 
         There is no volume, it is of another format, or it cannot be served.
     """
     folder = root.resolve()
+    has_info = False
     try:
         has_info, version = (folder / INFO).is_file(), version_of(folder)
-    except OSError as error:
-        raise VolumeError(str(root), f"cannot be read: {error.strerror}") from error
-    if not has_info and version is None:
-        problem = (
-            f"holds no volume, and none lies {_DEEPEST} levels down: neither {INFO} nor {ZARR} nor .zgroup; "
-            "was it written to its end?"
-        )
-        raise NoVolumeError(str(root), problem)
-    try:
+        if not has_info and version is None:
+            problem = (
+                f"holds no volume, and none lies {_DEEPEST} levels down: neither {INFO} nor {ZARR} nor "
+                ".zgroup; was it written to its end?"
+            )
+            raise NoVolumeError(str(root), problem)
         volume = open_precomputed(folder, chunk_format) if has_info else open_zarr(folder, version or 0)
     except BareGroupError as error:
         raise NoVolumeError(str(root), str(error)) from error
     except DescriptionError as error:
         raise VolumeError(str(root), str(error)) from error
+    except OSError as error:
+        place = error.filename or root
+        raise VolumeError(str(root), f"{place} cannot be read: {error.strerror}") from error
     except (LookupError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         problem = f"{INFO if has_info else 'its zarr metadata'} does not describe a volume"
         raise VolumeError(str(root), f"{problem}: {type(error).__name__} {error}") from error

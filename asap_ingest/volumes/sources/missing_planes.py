@@ -32,7 +32,7 @@ class Gap:
 def gaps_between(files: Sequence[str]) -> list[Gap]:
     """Gaps in the numbers of file names, which must be the same but for one ascending number.
 
-    The step between numbers is their greatest common one: 10, 20, 40 lacks 30 only.
+    Numbers advance by the greatest common divisor of their differences: 10, 20, 40 lacks only 30.
     """
     numbers = _numbers_of(files)
     steps = [after - before for before, after in pairwise(numbers)]
@@ -48,7 +48,7 @@ def gaps_between(files: Sequence[str]) -> list[Gap]:
 
 def _numbers_of(files: Sequence[str]) -> list[int]:
     """The number in which file names differ, of each name; empty if they differ in more than one."""
-    parts = [re.split(r"(\d+)", file) for file in files]  # text and numbers by turns
+    parts = [re.split(r"(\d+)", file) for file in files]  # text and numbers alternate
     if len({tuple(part[::2]) for part in parts}) != 1:
         return []
     columns = zip(*(part[1::2] for part in parts), strict=True)

@@ -91,11 +91,12 @@ class ImagePlanes:
 
     @property
     def _names(self) -> list[str]:
-        return [plane.file for plane in self.planes if plane is not None]
+        """Files as they were named, each once."""
+        return list(dict.fromkeys(plane.file for plane in self.planes if plane is not None))
 
     def fingerprints(self) -> list[str]:
         """For each plane a hash of path, length and time of its file, and of its place there; "" if black."""
-        states = {name: _state_of(name) for name in dict.fromkeys(self._names)}
+        states = {name: _state_of(name) for name in self._names}
         return ["" if plane is None else _fingerprint(states[plane.file], plane) for plane in self.planes]
 
 

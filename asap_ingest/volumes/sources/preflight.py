@@ -51,8 +51,8 @@ def _first_of(faults: Sequence[FaultyFile]) -> str:
 def find_files(*sources: str) -> list[str]:
     """Files that names and patterns stand for, each once, in natural order: `z9.tif` before `z10.tif`.
 
-    Patterns match no folders, but broken links, so that a missing plane is noticed. Brackets in the names of
-    existing folders and files are not patterns.
+    Patterns match no folders. They do match broken links, so that a missing plane is noticed. Brackets in the
+    names of existing folders and files are not patterns.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _with_literal_folders(source: str) -> str:
 
 def natural_key(name: str) -> list[tuple[int, int | str, str]]:
     """Sort key that compares digits in names as numbers."""
-    parts = re.split(r"(\d+)", name)  # text and numbers by turns
+    parts = re.split(r"(\d+)", name)  # text and numbers alternate
     return [(1, int(part), part) if index % 2 else (0, part, "") for index, part in enumerate(parts)]
 
 
@@ -179,7 +179,8 @@ def missing_notes(on_missing: str | None, faults: Sequence[FaultyFile]) -> Itera
 def _stacks_of(files: Sequence[str], choice: PlaneChoice) -> Iterator[PlaneStack | FaultyFile]:
     """The planes of each file; those of a set, whose files refer to each other, only with its first file.
 
-    Files are read one by one as long as they belong to sets, then several at once.
+    Files are read one by one while they turn out to be sets, so that each set is read once; after the first
+    single file the others are read in parallel.
     """
     left = list(files)
     while left:
@@ -196,7 +197,7 @@ def _stacks_of(files: Sequence[str], choice: PlaneChoice) -> Iterator[PlaneStack
 def _members(stack: PlaneStack | FaultyFile) -> set[str]:
     """Real paths of all files in which planes of a file lie, itself included."""
     if isinstance(stack, FaultyFile):
-        return {stack.file}
+        return {str(Path(stack.file).resolve())}
     names = dict.fromkeys((stack.file, *(plane.file for plane in stack.planes)))
     return {str(Path(name).resolve()) for name in names}
 

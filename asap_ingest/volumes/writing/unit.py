@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asap_ingest import storage
 from asap_ingest.errors import MissingFileError
-from asap_ingest.images.plane_reductions import REDUCTIONS, ReducedPlane, Reduction, ScaleStep
+from asap_ingest.images.plane_reductions import REDUCTIONS, Coarsening, ReducedPlane, Reduction
 from asap_ingest.volumes.axes import Triple, ceil_div, per_axis
 from asap_ingest.volumes.chunk_formats import CHUNK_FORMATS, ChunkFormat
 from asap_ingest.volumes.grid import Box, Scale
@@ -139,7 +139,7 @@ class Unit:
             reduction = None
             if total != (1, 1, 1):
                 x, y, z = per_axis(floordiv, total, before)
-                step = ScaleStep((z, y, x), total[::-1], (height, width), self.source.dtype)
+                step = Coarsening((z, y, x), total[::-1], (height, width), self.source.dtype)
                 reduction = REDUCTIONS[self.settings.kind](step)
             yield scale, total, reduction
             before = total

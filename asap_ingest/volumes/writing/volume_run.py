@@ -198,10 +198,10 @@ def _planes_to_redo(run: VolumeRun, stored: bytes | None, provenance: bytes) -> 
     raise VolumeError(run.root, problem)
 
 
-def _method_of(provenance: bytes | None) -> Any:
+def _method_of(provenance: bytes) -> Any:
     """Parameters, layout, planes and sources in a `provenance` of this program; None for any other."""
     try:
-        record = orjson.loads(provenance or b"")
+        record = orjson.loads(provenance)
         method = record["processing"][0]["method"]
         return {**method, "planes": list(method["planes"]), "sources": record["sources"]}
     except (orjson.JSONDecodeError, LookupError, TypeError):
@@ -209,9 +209,9 @@ def _method_of(provenance: bytes | None) -> Any:
 
 
 def _parameters_of(method: Any) -> Any:
-    """What decides the voxels besides the planes, with their number.
+    """(parameters that decide the voxels, number of planes).
 
-    Fingerprints of planes include the names of sources, which are left out then.
+    Sources are left out if planes have fingerprints, which depend on them.
     """
     left_out = {"layout", "planes"} | ({"sources"} if method["planes"] else set())
     return {name: value for name, value in method.items() if name not in left_out}, len(method["planes"])

@@ -40,8 +40,8 @@ class VolumePlan:
     Attributes
     ----------
     passes : tuple of tuple of Unit
-        Groups of scales that are written together, each group as units of its own; those that read the
-        chunks of the finest scale come after those that write them.
+        The units of each group of scales that are written together. A group that reads chunks of the finest
+        scale comes after the group that writes them.
     shards : tuple of Shard
         Files into which the chunks are packed at the end; empty unless sharded.
     """
