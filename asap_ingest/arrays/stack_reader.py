@@ -201,10 +201,10 @@ def _drawable(dtype: Any) -> str:
     """The name of a type of samples; ParameterError for one that cannot be drawn."""
     try:
         name = str(np.dtype(dtype))
-    except TypeError:
-        name = str(dtype)
+    except (TypeError, ValueError):
+        name = ""
     if name not in BOX_FORMS:
-        raise ParameterError("dtype", f"{name!r} cannot be drawn; choose from {', '.join(BOX_FORMS)}")
+        raise ParameterError("dtype", f"{dtype!r} cannot be drawn; choose from {', '.join(BOX_FORMS)}")
     return name
 
 

@@ -8,6 +8,7 @@ shards, OME-Zarr and other encodings.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
@@ -136,20 +137,24 @@ class ScaleReader:
 
     def read(self, ranges: Ranges) -> NDArray[Any]:
         """Samples (z, y, x) of a box that counts from the first voxel."""
-        samples = np.empty(per_axis(len, ranges), self.dtype)
         try:
-            for z, y, x in product(*per_axis(_parts, ranges, self.chunk_shape)) if samples.size else ():
-                index = x.position, y.position, z.position
-                if self._scale.unread:
-                    self._reader.look_up(index)  # tensorstore would read a missing chunk as zeros
-                    continue
-                chunk = self._reader.read(index)
-                samples[z.target, y.target, x.target] = chunk[z.inside, y.inside, x.inside]
-        except FaultError as error:
+            return self._read_by_tensorstore(ranges) if self._scale.unread else self._read_chunks(ranges)
+        except (FaultError, NotKnownError) as error:
             raise VolumeError(self._volume, str(error)) from error
-        return self._read_by_tensorstore(ranges) if self._scale.unread else samples
+
+    def _read_chunks(self, ranges: Ranges) -> NDArray[Any]:
+        samples = np.empty(per_axis(len, ranges), self.dtype)
+        for z, y, x in self._chunks(ranges):
+            chunk = self._reader.read((x.position, y.position, z.position))
+            samples[z.target, y.target, x.target] = chunk[z.inside, y.inside, x.inside]
+        return samples
+
+    def _chunks(self, ranges: Ranges) -> Iterable[tuple[_Part, _Part, _Part]]:
+        return product(*per_axis(_parts, ranges, self.chunk_shape)) if all(ranges) else ()
 
     def _read_by_tensorstore(self, ranges: Ranges) -> NDArray[Any]:
+        for z, y, x in self._chunks(ranges):  # tensorstore would read a missing chunk as zeros
+            self._reader.look_up((x.position, y.position, z.position))
         block = per_axis(lambda along: slice(along.start, along.stop), ranges)
         try:
             return np.asarray(self._tensorstore[block].read().result())

@@ -80,10 +80,10 @@ def get_json(url: str, body: Any = None) -> Any:
 
 def load_json(source: str) -> Any:
     """Parsed content of a file, given as path or `file:` URL, or of an http(s) URL."""
-    parts = _split(source)
-    if parts.scheme in ("http", "https"):
+    scheme = source.partition(":")[0].lower()
+    if scheme in ("http", "https"):
         return get_json(source)
-    return read_json(unquote(parts.path) if parts.scheme == "file" else source)
+    return read_json(unquote(_split(source).path) if scheme == "file" else source)
 
 
 def read_json(path: str | Path) -> Any:

@@ -98,7 +98,7 @@ def change_tiles(options: ChangeOptions) -> None:
 
 
 def read_changes(path: str) -> dict[str, Spec]:
-    """Transforms by tile id; ClientError for an empty list, a tile listed twice, an entry that lacks one."""
+    """Transforms by tile id; ClientError for an empty list, a tile listed twice, an entry without both."""
     transforms: dict[str, Spec] = {}
     for entry in read_list(path):
         match entry:
@@ -107,7 +107,9 @@ def read_changes(path: str) -> dict[str, Spec]:
                     raise ClientError(f"{path}: tile {tile_id!r} is listed twice")
                 transforms[tile_id] = read_transform(transform)
             case _:
-                raise ClientError(f"{path}: an entry lacks tileId or transform: {str(entry)[:200]}")
+                raise ClientError(
+                    f"{path}: an entry needs a tileId, which is text, and a transform: {str(entry)[:200]}"
+                )
     if not transforms:
         raise ClientError(f"{path}: lists no tiles")
     return transforms

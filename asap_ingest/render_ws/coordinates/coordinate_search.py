@@ -150,6 +150,7 @@ class TilesAtPoints:
         except RequestError as error:
             return [error] * len(points)
         inverted = np.isfinite(local[:, 0]) & np.isfinite(local[:, 1])
+        local[~inverted] = 0.0  # numbers that are all finite are turned into JSON at once
         pairs = zip(with_z(tile, local), inverted.tolist(), strict=True)
         return [point if is_inverted else None for point, is_inverted in pairs]
 

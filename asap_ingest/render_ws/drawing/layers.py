@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from asap_ingest.render_ws.drawing.channels import Channel, source_urls, tile_channels
 from asap_ingest.render_ws.drawing.image_urls import local_file_or_none
-from asap_ingest.render_ws.drawing.mipmap_levels import fit_affine
+from asap_ingest.render_ws.drawing.mipmap_levels import fit_affine, pixel_size
 from asap_ingest.render_ws.drawing.warps import Warp, shared_warp
 from asap_ingest.render_ws.memory.bounded_cache import BoundedCache, CacheState
 from asap_ingest.render_ws.memory.limits import MOST_TILES
@@ -44,6 +45,11 @@ class Geometry:
     warp: Warp | None
     affine: Affine
     linear: Affine | None
+
+    @cached_property
+    def pixel_size(self) -> float:
+        """Length in world pixels of the longer side of a pixel of level 0; infinite without `linear`."""
+        return math.inf if self.linear is None else pixel_size(self.linear, 1.0)
 
 
 def geometry_of(specs: Sequence[Spec], width: float, height: float, cell: float) -> Geometry:

@@ -40,7 +40,7 @@ _FILTER: json_types.Fields = (
     ("parameters", json_types.map_reader(json_types.text)),
 )
 _filter_specs = json_types.full_list_reader("filterSpecs", json_types.object_reader(_FILTER))
-_TILES = json_types.full_list_reader("tileSpecs", tile_specs.read_tile)
+_TILES = json_types.full_list_reader("tileSpecs", tile_specs.read_tile_in_order)
 
 
 @dataclass(frozen=True)

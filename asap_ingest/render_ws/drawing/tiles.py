@@ -32,7 +32,6 @@ from asap_ingest.render_ws.drawing.mipmap_levels import (
     LevelImages,
     best_level,
     choose_images,
-    pixel_size,
 )
 from asap_ingest.render_ws.drawing.render_parameters import RenderParameters
 from asap_ingest.render_ws.drawing.source_images import SourceImages
@@ -126,9 +125,12 @@ def _groups(tiles: Iterable[_Loaded]) -> Iterator[list[_Loaded]]:
     group: list[_Loaded] = []
     held = 0
     for loaded in tiles:
-        full = held + loaded.image.nbytes > GROUP_BYTES
-        has_mesh = bool(group) and (loaded.mesh or group[-1].mesh) is not None
-        if group and (full or has_mesh or loaded.inverse_map is not group[-1].inverse_map):
+        if group and (
+            held + loaded.image.nbytes > GROUP_BYTES
+            or loaded.inverse_map is not group[-1].inverse_map
+            or loaded.mesh is not None
+            or group[-1].mesh is not None
+        ):
             yield group
             group, held = [], 0
         group.append(loaded)
@@ -148,10 +150,8 @@ def _draw_group(context: DrawingContext, canvas: Canvas, group: Sequence[_Loaded
     drawn = [_prepared(context, canvas, loaded) for loaded in group]
     sources = np.array([source for source, _, _ in drawn], tile_kernels.SOURCE)
     forward = np.array([matrix for _, matrix, _ in drawn])
-    target, sampling = (
-        canvas.target(),
-        (context.parameters.skip_interpolation, context.parameters.binary_mask),
-    )
+    target = canvas.target()
+    sampling = context.parameters.skip_interpolation, context.parameters.binary_mask
     if mesh is None:
         nodes = _NO_NODES if inverse_map is None else inverse_map.nodes
         tile_kernels.draw_tiles(target, sources, forward, nodes, sampling)
@@ -239,10 +239,10 @@ def _load(context: DrawingContext, canvas: Canvas, tile: LayerTile, channel: Cha
 
 def _inverse_map(context: DrawingContext, geometry: Geometry) -> InverseMap | None:
     """The inverse map, of a tile with a warp whose triangles are small on the canvas."""
-    if geometry.warp is None or geometry.linear is None:
+    if geometry.warp is None:
         return None
     cell = context.parameters.scale * context.parameters.mesh_cell_size
-    return geometry.warp.inverse_map() if pixel_size(geometry.linear, 1.0) * cell < LEAST_TRIANGLE else None
+    return geometry.warp.inverse_map() if geometry.pixel_size * cell < LEAST_TRIANGLE else None
 
 
 def _size_by_image(context: DrawingContext, channel: Channel, tile_id: str) -> tuple[float, float]:

@@ -1,13 +1,17 @@
 // The address that opens a stack in the Neuroglancer client which this service has.
 
-import { getJson } from "./service.js";
+import { ServiceError, getJson } from "./service.js";
 
 const CLIENT = "neuroglancer/v/page/index.html";
 const NM = 1e-9;
 
 /** Whether the client is installed: it comes with an extra of the package. */
 export async function isInstalled() {
-  return (await getJson("features.json")).neuroglancer;
+  const features = await getJson("features.json").catch((error) => {
+    if (!(error instanceof ServiceError)) throw error;
+    return { neuroglancer: false };
+  });
+  return features.neuroglancer;
 }
 
 /** Source of a layer; a stack that is not COMPLETE has no bounds of its own and gets these. */

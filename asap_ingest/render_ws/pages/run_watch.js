@@ -17,8 +17,13 @@ export class RunWatch {
   #wait() {
     const pause = this.shown().stack.state === "LOADING" ? LOADING_PAUSE : PAUSE;
     setTimeout(async () => {
-      if (!document.hidden) await this.#poll().catch((error) => { if (!(error instanceof ServiceError)) throw error; });
-      this.#wait();
+      try {
+        if (!document.hidden) await this.#poll();
+      } catch (error) {
+        if (!(error instanceof ServiceError)) throw error;
+      } finally {
+        this.#wait();
+      }
     }, pause);
   }
 

@@ -13,7 +13,7 @@ from asap_ingest.render_ws.store.database_file import (
     check_name,
     check_room,
     connect,
-    file_error,
+    database_error,
     identity,
 )
 from asap_ingest.render_ws.store.match_rows import MatchStatements
@@ -110,7 +110,10 @@ class Store:
             finally:
                 self._give_back(connection)
         except sqlite3.Error as error:
-            raise file_error(self._path, error) or error from error
+            fault = database_error(self._path, error)
+            if fault is None:
+                raise
+            raise fault from error
 
     def reading(self) -> AbstractContextManager[Session]:
         """Context of one consistent view of the database."""

@@ -67,7 +67,7 @@ _NO_SPACE_CODES = {
 }
 
 
-def file_error(path: Path, error: sqlite3.Error) -> DatabaseError | None:
+def database_error(path: Path, error: sqlite3.Error) -> DatabaseError | None:
     """The error to raise in place of one of SQLite that the file or its disk causes; None for others."""
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_SPACE_CODES:

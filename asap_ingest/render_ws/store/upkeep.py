@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from asap_ingest.render_ws.store.database_file import DatabaseError, check_name, connect, file_error
+from asap_ingest.render_ws.store.database_file import DatabaseError, check_name, connect, database_error
 from asap_ingest.render_ws.store.migrations import APPLICATION_ID
 
 
@@ -34,7 +34,7 @@ def back_up(source: Path, target: Path) -> int:
                 copy.execute("PRAGMA journal_mode = DELETE")
             part.rename(target)
         except sqlite3.Error as error:
-            raise file_error(target, error) or error from error
+            raise database_error(target, error) or DatabaseError(target, str(error)) from error
         except OSError as error:
             raise DatabaseError(target, error.strerror or str(error)) from error
         finally:
@@ -74,4 +74,4 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
                 raise DatabaseError(path, "is not a database of a render service")
             yield connection
     except sqlite3.Error as error:
-        raise file_error(path, error) or DatabaseError(path, str(error)) from error
+        raise database_error(path, error) or DatabaseError(path, str(error)) from error

@@ -41,8 +41,8 @@ def check_points(points: float, cell: float) -> None:
     """Raise IllegalArgumentError if a tile needs more points than `MOST_POINTS`, or infinitely many."""
     if not points <= MOST_POINTS:
         raise IllegalArgumentError(
-            f"a tile with mesh cells of {cell:g} pixels needs {points:g} points, the limit is {MOST_POINTS}: "
-            "give it a larger meshCellSize"
+            f"a tile needs {points:g} mesh points with cells of about {cell:g} pixels, the limit is "
+            f"{MOST_POINTS}: give it a larger meshCellSize"
         )
 
 

@@ -142,6 +142,12 @@ def read_tile(value: Any) -> JsonObject:
     return spec
 
 
+@has_schema(schema_of(_read_tile_fields))
+def read_tile_in_order(value: Any) -> JsonObject:
+    """`read_tile`, with the fields in the order in which they are written."""
+    return in_field_order(read_tile(value))
+
+
 def in_field_order(spec: JsonObject) -> JsonObject:
     """The same tile spec with its fields in the order in which they are written."""
     return in_order(TILE_FIELDS, spec)

@@ -239,10 +239,10 @@ def test_the_source_of_json_may_be_no_url():
     [
         ("[]", "lists no tiles"),
         ("{}", "must hold a list"),
-        ("[1]", "an entry lacks"),
-        ('[{"tileId": "a"}]', "an entry lacks"),
-        ('[{"tileId": ["a"], "transform": {}}]', "an entry lacks"),
-        ('[{"tileId": null, "transform": {}}]', "an entry lacks"),
+        ("[1]", "an entry needs"),
+        ('[{"tileId": "a"}]', "an entry needs"),
+        ('[{"tileId": ["a"], "transform": {}}]', "an entry needs"),
+        ('[{"tileId": null, "transform": {}}]', "an entry needs"),
     ],
 )
 def test_a_file_of_changes_that_is_wrong_is_named(tmp_path, content, message):
