@@ -33,7 +33,7 @@ coverage: $(VENV)/.coverage ## the tests of `make test`, with the share of lines
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-fast: $(VENV)/.test ## the tests without a service or a browser
+fast: $(VENV)/.test ## the tests without a service, a browser and most other programs
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not long" $(ARGS)
 
 integration: $(VENV)/.test ## render-python against a service: the embedded one, or that of RENDER_HOST

@@ -164,7 +164,7 @@ class OutOfMemoryError(AsapIngestError):
 
     def __init__(self, message: str) -> None:
         amount = f" ({message})" if message else ""
-        remedy = "lower pool_size if it is above 1, or raise the limit of memory"
+        remedy = "raise the limit of memory, or lower pool_size if the command has it"
         super().__init__(f"needs more memory than there is{amount}; {remedy}")
 
 

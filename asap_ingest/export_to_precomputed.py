@@ -151,7 +151,7 @@ def whole_z_values(stack: str, z_values: Sequence[float]) -> list[int]:
     Raises
     ------
     ParameterError
-        Some are fractions.
+        Some z are not whole numbers.
     """
     between = [z for z in z_values if z != int(z)]
     if between:

@@ -77,7 +77,7 @@ class IngestSections(RenderStep):
         except StateInUseError as error:
             if not args["once"]:
                 raise
-            # where cron starts a run each hour, that of the last hour still works, and writes the output
+            # normal for runs that cron starts: an earlier one is still at work, and writes the output
             sys.stderr.write(f"note: {error}\n")
             self.output = {}
             return EXIT_DONE

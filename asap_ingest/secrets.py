@@ -1,4 +1,4 @@
-"""Remove secrets from messages, outputs and logs: passwords and keys, recognised by name or within URIs."""
+"""Mask secrets in messages, outputs and logs: passwords and keys, recognised by name or within URIs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 MASK = "***"
 
-#: Matches names of secrets, in lower case and without `_` and `-`: of `sas_token`, `accountKey`, `passwd`.
+#: Matches names that mean a secret, once in lower case and without `_` and `-`: sastoken, accountkey, passwd.
 _SECRET_NAME = re.compile(
     r".*(passw(or)?d|passphrase|secret|token|credential|connectionstring|authorization|cookie|signature).*"
     r"|.*(key|auth|pwd|username|login)|pass|sas|user|clientkwargs"
 )
 # a password may hold an @ of its own: all up to the last one before the path
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"<>]+@")
-#: Query parameters that let everybody who has the address in: of S3, Google Cloud, Azure.
+#: Query parameters that give access to everybody who has the address: of S3, Google Cloud, Azure.
 _SIGNED = re.compile(r"([?&](?:[\w-]*(?:signature|token|credential|secret|password)|sig)=)[^&\s\"'<>]+", re.I)
 
 

@@ -16,8 +16,8 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 EXPLANATION = Path(__file__).parent / "explanation.md"
 #: Modules with a function `report(runs)`, in the order of the results.
 BENCHMARKS = ("levels", "step", "apply", "sections", "service", "volumes", "blocks")
-#: Those that take minutes.
-MOST_RUNS = {"apply": 3, "sections": 1, "service": 3, "volumes": 3}
+#: Fewer runs of those that take minutes; `sections` makes one, whatever is given.
+MOST_RUNS = {"apply": 3, "service": 3, "volumes": 3}
 
 
 def processor() -> str:
@@ -36,7 +36,10 @@ def main() -> None:
     machine = (
         f"{processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     )
-    counted = f"Medians of {given.runs} runs, or fewer of long ones, after one that does not count."
+    counted = (
+        f"Medians of {given.runs} runs (at most 3 of apply, service and volumes) after one that does not "
+        "count; ingest_sections: one run."
+    )
     parts = [f"# Results\n\nWritten by `make bench`. {machine}. {counted}\n"]
     for name in given.names or BENCHMARKS:
         runs = min(given.runs, MOST_RUNS.get(name, given.runs))

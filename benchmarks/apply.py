@@ -148,15 +148,15 @@ def measure(section: Section, work: Callable[[Section], None], derive_data: str,
     return Measured(*(statistics.median(column) for column in zip(*samples, strict=True)))
 
 
-def measured_table(runs: int, tiles: int = TILES) -> str:
+def measured_table(runs: int) -> str:
     """A markdown table of medians in seconds; the program is the whole without the service."""
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
         with running_service(folder / "render.db") as service:
-            section = section_of(folder, service.address, tiles)
+            section = section_of(folder, service.address, TILES)
             ours(section)  # afterwards all ways read and write the same bytes
             measured = {name: measure(section, work, derive, runs) for name, work, derive in WAYS}
-    title = f"{tiles} tiles, {LEVELS} levels"
+    title = f"{TILES} tiles, {LEVELS} levels"
     ours_processor = measured["asap_ingest"].processor
     rows = [
         (

@@ -83,4 +83,4 @@ class Measured:
 
 def measured_build(job: PyramidJob) -> Measured:
     result = build_pyramid(job)
-    return Measured(result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return Measured(result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)

@@ -45,7 +45,7 @@ def ran(address: str, metafiles: Path, folder: Path, **more: Any) -> tuple[float
     command = ["-m", "asap_ingest.ingest_sections", "--input_json", str(folder / "in.json")]
     start = time.perf_counter()
     output = subprocess.check_output([sys.executable, "-c", _PEAK, sys.executable, *command])
-    return time.perf_counter() - start, int(output) / 1024
+    return time.perf_counter() - start, int(output) * 1024 / 1e6
 
 
 def write_large(folder: Path, section: int) -> None:

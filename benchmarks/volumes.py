@@ -209,9 +209,9 @@ def server_rows(stack: Stack) -> Iterator[list[object]]:
             yield [title, *(f"{requests_per_second(address, names, clients):,.0f}" for clients in (1, 16))]
 
 
-def report(runs: int, planes: int = PLANES, side: int = SIDE) -> str:
+def report(runs: int) -> str:
     with tempfile.TemporaryDirectory() as name:
-        stack = write_planes(Path(name), planes, side)
+        stack = write_planes(Path(name), PLANES, SIDE)
         ways: tuple[tuple[str, Callable[[], None]], ...] = (
             ("plain Python: read the planes, write as many bytes", partial(floor, stack)),
             *((f"asap_ingest, {kind}", partial(ours, stack, kind)) for kind in ("raw", "tiff", "zarr")),
@@ -224,7 +224,7 @@ def report(runs: int, planes: int = PLANES, side: int = SIDE) -> str:
             (title, f"{took:.2f}", f"{stack.megavoxels / took:,.0f}", f"{took / least:.2f}")
             for title, took in seconds.items()
         ]
-        size = f"{planes} x {side} x {side}"
+        size = f"{PLANES} x {SIDE} x {SIDE}"
         head = (
             f"## Volumes: {size} voxels of 8 bit, {LEVELS} scales, chunks of 64 x 64 x 64, {WORKERS} workers"
         )

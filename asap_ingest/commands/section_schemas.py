@@ -44,7 +44,7 @@ class IngestFields(AliasedSchema):
     close_stack = optional(Flag, "whether to set the last stack to 'COMPLETE'", default=True)
     pool_size = optional(
         WholeNumber,
-        "number of cores to be used (default: all)",
+        "number of cores to be used (default: one per core)",
         default=usable_cores(),
         validate=at_least(1),
     )

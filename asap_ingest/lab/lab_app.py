@@ -25,7 +25,7 @@ from asap_ingest.volumes.serving.volume_list import find_volumes
 from asap_ingest.web.web_policy import DEFAULT_POLICY, SAFE_METHODS, WebPolicy
 
 VOLUMES = "/volumes"
-#: Time between two searches of the folder, at least.
+#: Shortest time between two searches of the folder.
 _FRESH_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 

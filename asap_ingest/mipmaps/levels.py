@@ -101,7 +101,7 @@ _folder_below_root = lru_cache(maxsize=1024)(_below_root)
 def levels_to_write(
     image_uri: str, level_uris: Sequence[str], listings: FolderListings, since: float = 0.0
 ) -> tuple[int, ...]:
-    """The levels, 1 and up, that do not exist or are older than level 0 or `since` (seconds of the epoch).
+    """The levels, 1 and up, that do not exist or are older than level 0 or `since` (seconds since the epoch).
 
     All levels if level 0 does not exist: the job that reads it reports the failure.
     """

@@ -167,7 +167,8 @@ def _without_misfits(proposed: Pyramids) -> list[Failure]:
                 if isinstance(source, Source):
                     shapes.setdefault(source, set()).add(new.present.shape_yx)
     shared = {source for source, of_tiles in shapes.items() if len(of_tiles) > 1}
-    misfit, failures = cache(_misfit), []
+    misfit = cache(_misfit)  # reads the header of each file once for each size
+    failures = []
     for tile_id, pyramids in proposed.items() if shared else ():
         for number, new in enumerate(pyramids):
             image, mask = new.present.image, new.present.mask

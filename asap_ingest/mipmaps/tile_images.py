@@ -207,9 +207,10 @@ def _sources(
 
 
 def images_of(tiles: Iterable[TileSpec]) -> list[TileImage]:
-    """The distinct images and masks of the tiles, in the order of their first use.
+    """The distinct images and masks of the tiles, in the order in which their files are first used.
 
-    An image that tiles of several sizes share is listed once for each size: it fits one of them at most.
+    A file that tiles of several sizes share is listed once for each size, one after the other: it fits one of
+    them at most.
     """
     # uses by file and whether it is a mask, then by size: tile id, its pyramid, whether the tile is counted
     files: dict[tuple[Source, bool], dict[Shape, list[tuple[str, TilePyramid, bool]]]] = {}

@@ -146,7 +146,7 @@ def _get(stack: Stack, url: str, query: dict[str, Any]) -> Any:
 
 
 def _gray_of_argb(content: bytes, shape: tuple[int, int]) -> Pixels:
-    """Pixels of uint8 of a drawing in ARGB; of one with colours the rounded means."""
+    """Pixels of uint8 of an ARGB drawing: gray as it is; of colours the rounded mean of the components."""
     pixels = np.frombuffer(content, np.uint8).reshape(*shape, 4)
     red, green, blue = (pixels[..., component] for component in (1, 2, 3))
     if np.array_equal(red, green) and np.array_equal(green, blue):

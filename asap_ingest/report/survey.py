@@ -118,7 +118,7 @@ class Survey:
 
     @cached_property
     def distributions(self) -> list[Distribution]:
-        """Those of the measures that any tile has."""
+        """One for each measure of which at least one tile has a value."""
         return [
             distribution_of(name, dict(sorted(values.items())))
             for name, values in self.values.items()

@@ -79,7 +79,7 @@ class OccupiedZ:
     def apply(self, stack: Stack, z: float, new: TileList, tile_ids: Set[str]) -> Occupancy:
         """Decide what becomes of the tiles at z when those of `new` are written, whose ids are `tile_ids`.
 
-        Only ids are read if all tiles at z are among them.
+        If all tiles at z are in `tile_ids`, only ids are read from the stack, no tilespecs.
 
         Raises
         ------

@@ -167,7 +167,8 @@ def ensure_writable_folder(folder: str) -> None:
     try:
         remove(probe)
     except StorageError as error:  # permission to add objects is enough for the work
-        logger.warning("%s: a probe that cannot be removed: %s", masked(probe), masked(error.problem))
+        problem = masked(error.problem)
+        logger.warning("%s, written to test access, cannot be removed: %s", masked(probe), problem)
 
 
 def _listing(folder: str) -> list[tuple[str, dict[str, Any]]]:

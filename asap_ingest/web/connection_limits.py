@@ -70,7 +70,7 @@ class Connections:
         self._last_log = float("-inf")
 
     def has_room_for(self, connection: BoundedProtocol) -> bool:
-        """Register a connection; if all are in use, close one that waits for its client; False if none."""
+        """Register a connection; if all are in use, close one that waits for its client, or return False."""
         if len(self._open) >= self.limits.connections:
             self.log_full()
             waiting = next((other for other in self._open if other.waits_for_client()), None)
@@ -149,7 +149,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Record the start of a header; needed where the body before it was answered before its end."""
+        """Record the start of a header: nothing else shows it after a body that was not read to its end."""
         super().on_message_begin()
         self._header_since, self._header_bytes = self.loop.time(), 0
         self._body_bytes = 0
