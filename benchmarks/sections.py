@@ -18,7 +18,7 @@ from asap_ingest.simulation.acquisition import Acquisition, simulate_section
 from benchmarks.tables import table
 
 SMALL, LARGE_TILES, LARGE = 50, 2000, (2, 8)
-_HEADER = ("run", "sections", "tiles", "s", "s a section", "MB of its largest process")
+_HEADER = ("run", "sections", "tiles", "s", "s a section", "MB of the program")
 #: Runs a command and prints its peak memory in kB, from a small process: the peak that Linux states for a
 #: child is at least that of the process that started it.
 _PEAK = """
