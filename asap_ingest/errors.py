@@ -40,7 +40,7 @@ class AsapIngestError(Exception):
         super().__init__(*(masked(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # without a call of the constructor, whose parameters are not `args`, the message
+        # restored without the constructor, because its parameters are not `args`, which hold the message
         return type(self).__new__, (type(self), *self.args), self.__dict__
 
 

@@ -117,9 +117,9 @@ class CommandParser(argparse.ArgumentParser):
         """The value of `--config`, of which argparse accepts abbreviations; None without one."""
         path = None
         for number, argument in enumerate(arguments, start=1):
-            flag, has_value, value = argument.partition("=")
+            flag, separator, value = argument.partition("=")
             if [known for known in self._option_string_actions if known.startswith(flag)] == ["--config"]:
-                path = value if has_value else next(iter(arguments[number:]), None)
+                path = value if separator else next(iter(arguments[number:]), None)
         return path
 
     def _converted(self, action: argparse.Action, value: Any) -> Any:

@@ -70,13 +70,13 @@ class RenderParameters(DefaultSchema):
 _ADDRESS = re.compile(r"(?:(https?)://)?(\[[^\]]+\]|[^:/\s]+)(?::(\d+))?(/.*)?")
 
 
-def with_address_split(by_path: Mapping[str, Any]) -> dict[str, Any]:
+def with_address_split(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters by path, with the port taken out of `render.host`, so that another port can replace it."""
-    names = [name for name in ("host", "port") if f"render.{name}" in by_path]
-    address = {name: by_path[f"render.{name}"] for name in names}
+    names = [name for name in ("host", "port") if f"render.{name}" in parameters]
+    address = {name: parameters[f"render.{name}"] for name in names}
     with suppress(ValidationError):  # reported when the schema is loaded
         _split_address(address)
-    return {**by_path, **{f"render.{name}": value for name, value in address.items()}}
+    return {**parameters, **{f"render.{name}": value for name, value in address.items()}}
 
 
 def _split_address(data: dict[str, Any]) -> None:

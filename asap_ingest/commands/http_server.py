@@ -141,13 +141,13 @@ Run = Callable[[ASGIApp, str | None, Callable[[str], Sequence[str]]], None]
 def prepared_server(arguments: argparse.Namespace) -> Iterator[Run]:
     """Log, listen and handle signals as the arguments say; gives a function that runs an application.
 
-    The function prints `announced_lines` once the application answers. It returns after SIGTERM or SIGINT,
-    also if that came before the call, when the requests that have begun are answered.
+    The function prints `announced_lines` once the application answers. After SIGTERM or SIGINT, even one that
+    came before the call, it answers the requests that have begun, and returns.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("asap_ingest").setLevel(arguments.log_level)
     received: list[int] = []
-    # uvicorn raises the signal again that ended it, which would become our exit code
+    # uvicorn raises the signal that ended it once more; without this handler it would become the exit code
     handled = end_signals(lambda number, frame: received.append(number))
     with handled, listen(arguments.bind, arguments.port) as listening:
 
@@ -202,7 +202,7 @@ class BoundedServer(uvicorn.Server):
         self.should_exit |= bool(self.received)
         await super().startup(sockets=sockets)
         for listening in sockets or ():
-            # asyncio has taken the number to accept at once as the backlog; more than that may wait
+            # asyncio has set the backlog to the number of connections that it accepts at once; more may wait
             listening.listen(LISTEN_BACKLOG)
         if sockets and not self.should_exit:
             sys.stdout.write("".join(f"{line}\n" for line in self._announce(sockets[0])))
@@ -214,7 +214,7 @@ class BoundedServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # without open files left, asyncio would log each failure to accept, with a traceback
+        # if this process may open no more files, asyncio would log each failure to accept, with a traceback
         if is_out_of_files(context.get("exception")):
             self._connections.log_full()
         else:

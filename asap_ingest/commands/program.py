@@ -116,7 +116,10 @@ def _is_module(started: Path) -> bool:
 
 
 def _typed(executable: Path) -> str:
-    """The shortest of name, relative and absolute path by which a shell finds an executable."""
+    """An executable as it is typed: by name if the PATH leads to it, else by path.
+
+    The path is relative if the executable is below the current folder.
+    """
     on_path = shutil.which(executable.name)
     # the file itself is not resolved: the python of an environment is a link to that of the system
     if on_path is not None and Path(on_path).parent.resolve() == executable.parent.resolve():

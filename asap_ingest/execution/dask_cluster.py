@@ -122,7 +122,7 @@ def local_scheduler(workers: int, security: Any = None) -> Iterator[str]:
         stack.enter_context(_quiet())
         # as in the pool, a job whose worker died is retried once
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))
-        # as long as the cluster runs, which replaces workers that were killed
+        # for as long as the cluster runs: it replaces workers that were killed by new ones
         stack.enter_context(main_module_not_run_again())
         cluster = LocalCluster(
             n_workers=max(1, workers),

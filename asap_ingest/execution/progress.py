@@ -1,6 +1,7 @@
 """Progress of a run: a bar on a terminal, else a line of JSON on standard error every few seconds.
 
-Everything is written by the calls that report progress. There is no thread: processes are started meanwhile.
+Everything is written by the calls that report progress. There is no thread, so that none runs while worker
+processes are started.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Progress:
     On a terminal: a bar. Else: one JSON line at most every `interval_s` seconds, written by the next call of
     `advance`; a run that is shorter prints nothing.
 
-    Rates, and the time left, are means since the first item was done, as workers take time to start, and
-    without items that needed no work. A closed terminal or pipe does not stop the work.
+    Rates are means since the first item was done, because workers take time to start; items that needed no
+    work are not counted. The time left follows from them. A closed terminal or pipe does not stop the work.
 
     Parameters
     ----------

@@ -236,7 +236,7 @@ def test_a_mesh_that_is_affine_draws_what_the_matrix_draws(
     assert not differing.size or differing.max() <= 1
 
 
-def test_a_table_leads_back_as_the_mesh_does() -> None:
+def test_an_inverse_map_leads_back_as_the_mesh_does() -> None:
     """A lens correction at 1/16: few pixels differ by a grey value, none by more but on the border."""
     data = "3 1 0 4e-6 2e-6 -3e-6 0 0 1 -2e-6 5e-6 3e-6"
     specs = [leaf(className=POLYNOMIAL, dataString=data)]
@@ -260,7 +260,7 @@ def test_a_table_leads_back_as_the_mesh_does() -> None:
 
 
 @pytest.mark.parametrize("data", ["0 1 0 -0.002 0 0 0 0 1 0 0 0", "0 1e308 1e308 0 1e308 1e308"])
-def test_a_warp_that_folds_the_tile_or_leads_nowhere_has_no_table(data: str) -> None:
+def test_a_warp_that_folds_the_tile_or_leads_nowhere_has_no_inverse_map(data: str) -> None:
     specs = [leaf(className=POLYNOMIAL, dataString=data)]
     with np.errstate(all="ignore"):
         assert Warp(orjson.dumps(specs), 960.0, 800.0, 64.0).inverse_map() is None

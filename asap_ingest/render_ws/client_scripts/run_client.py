@@ -41,8 +41,8 @@ def run_client(class_name: str, arguments: Sequence[str]) -> int:
         logger.error("client class %s does not exist; there are %s", class_name, ", ".join(sorted(CLIENTS)))
         if class_name == POINT_MATCHES:
             logger.error(
-                "this package does not find point matches by SIFT: run the Java client, with this service "
-                "if you like, which stores match collections"
+                "this package does not find point matches by SIFT: run the Java client for that; it can "
+                "store its match collections in this service"
             )
         return EXIT_FAILED
     module, *names = CLIENTS[class_name]

@@ -140,7 +140,7 @@ def _read_worlds(call: Call, entries: Sequence[Entry]) -> ReadPoints:
 def _answers(
     entries: Sequence[Entry], read: ReadPoints, outcomes: Sequence[Outcome]
 ) -> list[list[JsonObject]]:
-    """For each entry those of its outcome, or itself with the error."""
+    """For each entry of the request a list: its outcome or, if it failed, the entry itself with the error."""
     results: dict[int, Outcome | str] = {**read.problems, **dict(zip(read.indices, outcomes, strict=True))}
     return [
         result if isinstance(result := results[index], list) else [failed(entry, str(result))]

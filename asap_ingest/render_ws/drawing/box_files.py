@@ -16,7 +16,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 #: First bytes of a file by extension; other files are not sent.
 STARTS = {"jpg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
-#: Below this, whole numbers are exact in double precision.
+#: Below this, a whole z has the same digits as a float and as an integer.
 _LARGEST_WHOLE_Z = 1e15
 
 

@@ -191,9 +191,10 @@ def bounds_of(specs: Sequence[JsonObject]) -> dict[str, float]:
     return dict(zip(BOX_FIELDS, [*bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0)], strict=True))
 
 
-#: Bytes of a tile in memory, with what is derived from it, per byte of its row; bytes of a row besides its
-#: texts; bytes of an entry of the cache.
-_DERIVED, _ROW_BYTES, _ENTRY_BYTES = 8, 125, 1000
+#: Bytes of a tile in memory, with what is derived from it, per byte of its row.
+_DERIVED = 8
+#: Bytes of a row besides its texts, and of an entry of the cache.
+_ROW_BYTES, _ENTRY_BYTES = 125, 1000
 #: Conditions of a `TileFilter` that can be applied to a cached layer.
 _ANSWERED = {"z", "min_x", "max_x", "min_y", "max_y"}
 #: A cached layer; False if it is larger than the whole cache, so that it is not read again to find out.

@@ -23,7 +23,7 @@ from asap_ingest.render_ws.wire.problems import IllegalArgumentError
 
 JsonObject = dict[str, Any]
 
-#: Sizes have 32 bits: nothing is left of an image that is halved more often.
+#: Levels of images whose sizes have 32 bits: after 32 halvings nothing is left.
 LEVELS = range(32)
 #: Rounding error of a fit: without it, a scale of a power of two could select the finer level.
 FIT_ERROR = 1e-12

@@ -1,4 +1,4 @@
-"""JSON and text of answers. Most handlers return a value, which `Operation.answer` makes a response."""
+"""JSON and text of answers. Most handlers return a value, which `Operation.answer` turns into a response."""
 
 from __future__ import annotations
 

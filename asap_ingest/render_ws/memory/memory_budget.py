@@ -66,8 +66,8 @@ class Claim:
         TooLargeError
             The claim exceeds the budget alone.
         BusyError
-            The claim exceeds the budget together with others; if it may wait and held nothing, still so after
-            `WAIT_SECONDS`.
+            The claim exceeds the budget together with others; the first claim of a request, if it may wait,
+            after `WAIT_SECONDS`.
         """
         budget = self._budget
         if self.held + size > budget.limit:

@@ -166,8 +166,8 @@ class TriangleLocator:
         offset = (points[point] - self.origin[triangle])[:, :, None]
         second, third = (self.barycentric[triangle] @ offset)[:, :, 0].T
         least = np.minimum(np.minimum(second, third), 1 - second - third)
-        # in order, so that of several triangles, at an edge or a fold, the one with the largest weight is
-        # written last
+        # in order, so that of several triangles, at an edge or a fold, the one in which the point lies
+        # deepest is written last
         best = np.lexsort((least, point))
         best = best[least[best] >= -_EDGE_TOLERANCE]
         result = np.full_like(points, np.nan)
