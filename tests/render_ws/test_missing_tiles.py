@@ -90,16 +90,19 @@ def test_a_section_without_any_image_is_an_empty_picture(row: StackClient, tmp_p
     assert answer.headers["x-missing-tile-count"] == "3"
 
 
-def test_a_tile_whose_mask_cannot_be_drawn_does_not_decide_the_range(
-    empty_server_url: str, tmp_path: Path
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_tile_whose_mask_cannot_be_drawn_decides_neither_kind_nor_range(
+    empty_server_url: str, tmp_path: Path, bad: int
 ) -> None:
     tiles = [grey_tile(tmp_path, number) for number in range(2)]
     (tmp_path / "mask.png").write_bytes(b"nothing like an image")
-    tiles[1]["mipmapLevels"]["0"]["maskUrl"] = (tmp_path / "mask.png").as_uri()
-    tiles[1]["maxIntensity"] = 1000.0
+    tiles[bad]["mipmapLevels"]["0"]["maskUrl"] = (tmp_path / "mask.png").as_uri()
+    tiles[bad]["maxIntensity"] = 1000.0
     stack = StackClient(empty_server_url, "bad_mask").create(*tiles, state="COMPLETE")
     picture = pixels(box(stack, SKIP))
-    assert (picture[40, 50], picture[40, 150]) == (GREYS[0], 0)
+    greys = [GREYS[0], GREYS[1]]
+    greys[bad] = 0
+    assert [picture[40, 50], picture[40, 150]] == greys
 
 
 def test_boxes_in_the_picture_are_scaled_and_shifted(row: StackClient, tmp_path: Path) -> None:
