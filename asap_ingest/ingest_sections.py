@@ -71,8 +71,7 @@ class IngestSections(RenderStep):
         require_writable(args["output_dir"])
         try:
             with state.held():
-                if not args["force_redo"]:
-                    state.read()
+                self._read(state)
                 return self._watch(state, rule) if args["watch"] or args["once"] else self._all(state, rule)
         except StateInUseError as error:
             if not args["once"]:
@@ -132,9 +131,13 @@ class IngestSections(RenderStep):
         failed = [record for record in state if record.status == FAILED]
         return self.finish(output_of(args, state.uri, list(state), {}), failed)
 
-    def _dry_run(self, state: RunState, rule: ZRule) -> int:
+    def _read(self, state: RunState) -> None:
+        """Read the results of earlier runs, unless all sections are ingested anew."""
         if not self.args["force_redo"]:
             state.read()
+
+    def _dry_run(self, state: RunState, rule: ZRule) -> int:
+        self._read(state)
         records = self._planned(state, rule)
         left = estimate(records, pyramid_settings(self.args), self.args.get("image_directory"), self.workers)
         lines = left.lines(len(records), self.workers)

@@ -86,3 +86,17 @@ def by_path(content: Mapping[str, Any]) -> dict[str, Any]:
         return dict(content)
     others = {name: value for name, value in content.items() if name != "render"}
     return others | {f"render.{name}": value for name, value in connection.items()}
+
+
+def nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `by_path`: parameters as an input JSON has them, `render.host` in an object."""
+    content: dict[str, Any] = {}
+    for path, value in parameters.items():
+        name, _, inner = path.partition(".")
+        if not inner:
+            content[name] = value
+        elif isinstance(content.get(name), dict):
+            content[name][inner] = value
+        else:
+            content[name] = {inner: value}
+    return content

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError
 
 from asap_ingest import storage
 from asap_ingest.commands.common_schemas import AliasedSchema, CommonParameters
-from asap_ingest.commands.config_file import by_path, config_defaults
+from asap_ingest.commands.config_file import by_path, config_defaults, nested
 from asap_ingest.commands.connection_schema import with_address_split
 from asap_ingest.commands.parser import SchemaParser
 from asap_ingest.commands.program import program, say_next
@@ -79,7 +79,7 @@ class Step(ArgSchemaParser):
         explicit = self._named_today(by_path(content)) | self._named_today(command_line)
         given = self.config | explicit
         try:
-            self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, _nested(given))
+            self.args: dict[str, Any] = self.load_schema_with_defaults(self.schema, nested(given))
         except ValidationError as error:
             field, problem = _first_complaint(error, given, parser)
             if field in self.config and field not in explicit:
@@ -163,20 +163,6 @@ class Step(ArgSchemaParser):
         exit_code = step.run()
         say_next(step.next_command() if exit_code == EXIT_DONE else step.retry_command())
         return exit_code
-
-
-def _nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters by path as an input JSON has them: `render.host` in an object."""
-    nested: dict[str, Any] = {}
-    for path, value in parameters.items():
-        name, _, inner = path.partition(".")
-        if not inner:
-            nested[name] = value
-        elif isinstance(nested.get(name), dict):
-            nested[name][inner] = value
-        else:
-            nested[name] = {inner: value}
-    return nested
 
 
 def _read_input_json(path: str) -> dict[str, Any]:

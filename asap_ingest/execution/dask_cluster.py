@@ -224,14 +224,14 @@ def _received(
     """
     from distributed import as_completed
 
-    waiting = iter(items)
+    # pickled here, so that Dask does not search function and item for futures
+    waiting, pickled_function = iter(items), pickle.dumps(function)
     held: dict[Any, Item] = {}
     ready = as_completed(loop=client.loop)
     try:
         while True:
             for item in islice(waiting, max(0, window() - len(held))):
-                # as bytes, so that Dask does not search the item for futures
-                future = client.submit(_run_pickled, pickle.dumps(function), pickle.dumps(item), pure=False)
+                future = client.submit(_run_pickled, pickled_function, pickle.dumps(item), pure=False)
                 held[future] = item
                 ready.add(future)
             if not held:

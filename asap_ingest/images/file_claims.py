@@ -29,7 +29,7 @@ DENSITIES = {
     "DEFLATE": 8 * 1032,
     "ADOBE_DEFLATE": 8 * 1032,
 }
-#: The same of other formats, which have no limit: blank images of 4 GB in strips of a few KB come close.
+#: The same for other formats. These have no limit: 4 GB of blank samples can take a few KB per strip.
 OTHER_DENSITY = 1 << 16
 #: Most planes of a file or a set of files: 3 mm of tissue in planes of 30 nm.
 MOST_PLANES = 100_000

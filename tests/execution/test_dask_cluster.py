@@ -37,6 +37,18 @@ def dask_scheduler():
         yield address
 
 
+@contextmanager
+def running(program):
+    """A Python program that is killed at the end of the block."""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.fixture
 def scheduler_process():
     """(process, address) of a scheduler that has its workers, in a process to be killed."""
@@ -46,11 +58,8 @@ def scheduler_process():
         "    print(address, flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+    with running(program) as process:
         yield process, process.stdout.readline().strip()
-        process.kill()
 
 
 @pytest.mark.parametrize(
@@ -120,9 +129,7 @@ def ports_of_a_local_run():
         "print(next(outcomes).error, flush=True)\n"
         "sys.stdin.read()\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+    with running(program) as process:
         assert process.stdout.readline() == "None\n"
         family = {process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))}
         yield [
@@ -130,7 +137,6 @@ def ports_of_a_local_run():
             for found in psutil.net_connections("tcp")
             if found.pid in family and found.status == psutil.CONN_LISTEN
         ]
-        process.kill()
 
 
 def answers_http(port):
